@@ -1,0 +1,11 @@
+# Compiler options that every target of the project shares.
+function(normgrad_set_options target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+  # Products and sums are fused only where a kernel says so: the same bits from every compiler and every loop shape.
+  target_compile_options(${target} PRIVATE -ffp-contract=off)
+  if(NORMGRAD_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+endfunction()

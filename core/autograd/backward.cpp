@@ -1,0 +1,309 @@
+#include "normgrad/core/autograd/backward.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/autograd/node.hpp"
+#include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/kernels/accumulate.hpp"
+
+namespace normgrad {
+
+namespace {
+
+void add_in_place(const Tensor& x, Tensor& y) {
+  dispatch_float("backward", y.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::accumulate(x.data<T>(), y.mutable_data<T>(), y.numel());
+  });
+}
+
+Tensor copy_of(const Tensor& x) {
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  std::copy_n(x.buffer().data(), static_cast<std::size_t>(x.numel()) * dtype_size(x.dtype()), y.buffer().data());
+  return y;
+}
+
+// a + b, recorded when the backward is.
+Tensor sum_of(const Tensor& a, const Tensor& b) {
+  Tensor y = copy_of(a);
+  add_in_place(b, y);
+  return record("accumulate", std::move(y), {a, b}, [](const Tensor& gy, GradSink& into) {
+    into.add(0, gy);
+    into.add(1, gy);
+  });
+}
+
+Tensor accumulated(Tensor sum, Tensor gradient, bool create_graph) {
+  if (!sum.defined()) {
+    return gradient;
+  }
+  if (create_graph) {
+    return sum_of(sum, gradient);
+  }
+  if (sum.is_sole_owner()) {
+    add_in_place(gradient, sum);
+    return sum;
+  }
+  if (gradient.is_sole_owner()) {
+    add_in_place(sum, gradient);
+    return gradient;
+  }
+  return sum_of(sum, gradient);
+}
+
+class RunningNode {
+ public:
+  explicit RunningNode(Node* node) noexcept : before_(detail::exchange_current_node(node)) {}
+  RunningNode(const RunningNode&) = delete;
+  RunningNode& operator=(const RunningNode&) = delete;
+  ~RunningNode() { detail::exchange_current_node(before_); }
+
+ private:
+  Node* before_;
+};
+
+// One run over the graph: nodes in falling order of sequence, so that all consumers of a node come before it.
+class Run {
+ public:
+  Run(bool retain_graph, bool create_graph) : retain_(retain_graph || create_graph), create_(create_graph) {}
+
+  // Stops at these nodes, keeps their gradients in `results`, and follows only the paths that lead to them.
+  void restrict_to(const std::vector<NodePtr>& roots, const std::vector<NodePtr>& targets) {
+    for (const NodePtr& target : targets) {
+      results.emplace(target.get(), Tensor());
+    }
+    restricted_ = true;
+    mark_needed(roots);
+  }
+
+  void deliver(const NodePtr& node, Tensor gradient) {
+    if (!needs(node.get())) {
+      return;
+    }
+    auto [slot, is_new] = pending_.try_emplace(node.get());
+    slot->second = accumulated(std::move(slot->second), std::move(gradient), create_);
+    if (is_new) {
+      heap_.push_back(node);
+      std::push_heap(heap_.begin(), heap_.end(), before);
+    }
+  }
+
+  void run() {
+    const GradModeGuard mode(create_);
+    while (!heap_.empty()) {
+      std::pop_heap(heap_.begin(), heap_.end(), before);
+      const NodePtr node = std::move(heap_.back());
+      heap_.pop_back();
+      const auto found = pending_.find(node.get());
+      Tensor gradient = std::move(found->second);
+      pending_.erase(found);
+      visit(*node, std::move(gradient));
+    }
+  }
+
+  bool needs(const Node* node) const { return node != nullptr && (!restricted_ || needed_.contains(node)); }
+
+  std::unordered_map<const Node*, Tensor> results;
+
+ private:
+  class Sink final : public GradSink {
+   public:
+    Sink(Run& run, Node& node) : run_(run), node_(node) {}
+    bool wants(std::size_t i) const override { return run_.needs(node_.inputs[i].get()); }
+    void add(std::size_t i, Tensor gradient) override;
+
+   private:
+    Run& run_;
+    Node& node_;
+  };
+
+  static bool before(const NodePtr& a, const NodePtr& b) { return a->sequence() < b->sequence(); }
+
+  void visit(Node& node, Tensor gradient) {
+    apply_hooks(node, gradient);
+    const bool is_result = restricted_ && results.contains(&node);
+    if (is_result) {
+      results[&node] = gradient;
+    }
+    if (!restricted_ && node.keeps_grad()) {
+      keep(node, gradient);
+    }
+    if (node.is_leaf() || !leads_on(node)) {
+      return;
+    }
+    require<GraphError>(!node.released(), "backward: the graph of '", node.name(),
+                        "' was freed by an earlier backward; pass {.retain_graph = true} to that one");
+    {
+      const RunningNode running(&node);
+      Sink sink(*this, node);
+      node.backward(gradient, sink);
+    }
+    if (!retain_) {
+      node.release();
+    }
+  }
+
+  // A target without further targets behind it ends the walk: its own graph is not asked, nor freed.
+  bool leads_on(const Node& node) const {
+    if (!restricted_) {
+      return true;
+    }
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (needs(node.inputs[i].get())) {
+        return true;
+      }
+    }
+    return node.released() && !results.contains(&node);
+  }
+
+  static void apply_hooks(const Node& node, Tensor& gradient) {
+    const auto hooks = node.hooks;  // a hook may remove itself
+    for (const auto& [id, hook] : hooks) {
+      Tensor replaced = hook(gradient);
+      if (!replaced.defined()) {
+        continue;
+      }
+      require<GraphError>(replaced.shape() == node.shape() && replaced.dtype() == node.dtype(),
+                          "hook on the gradient of '", node.name(), "': expected ", node.dtype(), " ", node.shape(),
+                          " but it returned ", replaced.dtype(), " ", replaced.shape());
+      gradient = std::move(replaced);
+    }
+  }
+
+  void keep(Node& node, Tensor& gradient) const {
+    const bool passes_on = !node.is_leaf();
+    if (!node.grad.defined()) {
+      node.grad = create_ || (gradient.is_sole_owner() && !passes_on) ? gradient : copy_of(gradient);
+    } else if (create_) {
+      node.grad = sum_of(node.grad, gradient);
+    } else if (node.grad.requires_grad()) {
+      node.grad = sum_of(node.grad, gradient);
+    } else {
+      add_in_place(gradient, node.grad);
+    }
+  }
+
+  void mark_needed(const std::vector<NodePtr>& roots) {
+    std::unordered_set<const Node*> seen;
+    std::vector<Node*> order;
+    for (const NodePtr& root : roots) {
+      if (seen.insert(root.get()).second) {
+        order.push_back(root.get());
+      }
+    }
+    for (std::size_t at = 0; at < order.size(); ++at) {
+      const Node& node = *order[at];
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        Node* input = node.inputs[i].get();
+        if (input != nullptr && seen.insert(input).second) {
+          order.push_back(input);
+        }
+      }
+    }
+    std::sort(order.begin(), order.end(), [](const Node* a, const Node* b) { return a->sequence() < b->sequence(); });
+    for (const Node* node : order) {
+      bool needed = results.contains(node) || node->released();
+      for (std::size_t i = 0; i < node->inputs.size(); ++i) {
+        const Node* input = node->inputs[i].get();
+        needed = needed || (input != nullptr && needed_.contains(input));
+      }
+      if (needed) {
+        needed_.insert(node);
+      }
+    }
+  }
+
+  bool retain_;
+  bool create_;
+  bool restricted_ = false;
+  std::unordered_map<const Node*, Tensor> pending_;
+  std::unordered_set<const Node*> needed_;
+  std::vector<NodePtr> heap_;
+};
+
+void Run::Sink::add(std::size_t i, Tensor gradient) {
+  require<GraphError>(i < node_.inputs.size(), "backward of '", node_.name(), "': expected gradients for ",
+                      node_.inputs.size(), " inputs but got one for input ", i);
+  const NodePtr& input = node_.inputs[i];
+  if (!run_.needs(input.get())) {
+    return;
+  }
+  require<GraphError>(gradient.defined(), "backward of '", node_.name(), "': the gradient of input ", i,
+                      " is undefined");
+  require<GraphError>(gradient.shape() == input->shape() && gradient.dtype() == input->dtype(), "backward of '",
+                      node_.name(), "': expected a gradient of ", input->dtype(), " ", input->shape(), " for input ", i,
+                      " but got ", gradient.dtype(), " ", gradient.shape());
+  run_.deliver(input, std::move(gradient));
+}
+
+std::vector<Tensor> checked_grad_outputs(const char* where, const std::vector<Tensor>& outputs,
+                                         const std::vector<Tensor>& grad_outputs) {
+  require<ValueError>(!outputs.empty(), where, ": expected at least one output");
+  require<ValueError>(grad_outputs.empty() || grad_outputs.size() == outputs.size(), where, ": expected ",
+                      outputs.size(), " grad_outputs, one for each output, but got ", grad_outputs.size());
+  std::vector<Tensor> checked;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Tensor& y = outputs[i];
+    require<GraphError>(y.defined() && y.requires_grad(), where, ": output ", i,
+                        " requires no gradient: it does not depend on a tensor that does, or was computed under "
+                        "NoGradGuard");
+    Tensor gy = grad_outputs.empty() ? Tensor() : grad_outputs[i];
+    if (!gy.defined()) {
+      require<GraphError>(y.numel() == 1, where,
+                          ": a gradient can be left out only for outputs of one element, but "
+                          "output ",
+                          i, " has shape ", y.shape());
+      gy = Tensor::empty(y.shape(), y.dtype());
+      gy.fill_(1.0);
+    }
+    require<GraphError>(gy.shape() == y.shape() && gy.dtype() == y.dtype(), where, ": expected a gradient of ",
+                        y.dtype(), " ", y.shape(), " for output ", i, " but got ", gy.dtype(), " ", gy.shape());
+    checked.push_back(std::move(gy));
+  }
+  return checked;
+}
+
+}  // namespace
+
+void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grad_outputs, BackwardOptions options) {
+  std::vector<Tensor> gradients = checked_grad_outputs("backward", outputs, grad_outputs);
+  Run run(options.retain_graph, options.create_graph);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    run.deliver(outputs[i].node(), std::move(gradients[i]));
+  }
+  run.run();
+}
+
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const std::vector<Tensor>& grad_outputs, GradOptions options) {
+  std::vector<Tensor> gradients = checked_grad_outputs("grad", outputs, grad_outputs);
+  std::vector<NodePtr> roots;
+  std::vector<NodePtr> targets;
+  for (const Tensor& output : outputs) {
+    roots.push_back(output.node());
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    require<GraphError>(inputs[i].defined() && inputs[i].requires_grad(), "grad: input ", i,
+                        " requires no gradient; call requires_grad_() on it before it is used");
+    targets.push_back(inputs[i].node());
+  }
+  Run run(options.retain_graph, options.create_graph);
+  run.restrict_to(roots, targets);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    run.deliver(roots[i], std::move(gradients[i]));
+  }
+  run.run();
+  std::vector<Tensor> found;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& gradient = run.results[targets[i].get()];
+    require<GraphError>(gradient.defined() || options.allow_unused, "grad: no output depends on input ", i,
+                        "; pass {.allow_unused = true} to get an undefined gradient for it");
+    found.push_back(gradient);
+  }
+  return found;
+}
+
+}  // namespace normgrad

@@ -1,0 +1,55 @@
+#include "normgrad/core/autograd/function.hpp"
+
+#include <mutex>
+#include <set>
+
+#include "normgrad/core/autograd/record.hpp"
+
+namespace normgrad {
+
+namespace {
+
+// Nodes keep their name as a plain pointer; the names of users' functions are kept for good.
+const char* interned(const std::string& name) {
+  static std::mutex mutex;
+  static auto* names = new std::set<std::string>;  // NOLINT(cppcoreguidelines-owning-memory): outlives all nodes
+  const std::lock_guard lock(mutex);
+  return names->insert(name).first->c_str();
+}
+
+}  // namespace
+
+Tensor apply_function(const std::string& name, const std::vector<Tensor>& inputs,
+                      const std::function<Tensor(const std::vector<Tensor>& inputs)>& forward,
+                      const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs, const Tensor& y,
+                                                              const Tensor& gy)>& backward) {
+  const char* label = interned(name);
+  Tensor y;
+  {
+    const NoGradGuard no_grad;
+    y = forward(inputs);
+  }
+  require<ValueError>(y.defined(), "function '", name, "': the forward returned an undefined tensor");
+  y = y.detach();  // it may be one of the inputs, which must keep its own place in the graph
+  std::vector<Saved> saved;
+  for (const Tensor& input : inputs) {
+    saved.emplace_back(input);
+  }
+  return record(label, y, inputs,
+                [label, saved = std::move(saved), out = SavedOutput(y), backward](const Tensor& gy, GradSink& into) {
+                  std::vector<Tensor> values;
+                  for (const Saved& input : saved) {
+                    values.push_back(input.get());
+                  }
+                  const std::vector<Tensor> gradients = backward(values, out.get(), gy);
+                  require<GraphError>(gradients.size() == values.size(), "backward of '", label, "': expected ",
+                                      values.size(), " gradients, one for each input, but got ", gradients.size());
+                  for (std::size_t i = 0; i < gradients.size(); ++i) {
+                    if (gradients[i].defined() && into.wants(i)) {
+                      into.add(i, gradients[i]);
+                    }
+                  }
+                });
+}
+
+}  // namespace normgrad

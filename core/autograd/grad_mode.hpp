@@ -1,0 +1,28 @@
+// Whether operations are recorded.
+#pragma once
+
+namespace normgrad {
+
+/// True unless a NoGradGuard lives on this thread (or a backward runs that is not itself recorded).
+bool is_grad_enabled() noexcept;
+void set_grad_enabled(bool enabled) noexcept;
+
+/// Sets the mode of this thread while it lives.
+class GradModeGuard {
+ public:
+  explicit GradModeGuard(bool enabled) noexcept : before_(is_grad_enabled()) { set_grad_enabled(enabled); }
+  GradModeGuard(const GradModeGuard&) = delete;
+  GradModeGuard& operator=(const GradModeGuard&) = delete;
+  ~GradModeGuard() { set_grad_enabled(before_); }
+
+ private:
+  bool before_;
+};
+
+/// While it lives, operations of this thread are not recorded and results require no gradients.
+class NoGradGuard : public GradModeGuard {
+ public:
+  NoGradGuard() noexcept : GradModeGuard(false) {}
+};
+
+}  // namespace normgrad

@@ -1,0 +1,64 @@
+#include "normgrad/core/autograd/node.hpp"
+
+#include <atomic>
+
+namespace normgrad {
+
+namespace {
+std::atomic<std::int64_t> live{0};
+std::atomic<std::uint64_t> sequence_counter{0};
+thread_local Node* running = nullptr;
+
+// Nodes whose last reference went while another one was being freed on this thread.
+struct Graveyard {
+  std::vector<Node*> waiting;
+  bool digging = false;
+};
+thread_local Graveyard graveyard;
+}  // namespace
+
+void NodeInputs::push_back(NodePtr node) {
+  if (size_ < kInline) {
+    inline_[size_] = std::move(node);
+  } else {
+    more_.push_back(std::move(node));
+  }
+  ++size_;
+}
+
+void NodeInputs::clear() noexcept {
+  for (NodePtr& node : inline_) {
+    node = nullptr;
+  }
+  more_.clear();
+  size_ = 0;
+}
+
+void Node::destroy(Node* node) noexcept {
+  Graveyard& yard = graveyard;
+  if (yard.digging) {
+    yard.waiting.push_back(node);
+    return;
+  }
+  yard.digging = true;
+  delete node;
+  while (!yard.waiting.empty()) {
+    Node* next = yard.waiting.back();
+    yard.waiting.pop_back();
+    delete next;
+  }
+  yard.digging = false;
+}
+
+std::int64_t live_nodes() noexcept { return live.load(std::memory_order_relaxed); }
+
+namespace detail {
+
+std::uint64_t next_sequence() noexcept { return sequence_counter.fetch_add(1, std::memory_order_relaxed) + 1; }
+void count_node(std::int64_t change) noexcept { live.fetch_add(change, std::memory_order_relaxed); }
+Node* current_node() noexcept { return running; }
+Node* exchange_current_node(Node* node) noexcept { return std::exchange(running, node); }
+
+}  // namespace detail
+
+}  // namespace normgrad

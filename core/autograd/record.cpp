@@ -1,0 +1,33 @@
+#include "normgrad/core/autograd/record.hpp"
+
+namespace normgrad {
+
+Saved::Saved(const Tensor& tensor, bool needed) {
+  if (needed && tensor.defined()) {
+    tensor_ = tensor;
+    version_ = tensor.version();
+  }
+}
+
+const Tensor& Saved::get() const {
+  if (tensor_.defined() && tensor_.version() != version_) {
+    const Node* node = detail::current_node();
+    fail<GraphError>("backward of '", node == nullptr ? "?" : node->name(), "': a tensor of shape ", tensor_.shape(),
+                     " that it needs was changed in place after the forward (version ", version_, ", now ",
+                     tensor_.version(), "); clone() it before changing it");
+  }
+  return tensor_;
+}
+
+SavedOutput::SavedOutput(const Tensor& y) : plain_(y.detach()) {}
+
+Tensor SavedOutput::get() const {
+  Tensor y = plain_.get().detach();
+  Node* node = detail::current_node();
+  if (is_grad_enabled() && node != nullptr) {
+    y.set_node(NodePtr(node));
+  }
+  return y;
+}
+
+}  // namespace normgrad

@@ -1,0 +1,110 @@
+// How an operation enters the graph. The whole of an operation is one function: check, compute, record.
+//
+//   Tensor mul(const Tensor& a, const Tensor& b) {
+//     Tensor y = ...;                                                       // computed with kernels
+//     return record("mul", std::move(y), {a, b}, [a = Saved(a), b = Saved(b)](const Tensor& gy, GradSink& into) {
+//       if (into.wants(0)) into.add(0, sum_to(gy * b.get(), a.get().shape()));
+//       if (into.wants(1)) into.add(1, sum_to(gy * a.get(), b.get().shape()));
+//     });
+//   }
+//
+// A backward is written in Tensor operations, so that it can be recorded and differentiated in turn; where a fused
+// kernel is faster, it is used when is_grad_enabled() is false, and the formula in operations stands beside it.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/autograd/node.hpp"
+
+namespace normgrad {
+
+/// An input kept for the backward. get() throws GraphError, naming the operation, when it was changed in place since.
+class Saved {
+ public:
+  Saved() = default;
+  /// Keeps nothing unless `needed`.
+  explicit Saved(const Tensor& tensor, bool needed = true);
+  const Tensor& get() const;
+
+ private:
+  Tensor tensor_;
+  std::uint64_t version_ = 0;
+};
+
+/// The operation's own result kept for its backward, without the cycle that a handle to it would make. get() gives a
+/// tensor that is again a result of this operation, so that the backward is differentiable through it.
+class SavedOutput {
+ public:
+  SavedOutput() = default;
+  /// `y` is the result, before it is recorded.
+  explicit SavedOutput(const Tensor& y);
+  Tensor get() const;
+
+ private:
+  Saved plain_;
+};
+
+namespace detail {
+
+template <class F>
+class OpNode final : public Node {
+ public:
+  OpNode(const char* name, const Shape& shape, DType dtype, F&& backward)
+      : Node(name, shape, dtype, next_sequence()), backward_(std::move(backward)) {
+    count_node(1);
+  }
+  ~OpNode() override { count_node(-1); }
+  OpNode(const OpNode&) = delete;
+  OpNode& operator=(const OpNode&) = delete;
+
+  void backward(const Tensor& gy, GradSink& into) override { (*backward_)(gy, into); }
+  void release() noexcept override {
+    backward_.reset();
+    inputs.clear();
+  }
+  bool released() const noexcept override { return !backward_.has_value(); }
+
+ private:
+  std::optional<F> backward_;
+};
+
+template <class Inputs, class F>
+Tensor record_all(const char* name, Tensor&& y, const Inputs& inputs, F&& backward) {
+  if (!is_grad_enabled()) {
+    return std::move(y);
+  }
+  bool any = false;
+  for (const Tensor& input : inputs) {
+    any = any || input.requires_grad();
+  }
+  if (any) {
+    NodePtr node(new OpNode<std::remove_cvref_t<F>>(name, y.shape(), y.dtype(), std::forward<F>(backward)));
+    for (const Tensor& input : inputs) {
+      node->inputs.push_back(input.defined() ? input.node() : NodePtr());
+    }
+    y.set_node(std::move(node));
+  }
+  return std::move(y);
+}
+
+}  // namespace detail
+
+/// Makes `y` the result of operation `name` (a string literal) on `inputs`, with the given backward
+/// `void(const Tensor& gy, GradSink& into)`. `y` must be new. Returned as it is when no input requires a gradient
+/// or under NoGradGuard; undefined inputs are allowed and never wanted.
+template <class F>
+Tensor record(const char* name, Tensor y, std::initializer_list<std::reference_wrapper<const Tensor>> inputs,
+              F backward) {
+  return detail::record_all(name, std::move(y), inputs, std::move(backward));
+}
+template <class F>
+Tensor record(const char* name, Tensor y, const std::vector<Tensor>& inputs, F backward) {
+  return detail::record_all(name, std::move(y), inputs, std::move(backward));
+}
+
+}  // namespace normgrad

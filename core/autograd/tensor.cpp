@@ -1,0 +1,156 @@
+#include "normgrad/core/autograd/tensor.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
+#include "normgrad/core/autograd/backward.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/autograd/node.hpp"
+
+namespace normgrad {
+
+TensorImpl::TensorImpl() = default;
+TensorImpl::~TensorImpl() = default;
+
+namespace {
+const NodePtr kNoNode;
+}
+
+TensorImpl& Tensor::impl() const {
+  require<ValueError>(defined(), "tensor: used before it was given a value (undefined tensor)");
+  return *impl_;
+}
+
+Tensor Tensor::empty(const Shape& shape, DType dtype) {
+  return from_buffer(Buffer(static_cast<std::size_t>(shape.numel()) * dtype_size(dtype)), shape, dtype);
+}
+
+Tensor Tensor::from_buffer(Buffer buffer, const Shape& shape, DType dtype) {
+  require<ValueError>(buffer.bytes() >= static_cast<std::size_t>(shape.numel()) * dtype_size(dtype),
+                      "tensor: a buffer of ", buffer.bytes(), " bytes is too small for ", dtype, " ", shape);
+  IntrusivePtr<TensorImpl> impl(new TensorImpl);
+  impl->shape = shape;
+  impl->dtype = dtype;
+  impl->buffer = std::move(buffer);
+  return Tensor(std::move(impl));
+}
+
+const Shape& Tensor::shape() const { return impl().shape; }
+std::int64_t Tensor::numel() const { return impl().shape.numel(); }
+DType Tensor::dtype() const { return impl().dtype; }
+const Buffer& Tensor::buffer() const { return impl().buffer; }
+std::uint64_t Tensor::version() const noexcept { return defined() ? impl_->buffer.version() : 0; }
+bool Tensor::is_sole_owner() const noexcept {
+  return defined() && impl_->reference_count() == 1 && impl_->buffer.unique();
+}
+
+const void* Tensor::data_checked(DType dtype) const {
+  require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were read as ", dtype);
+  return impl_->buffer.data();
+}
+
+void* Tensor::mutable_data_checked(DType dtype) {
+  require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were to be written as ",
+                      dtype);
+  impl_->buffer.bump_version();
+  return impl_->buffer.data();
+}
+
+double Tensor::item() const {
+  require<ShapeError>(numel() == 1, "item: expected a tensor of one element but got shape ", shape());
+  return dispatch_all(dtype(), [&](auto zero) { return static_cast<double>(*data<decltype(zero)>()); });
+}
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  std::vector<T> values(static_cast<std::size_t>(numel()));
+  dispatch_all(dtype(), [&](auto zero) {
+    const auto* x = data<decltype(zero)>();
+    std::transform(x, x + numel(), values.begin(), [](auto v) { return static_cast<T>(v); });
+  });
+  return values;
+}
+template std::vector<float> Tensor::to_vector() const;
+template std::vector<double> Tensor::to_vector() const;
+template std::vector<std::int64_t> Tensor::to_vector() const;
+template std::vector<bool> Tensor::to_vector() const;
+
+bool Tensor::requires_grad() const noexcept { return defined() && static_cast<bool>(impl_->node); }
+bool Tensor::is_leaf() const noexcept { return !requires_grad() || impl_->node->is_leaf(); }
+const NodePtr& Tensor::node() const noexcept { return defined() ? impl_->node : kNoNode; }
+void Tensor::set_node(NodePtr node) { impl().node = std::move(node); }
+
+Tensor& Tensor::requires_grad_(bool requires_grad) {
+  require<GraphError>(is_leaf(), "requires_grad_: the tensor is the result of '", node() ? node()->name() : "",
+                      "'; only leaves can be switched, detach() it first");
+  require<DTypeError>(!requires_grad || is_floating_point(dtype()),
+                      "requires_grad_: only floating point tensors can require gradients, this one is ", dtype());
+  if (requires_grad != this->requires_grad()) {
+    impl().node = requires_grad ? NodePtr(new LeafNode(shape(), dtype())) : NodePtr();
+  }
+  return *this;
+}
+
+Tensor Tensor::grad() const { return requires_grad() ? impl_->node->grad : Tensor(); }
+
+void Tensor::set_grad(const Tensor& grad) {
+  require<GraphError>(requires_grad(), "set_grad: the tensor requires no gradient");
+  require<GraphError>(!grad.defined() || (grad.shape() == shape() && grad.dtype() == dtype()),
+                      "set_grad: expected a gradient of ", dtype(), " ", shape(), " but got ",
+                      grad.defined() ? dtype_name(grad.dtype()) : "", " ", grad.defined() ? grad.shape() : Shape());
+  impl_->node->grad = grad;
+}
+
+void Tensor::retain_grad() {
+  require<GraphError>(requires_grad(), "retain_grad: the tensor requires no gradient");
+  impl_->node->retains_grad = true;
+}
+
+void Tensor::backward(const Tensor& gradient, BackwardOptions options) const {
+  normgrad::backward({*this}, {gradient}, options);
+}
+
+HookHandle Tensor::register_hook(GradHook hook) const {
+  require<GraphError>(requires_grad(), "register_hook: the tensor requires no gradient");
+  static std::atomic<std::uint64_t> next{0};
+  const std::uint64_t id = ++next;
+  impl_->node->hooks.emplace_back(id, std::move(hook));
+  return {impl_->node, id};
+}
+
+HookHandle::HookHandle(NodePtr node, std::uint64_t id) : node_(std::move(node)), id_(id) {}
+
+void HookHandle::remove() {
+  if (node_) {
+    std::erase_if(node_->hooks, [this](const auto& hook) { return hook.first == id_; });
+    node_ = nullptr;
+  }
+}
+
+Tensor Tensor::alias(const Shape& shape) const {
+  require<ShapeError>(shape.numel() == numel(), "reshape: expected a shape of ", numel(), " elements for ",
+                      this->shape(), " but got ", shape);
+  return from_buffer(buffer(), shape, dtype());
+}
+
+Tensor Tensor::detach() const { return alias(shape()); }
+
+void Tensor::set_data(const Tensor& source) {
+  require<GraphError>(is_leaf(), "set_data: the tensor is the result of an operation; only leaves can be given data");
+  const Tensor kept = source;  // `source` may be this tensor's own gradient or alias
+  require<DTypeError>(!requires_grad() || is_floating_point(kept.dtype()),
+                      "set_data: expected floating point data for ", "a tensor that requires gradients but got ",
+                      kept.dtype());
+  impl().shape = kept.shape();
+  impl().dtype = kept.dtype();
+  impl().buffer = kept.buffer();
+  if (requires_grad()) {
+    impl().node->set_meta(shape(), dtype());
+    if (grad().defined() && (grad().shape() != shape() || grad().dtype() != dtype())) {
+      impl().node->grad = Tensor();
+    }
+  }
+}
+
+}  // namespace normgrad

@@ -1,0 +1,217 @@
+// Tensor: a cheap handle to an n-dimensional array that may take part in reverse-mode differentiation.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "normgrad/core/base/buffer.hpp"
+#include "normgrad/core/base/dtype.hpp"
+#include "normgrad/core/base/intrusive_ptr.hpp"
+#include "normgrad/core/base/shape.hpp"
+
+namespace normgrad {
+
+class Node;
+class Tensor;
+using NodePtr = IntrusivePtr<Node>;
+
+/// What a new tensor is made of.
+struct TensorOptions {
+  DType dtype = kFloat32;
+  bool requires_grad = false;
+};
+
+struct BackwardOptions {
+  /// Keep the graph for another backward; a graph is otherwise freed as the backward passes.
+  bool retain_graph = false;
+  /// Record the backward itself, so that the gradients can be differentiated; keeps the graph too.
+  bool create_graph = false;
+};
+
+/// Called with a gradient on its way; returns what shall go on instead, or an undefined Tensor to leave it.
+using GradHook = std::function<Tensor(const Tensor& grad)>;
+
+/// Takes a hook off again. Does nothing once the tensor's graph is gone.
+class HookHandle {
+ public:
+  HookHandle() = default;
+  HookHandle(NodePtr node, std::uint64_t id);
+  void remove();
+
+ private:
+  NodePtr node_;
+  std::uint64_t id_ = 0;
+};
+
+class TensorImpl;
+
+/// A handle: copies refer to the same array. Elements lie densely in row-major order; tensors made by reshape(),
+/// view(), flatten(), squeeze(), unsqueeze() and detach() share memory with their source, all other operations make new
+/// arrays.
+///
+/// Methods that compute are short forms of the functions of the same name in core/ops; see there for shapes and errors.
+class Tensor {
+ public:
+  /// The undefined tensor: has no shape or elements, `defined()` is false.
+  Tensor() noexcept = default;
+  /// A new array with undefined contents.
+  static Tensor empty(const Shape& shape, DType dtype = kFloat32);
+  /// A tensor over a given buffer of at least numel elements.
+  static Tensor from_buffer(Buffer buffer, const Shape& shape, DType dtype);
+
+  bool defined() const noexcept { return static_cast<bool>(impl_); }
+  const Shape& shape() const;
+  /// Size of one axis, negative counted from the end.
+  std::int64_t size(std::int64_t axis) const { return shape().at(axis); }
+  /// Number of axes.
+  std::int64_t dim() const { return shape().dim(); }
+  std::int64_t numel() const;
+  DType dtype() const;
+
+  /// Elements in row-major order; throws DTypeError when T is not the dtype's type.
+  template <class T>
+  const T* data() const {
+    return static_cast<const T*>(data_checked(dtype_of<T>));
+  }
+  /// The same, to be written: counts as a change in place (see version()).
+  template <class T>
+  T* mutable_data() {
+    return static_cast<T*>(mutable_data_checked(dtype_of<T>));
+  }
+  /// The only element as a double; throws ShapeError unless there is exactly one.
+  double item() const;
+  template <class T>
+  T item() const {
+    return static_cast<T>(item());
+  }
+  /// All elements in row-major order, converted.
+  template <class T>
+  std::vector<T> to_vector() const;
+
+  // --- autograd
+
+  bool requires_grad() const noexcept;
+  /// Makes a leaf require gradients (or not); throws GraphError on a result of a recorded operation, DTypeError on
+  /// tensors that are not floating point.
+  Tensor& requires_grad_(bool requires_grad = true);
+  /// True unless the tensor is the result of a recorded operation.
+  bool is_leaf() const noexcept;
+  /// The accumulated gradient, undefined when there is none.
+  Tensor grad() const;
+  /// Replaces the gradient (undefined: removes it); throws GraphError when shape or dtype differ from the tensor's.
+  void set_grad(const Tensor& grad);
+  /// Makes backward() keep the gradient of a result, too.
+  void retain_grad();
+  /// Accumulates d(this)/d(leaf) into the `grad()` of every leaf that requires gradients. `gradient` is the gradient of
+  /// the final quantity with respect to this tensor, of its shape; it may be left out for one element (then 1).
+  void backward(const Tensor& gradient = {}, BackwardOptions options = {}) const;
+  HookHandle register_hook(GradHook hook) const;
+  /// The same elements, outside of any graph; shares memory.
+  Tensor detach() const;
+  /// How often the memory was changed in place.
+  std::uint64_t version() const noexcept;
+
+  // --- in place (core/ops/inplace.hpp): not recorded; throws GraphError on tensors that require gradients, except
+  //     under NoGradGuard
+
+  Tensor& copy_(const Tensor& source);
+  Tensor& fill_(double value);
+  Tensor& zero_();
+  Tensor& add_(const Tensor& other, double alpha = 1.0);
+  Tensor& sub_(const Tensor& other, double alpha = 1.0);
+  Tensor& mul_(const Tensor& other);
+  Tensor& mul_(double factor);
+  Tensor& div_(double divisor);
+  /// Gives this tensor the elements, shape and dtype of another one (memory is shared); everybody who holds this tensor
+  /// sees the new ones. Used to convert or load parameters.
+  void set_data(const Tensor& source);
+
+  // --- differentiable, defined with their operations in core/ops
+
+  Tensor clone() const;
+  Tensor to(DType dtype) const;
+  Tensor reshape(const std::vector<std::int64_t>& shape) const;
+  Tensor view(const std::vector<std::int64_t>& shape) const;
+  Tensor flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) const;
+  Tensor squeeze(Axes axes = {}) const;
+  Tensor unsqueeze(std::int64_t axis) const;
+  Tensor permute(const std::vector<std::int64_t>& axes) const;
+  Tensor transpose(std::int64_t axis0, std::int64_t axis1) const;
+  Tensor t() const;
+  Tensor expand(const std::vector<std::int64_t>& shape) const;
+  Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const;
+  Tensor slice(std::int64_t axis, std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {},
+               std::int64_t step = 1) const;
+  Tensor select(std::int64_t axis, std::int64_t index) const;
+  Tensor operator[](std::int64_t index) const { return select(0, index); }
+  Tensor index_select(std::int64_t axis, const Tensor& index) const;
+  Tensor gather(std::int64_t axis, const Tensor& index) const;
+  Tensor sum(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor mean(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor var(const Axes& axes = {}, bool unbiased = true, bool keepdim = false) const;
+  Tensor max(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor min(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor prod(const Axes& axes = {}, bool keepdim = false) const;
+  Tensor argmax(std::optional<std::int64_t> axis = {}, bool keepdim = false) const;
+  Tensor argmin(std::optional<std::int64_t> axis = {}, bool keepdim = false) const;
+  Tensor matmul(const Tensor& other) const;
+  Tensor neg() const;
+  Tensor abs() const;
+  Tensor exp() const;
+  Tensor log() const;
+  Tensor sqrt() const;
+  Tensor rsqrt() const;
+  Tensor pow(double exponent) const;
+  Tensor square() const;
+  Tensor relu() const;
+  Tensor sigmoid() const;
+  Tensor tanh() const;
+  Tensor clamp(std::optional<double> low, std::optional<double> high) const;
+  Tensor softmax(std::int64_t axis) const;
+  Tensor log_softmax(std::int64_t axis) const;
+
+  // --- for those who write operations
+
+  /// The node that made this tensor, or that collects its gradient; null when it requires none.
+  const NodePtr& node() const noexcept;
+  void set_node(NodePtr node);
+  /// A tensor over the same memory with another shape of as many elements, outside of any graph.
+  Tensor alias(const Shape& shape) const;
+  const Buffer& buffer() const;
+  /// True when nobody else can see the memory.
+  bool is_sole_owner() const noexcept;
+  friend bool is_same(const Tensor& a, const Tensor& b) noexcept { return a.impl_ == b.impl_; }
+
+ private:
+  explicit Tensor(IntrusivePtr<TensorImpl> impl) noexcept : impl_(std::move(impl)) {}
+  TensorImpl& impl() const;
+  const void* data_checked(DType dtype) const;
+  void* mutable_data_checked(DType dtype);
+
+  IntrusivePtr<TensorImpl> impl_;
+};
+
+/// The array behind a Tensor.
+class TensorImpl : public RefCounted {
+ public:
+  static void destroy(TensorImpl* impl) noexcept { delete impl; }
+
+  Shape shape;
+  DType dtype = kFloat32;
+  Buffer buffer;
+  NodePtr node;
+
+  TensorImpl();
+  ~TensorImpl();
+};
+
+/// Prints the elements as PyTorch does (4 digits), with dtype where it is not float32; long axes are abridged.
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
+std::string to_string(const Tensor& tensor);
+
+}  // namespace normgrad

@@ -1,0 +1,55 @@
+// Pooled, 64-byte-aligned memory. A training step asks for the same sizes again and again, and fresh pages cost more
+// than the arithmetic on them, so a freed buffer goes to a pool by size class and is handed out again.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace normgrad {
+
+/// A reference-counted block of bytes. Contents of a new one are undefined. The version counts writes by users and
+/// in-place operations, so that a backward can tell whether a value that it saved is still what it was.
+class Buffer {
+ public:
+  Buffer() = default;
+  /// Takes `bytes` from the pool (0 is allowed).
+  explicit Buffer(std::size_t bytes);
+  /// Uses foreign memory; `release(owner)` is called when the last reference is gone.
+  Buffer(void* data, std::size_t bytes, void* owner, void (*release)(void*));
+  Buffer(const Buffer& other) noexcept;
+  Buffer(Buffer&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  Buffer& operator=(Buffer other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  ~Buffer();
+
+  std::byte* data() const noexcept;
+  std::size_t bytes() const noexcept;
+  /// True when no other Buffer refers to the same block.
+  bool unique() const noexcept;
+  std::uint64_t version() const noexcept;
+  void bump_version() const noexcept;
+  explicit operator bool() const noexcept { return block_ != nullptr; }
+  friend bool operator==(const Buffer& a, const Buffer& b) noexcept { return a.block_ == b.block_; }
+
+ private:
+  struct Block;
+  Block* block_ = nullptr;
+};
+
+/// What the pool holds and has asked the system for.
+struct MemoryStats {
+  std::size_t bytes_in_use;          ///< in live buffers
+  std::size_t peak_bytes_in_use;     ///< highest bytes_in_use since the last reset_peak_memory()
+  std::size_t bytes_pooled;          ///< freed, kept for reuse
+  std::uint64_t system_allocations;  ///< requests that the pool could not serve
+};
+MemoryStats memory_stats() noexcept;
+void reset_peak_memory() noexcept;
+/// Gives all pooled memory back to the system.
+void empty_memory_pool() noexcept;
+
+}  // namespace normgrad

@@ -1,0 +1,26 @@
+// Logging through spdlog, to standard error. The library itself logs nothing above `debug` except warnings about a
+// model or data that will go wrong; programs say what they do.
+#pragma once
+
+#include <string>
+
+#include "normgrad/core/base/error.hpp"
+
+namespace normgrad {
+
+enum class LogLevel { trace, debug, info, warn, error, off };
+
+/// "trace", "debug", "info", "warn", "error" or "off"; throws ValueError for another name. Default: info.
+void set_log_level(const std::string& name);
+bool log_enabled(LogLevel level);
+void log_message(LogLevel level, const std::string& message);
+
+/// Streams the parts into one message, if the level is on: log(LogLevel::info, "epoch ", 3).
+template <class... Parts>
+void log(LogLevel level, const Parts&... parts) {
+  if (log_enabled(level)) {
+    log_message(level, detail::concat(parts...));
+  }
+}
+
+}  // namespace normgrad

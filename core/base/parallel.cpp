@@ -1,0 +1,70 @@
+#include "normgrad/core/base/parallel.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+
+#include "normgrad/core/base/error.hpp"
+
+namespace normgrad {
+
+namespace {
+std::atomic<int> thread_count{0};  // 0: not set yet, OpenMP's default
+}  // namespace
+
+void set_num_threads(int n) {
+  require<ValueError>(n >= 1, "set_num_threads: expected at least 1 thread but got ", n);
+  thread_count = n;
+  omp_set_num_threads(n);
+}
+
+int get_num_threads() noexcept {
+  const int set = thread_count.load(std::memory_order_relaxed);
+  return set != 0 ? set : omp_get_max_threads();
+}
+
+namespace detail {
+
+void run_parallel(std::int64_t tasks, void* context, void (*task)(void*, std::int64_t)) {
+  const int threads = static_cast<int>(std::min<std::int64_t>(get_num_threads(), tasks));
+  if (threads <= 1 || omp_in_parallel() != 0) {
+    // As inside a parallel region: a library called by the task must not start threads of its own.
+    const int before = omp_get_max_threads();
+    if (before != 1) {
+      omp_set_num_threads(1);
+    }
+    struct Restore {
+      int threads;
+      ~Restore() {
+        if (threads != 1) {
+          omp_set_num_threads(threads);
+        }
+      }
+    } const restore{before};
+    for (std::int64_t i = 0; i < tasks; ++i) {
+      task(context, i);
+    }
+    return;
+  }
+  std::exception_ptr error;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+  for (std::int64_t i = 0; i < tasks; ++i) {
+    try {
+      task(context, i);
+    } catch (...) {
+#pragma omp critical(normgrad_task_error)
+      if (!error) {
+        error = std::current_exception();
+      }
+    }
+  }
+  if (error) {
+    std::rethrow_exception(error);
+  }
+}
+
+}  // namespace detail
+
+}  // namespace normgrad

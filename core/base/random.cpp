@@ -1,0 +1,72 @@
+#include "normgrad/core/base/random.hpp"
+
+#include <cmath>
+#include <numbers>
+
+namespace normgrad {
+
+namespace {
+
+std::array<std::uint32_t, 4> philox(std::uint64_t counter, std::uint64_t seed) noexcept {
+  std::array<std::uint32_t, 4> x = {static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0,
+                                    0};
+  std::array<std::uint32_t, 2> key = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t a = std::uint64_t{0xD2511F53} * x[0];
+    const std::uint64_t b = std::uint64_t{0xCD9E8D57} * x[2];
+    x = {static_cast<std::uint32_t>(b >> 32) ^ x[1] ^ key[0], static_cast<std::uint32_t>(b),
+         static_cast<std::uint32_t>(a >> 32) ^ x[3] ^ key[1], static_cast<std::uint32_t>(a)};
+    key[0] += 0x9E3779B9;
+    key[1] += 0xBB67AE85;
+  }
+  return x;
+}
+
+}  // namespace
+
+void Generator::set_position(std::uint64_t position) noexcept {
+  position_ = position;
+  if (position % 4 != 0) {
+    block_ = philox(position / 4, seed_);
+  }
+}
+
+std::uint32_t Generator::operator()() noexcept {
+  if (position_ % 4 == 0) {
+    block_ = philox(position_ / 4, seed_);
+  }
+  return block_[position_++ % 4];
+}
+
+std::uint64_t Generator::next64() noexcept {
+  const std::uint64_t high = (*this)();
+  return high << 32 | (*this)();
+}
+
+double Generator::uniform() noexcept { return static_cast<double>(next64() >> 11) * 0x1p-53; }
+
+float Generator::uniform_float() noexcept { return static_cast<float>((*this)() >> 8) * 0x1p-24F; }
+
+double Generator::normal() noexcept {
+  const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
+  return radius * std::cos(2.0 * std::numbers::pi * uniform());
+}
+
+std::uint64_t Generator::below(std::uint64_t n) noexcept {
+  const std::uint64_t rest = (0 - n) % n;  // 2^64 mod n: draws below it would favour small numbers
+  for (;;) {
+    const std::uint64_t draw = next64();
+    if (draw >= rest) {
+      return draw % n;
+    }
+  }
+}
+
+Generator& default_generator() noexcept {
+  static Generator generator(0);
+  return generator;
+}
+
+void manual_seed(std::uint64_t seed) noexcept { default_generator().manual_seed(seed); }
+
+}  // namespace normgrad

@@ -1,0 +1,50 @@
+// Random numbers: a counter-based generator (Philox 4x32-10; Salmon et al., "Parallel random numbers: as easy as
+// 1, 2, 3", 2011), so that a generator's whole state is two integers and every platform draws the same numbers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace normgrad {
+
+/// A stream of random numbers. Copies go on independently from the same place.
+class Generator {
+ public:
+  using result_type = std::uint32_t;
+
+  explicit Generator(std::uint64_t seed = 0) noexcept : seed_(seed) {}
+
+  /// Starts the stream of `seed` from its beginning.
+  void manual_seed(std::uint64_t seed) noexcept { *this = Generator(seed); }
+  std::uint64_t seed() const noexcept { return seed_; }
+  /// How many 32-bit numbers were drawn; with the seed the whole state.
+  std::uint64_t position() const noexcept { return position_; }
+  void set_position(std::uint64_t position) noexcept;
+
+  /// 32 random bits; makes Generator a UniformRandomBitGenerator.
+  std::uint32_t operator()() noexcept;
+  static constexpr std::uint32_t min() noexcept { return 0; }
+  static constexpr std::uint32_t max() noexcept { return 0xffffffffU; }
+
+  std::uint64_t next64() noexcept;
+  /// Uniform in [0, 1) with 53 random bits.
+  double uniform() noexcept;
+  /// Uniform in [0, 1) with 24 random bits.
+  float uniform_float() noexcept;
+  /// Normal with mean 0 and standard deviation 1 (Box and Muller; two 53-bit draws for one number).
+  double normal() noexcept;
+  /// Uniform integer in [0, n), without bias; n > 0.
+  std::uint64_t below(std::uint64_t n) noexcept;
+
+ private:
+  std::uint64_t seed_;
+  std::uint64_t position_ = 0;
+  std::array<std::uint32_t, 4> block_{};  // the numbers of positions 4k..4k+3 that hold position_, once drawn
+};
+
+/// The generator that functions use when they are given none.
+Generator& default_generator() noexcept;
+/// Seeds the default generator.
+void manual_seed(std::uint64_t seed) noexcept;
+
+}  // namespace normgrad

@@ -1,0 +1,82 @@
+// Sizes of a Tensor.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace normgrad {
+
+/// Up to 8 non-negative sizes, outermost first; a scalar has none. Printed as "[2, 3, 4]".
+class Shape {
+ public:
+  static constexpr std::size_t kMaxDims = 8;
+
+  Shape() = default;
+  Shape(std::initializer_list<std::int64_t> sizes);
+  Shape(const std::vector<std::int64_t>& sizes);  // NOLINT(google-explicit-constructor)
+  explicit Shape(std::span<const std::int64_t> sizes);
+
+  std::int64_t dim() const noexcept { return static_cast<std::int64_t>(rank_); }
+  std::size_t rank() const noexcept { return rank_; }
+  bool empty() const noexcept { return rank_ == 0; }
+  /// Product of the sizes; 1 for a scalar.
+  std::int64_t numel() const noexcept;
+
+  std::int64_t operator[](std::size_t i) const noexcept { return sizes_[i]; }
+  std::int64_t& operator[](std::size_t i) noexcept { return sizes_[i]; }
+  /// Size of axis `axis`, negative counted from the end; throws IndexError out of range.
+  std::int64_t at(std::int64_t axis) const;
+  std::int64_t back() const noexcept { return sizes_[rank_ - 1]; }
+
+  const std::int64_t* begin() const noexcept { return sizes_.data(); }
+  const std::int64_t* end() const noexcept { return sizes_.data() + rank_; }
+
+  void push_back(std::int64_t size);
+  void insert(std::size_t position, std::int64_t size);
+  void erase(std::size_t position);
+
+  friend bool operator==(const Shape& a, const Shape& b) noexcept;
+
+ private:
+  std::array<std::int64_t, kMaxDims> sizes_{};
+  std::size_t rank_ = 0;
+};
+
+/// Axes of a reduction: one axis, a list of them, or none, which stands for all. Negative ones count from the end.
+class Axes {
+ public:
+  Axes() = default;
+  Axes(std::int64_t axis) : list_{axis} {}  // NOLINT(google-explicit-constructor)
+  Axes(int axis) : list_{axis} {}           // NOLINT(google-explicit-constructor)
+  Axes(std::initializer_list<std::int64_t> axes) : list_(axes) {}
+  Axes(const std::vector<std::int64_t>& axes) : list_(axes) {}  // NOLINT(google-explicit-constructor)
+
+  bool all() const noexcept { return list_.empty(); }
+  const std::vector<std::int64_t>& list() const noexcept { return list_; }
+  /// For each axis of a tensor of `dim` dimensions whether it is named; throws IndexError for one out of range and
+  /// ValueError for one named twice, naming `where`.
+  std::array<bool, Shape::kMaxDims> mask(const char* where, std::int64_t dim) const;
+
+ private:
+  std::vector<std::int64_t> list_;
+};
+
+std::string to_string(const Shape& shape);
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
+
+/// `axis` counted from the front, in [0, dim); throws IndexError naming `where`.
+std::size_t normalize_axis(const char* where, std::int64_t axis, std::int64_t dim);
+
+/// NumPy's broadcasting of two shapes; throws ShapeError naming `where` where they do not fit.
+Shape broadcast_shapes(const char* where, const Shape& a, const Shape& b);
+
+/// Row-major strides in elements.
+std::array<std::int64_t, Shape::kMaxDims> strides_of(const Shape& shape) noexcept;
+
+}  // namespace normgrad

@@ -1,0 +1,58 @@
+// New tensors.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <vector>
+
+#include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/base/random.hpp"
+
+namespace normgrad {
+
+Tensor zeros(const Shape& shape, TensorOptions options = {});
+Tensor ones(const Shape& shape, TensorOptions options = {});
+Tensor full(const Shape& shape, double value, TensorOptions options = {});
+Tensor zeros_like(const Tensor& x);
+Tensor ones_like(const Tensor& x);
+Tensor full_like(const Tensor& x, double value);
+/// start, start + step, ... below end. Default dtype here: int64.
+Tensor arange(double start, double end, double step = 1.0, TensorOptions options = {.dtype = kInt64});
+Tensor arange(std::int64_t end);
+/// `count` numbers from start to end, both included.
+Tensor linspace(double start, double end, std::int64_t count, TensorOptions options = {});
+Tensor eye(std::int64_t n, TensorOptions options = {});
+
+// Random tensors; from default_generator() unless one is given.
+/// Uniform in [0, 1).
+Tensor rand(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
+/// Normal with mean 0 and standard deviation 1.
+Tensor randn(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
+/// Integers in [low, high). Default dtype here: int64.
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOptions options = {.dtype = kInt64},
+               Generator* generator = nullptr);
+/// 0 ... n - 1 in random order; int64.
+Tensor randperm(std::int64_t n, Generator* generator = nullptr);
+
+/// Numbers in nested braces: tensor({{1, 2}, {3, 4}}). See tensor().
+class NestedValues {
+ public:
+  NestedValues(double value) : value_(value) {}                                               // NOLINT
+  NestedValues(std::initializer_list<NestedValues> items) : items_(items), is_list_(true) {}  // NOLINT
+  bool is_list() const noexcept { return is_list_; }
+  double value() const noexcept { return value_; }
+  const std::vector<NestedValues>& items() const noexcept { return items_; }
+
+ private:
+  double value_ = 0.0;
+  std::vector<NestedValues> items_;
+  bool is_list_ = false;
+};
+/// A tensor of the values; throws ShapeError when the braces are not of equal length.
+Tensor tensor(const NestedValues& values, TensorOptions options = {});
+/// The values in row-major order; throws ShapeError when there are not shape.numel() of them.
+template <class T>
+Tensor from_vector(const std::vector<T>& values, const Shape& shape);
+
+}  // namespace normgrad

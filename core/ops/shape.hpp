@@ -1,0 +1,50 @@
+// Operations that move elements without computing on them; differentiable to any order.
+// reshape, flatten, squeeze, unsqueeze share memory with their input, the others copy.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "normgrad/core/autograd/tensor.hpp"
+
+namespace normgrad {
+
+/// One size may be -1: it is worked out.
+Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& shape);
+Tensor reshape_to(const Tensor& x, const Shape& shape);
+Tensor flatten(const Tensor& x, std::int64_t start_dim = 0, std::int64_t end_dim = -1);
+/// Drops the named axes that have size 1 (all such axes by default).
+Tensor squeeze(const Tensor& x, const Axes& axes = {});
+Tensor unsqueeze(const Tensor& x, std::int64_t axis);
+Tensor permute(const Tensor& x, const std::vector<std::int64_t>& axes);
+Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1);
+/// Repeats axes of size 1 (and new leading axes); -1 keeps a size.
+Tensor expand(const Tensor& x, const std::vector<std::int64_t>& shape);
+Tensor expand_to(const Tensor& x, const Shape& shape);
+Tensor narrow(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t length);
+/// Elements start, start + step, ... below end of one axis; negative positions count from the end, as in Python.
+Tensor slice(const Tensor& x, std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
+             std::int64_t step = 1);
+/// One index of an axis, which is dropped.
+Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index);
+/// Rows `index` (1-D, int64) along the axis; throws IndexError for one out of range.
+Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index);
+/// y[i][j][k] = x[i][index[i][j][k]][k] for axis 1; as torch.gather.
+Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index);
+/// zeros(shape) with y[..., index[...], ...] += source: the adjoint of gather.
+Tensor scatter_add(const Shape& shape, std::int64_t axis, const Tensor& index, const Tensor& source);
+Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis = 0);
+Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis = 0);
+/// Parts of `size` elements (the last one may be smaller), or of the given sizes.
+std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);
+std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis = 0);
+/// Adds `value` around: pairs (before, after) from the last axis on, as torch.nn.functional.pad in constant mode.
+Tensor pad(const Tensor& x, const std::vector<std::int64_t>& pad, double value = 0.0);
+/// A copy.
+Tensor clone(const Tensor& x);
+/// weight[index] with the last axis added: index of any shape (int64), weight [num_embeddings, embedding_dim]. Rows of
+/// `padding_idx` get no gradient.
+Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<std::int64_t> padding_idx = {});
+
+}  // namespace normgrad

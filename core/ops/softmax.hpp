@@ -1,0 +1,13 @@
+// Softmax and its relatives; differentiable to any order, safe for large values.
+#pragma once
+
+#include "normgrad/core/autograd/tensor.hpp"
+
+namespace normgrad {
+
+Tensor softmax(const Tensor& x, std::int64_t axis);
+Tensor log_softmax(const Tensor& x, std::int64_t axis);
+/// log(sum(exp(x))) over the axes.
+Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim = false);
+
+}  // namespace normgrad

@@ -1,0 +1,20 @@
+// Everything a training program needs: #include <normgrad/normgrad.hpp>.
+#pragma once
+
+#include "normgrad/core/autograd/backward.hpp"
+#include "normgrad/core/autograd/function.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/base/log.hpp"
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/base/random.hpp"
+#include "normgrad/core/base/simd.hpp"
+#include "normgrad/core/ops/activation.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/matmul.hpp"
+#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/softmax.hpp"
+#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/layers/module.hpp"
