@@ -1,0 +1,48 @@
+// Matrix products over row-major arrays. float32 runs on oneDNN, float64 on a blocked loop of our own.
+#pragma once
+
+#include <cstdint>
+
+#include "normgrad/core/base/simd.hpp"
+
+namespace normgrad::kernels {
+
+/// C [m, n] = alpha * op(A) [m, k] * op(B) [k, n] + beta * C. A is stored [m, k], or [k, m] when `transpose_a`; B is
+/// stored [k, n], or [n, k] when `transpose_b`; lda, ldb, ldc are the distances of consecutive stored rows.
+struct GemmShape {
+  bool transpose_a = false;
+  bool transpose_b = false;
+  std::int64_t m = 0;
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  std::int64_t lda = 0;
+  std::int64_t ldb = 0;
+  std::int64_t ldc = 0;
+
+  /// Matrices without gaps between their rows.
+  static GemmShape dense(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k) noexcept {
+    return {transpose_a, transpose_b, m, n, k, transpose_a ? m : k, transpose_b ? k : n, n};
+  }
+};
+
+/// beta = 0 ignores what C holds. The same bits for any number of threads; k = 0 gives beta * C. T: float or double.
+template <class T>
+void gemm(const GemmShape& shape, T alpha, const T* a, const T* b, T beta, T* c);
+
+/// c[i] = op(a[a_offsets[i]]) * op(b[b_offsets[i]]) for i in [0, count); offsets in elements, results one after the
+/// other.
+template <class T>
+void gemm_batched(const GemmShape& shape, std::int64_t count, const T* a, const std::int64_t* a_offsets, const T* b,
+                  const std::int64_t* b_offsets, T* c);
+
+// The blocked loop: A and B are copied in panels that stay in the caches, then multiplied in register tiles.
+inline constexpr std::int64_t kGemmBlockM = 96;
+inline constexpr std::int64_t kGemmBlockN = 256;
+inline constexpr std::int64_t kGemmBlockK = 256;
+/// Elements of scratch memory that gemm_blocked() needs; 64-byte aligned.
+inline constexpr std::int64_t kGemmScratch = kGemmBlockK * (kGemmBlockM + kGemmBlockN);
+
+NORMGRAD_SIMD_DECLARE(template <class T> void gemm_blocked(const GemmShape& shape, T alpha, const T* a, const T* b,
+                                                           T beta, T* c, T* scratch);)
+
+}  // namespace normgrad::kernels

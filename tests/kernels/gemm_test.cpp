@@ -1,0 +1,154 @@
+#include "normgrad/core/kernels/gemm.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "tests/support/values.hpp"
+#include "normgrad/core/base/parallel.hpp"
+
+namespace normgrad::kernels {
+namespace {
+
+using test::random_values;
+
+struct Case {
+  std::int64_t m, n, k;
+};
+constexpr Case kCases[] = {{1, 1, 1},     {2, 3, 4},     {5, 1, 7},      {1, 9, 3},      {13, 17, 19},  {60, 100, 784},
+                           {60, 10, 100}, {97, 33, 257}, {12, 257, 300}, {193, 31, 513}, {64, 300, 65}, {25, 16, 1}};
+
+template <class T>
+class GemmTest : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(GemmTest, Types);
+
+// Elements of a [rows, columns] matrix whose rows are `ld` apart.
+std::int64_t storage(std::int64_t rows, std::int64_t ld) { return rows * ld; }
+
+TYPED_TEST(GemmTest, EqualsTheNaiveSumForAllTransposesAndGaps) {
+  using T = TypeParam;
+  for (const Case& size : kCases) {
+    for (int variant = 0; variant < 8; ++variant) {
+      GemmShape s = GemmShape::dense((variant & 1) != 0, (variant & 2) != 0, size.m, size.n, size.k);
+      if ((variant & 4) != 0) {
+        s.lda += 3;
+        s.ldb += 1;
+        s.ldc += 2;
+      }
+      const auto a = random_values<T>(storage(s.transpose_a ? s.k : s.m, s.lda), 1);
+      const auto b = random_values<T>(storage(s.transpose_b ? s.n : s.k, s.ldb), 2);
+      const auto before = random_values<T>(storage(s.m, s.ldc), 3);
+      std::vector<T> c = before;
+      gemm(s, T(0.5), a.data(), b.data(), T(-2), c.data());
+      for (std::int64_t i = 0; i < s.m; ++i) {
+        for (std::int64_t j = 0; j < s.ldc; ++j) {
+          const auto at = static_cast<std::size_t>(i * s.ldc + j);
+          if (j >= s.n) {
+            ASSERT_EQ(c[at], before[at]) << "wrote beyond a row";
+            continue;
+          }
+          double sum = 0.0;
+          double size_of_terms = 2.0 * std::abs(static_cast<double>(before[at]));
+          for (std::int64_t p = 0; p < s.k; ++p) {
+            const double term =
+                static_cast<double>(a[static_cast<std::size_t>(s.transpose_a ? p * s.lda + i : i * s.lda + p)]) *
+                static_cast<double>(b[static_cast<std::size_t>(s.transpose_b ? j * s.ldb + p : p * s.ldb + j)]);
+            sum += term;
+            size_of_terms += std::abs(term);
+          }
+          const double expected = 0.5 * sum - 2.0 * static_cast<double>(before[at]);
+          // Rounding of a sum of k terms stays below (k + 2) ulp of the terms' absolute sum.
+          const double bound =
+              static_cast<double>(s.k + 2) * static_cast<double>(std::numeric_limits<T>::epsilon()) * size_of_terms;
+          ASSERT_NEAR(static_cast<double>(c[at]), expected, bound)
+              << s.m << 'x' << s.n << 'x' << s.k << " variant " << variant << " at " << i << ',' << j;
+        }
+      }
+    }
+  }
+}
+
+TYPED_TEST(GemmTest, BetaZeroIgnoresWhatWasThere) {
+  using T = TypeParam;
+  const auto a = random_values<T>(7 * 300, 1);
+  const auto b = random_values<T>(300 * 9, 2);
+  std::vector<T> c(7 * 9, std::numeric_limits<T>::quiet_NaN());
+  gemm(GemmShape::dense(false, false, 7, 9, 300), T(1), a.data(), b.data(), T(0), c.data());
+  for (const T v : c) {
+    ASSERT_TRUE(std::isfinite(v));
+  }
+}
+
+TYPED_TEST(GemmTest, EmptySumsScale) {
+  using T = TypeParam;
+  std::vector<T> c(6, T(3));
+  gemm(GemmShape::dense(false, false, 2, 3, 0), T(1), c.data(), c.data(), T(2), c.data());
+  EXPECT_EQ(c, std::vector<T>(6, T(6)));
+  gemm(GemmShape::dense(false, false, 2, 3, 0), T(1), c.data(), c.data(), T(0), c.data());
+  EXPECT_EQ(c, std::vector<T>(6, T(0)));
+}
+
+TYPED_TEST(GemmTest, SameBitsForAnyNumberOfThreads) {
+  using T = TypeParam;
+  const int before = get_num_threads();
+  for (const bool wide : {false, true}) {
+    const GemmShape s = GemmShape::dense(false, true, wide ? 130 : 515, wide ? 515 : 130, 333);
+    const auto a = random_values<T>(s.m * s.k, 1);
+    const auto b = random_values<T>(s.n * s.k, 2);
+    std::vector<std::vector<T>> results;
+    for (const int threads : {1, 2, 4}) {
+      set_num_threads(threads);
+      results.emplace_back(static_cast<std::size_t>(s.m * s.n));
+      gemm(s, T(1), a.data(), b.data(), T(0), results.back().data());
+    }
+    set_num_threads(before);
+    EXPECT_EQ(results[0], results[1]);
+    EXPECT_EQ(results[0], results[2]);
+  }
+}
+
+TYPED_TEST(GemmTest, BatchedTakesEachPair) {
+  using T = TypeParam;
+  const GemmShape s = GemmShape::dense(false, false, 3, 5, 4);
+  const auto a = random_values<T>(2 * 12, 1);
+  const auto b = random_values<T>(3 * 20, 2);
+  const std::vector<std::int64_t> a_offsets{0, 12, 12, 0};
+  const std::vector<std::int64_t> b_offsets{40, 20, 0, 0};
+  std::vector<T> c(4 * 15);
+  gemm_batched(s, 4, a.data(), a_offsets.data(), b.data(), b_offsets.data(), c.data());
+  for (std::size_t i = 0; i < 4; ++i) {
+    std::vector<T> one(15);
+    gemm(s, T(1), a.data() + a_offsets[i], b.data() + b_offsets[i], T(0), one.data());
+    EXPECT_EQ(one, std::vector<T>(c.begin() + static_cast<std::ptrdiff_t>(15 * i),
+                                  c.begin() + static_cast<std::ptrdiff_t>(15 * (i + 1))));
+  }
+}
+
+TEST(GemmDoubleTest, EveryInstructionSetAgrees) {
+  const GemmShape s = GemmShape::dense(true, false, 61, 45, 300);
+  const auto a = random_values<double>(s.m * s.k, 1);
+  const auto b = random_values<double>(s.n * s.k, 2);
+  const SimdLevel before = simd_level();
+  std::vector<double> first;
+  for (const SimdLevel level : {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
+    if (!simd_supported(level)) {
+      continue;
+    }
+    set_simd_level(level);
+    std::vector<double> c(static_cast<std::size_t>(s.m * s.n));
+    gemm(s, 1.0, a.data(), b.data(), 0.0, c.data());
+    if (first.empty()) {
+      first = c;
+    }
+    for (std::size_t i = 0; i < c.size(); ++i) {
+      ASSERT_NEAR(c[i], first[i], 1e-11) << simd_name(level);
+    }
+  }
+  set_simd_level(before);
+}
+
+}  // namespace
+}  // namespace normgrad::kernels

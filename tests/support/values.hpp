@@ -1,0 +1,35 @@
+// Values for tests, independent of the library's own creation functions.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "normgrad/core/autograd/tensor.hpp"
+
+namespace normgrad::test {
+
+template <class T>
+std::vector<T> random_values(std::int64_t n, std::uint32_t seed) {
+  std::mt19937 engine(seed);
+  std::normal_distribution<double> normal;
+  std::vector<T> values(static_cast<std::size_t>(n));
+  for (T& v : values) {
+    v = static_cast<T>(normal(engine));
+  }
+  return values;
+}
+
+/// Normally distributed; float32 and float64 tensors of one seed hold the same numbers, rounded.
+inline Tensor random_tensor(const Shape& shape, DType dtype, std::uint32_t seed) {
+  Tensor x = Tensor::empty(shape, dtype);
+  dispatch_float("random_tensor", dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const std::vector<T> values = random_values<T>(shape.numel(), seed);
+    std::copy(values.begin(), values.end(), x.mutable_data<T>());
+  });
+  return x;
+}
+
+}  // namespace normgrad::test
