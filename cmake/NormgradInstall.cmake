@@ -1,0 +1,33 @@
+# cmake --install: headers, both libraries, the package for find_package(normgrad) and normgrad.pc.
+include(CMakePackageConfigHelpers)
+
+set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/normgrad)
+
+install(FILES normgrad.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad)
+foreach(part core layers optim data io)
+  # The kernels are not a user's business; their headers change with the machine and the libraries beneath.
+  install(DIRECTORY ${part} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad
+          FILES_MATCHING PATTERN "*.hpp"
+          PATTERN "core/kernels" EXCLUDE PATTERN "simd_batch.hpp" EXCLUDE)
+endforeach()
+
+# Two export sets: the shared library asks nothing of a consumer, the static one for the libraries beneath.
+foreach(kind shared static)
+  install(TARGETS normgrad_${kind} EXPORT normgrad_${kind}_targets
+          RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+          LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT normgrad_${kind}_targets FILE normgrad-${kind}-targets.cmake NAMESPACE normgrad::
+          DESTINATION ${config_dir})
+endforeach()
+
+configure_package_config_file(cmake/normgradConfig.cmake.in normgradConfig.cmake INSTALL_DESTINATION ${config_dir})
+write_basic_package_version_file(normgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/normgradConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/normgradConfigVersion.cmake
+              cmake/FindOneDNN.cmake
+        DESTINATION ${config_dir})
+
+# Relative to the .pc file, so that an installed tree can be moved.
+file(RELATIVE_PATH NORMGRAD_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+configure_file(cmake/normgrad.pc.in normgrad.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/normgrad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,16 @@
+#!/bin/bash
+# usage: format.sh [--check]
+# Formats all C++ files as .clang-format says, or only names those that are not.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v clang-format >/dev/null; then
+  echo "clang-format is not installed: formatting is left as it is"
+  exit 0
+fi
+mode=(-i)
+if [[ ${1:-} == --check ]]; then
+  mode=(--dry-run --Werror)
+fi
+find normgrad.hpp core layers optim data io examples bench tests \( -name '*.hpp' -o -name '*.cpp' \) -print0 2>/dev/null |
+  xargs -0 clang-format "${mode[@]}"
