@@ -1,0 +1,39 @@
+// Convolutions (cross-correlations, as in PyTorch); differentiable to any order. float32 runs on oneDNN.
+//
+// x: [N, C_in, spatial...] or without the batch axis; weight: [C_out, C_in / groups, kernel...]; bias: [C_out] or
+// undefined. Each spatial axis of the result has
+//   floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1
+// elements. Throws ShapeError where channels, groups or rank do not fit, or where the window is larger than the padded
+// input; DTypeError where dtypes differ.
+#pragma once
+
+#include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/ops/per_axis.hpp"
+
+namespace normgrad {
+
+struct ConvOptions {
+  PerAxis stride = 1;
+  PerAxis padding = 0;  ///< zeros added on both sides
+  PerAxis dilation = 1;
+  std::int64_t groups = 1;  ///< channels are cut into this many groups that do not mix
+};
+
+Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+
+struct ConvTransposeOptions {
+  PerAxis stride = 1;
+  PerAxis padding = 0;         ///< taken off both sides of the result
+  PerAxis output_padding = 0;  ///< added at the end of the result; below stride or dilation
+  std::int64_t groups = 1;
+  PerAxis dilation = 1;
+};
+
+/// The gradient of conv2d with respect to its input, as a layer. weight: [C_in, C_out / groups, kernel...]; each
+/// spatial axis of the result has (size - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1 elements.
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTransposeOptions& options = {});
+
+}  // namespace normgrad

@@ -1,0 +1,42 @@
+#include "normgrad/core/ops/per_axis.hpp"
+
+#include <algorithm>
+#include <ostream>
+
+#include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/shape.hpp"
+
+namespace normgrad {
+
+PerAxis::PerAxis(std::initializer_list<std::int64_t> sizes) : PerAxis(std::vector<std::int64_t>(sizes)) {}
+
+PerAxis::PerAxis(const std::vector<std::int64_t>& sizes) : count_(sizes.size()) {
+  require<ShapeError>(!sizes.empty() && sizes.size() <= sizes_.size(),
+                      "window sizes: expected one number or one for each of up to 3 axes but got ", sizes.size());
+  std::copy(sizes.begin(), sizes.end(), sizes_.begin());
+}
+
+std::array<std::int64_t, 3> PerAxis::resolve(const char* where, const char* argument, std::size_t axes,
+                                             std::int64_t least, std::int64_t fill) const {
+  require<ShapeError>(count_ == 0 || count_ == axes, where, ": expected ", argument, " to be one number or ", axes,
+                      " but got ", *this);
+  std::array<std::int64_t, 3> sizes{fill, fill, fill};
+  for (std::size_t i = 0; i < axes; ++i) {
+    require<ValueError>(sizes_[i] >= least, where, ": expected ", argument, " of at least ", least, " but got ", *this);
+    sizes[sizes.size() - axes + i] = sizes_[i];
+  }
+  return sizes;
+}
+
+std::ostream& operator<<(std::ostream& out, const PerAxis& sizes) {
+  if (sizes.count() == 0) {
+    return out << sizes[0];
+  }
+  Shape list;
+  for (std::size_t i = 0; i < sizes.count(); ++i) {
+    list.push_back(sizes[i]);
+  }
+  return out << list;
+}
+
+}  // namespace normgrad

@@ -1,0 +1,39 @@
+// Sizes of convolution and pooling windows: one number for every axis, or one for each.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
+#include <vector>
+
+namespace normgrad {
+
+/// `3` stands for 3 along every spatial axis, `{3, 5}` for 3 along the first and 5 along the second. At most 3 axes.
+class PerAxis {
+ public:
+  PerAxis(int size) : PerAxis(static_cast<std::int64_t>(size)) {}  // NOLINT(google-explicit-constructor)
+  PerAxis(std::int64_t size) : sizes_{size, size, size} {}         // NOLINT(google-explicit-constructor)
+  PerAxis(std::initializer_list<std::int64_t> sizes);              // NOLINT(google-explicit-constructor)
+  explicit PerAxis(const std::vector<std::int64_t>& sizes);
+
+  /// The sizes for `axes` axes, right-aligned in (depth, height, width), the others `fill`. Throws ShapeError, naming
+  /// `where` and the argument, when another number of them was given, and ValueError when one is below `least`.
+  std::array<std::int64_t, 3> resolve(const char* where, const char* argument, std::size_t axes, std::int64_t least,
+                                      std::int64_t fill) const;
+  /// How many were given, 0 for one number that serves every axis.
+  std::size_t count() const noexcept { return count_; }
+  std::int64_t operator[](std::size_t i) const noexcept { return sizes_[i]; }
+
+  friend bool operator==(const PerAxis&, const PerAxis&) = default;
+
+ private:
+  std::array<std::int64_t, 3> sizes_{};
+  std::size_t count_ = 0;
+};
+
+/// "3" or "[3, 5]".
+std::ostream& operator<<(std::ostream& out, const PerAxis& sizes);
+
+}  // namespace normgrad
