@@ -4,6 +4,7 @@
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/function.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/autograd/gradcheck.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/core/base/parallel.hpp"

@@ -1,0 +1,428 @@
+#include "normgrad/core/autograd/gradcheck.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "normgrad/core/autograd/backward.hpp"
+#include "normgrad/core/autograd/finite_difference.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/base/random.hpp"
+
+namespace normgrad {
+
+namespace {
+
+Tensor random_normal(const Shape& shape, Generator& generator) {
+  Tensor x = Tensor::empty(shape, kFloat64);
+  double* to = x.mutable_data<double>();
+  std::generate_n(to, x.numel(), [&] { return generator.normal(); });
+  return x;
+}
+
+std::size_t bytes_of(const Tensor& x) { return static_cast<std::size_t>(x.numel()) * dtype_size(x.dtype()); }
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  if (!a.defined() || !b.defined()) {
+    return a.defined() == b.defined();
+  }
+  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
+         std::memcmp(a.buffer().data(), b.buffer().data(), bytes_of(a)) == 0;
+}
+
+Tensor copy_of(const Tensor& x) {
+  if (!x.defined()) {
+    return x;
+  }
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  std::memcpy(y.buffer().data(), x.buffer().data(), bytes_of(x));
+  return y;
+}
+
+std::vector<Tensor> evaluate(const TensorsFunction& f, const std::vector<Tensor>& inputs) {
+  const NoGradGuard no_grad;
+  return f(inputs);
+}
+
+// Puts another value into one element while it lives.
+class Perturbed {
+ public:
+  Perturbed(Tensor x, std::int64_t element, double value) : x_(std::move(x)), element_(element) {
+    double* data = x_.mutable_data<double>();
+    before_ = std::exchange(data[element_], value);
+  }
+  Perturbed(const Perturbed&) = delete;
+  Perturbed& operator=(const Perturbed&) = delete;
+  ~Perturbed() { x_.mutable_data<double>()[element_] = before_; }
+
+ private:
+  Tensor x_;
+  std::int64_t element_;
+  double before_ = 0.0;
+};
+
+// f, where it is checked, and what it is probed with.
+struct Probe {
+  const TensorsFunction& f;
+  const std::vector<Tensor>& inputs;
+  std::vector<Tensor> results;  // f(inputs)
+  std::vector<Tensor> weights;  // undefined where the result is
+};
+
+Probe make_probe(const TensorsFunction& f, const std::vector<Tensor>& inputs, const GradCheckOptions& options) {
+  bool any = false;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const bool checked = inputs[i].requires_grad();
+    any = any || checked;
+    require<DTypeError>(!checked || inputs[i].dtype() == kFloat64, "gradcheck: expected float64 inputs but input ", i,
+                        " is ", checked ? dtype_name(inputs[i].dtype()) : "",
+                        "; differences of float32 values prove nothing");
+  }
+  require<ValueError>(any, "gradcheck: expected at least one input that requires gradients");
+  std::vector<Tensor> copies;
+  std::transform(inputs.begin(), inputs.end(), std::back_inserter(copies), copy_of);
+  Probe probe{f, inputs, evaluate(f, inputs), {}};
+  const std::vector<Tensor> again = evaluate(f, inputs);
+  require<GradCheckError>(std::equal(inputs.begin(), inputs.end(), copies.begin(), same_bits),
+                          "gradcheck: the function changes its inputs in place");
+  require<GradCheckError>(
+      probe.results.size() == again.size() && std::equal(again.begin(), again.end(), probe.results.begin(), same_bits),
+      "gradcheck: two calls of the function with the same inputs differ; a random function needs a generator that "
+      "starts anew in each call");
+  require<ValueError>(options.grad_outputs.empty() || options.grad_outputs.size() == probe.results.size(),
+                      "gradcheck: expected ", probe.results.size(), " grad_outputs, one for each result, but got ",
+                      options.grad_outputs.size());
+  Generator generator(options.seed);
+  for (std::size_t k = 0; k < probe.results.size(); ++k) {
+    const Tensor& y = probe.results[k];
+    if (!y.defined()) {
+      probe.weights.emplace_back();
+      continue;
+    }
+    require<DTypeError>(y.dtype() == kFloat64, "gradcheck: expected a float64 result but result ", k, " is ",
+                        y.dtype());
+    const double* values = y.data<double>();
+    require<GradCheckError>(std::all_of(values, values + y.numel(), [](double v) { return std::isfinite(v); }),
+                            "gradcheck: result ", k, " of the function is not finite");
+    probe.weights.push_back(options.grad_outputs.empty() ? random_normal(y.shape(), generator)
+                                                         : options.grad_outputs[k]);
+    const Tensor& w = probe.weights.back();
+    require<ShapeError>(w.defined() && w.shape() == y.shape() && w.dtype() == kFloat64,
+                        "gradcheck: expected grad_outputs of float64 ", y.shape(), " for result ", k);
+  }
+  return probe;
+}
+
+// dL/dx by backward for each input; zeros where there is none.
+std::vector<std::vector<double>> analytic_gradients(const Probe& probe) {
+  std::vector<Tensor> wanted;
+  std::vector<Tensor> outputs;
+  std::vector<Tensor> weights;
+  for (const Tensor& input : probe.inputs) {
+    if (input.requires_grad()) {
+      wanted.push_back(input);
+    }
+  }
+  {
+    const GradModeGuard recorded(true);
+    const std::vector<Tensor> results = probe.f(probe.inputs);
+    for (std::size_t k = 0; k < results.size(); ++k) {
+      if (results[k].requires_grad() && probe.weights[k].defined()) {
+        outputs.push_back(results[k]);
+        weights.push_back(probe.weights[k]);
+      }
+    }
+  }
+  std::vector<Tensor> found(wanted.size());
+  if (!outputs.empty()) {
+    found = grad(outputs, wanted, weights, {.allow_unused = true});
+  }
+  std::vector<std::vector<double>> gradients;
+  std::size_t next = 0;
+  for (const Tensor& input : probe.inputs) {
+    gradients.emplace_back();
+    if (input.requires_grad()) {
+      const Tensor& gradient = found[next++];
+      gradients.back() = gradient.defined() ? gradient.to_vector<double>()
+                                            : std::vector<double>(static_cast<std::size_t>(input.numel()), 0.0);
+    }
+  }
+  return gradients;
+}
+
+// Differences are taken before the sum: elements that stay the same, bit for bit, add no rounding error.
+detail::Difference difference(const Probe& probe, const std::vector<Tensor>& above, const std::vector<Tensor>& below,
+                              double step_up, double step_down) {
+  detail::Difference d;
+  long double slope = 0.0L;
+  long double rise = 0.0L;
+  long double fall = 0.0L;
+  for (std::size_t k = 0; k < probe.results.size(); ++k) {
+    if (!probe.weights[k].defined()) {
+      continue;
+    }
+    const double* f0 = probe.results[k].data<double>();
+    const double* fp = above[k].data<double>();
+    const double* fm = below[k].data<double>();
+    const double* w = probe.weights[k].data<double>();
+    for (std::int64_t i = 0; i < probe.results[k].numel(); ++i) {
+      if (fp[i] == f0[i] && fm[i] == f0[i]) {
+        continue;
+      }
+      d.finite = d.finite && std::isfinite(fp[i]) && std::isfinite(fm[i]);
+      slope += static_cast<long double>(w[i]) * (fp[i] - fm[i]);
+      rise += static_cast<long double>(w[i]) * (fp[i] - f0[i]);
+      fall += static_cast<long double>(w[i]) * (f0[i] - fm[i]);
+      d.variation += std::abs(w[i]) * (std::abs(fp[i] - f0[i]) + std::abs(f0[i] - fm[i]));
+      d.magnitude += std::abs(w[i]) * std::max(std::abs(fp[i]), std::abs(fm[i]));
+    }
+  }
+  d.slope = static_cast<double>(slope) / (step_up + step_down);
+  d.bend = static_cast<double>(rise) / step_up - static_cast<double>(fall) / step_down;
+  d.variation /= step_up + step_down;
+  return d;
+}
+
+detail::Derivative numeric_derivative(const Probe& probe, const Tensor& input, std::int64_t element, double step) {
+  const double x = input.data<double>()[element];
+  const auto at = [&](double h) {
+    const double up = x + h;
+    const double down = x - h;
+    const auto value_at = [&](double value) {
+      const Perturbed perturbed(input, element, value);
+      std::vector<Tensor> results = evaluate(probe.f, probe.inputs);
+      bool same = results.size() == probe.results.size();
+      for (std::size_t k = 0; same && k < results.size(); ++k) {
+        same = results[k].defined() == probe.results[k].defined() &&
+               (!results[k].defined() || results[k].shape() == probe.results[k].shape());
+      }
+      require<GradCheckError>(same, "gradcheck: the shapes of the function's results depend on the inputs' values");
+      return results;
+    };
+    const std::vector<Tensor> above = value_at(up);
+    const std::vector<Tensor> below = value_at(down);
+    return difference(probe, above, below, up - x, x - down);
+  };
+  return detail::differentiate(at, step);
+}
+
+// step * min(standard deviation of the input, max(1, |x|)), as a power of two so that little is lost in x + h.
+double first_step(const std::vector<double>& values, double x, double step) {
+  const auto n = static_cast<double>(values.size());
+  double mean = 0.0;
+  for (const double v : values) {
+    mean += v / n;
+  }
+  double variance = 0.0;
+  for (const double v : values) {
+    variance += (v - mean) * (v - mean) / n;
+  }
+  const double reach = std::max(1.0, std::abs(x));
+  const double spread = std::sqrt(variance);
+  const double h = step * (spread > 1e-9 * reach ? std::min(spread, reach) : reach);
+  return std::ldexp(1.0, std::ilogb(h));
+}
+
+std::vector<std::int64_t> chosen_elements(std::int64_t n, const GradCheckOptions& options) {
+  std::vector<std::int64_t> elements(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    elements[i] = static_cast<std::int64_t>(i);
+  }
+  if (options.max_elements > 0 && options.max_elements < n) {
+    Generator generator(options.seed ^ 0x9e3779b97f4a7c15U);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(options.max_elements); ++i) {
+      std::swap(elements[i], elements[i + static_cast<std::size_t>(generator.below(elements.size() - i))]);
+    }
+    elements.resize(static_cast<std::size_t>(options.max_elements));
+    std::sort(elements.begin(), elements.end());
+  }
+  return elements;
+}
+
+struct Compared {
+  std::int64_t element;
+  double analytic;
+  detail::Derivative numeric;
+};
+
+// The rule at the head of the header.
+void judge(const std::vector<Compared>& all, const GradCheckOptions& options, GradCheckInput& entry) {
+  double scale = 0.0;
+  double magnitude = 0.0;
+  double variation = 0.0;
+  double noise_level = 0.0;
+  for (const Compared& e : all) {
+    scale = std::max({scale, std::abs(e.analytic), std::abs(e.numeric.value)});
+    magnitude = std::max(magnitude, e.numeric.magnitude);
+    variation = std::max(variation, e.numeric.variation);
+    noise_level = std::max(noise_level, e.numeric.roundoff);
+  }
+  entry.constant = variation <= noise_level;
+  entry.degenerate = !entry.constant && scale <= 1e-7 * variation;
+  double worst = -1.0;
+  for (const Compared& e : all) {
+    const detail::Derivative& n = e.numeric;
+    if (n.kink) {
+      entry.kinks.push_back(e.element);
+      if (options.allow_kinks) {
+        continue;
+      }
+    }
+    const double error = std::abs(e.analytic - n.value);
+    const double noise = std::min(n.uncertainty + n.roundoff, 1e-9 * n.magnitude);
+    const double tolerance =
+        options.rtol * std::max(std::abs(e.analytic), std::abs(n.value)) + options.atol * scale + noise;
+    const bool good = error <= tolerance;  // false for NaN
+    if (!good && n.uncertainty > tolerance && !n.kink) {
+      entry.unresolved.push_back(e.element);
+    }
+    entry.passed = entry.passed && good && n.finite && !n.kink;
+    entry.max_abs_error = std::isfinite(error) ? std::max(entry.max_abs_error, error) : error;
+    const double used =
+        good ? error / std::max(tolerance, std::numeric_limits<double>::min()) : 1.0 + error / tolerance;
+    if (!(used <= worst)) {
+      worst = std::isnan(used) ? std::numeric_limits<double>::infinity() : used;
+      entry.worst = e.element;
+      entry.analytic = e.analytic;
+      entry.numeric = n.value;
+      entry.step = n.step;
+      entry.tolerance = tolerance;
+    }
+  }
+  const double denominator = std::max(scale, 1e-6 * magnitude);
+  entry.max_rel_error = entry.max_abs_error == 0.0 ? 0.0 : entry.max_abs_error / denominator;
+  entry.passed = entry.passed && (!entry.degenerate || options.allow_degenerate);
+}
+
+GradCheckReport check(const TensorsFunction& f, const std::vector<Tensor>& inputs, const GradCheckOptions& options) {
+  const Probe probe = make_probe(f, inputs, options);
+  const std::vector<std::vector<double>> analytic = analytic_gradients(probe);
+  GradCheckReport report;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].requires_grad()) {
+      continue;
+    }
+    GradCheckInput entry;
+    entry.index = i;
+    entry.name = i < options.names.size() ? options.names[i] : "";
+    entry.shape = inputs[i].shape();
+    const std::vector<double> values = inputs[i].to_vector<double>();
+    std::vector<Compared> all;
+    for (const std::int64_t element : chosen_elements(inputs[i].numel(), options)) {
+      const auto at = static_cast<std::size_t>(element);
+      const double step = first_step(values, values[at], options.step);
+      all.push_back({element, analytic[i][at], numeric_derivative(probe, inputs[i], element, step)});
+    }
+    judge(all, options, entry);
+    report.passed = report.passed && entry.passed;
+    report.inputs.push_back(std::move(entry));
+  }
+  return report;
+}
+
+// g(inputs, gy...) = grad(f(inputs), inputs, gy), recorded when the caller's mode is. The first `count` inputs are f's.
+TensorsFunction gradient_function(TensorsFunction f, std::size_t count) {
+  return [f = std::move(f), count](const std::vector<Tensor>& all) {
+    const bool create_graph = is_grad_enabled();
+    const GradModeGuard recorded(true);
+    const std::vector<Tensor> inputs(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
+    std::vector<Tensor> wanted;
+    std::copy_if(inputs.begin(), inputs.end(), std::back_inserter(wanted), [](auto& x) { return x.requires_grad(); });
+    const std::vector<Tensor> results = f(inputs);
+    std::vector<Tensor> outputs;
+    std::vector<Tensor> gradients;
+    for (std::size_t k = 0; k < results.size(); ++k) {
+      if (results[k].requires_grad()) {
+        outputs.push_back(results[k]);
+        gradients.push_back(all[count + k]);
+      }
+    }
+    if (outputs.empty()) {
+      return std::vector<Tensor>(wanted.size());
+    }
+    return grad(outputs, wanted, gradients, {.create_graph = create_graph, .allow_unused = true});
+  };
+}
+
+// An op may have two backwards, a kernel and a formula for create_graph.
+void compare_recorded(const TensorsFunction& g, const std::vector<Tensor>& inputs, GradCheckReport& report) {
+  const std::vector<Tensor> plain = evaluate(g, inputs);
+  const GradModeGuard mode(true);
+  const std::vector<Tensor> recorded = g(inputs);
+  for (std::size_t k = 0; k < plain.size(); ++k) {
+    if (!plain[k].defined() || !recorded[k].defined()) {
+      continue;
+    }
+    const double* a = plain[k].data<double>();
+    const double* b = recorded[k].data<double>();
+    double scale = 0.0;
+    double error = 0.0;
+    for (std::int64_t i = 0; i < plain[k].numel(); ++i) {
+      scale = std::max(scale, std::abs(a[i]));
+      error = std::max(error, std::abs(a[i] - b[i]));
+    }
+    if (!(error <= 1e-9 * scale + 1e-12)) {
+      report.passed = false;
+      report.problems.push_back(
+          detail::concat("gradient ", k, " ", plain[k].shape(), " of order ", report.order - 1,
+                         " by the ordinary and by the recorded backward (create_graph) differ by ", error,
+                         " where the largest element is ", scale));
+    }
+  }
+}
+
+}  // namespace
+
+GradCheckReport gradcheck(const TensorsFunction& f, const std::vector<Tensor>& inputs, GradCheckOptions options) {
+  return check(f, inputs, options);
+}
+
+GradCheckReport gradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs, GradCheckOptions options) {
+  return check([&f](const std::vector<Tensor>& in) { return std::vector<Tensor>{f(in)}; }, inputs, options);
+}
+
+GradCheckReport gradcheck_order(const TensorFunction& f, const std::vector<Tensor>& inputs, int order,
+                                GradCheckOptions options) {
+  require<ValueError>(order >= 1, "gradcheck_order: expected an order of at least 1 but got ", order);
+  Generator generator(options.seed + 1);
+  TensorsFunction g = [&f](const std::vector<Tensor>& in) { return std::vector<Tensor>{f(in)}; };
+  std::vector<Tensor> all = inputs;
+  for (int level = 1; level < order; ++level) {
+    const std::size_t count = all.size();
+    options.names.resize(count);
+    const std::vector<Tensor> results = evaluate(g, all);
+    for (const Tensor& y : results) {
+      // The gradients of the first level are checked as inputs; deeper ones would only repeat it.
+      Tensor gy = y.defined() ? random_normal(y.shape(), generator) : Tensor();
+      if (level == 1 && gy.defined()) {
+        gy.requires_grad_();
+      }
+      all.push_back(gy);
+      options.names.push_back("gy" + std::string(static_cast<std::size_t>(level - 1), '\''));
+    }
+    g = gradient_function(std::move(g), count);
+  }
+  GradCheckReport report = check(g, all, options);
+  report.order = order;
+  if (order > 1) {
+    compare_recorded(g, all, report);
+  }
+  return report;
+}
+
+GradCheckReport gradgradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs, GradCheckOptions options) {
+  return gradcheck_order(f, inputs, 2, std::move(options));
+}
+
+void check_gradients(const TensorFunction& f, const std::vector<Tensor>& inputs, int max_order,
+                     GradCheckOptions options) {
+  for (int order = 1; order <= max_order; ++order) {
+    const GradCheckReport report = gradcheck_order(f, inputs, order, options);
+    require<GradCheckError>(report.passed, to_string(report));
+  }
+}
+
+}  // namespace normgrad
