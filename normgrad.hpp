@@ -18,4 +18,7 @@
 #include "normgrad/core/ops/shape.hpp"
 #include "normgrad/core/ops/softmax.hpp"
 #include "normgrad/core/ops/unary.hpp"
+#include "normgrad/data/digits.hpp"
+#include "normgrad/data/image_dataset.hpp"
+#include "normgrad/data/loader.hpp"
 #include "normgrad/layers/module.hpp"

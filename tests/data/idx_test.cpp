@@ -1,0 +1,126 @@
+#include "normgrad/data/idx.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/idx_files.hpp"
+#include "normgrad/core/base/error.hpp"
+
+namespace normgrad {
+namespace {
+
+using test::Bytes;
+using test::idx_bytes;
+using testing::AllOf;
+using testing::HasSubstr;
+
+class IdxTest : public testing::Test {
+ protected:
+  /// The message with which reading `bytes` fails.
+  std::string error_of(const Bytes& bytes, int min_rank = 1, int max_rank = 4) {
+    test::write_file(file_, bytes);
+    return error_of_file(min_rank, max_rank);
+  }
+  std::string error_of_file(int min_rank = 1, int max_rank = 4) {
+    try {
+      read_idx(file_, min_rank, max_rank);
+    } catch (const IoError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("read_idx: '" + file_.string() + "': "));
+      return error.what();
+    }
+    return "no error";
+  }
+
+  test::TemporaryFolder folder_;
+  std::filesystem::path file_ = folder_ / "array-idx";
+};
+
+TEST_F(IdxTest, ReadsEveryRank) {
+  const Bytes values = {1, 2, 3, 250, 251, 252};
+  for (const std::vector<std::uint32_t>& sizes :
+       std::vector<std::vector<std::uint32_t>>{{6}, {2, 3}, {1, 2, 3}, {3, 1, 2, 1}}) {
+    test::write_file(file_, idx_bytes(0x800 + static_cast<std::uint32_t>(sizes.size()), sizes, values));
+    const IdxArray array = read_idx(file_);
+    EXPECT_EQ(array.shape, Shape(std::vector<std::int64_t>(sizes.begin(), sizes.end())));
+    EXPECT_EQ(array.values, values);
+  }
+}
+
+TEST_F(IdxTest, ReadsMoreThanOneChunk) {
+  Bytes values(3'000'001);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<std::uint8_t>(i * 7 + i / 256);
+  }
+  const Bytes bytes = idx_bytes(0x801, {static_cast<std::uint32_t>(values.size())}, values);
+  test::write_file(file_, bytes);
+  EXPECT_EQ(read_idx(file_).values, values);
+  test::write_gzip(file_, bytes);
+  EXPECT_EQ(read_idx(file_).values, values);
+}
+
+TEST_F(IdxTest, ReadsEmptyArray) {
+  test::write_file(file_, idx_bytes(0x803, {0, 28, 28}, {}));
+  EXPECT_EQ(read_idx(file_).shape, Shape({0, 28, 28}));
+}
+
+TEST_F(IdxTest, TellsMissingFileAndFolder) {
+  EXPECT_THAT(error_of_file(), HasSubstr("no such file"));
+  std::filesystem::create_directory(file_);
+  EXPECT_THAT(error_of_file(), HasSubstr("expected a file but it is a folder"));
+}
+
+TEST_F(IdxTest, TellsWrongMagic) {
+  EXPECT_THAT(error_of({}), HasSubstr("expected a magic number but the file ends there"));
+  EXPECT_THAT(error_of({0, 0, 8}), HasSubstr("expected a magic number but the file ends there"));
+  EXPECT_THAT(error_of(idx_bytes(0x12340801, {1}, {1})), AllOf(HasSubstr("magic number"), HasSubstr("got 0x12340801")));
+  EXPECT_THAT(error_of(idx_bytes(0x00000D01, {1}, {1, 2, 3, 4})), HasSubstr("(unsigned bytes) but got type 0x0d"));
+  EXPECT_THAT(error_of(idx_bytes(0x801, {1}, {1}), 3, 4), HasSubstr("expected 3 to 4 axes but got 1"));
+  EXPECT_THAT(error_of(idx_bytes(0x803, {1, 1, 1}, {1}), 1, 1), HasSubstr("expected 1 axes but got 3"));
+  EXPECT_THAT(error_of(idx_bytes(0x8ff, {1, 1, 1}, {1})), HasSubstr("expected 1 to 4 axes but got 255"));
+}
+
+TEST_F(IdxTest, TellsWrongSize) {
+  EXPECT_THAT(error_of({0, 0, 8, 2, 0, 0, 0, 1, 0, 0}), HasSubstr("sizes of the axes but the file ends there"));
+  EXPECT_THAT(error_of(idx_bytes(0x802, {2, 3}, {1, 2, 3, 4, 5})),
+              HasSubstr("expected [2, 3] elements (6) but the file holds only 5"));
+  EXPECT_THAT(error_of(idx_bytes(0x802, {2, 3}, {1, 2, 3, 4, 5, 6, 7})),
+              HasSubstr("expected [2, 3] elements (6) but the file holds more"));
+  EXPECT_THAT(error_of(idx_bytes(0x801, {0}, {1})), HasSubstr("(0) but the file holds more"));
+}
+
+TEST_F(IdxTest, TakesNoMoreMemoryThanTheFileHolds) {
+  // 16 exabytes and more than 2^64: a reader that believed either would run out of memory.
+  EXPECT_THAT(error_of(idx_bytes(0x802, {0xffffffff, 0xffffffff}, {1, 2})), HasSubstr("holds only 2"));
+  EXPECT_THAT(error_of(idx_bytes(0x804, {0xffffffff, 0xffffffff, 0xffffffff, 3}, {1, 2})),
+              HasSubstr("(more than 2^64) but the file holds only 2"));
+  // The product is 0 modulo 2^64.
+  EXPECT_THAT(error_of(idx_bytes(0x804, {0x80000000, 0x80000000, 4, 4}, {})), HasSubstr("holds only 0"));
+}
+
+TEST_F(IdxTest, TellsTruncatedAndDamagedGzip) {
+  Bytes values(50'000);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<std::uint8_t>((i * i) >> 5);
+  }
+  const Bytes bytes = idx_bytes(0x801, {50'000}, values);
+  test::write_gzip(file_, bytes);
+  Bytes packed = test::read_bytes(file_);
+  ASSERT_EQ(read_idx(file_).values, values);
+
+  EXPECT_THAT(error_of(Bytes(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(packed.size() / 2))),
+              HasSubstr("the compressed file is truncated"));
+  EXPECT_THAT(error_of(Bytes(packed.begin(), packed.end() - 4)), HasSubstr("the compressed file is truncated"));
+  Bytes damaged = packed;
+  damaged[packed.size() / 2] ^= 0x55;
+  EXPECT_THAT(error_of(damaged), HasSubstr("cannot be read"));
+}
+
+TEST_F(IdxTest, TellsWrongCountInsideGzip) {
+  test::write_gzip(file_, idx_bytes(0x801, {5}, {1, 2, 3}));
+  EXPECT_THAT(error_of_file(), HasSubstr("(5) but the file holds only 3"));
+  test::write_gzip(file_, idx_bytes(0x801, {2}, {1, 2, 3}));
+  EXPECT_THAT(error_of_file(), HasSubstr("(2) but the file holds more"));
+}
+
+}  // namespace
+}  // namespace normgrad
