@@ -21,4 +21,8 @@
 #include "normgrad/data/digits.hpp"
 #include "normgrad/data/image_dataset.hpp"
 #include "normgrad/data/loader.hpp"
+#include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/init.hpp"
+#include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/module.hpp"
+#include "normgrad/layers/sequential.hpp"

@@ -11,23 +11,29 @@
 //   };
 //
 // Modules are values: a copy has parameters and buffers of its own. There is no registry to keep in step: names,
-// parameters, buffers, children, state dicts, copies and printing all come from members().
+// parameters, buffers, children, state dicts, copies and printing all come from members(). Members may be parameters,
+// buffers, modules, AnyModule (a module whose type is chosen at run time), and vectors and optionals of these.
 #pragma once
 
-#include <functional>
-#include <map>
+#include <concepts>
+#include <iosfwd>
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/layers/state_dict.hpp"
 
 namespace normgrad {
 
+class AnyModule;
 class Module;
 
-/// A tensor that is learned. Copying makes new memory of the same values; undefined when a layer has none (bias off).
+/// A tensor that is learned. Copying makes new memory of the same values, with the same requires_grad and no gradient;
+/// undefined when a layer has none (bias off). For a handle that shares the memory write `Tensor w = layer.weight`.
 class Parameter : public Tensor {
  public:
   Parameter() = default;
@@ -58,14 +64,21 @@ class MemberVisitor {
   virtual void buffer(const std::string& name, StateBuffer& buffer) = 0;
   virtual void child(const std::string& name, Module& child) = 0;
 
-  /// Tells one member, by its type; vectors of members get names "name.0", "name.1", ...
-  void operator()(const std::string& name, Parameter& member) { parameter(name, member); }
-  void operator()(const std::string& name, StateBuffer& member) { buffer(name, member); }
+  /// Tells one member, by its type; vectors of members get names "name.0", "name.1", ...; empty ones are passed over.
+  void operator()(const std::string& name, Parameter& member);
+  void operator()(const std::string& name, StateBuffer& member);
   void operator()(const std::string& name, Module& member) { child(name, member); }
+  void operator()(const std::string& name, AnyModule& member);
   template <class T>
   void operator()(const std::string& name, std::vector<T>& members) {
     for (std::size_t i = 0; i < members.size(); ++i) {
       (*this)(name + "." + std::to_string(i), members[i]);
+    }
+  }
+  template <class T>
+  void operator()(const std::string& name, std::optional<T>& member) {
+    if (member) {
+      (*this)(name, *member);
     }
   }
   template <class T>
@@ -74,17 +87,10 @@ class MemberVisitor {
       (*this)(name, *member);
     }
   }
-  template <class T>
-  void operator()(const std::string& name, std::shared_ptr<T>& member) {
-    if (member) {
-      (*this)(name, *member);
-    }
-  }
 };
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
-/// Parameters and buffers by their full names, "features.norm1.running_mean".
-using StateDict = std::map<std::string, Tensor>;
+using NamedModules = std::vector<std::pair<std::string, Module*>>;
 
 struct LoadOptions {
   bool strict = true;  ///< missing and unexpected keys are errors
@@ -114,30 +120,33 @@ class Module {
   Tensor operator()(const Tensor& x);
 
   /// All parameters, of children too, in the order of members(). The tensors are handles to the module's own.
-  std::vector<Tensor> parameters();
-  NamedTensors named_parameters();
-  std::vector<Tensor> buffers();
-  NamedTensors named_buffers();
+  std::vector<Tensor> parameters() const;
+  NamedTensors named_parameters() const;
+  std::vector<Tensor> buffers() const;
+  NamedTensors named_buffers() const;
   /// This module ("") and all below it with their full names.
-  std::vector<std::pair<std::string, Module*>> named_modules();
-  std::vector<std::pair<std::string, Module*>> named_children();
+  NamedModules named_modules();
+  NamedModules named_children();
 
   /// Sets the mode of this module and all below it; touches neither requires_grad nor anything else.
   void train(bool on = true);
   void eval() { train(false); }
   bool is_training() const noexcept { return training_; }
 
+  /// Drops the gradients of all parameters.
   void zero_grad();
   /// Switches requires_grad of all parameters.
   void requires_grad_(bool on = true);
-  /// Converts floating point parameters and buffers, keeping the handles that optimizers have.
+  /// Converts floating point parameters (with their gradients) and buffers, keeping the handles that optimizers have.
   void to(DType dtype);
-  std::int64_t num_parameters();
+  std::int64_t num_parameters() const;
 
-  /// Handles to all parameters and buffers by full name, under PyTorch's keys.
-  StateDict state_dict();
+  /// All parameters and buffers by full name, under PyTorch's keys; they share the module's memory, outside of any
+  /// graph. To keep the values of this moment, clone() them or copy the module.
+  StateDict state_dict() const;
   /// Copies values in. Nothing is changed unless all fits: throws ValueError that lists missing, unexpected and
-  /// mis-shaped keys by name. dtypes are converted.
+  /// mis-shaped keys by name. dtypes are converted, requires_grad and the handles of optimizers stay. Without `strict`
+  /// missing and unexpected keys are reported only.
   LoadReport load_state_dict(const StateDict& state, LoadOptions options = {});
 
  protected:
@@ -148,14 +157,52 @@ class Module {
   Module& operator=(Module&&) noexcept = default;
 
  private:
+  void add_to_path(Error& error);
+
   bool training_ = true;
 };
 
-/// The module tree with options, shapes and parameter counts.
-std::ostream& operator<<(std::ostream& out, Module& module);
-std::string to_string(Module& module);
+/// The module tree with options, shapes and parameter counts:
+///
+///   Net(
+///     (fc1): Linear(in_features=784, out_features=10, bias=true)  [10x784, 10]  7,850 parameters
+///   )  total 7,850 parameters
+std::ostream& operator<<(std::ostream& out, const Module& module);
+std::string to_string(const Module& module);
 
-/// Written once in a module: its name, its members (may be none), and how it is copied.
+/// Holds a module of any type; copies copy the module. Empty when made without one or moved from.
+class AnyModule {
+ public:
+  AnyModule() = default;
+  AnyModule(std::unique_ptr<Module> module) noexcept : module_(std::move(module)) {}  // NOLINT: meant to convert
+  template <class M>
+  requires std::derived_from<std::remove_cvref_t<M>, Module> AnyModule(M&& module)  // NOLINT: meant to convert
+      : module_(std::make_unique<std::remove_cvref_t<M>>(std::forward<M>(module))) {}
+  AnyModule(const AnyModule& other) : module_(other.module_ ? other.module_->clone() : nullptr) {}
+  AnyModule(AnyModule&&) noexcept = default;
+  AnyModule& operator=(AnyModule other) noexcept {
+    module_.swap(other.module_);
+    return *this;
+  }
+  ~AnyModule() = default;
+
+  explicit operator bool() const noexcept { return module_ != nullptr; }
+  /// The module; throws ValueError when there is none.
+  Module& get() const;
+  Module& operator*() const { return get(); }
+  Module* operator->() const { return &get(); }
+  Tensor operator()(const Tensor& x) const { return get()(x); }
+  /// The module as what it is; null when it is something else.
+  template <class M>
+  M* as() const {
+    return dynamic_cast<M*>(module_.get());
+  }
+
+ private:
+  std::unique_ptr<Module> module_;
+};
+
+/// Written once in a module: its name, its members (none to 60), and how it is copied.
 #define NORMGRAD_MEMBERS(Type, ...)                                                                    \
   std::string type_name() const override { return #Type; }                                             \
   std::unique_ptr<::normgrad::Module> clone() const override { return std::make_unique<Type>(*this); } \
@@ -163,9 +210,9 @@ std::string to_string(Module& module);
 
 // clang-format off
 #define NORMGRAD_PARENS ()
-#define NORMGRAD_EXPAND(...) NORMGRAD_EXPAND3(NORMGRAD_EXPAND3(NORMGRAD_EXPAND3(__VA_ARGS__)))
-#define NORMGRAD_EXPAND3(...) NORMGRAD_EXPAND2(NORMGRAD_EXPAND2(NORMGRAD_EXPAND2(__VA_ARGS__)))
-#define NORMGRAD_EXPAND2(...) NORMGRAD_EXPAND1(NORMGRAD_EXPAND1(NORMGRAD_EXPAND1(__VA_ARGS__)))
+#define NORMGRAD_EXPAND(...) NORMGRAD_EXPAND3(NORMGRAD_EXPAND3(NORMGRAD_EXPAND3(NORMGRAD_EXPAND3(__VA_ARGS__))))
+#define NORMGRAD_EXPAND3(...) NORMGRAD_EXPAND2(NORMGRAD_EXPAND2(NORMGRAD_EXPAND2(NORMGRAD_EXPAND2(__VA_ARGS__))))
+#define NORMGRAD_EXPAND2(...) NORMGRAD_EXPAND1(NORMGRAD_EXPAND1(NORMGRAD_EXPAND1(NORMGRAD_EXPAND1(__VA_ARGS__))))
 #define NORMGRAD_EXPAND1(...) __VA_ARGS__
 #define NORMGRAD_FOR_EACH_MEMBER(...) __VA_OPT__(NORMGRAD_EXPAND(NORMGRAD_VISIT_MEMBER(__VA_ARGS__)))
 #define NORMGRAD_VISIT_MEMBER(member, ...) visit(#member, member); __VA_OPT__(NORMGRAD_VISIT_AGAIN NORMGRAD_PARENS (__VA_ARGS__))

@@ -5,23 +5,49 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <utility>
+#include <string_view>
 
 namespace normgrad {
 
-/// Base of all exceptions of the library. `what()` is "<where>: <message>"; `where` is first the operation's name and,
-/// once the error has passed through a module, that module with its path: "BatchNorm2d 'features.norm1'".
+/// Base of all exceptions of the library. `what()` is "<operation>: <message>"; once the error has passed through a
+/// module it is preceded by that module and its path: "Linear 'head.fc1': linear: expected ...".
 class Error : public std::runtime_error {
  public:
-  explicit Error(std::string message) : std::runtime_error(message), message_(std::move(message)) {}
+  explicit Error(const std::string& message) : std::runtime_error(message) {}
 
-  const char* what() const noexcept override { return message_.c_str(); }
+  const char* what() const noexcept override { return text_.empty() ? message() : text_.c_str(); }
+  /// The text that the error was thrown with.
+  const char* message() const noexcept { return std::runtime_error::what(); }
 
-  /// Replaces the text; used by modules that add their path while the error passes through them.
-  void set_message(std::string message) { message_ = std::move(message); }
+  /// The innermost module that the error came from, by type and by name as seen from the outermost module that it has
+  /// passed; empty for errors from outside of modules.
+  const std::string& module_type() const noexcept { return module_type_; }
+  const std::string& module_path() const noexcept { return module_path_; }
+  /// The outermost module passed, to be found again among its parent's children; never dereferenced.
+  const void* passed_module() const noexcept { return passed_module_; }
+
+  /// Called by each module that the error passes, innermost first: the first gives its type, the others what comes
+  /// before the path.
+  void pass_module(const void* module, const std::string& type, const std::string& path) {
+    passed_module_ = module;
+    if (module_type_.empty()) {
+      module_type_ = type;
+    }
+    if (!path.empty()) {
+      module_path_ = module_path_.empty() ? path : path + "." + module_path_;
+    }
+    std::string_view rest = message();
+    if (rest.starts_with(module_type_ + ": ")) {  // thrown by the module itself, which has named itself
+      rest.remove_prefix(module_type_.size() + 2);
+    }
+    text_ = module_type_ + (module_path_.empty() ? "" : " '" + module_path_ + "'") + ": " + std::string(rest);
+  }
 
  private:
-  std::string message_;
+  std::string module_type_;
+  std::string module_path_;
+  std::string text_;
+  const void* passed_module_ = nullptr;
 };
 
 /// A size or rank that does not fit.

@@ -1,0 +1,38 @@
+#include "normgrad/layers/activation.hpp"
+
+#include "normgrad/core/ops/activation.hpp"
+#include "normgrad/core/ops/softmax.hpp"
+
+namespace normgrad {
+
+Tensor ReLU::forward(const Tensor& x) { return relu(x); }
+
+std::string LeakyReLU::extra_repr() const { return detail::concat("negative_slope=", negative_slope_); }
+Tensor LeakyReLU::forward(const Tensor& x) { return leaky_relu(x, negative_slope_); }
+
+std::string ELU::extra_repr() const { return detail::concat("alpha=", alpha_); }
+Tensor ELU::forward(const Tensor& x) { return elu(x, alpha_); }
+
+Tensor SELU::forward(const Tensor& x) { return selu(x); }
+
+Tensor GELU::forward(const Tensor& x) { return gelu(x); }
+
+Tensor SiLU::forward(const Tensor& x) { return silu(x); }
+
+Tensor Sigmoid::forward(const Tensor& x) { return sigmoid(x); }
+
+Tensor Tanh::forward(const Tensor& x) { return tanh(x); }
+
+Softplus::Softplus(double beta, double threshold) : beta_(beta), threshold_(threshold) {
+  require<ValueError>(beta > 0.0, "Softplus: expected beta > 0 but got ", beta);
+}
+std::string Softplus::extra_repr() const { return detail::concat("beta=", beta_, ", threshold=", threshold_); }
+Tensor Softplus::forward(const Tensor& x) { return softplus(x, beta_, threshold_); }
+
+std::string Softmax::extra_repr() const { return detail::concat("dim=", dim_); }
+Tensor Softmax::forward(const Tensor& x) { return softmax(x, dim_); }
+
+std::string LogSoftmax::extra_repr() const { return detail::concat("dim=", dim_); }
+Tensor LogSoftmax::forward(const Tensor& x) { return log_softmax(x, dim_); }
+
+}  // namespace normgrad

@@ -1,0 +1,113 @@
+// Activation functions as modules; see core/ops/activation.hpp and core/ops/softmax.hpp for the formulas.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "normgrad/layers/module.hpp"
+
+namespace normgrad {
+
+/// max(x, 0).
+class ReLU : public Module {
+ public:
+  NORMGRAD_MEMBERS(ReLU)
+  Tensor forward(const Tensor& x) override;
+};
+
+/// x for x > 0, else negative_slope * x.
+class LeakyReLU : public Module {
+ public:
+  explicit LeakyReLU(double negative_slope = 0.01) : negative_slope_(negative_slope) {}
+  NORMGRAD_MEMBERS(LeakyReLU)
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  double negative_slope_;
+};
+
+/// x for x > 0, else alpha * (exp(x) - 1).
+class ELU : public Module {
+ public:
+  explicit ELU(double alpha = 1.0) : alpha_(alpha) {}
+  NORMGRAD_MEMBERS(ELU)
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  double alpha_;
+};
+
+/// ELU with the constants of self-normalizing networks.
+class SELU : public Module {
+ public:
+  NORMGRAD_MEMBERS(SELU)
+  Tensor forward(const Tensor& x) override;
+};
+
+/// x * Phi(x), exactly.
+class GELU : public Module {
+ public:
+  NORMGRAD_MEMBERS(GELU)
+  Tensor forward(const Tensor& x) override;
+};
+
+/// x * sigmoid(x).
+class SiLU : public Module {
+ public:
+  NORMGRAD_MEMBERS(SiLU)
+  Tensor forward(const Tensor& x) override;
+};
+
+class Sigmoid : public Module {
+ public:
+  NORMGRAD_MEMBERS(Sigmoid)
+  Tensor forward(const Tensor& x) override;
+};
+
+class Tanh : public Module {
+ public:
+  NORMGRAD_MEMBERS(Tanh)
+  Tensor forward(const Tensor& x) override;
+};
+
+/// log(1 + exp(beta x)) / beta; x itself where beta x > threshold.
+class Softplus : public Module {
+ public:
+  /// Throws ValueError unless beta > 0.
+  explicit Softplus(double beta = 1.0, double threshold = 20.0);
+  NORMGRAD_MEMBERS(Softplus)
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  double beta_;
+  double threshold_;
+};
+
+/// exp(x) / sum(exp(x)) along an axis.
+class Softmax : public Module {
+ public:
+  explicit Softmax(std::int64_t dim) : dim_(dim) {}
+  NORMGRAD_MEMBERS(Softmax)
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  std::int64_t dim_;
+};
+
+/// log(Softmax), without its loss of digits.
+class LogSoftmax : public Module {
+ public:
+  explicit LogSoftmax(std::int64_t dim) : dim_(dim) {}
+  NORMGRAD_MEMBERS(LogSoftmax)
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  std::int64_t dim_;
+};
+
+}  // namespace normgrad

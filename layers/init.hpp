@@ -1,0 +1,64 @@
+// Filling tensors with starting values, in place and unrecorded. Names, defaults and formulas are torch.nn.init's.
+//
+// A tensor is passed as a handle: `xavier_uniform_(net.fc1.weight)` fills the layer's own weight. Random numbers come
+// from default_generator() unless a generator is given; float32 and float64 tensors get the same numbers, but for
+// rounding.
+#pragma once
+
+#include <cstdint>
+
+#include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/base/random.hpp"
+
+namespace normgrad {
+
+/// What stands behind the weights, for the gain of an initialisation.
+enum class Nonlinearity { linear, sigmoid, tanh, relu, leaky_relu, selu };
+/// Keeps the variance of the results (fan_in) or of the gradients (fan_out).
+enum class FanMode { fan_in, fan_out };
+
+/// Inputs of one result and results of one input: sizes 1 and 0 times the product of the further ones.
+struct Fans {
+  std::int64_t in;
+  std::int64_t out;
+};
+/// Throws ShapeError for tensors of fewer than 2 axes.
+Fans calculate_fans(const Tensor& weight);
+
+/// The factor that keeps the variance through a nonlinearity; `negative_slope` counts for leaky_relu only.
+double calculate_gain(Nonlinearity nonlinearity, double negative_slope = 0.01);
+
+void constant_(Tensor tensor, double value);
+void zeros_(Tensor tensor);
+void ones_(Tensor tensor);
+/// Uniform in [low, high).
+void uniform_(Tensor tensor, double low = 0.0, double high = 1.0, Generator* generator = nullptr);
+void normal_(Tensor tensor, double mean = 0.0, double std = 1.0, Generator* generator = nullptr);
+
+struct XavierOptions {
+  double gain = 1.0;
+  Generator* generator = nullptr;
+};
+/// Uniform in +-gain sqrt(6 / (fan_in + fan_out)); Glorot and Bengio, "Understanding the difficulty of training deep
+/// feedforward neural networks", 2010.
+void xavier_uniform_(Tensor weight, XavierOptions options = {});
+/// Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)).
+void xavier_normal_(Tensor weight, XavierOptions options = {});
+
+struct KaimingOptions {
+  double a = 0.0;  ///< negative slope of the leaky_relu that follows
+  FanMode mode = FanMode::fan_in;
+  Nonlinearity nonlinearity = Nonlinearity::leaky_relu;
+  Generator* generator = nullptr;
+};
+/// Uniform in +-gain sqrt(3 / fan); He et al., "Delving deep into rectifiers", 2015.
+void kaiming_uniform_(Tensor weight, KaimingOptions options = {});
+/// Normal with standard deviation gain / sqrt(fan).
+void kaiming_normal_(Tensor weight, KaimingOptions options = {});
+
+class Parameter;
+/// PyTorch's start of Linear and the convolutions: weight from kaiming_uniform_ with a = sqrt(5), which is uniform in
+/// +-1 / sqrt(fan_in), and so is the bias, where there is one.
+void init_weight_and_bias_(Parameter& weight, Parameter& bias, Generator* generator);
+
+}  // namespace normgrad

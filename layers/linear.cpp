@@ -1,0 +1,28 @@
+#include "normgrad/layers/linear.hpp"
+
+#include "normgrad/core/ops/matmul.hpp"
+#include "normgrad/layers/init.hpp"
+
+namespace normgrad {
+
+Linear::Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options)
+    : in_features_(in_features), out_features_(out_features) {
+  require<ValueError>(in_features > 0, "Linear: expected in_features > 0 but got ", in_features);
+  require<ValueError>(out_features > 0, "Linear: expected out_features > 0 but got ", out_features);
+  weight = Parameter(Tensor::empty({out_features, in_features}, options.dtype));
+  if (options.bias) {
+    bias = Parameter(Tensor::empty({out_features}, options.dtype));
+  }
+  reset_parameters(options.generator);
+}
+
+void Linear::reset_parameters(Generator* generator) { init_weight_and_bias_(weight, bias, generator); }
+
+std::string Linear::extra_repr() const {
+  return detail::concat("in_features=", in_features_, ", out_features=", out_features_,
+                        ", bias=", bias.defined() ? "true" : "false");
+}
+
+Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias); }
+
+}  // namespace normgrad

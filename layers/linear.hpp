@@ -1,0 +1,40 @@
+// Linear: y = x weight^T + bias.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "normgrad/core/base/random.hpp"
+#include "normgrad/layers/module.hpp"
+
+namespace normgrad {
+
+struct LinearOptions {
+  bool bias = true;
+  DType dtype = kFloat32;
+  Generator* generator = nullptr;  ///< of the starting values; null: default_generator()
+};
+
+/// x: [*, in_features] -> [*, out_features]. Starts uniform in +-1 / sqrt(in_features), weight and bias.
+class Linear : public Module {
+ public:
+  /// Throws ValueError unless both sizes are positive.
+  Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options = {});
+  NORMGRAD_MEMBERS(Linear, weight, bias)
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+  std::int64_t in_features() const noexcept { return in_features_; }
+  std::int64_t out_features() const noexcept { return out_features_; }
+  /// Draws new starting values.
+  void reset_parameters(Generator* generator = nullptr);
+
+  Parameter weight;  ///< [out_features, in_features]
+  Parameter bias;    ///< [out_features]; undefined without bias
+
+ private:
+  std::int64_t in_features_;
+  std::int64_t out_features_;
+};
+
+}  // namespace normgrad

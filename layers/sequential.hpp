@@ -1,0 +1,76 @@
+// Sequential: modules one after the other.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "normgrad/layers/module.hpp"
+
+namespace normgrad {
+
+/// A module with the name that it has as a child.
+struct NamedModule {
+  NamedModule(std::string child_name, AnyModule child) : name(std::move(child_name)), module(std::move(child)) {}
+  std::string name;
+  AnyModule module;
+};
+
+template <class M>
+concept SequentialEntry =
+    std::derived_from<std::remove_cvref_t<M>, Module> || std::same_as<std::remove_cvref_t<M>, AnyModule> ||
+    std::same_as<std::remove_cvref_t<M>, NamedModule> || std::convertible_to<M, std::unique_ptr<Module>>;
+
+/// Gives each module the result of the one before. Without modules it returns what it is given.
+///
+///   Sequential net(Linear(784, 100), ReLU(), Linear(100, 10));                                 // "0", "1", "2"
+///   Sequential net({{"fc1", Linear(784, 100)}, {"act", ReLU()}, {"fc2", Linear(100, 10)}});
+class Sequential final : public Module {
+ public:
+  Sequential() = default;
+  /// Modules, std::unique_ptr<Module>, AnyModule or NamedModule. (One Sequential alone is copied, not put inside.)
+  template <class... Ms>
+  requires(sizeof...(Ms) > 0 && (SequentialEntry<Ms> && ...) &&
+           !(sizeof...(Ms) == 1 &&
+             (std::same_as<std::remove_cvref_t<Ms>, Sequential> && ...))) explicit Sequential(Ms&&... modules) {
+    entries_.reserve(sizeof...(Ms));
+    (push_back(std::forward<Ms>(modules)), ...);
+  }
+  Sequential(std::initializer_list<NamedModule> modules);
+
+  /// Appends a module, named after its position. Throws ValueError for an empty holder.
+  Sequential& push_back(AnyModule module);
+  /// Appends a module under its name; throws ValueError for an empty name, one with a dot, or one that is taken.
+  Sequential& push_back(NamedModule module);
+  Sequential& push_back(std::string name, AnyModule module) {
+    return push_back(NamedModule(std::move(name), std::move(module)));
+  }
+
+  std::int64_t size() const noexcept { return static_cast<std::int64_t>(entries_.size()); }
+  bool empty() const noexcept { return entries_.empty(); }
+  /// Module i, negative counted from the end; throws IndexError out of range.
+  Module& operator[](std::int64_t i) const;
+  /// The same as what it is; throws ValueError when it is of another type.
+  template <class M>
+  M& at(std::int64_t i) const {
+    Module& module = (*this)[i];
+    M* typed = dynamic_cast<M*>(&module);
+    require<ValueError>(typed != nullptr, "Sequential: module ", i, " is a ", module.type_name(),
+                        ", not of the type that was asked for");
+    return *typed;
+  }
+
+  std::string type_name() const override { return "Sequential"; }
+  std::unique_ptr<Module> clone() const override { return std::make_unique<Sequential>(*this); }
+  void members(MemberVisitor& visit) override;
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  std::vector<NamedModule> entries_;
+};
+
+}  // namespace normgrad

@@ -1,0 +1,43 @@
+// StateDict: named tensors in the order in which a model tells its members.
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "normgrad/core/autograd/tensor.hpp"
+
+namespace normgrad {
+
+/// Parameters and buffers by their full names, such as "features.norm1.running_mean". Iterates in insertion order.
+class StateDict {
+ public:
+  using value_type = std::pair<std::string, Tensor>;
+  using const_iterator = std::vector<value_type>::const_iterator;
+
+  StateDict() = default;
+  StateDict(std::initializer_list<value_type> entries);
+
+  std::size_t size() const noexcept { return entries_.size(); }
+  bool empty() const noexcept { return entries_.empty(); }
+  const_iterator begin() const noexcept { return entries_.begin(); }
+  const_iterator end() const noexcept { return entries_.end(); }
+
+  bool contains(const std::string& name) const { return positions_.contains(name); }
+  const_iterator find(const std::string& name) const;
+  /// Throws ValueError, naming the key, when there is none such.
+  const Tensor& at(const std::string& name) const;
+  /// The entry of that name; a new undefined one at the end when there is none.
+  Tensor& operator[](const std::string& name);
+  /// Whether there was such an entry.
+  bool erase(const std::string& name);
+
+ private:
+  std::vector<value_type> entries_;
+  std::unordered_map<std::string, std::size_t> positions_;
+};
+
+}  // namespace normgrad

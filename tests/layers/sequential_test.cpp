@@ -1,0 +1,59 @@
+#include "normgrad/layers/sequential.hpp"
+
+#include <gtest/gtest.h>
+
+#include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/linear.hpp"
+
+namespace normgrad {
+namespace {
+
+TEST(SequentialTest, TakesValuesPointersAndNames) {
+  std::unique_ptr<Module> pointer = std::make_unique<Linear>(4, 5);
+  const Linear lvalue(5, 6);
+  Sequential net(Linear(3, 4), std::move(pointer), lvalue, NamedModule("act", ReLU()), AnyModule(Tanh()));
+  ASSERT_EQ(net.size(), 5);
+  EXPECT_EQ(net.named_children()[1].first, "1");
+  EXPECT_EQ(net.named_children()[3].first, "act");
+  EXPECT_EQ(net[-1].type_name(), "Tanh");
+  EXPECT_EQ(net.at<Linear>(1).out_features(), 5);
+  EXPECT_THROW(net.at<Linear>(4), ValueError);
+  EXPECT_THROW(net[5], IndexError);
+  EXPECT_THROW(net[-6], IndexError);
+}
+
+TEST(SequentialTest, NamedEntries) {
+  Sequential net({{"fc1", Linear(3, 4)}, {"act", ReLU()}});
+  net.push_back("fc2", Linear(4, 2)).push_back(ReLU());
+  const NamedModules children = net.named_children();
+  ASSERT_EQ(children.size(), 4U);
+  EXPECT_EQ(children[0].first, "fc1");
+  EXPECT_EQ(children[2].first, "fc2");
+  EXPECT_EQ(children[3].first, "3");
+  EXPECT_EQ(net.state_dict().begin()->first, "fc1.weight");
+  EXPECT_THROW(net.push_back("fc1", ReLU()), ValueError);
+  EXPECT_THROW(net.push_back("a.b", ReLU()), ValueError);
+  EXPECT_THROW(net.push_back("", ReLU()), ValueError);
+  EXPECT_THROW(net.push_back(AnyModule()), ValueError);
+  EXPECT_EQ(net.size(), 4);
+}
+
+TEST(SequentialTest, CopiesShareNothing) {
+  Sequential net(Linear(3, 4), Sequential(Linear(4, 4), ReLU()));
+  Sequential copy = net;  // not a Sequential within a Sequential
+  EXPECT_EQ(copy.size(), 2);
+  EXPECT_EQ(net.parameters().size(), 4U);
+  EXPECT_FALSE(is_same(copy.parameters()[2], net.parameters()[2]));
+  EXPECT_EQ(copy.parameters()[2].to_vector<float>(), net.parameters()[2].to_vector<float>());
+  Sequential moved = std::move(copy);
+  EXPECT_EQ(moved.size(), 2);
+}
+
+TEST(SequentialTest, EmptyGivesItsInput) {
+  Sequential net;
+  const Tensor x = Tensor::empty({2});
+  EXPECT_TRUE(is_same(net(x), x));
+}
+
+}  // namespace
+}  // namespace normgrad
