@@ -1,0 +1,204 @@
+#include "normgrad/core/kernels/copy.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "normgrad/core/base/parallel.hpp"
+
+namespace normgrad::kernels {
+
+namespace {
+
+constexpr std::int64_t kBlock = 32768;  // elements of one parallel task
+constexpr std::int64_t kTile = 16;      // a cache line of floats
+
+// Drops axes of size 1 and joins neighbours that both sides walk in one stride.
+CopyPlan simplified(const CopyPlan& plan) {
+  CopyPlan out;
+  for (std::size_t i = 0; i < plan.rank; ++i) {
+    if (plan.size[i] == 1) {
+      continue;
+    }
+    const std::size_t last = out.rank - 1;
+    if (out.rank > 0 && out.from_step[last] == plan.from_step[i] * plan.size[i] &&
+        out.to_step[last] == plan.to_step[i] * plan.size[i]) {
+      out.size[last] *= plan.size[i];
+      out.from_step[last] = plan.from_step[i];
+      out.to_step[last] = plan.to_step[i];
+    } else {
+      out.push_back(plan.size[i], plan.from_step[i], plan.to_step[i]);
+    }
+  }
+  return out;
+}
+
+// Walks all indices of a plan's axes in row-major order.
+class Odometer {
+ public:
+  Odometer(const CopyPlan& plan, std::int64_t flat) : plan_(plan) {
+    for (std::size_t i = plan.rank; i-- > 0;) {
+      index_[i] = flat % plan.size[i];
+      flat /= plan.size[i];
+      from += index_[i] * plan.from_step[i];
+      to += index_[i] * plan.to_step[i];
+    }
+  }
+  void next() {
+    for (std::size_t i = plan_.rank; i-- > 0;) {
+      from += plan_.from_step[i];
+      to += plan_.to_step[i];
+      if (++index_[i] < plan_.size[i]) {
+        return;
+      }
+      from -= plan_.from_step[i] * plan_.size[i];
+      to -= plan_.to_step[i] * plan_.size[i];
+      index_[i] = 0;
+    }
+  }
+  std::int64_t from = 0;
+  std::int64_t to = 0;
+
+ private:
+  const CopyPlan& plan_;
+  std::array<std::int64_t, Shape::kMaxDims> index_{};
+};
+
+std::int64_t count(const CopyPlan& plan) {
+  std::int64_t n = 1;
+  for (std::size_t i = 0; i < plan.rank; ++i) {
+    n *= plan.size[i];
+  }
+  return n;
+}
+
+template <class T>
+void copy_row(const T* from, std::int64_t from_step, T* to, std::int64_t to_step, std::int64_t n) {
+  if (to_step != 1) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      to[i * to_step] = from[i * from_step];
+    }
+  } else if (from_step == 1) {
+    std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
+  } else if (from_step == 0) {
+    std::fill_n(to, n, *from);
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) {
+      to[i] = from[i * from_step];
+    }
+  }
+}
+
+// The last axis row by row; long rows are cut, so that one long row is shared among threads too.
+template <class T>
+void copy_rows(const CopyPlan& plan, const T* from, T* to) {
+  CopyPlan outer = plan;
+  --outer.rank;
+  const std::int64_t n = plan.size[outer.rank];
+  const std::int64_t from_step = plan.from_step[outer.rank];
+  const std::int64_t to_step = plan.to_step[outer.rank];
+  const std::int64_t rows = count(outer);
+  if (n > kBlock) {
+    const std::int64_t cuts = (n + kBlock - 1) / kBlock;
+    parallel_tasks(rows * cuts, [&](std::int64_t task) {
+      const Odometer at(outer, task / cuts);
+      const std::int64_t begin = task % cuts * kBlock;
+      copy_row(from + at.from + begin * from_step, from_step, to + at.to + begin * to_step, to_step,
+               std::min(kBlock, n - begin));
+    });
+    return;
+  }
+  parallel_for(rows, kBlock / n, [&](std::int64_t begin, std::int64_t end) {
+    Odometer at(outer, begin);
+    for (std::int64_t row = begin; row < end; ++row, at.next()) {
+      copy_row(from + at.from, from_step, to + at.to, to_step, n);
+    }
+  });
+}
+
+// to[i][j] = from[j][i] for a tile, by way of a buffer: whole lines are read and written.
+template <class T>
+void transpose_tile(const T* from, std::int64_t from_step, T* to, std::int64_t to_step, std::int64_t rows,
+                    std::int64_t columns) {
+  T tile[kTile][kTile];
+  for (std::int64_t j = 0; j < columns; ++j) {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      tile[i][j] = from[j * from_step + i];
+    }
+  }
+  for (std::int64_t i = 0; i < rows; ++i) {
+    std::memcpy(to + i * to_step, tile[i], static_cast<std::size_t>(columns) * sizeof(T));
+  }
+}
+
+// The source is dense along `axis`, the target along the last one.
+template <class T>
+void copy_transposed(const CopyPlan& plan, std::size_t axis, const T* from, T* to) {
+  CopyPlan outer;
+  for (std::size_t i = 0; i + 1 < plan.rank; ++i) {
+    if (i != axis) {
+      outer.push_back(plan.size[i], plan.from_step[i], plan.to_step[i]);
+    }
+  }
+  const std::int64_t rows = plan.size[axis];
+  const std::int64_t columns = plan.size[plan.rank - 1];
+  const std::int64_t from_step = plan.from_step[plan.rank - 1];
+  const std::int64_t to_step = plan.to_step[axis];
+  const std::int64_t bands = (rows + kTile - 1) / kTile;
+  const std::int64_t grain = std::max<std::int64_t>(1, kBlock / (kTile * columns));
+  parallel_for(count(outer) * bands, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t task = begin; task < end; ++task) {
+      const Odometer at(outer, task / bands);
+      const std::int64_t row = task % bands * kTile;
+      for (std::int64_t column = 0; column < columns; column += kTile) {
+        transpose_tile(from + at.from + row + column * from_step, from_step, to + at.to + row * to_step + column,
+                       to_step, std::min(kTile, rows - row), std::min(kTile, columns - column));
+      }
+    }
+  });
+}
+
+template <class T>
+void run(const CopyPlan& given, const T* from, T* to) {
+  if (count(given) == 0) {
+    return;
+  }
+  const CopyPlan plan = simplified(given);
+  if (plan.rank == 0) {
+    *to = *from;
+    return;
+  }
+  const std::size_t last = plan.rank - 1;
+  if (plan.to_step[last] == 1 && plan.from_step[last] != 0 && plan.from_step[last] != 1) {
+    for (std::size_t axis = last; axis-- > 0;) {
+      if (plan.from_step[axis] == 1) {
+        copy_transposed(plan, axis, from, to);
+        return;
+      }
+    }
+  }
+  copy_rows(plan, from, to);
+}
+
+}  // namespace
+
+void strided_copy(const CopyPlan& plan, const void* from, void* to, std::size_t element_size) {
+  switch (element_size) {
+    case 1:
+      run(plan, static_cast<const std::uint8_t*>(from), static_cast<std::uint8_t*>(to));
+      break;
+    case 4:
+      run(plan, static_cast<const std::uint32_t*>(from), static_cast<std::uint32_t*>(to));
+      break;
+    default:
+      run(plan, static_cast<const std::uint64_t*>(from), static_cast<std::uint64_t*>(to));
+      break;
+  }
+}
+
+void copy(const void* from, void* to, std::int64_t n, std::size_t element_size) {
+  CopyPlan plan;
+  plan.push_back(n, 1, 1);
+  strided_copy(plan, from, to, element_size);
+}
+
+}  // namespace normgrad::kernels

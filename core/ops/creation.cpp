@@ -1,0 +1,175 @@
+#include "normgrad/core/ops/creation.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "normgrad/core/kernels/fill.hpp"
+
+namespace normgrad {
+
+namespace {
+
+Tensor with_options(Tensor y, TensorOptions options) {
+  if (options.requires_grad) {
+    y.requires_grad_();
+  }
+  return y;
+}
+
+Generator& or_default(Generator* generator) { return generator == nullptr ? default_generator() : *generator; }
+
+// y[i] = f(i), converted.
+template <class F>
+Tensor generate(const Shape& shape, TensorOptions options, F f) {
+  Tensor y = Tensor::empty(shape, options.dtype);
+  dispatch_all(options.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* to = y.mutable_data<T>();
+    for (std::int64_t i = 0; i < y.numel(); ++i) {
+      to[i] = static_cast<T>(f(i));
+    }
+  });
+  return with_options(std::move(y), options);
+}
+
+}  // namespace
+
+Tensor full(const Shape& shape, double value, TensorOptions options) {
+  Tensor y = Tensor::empty(shape, options.dtype);
+  dispatch_all(options.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::fill(y.mutable_data<T>(), y.numel(), static_cast<T>(value));
+  });
+  return with_options(std::move(y), options);
+}
+
+Tensor zeros(const Shape& shape, TensorOptions options) { return full(shape, 0.0, options); }
+Tensor ones(const Shape& shape, TensorOptions options) { return full(shape, 1.0, options); }
+Tensor full_like(const Tensor& x, double value) { return full(x.shape(), value, {.dtype = x.dtype()}); }
+Tensor zeros_like(const Tensor& x) { return full_like(x, 0.0); }
+Tensor ones_like(const Tensor& x) { return full_like(x, 1.0); }
+
+Tensor arange(double start, double end, double step, TensorOptions options) {
+  require<ValueError>(std::isfinite(start) && std::isfinite(end) && std::isfinite(step) && step != 0.0,
+                      "arange: expected finite bounds and a step other than 0 but got start ", start, ", end ", end,
+                      " and step ", step);
+  require<ValueError>((end - start) / step >= 0.0,
+                      "arange: expected bounds in the direction of the step but got start ", start, ", end ", end,
+                      " and step ", step);
+  require<ValueError>(options.dtype != kInt64 || (start == std::floor(start) && step == std::floor(step)),
+                      "arange: expected whole numbers for int64 but got start ", start, " and step ", step,
+                      "; pass {.dtype = kFloat32}");
+  require<DTypeError>(options.dtype != kBool, "arange: expected a dtype of numbers but got bool");
+  const auto n = static_cast<std::int64_t>(std::ceil((end - start) / step));
+  return generate({n}, options, [=](std::int64_t i) { return start + static_cast<double>(i) * step; });
+}
+
+Tensor arange(std::int64_t end) { return arange(0.0, static_cast<double>(end)); }
+
+Tensor linspace(double start, double end, std::int64_t count, TensorOptions options) {
+  require<ValueError>(count >= 0, "linspace: expected a count >= 0 but got ", count);
+  const double step = count > 1 ? (end - start) / static_cast<double>(count - 1) : 0.0;
+  // From both ends, so that both are met exactly.
+  return generate({count}, options, [=](std::int64_t i) {
+    return 2 * i < count ? start + step * static_cast<double>(i) : end - step * static_cast<double>(count - 1 - i);
+  });
+}
+
+Tensor eye(std::int64_t n, TensorOptions options) {
+  require<ValueError>(n >= 0, "eye: expected a size >= 0 but got ", n);
+  return generate({n, n}, options, [=](std::int64_t i) { return i / n == i % n ? 1.0 : 0.0; });
+}
+
+Tensor rand(const Shape& shape, TensorOptions options, Generator* generator) {
+  Tensor y = Tensor::empty(shape, options.dtype);
+  dispatch_float("rand", options.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::fill_random(y.mutable_data<T>(), y.numel(), or_default(generator), sizeof(T) / 4, [](Generator& g) -> T {
+      if constexpr (sizeof(T) == 4) {
+        return g.uniform_float();
+      } else {
+        return g.uniform();
+      }
+    });
+  });
+  return with_options(std::move(y), options);
+}
+
+Tensor randn(const Shape& shape, TensorOptions options, Generator* generator) {
+  Tensor y = Tensor::empty(shape, options.dtype);
+  dispatch_float("randn", options.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::fill_random(y.mutable_data<T>(), y.numel(), or_default(generator), 4,
+                         [](Generator& g) { return static_cast<T>(g.normal()); });
+  });
+  return with_options(std::move(y), options);
+}
+
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOptions options, Generator* generator) {
+  require<ValueError>(low < high, "randint: expected low < high but got ", low, " and ", high);
+  Generator& source = or_default(generator);
+  const auto n = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
+  return generate(shape, options, [&](std::int64_t) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + source.below(n));
+  });
+}
+
+Tensor randperm(std::int64_t n, Generator* generator) {
+  require<ValueError>(n >= 0, "randperm: expected a size >= 0 but got ", n);
+  Generator& source = or_default(generator);
+  Tensor y = Tensor::empty({n}, kInt64);
+  auto* order = y.mutable_data<std::int64_t>();
+  std::iota(order, order + n, std::int64_t{0});
+  for (std::int64_t i = n - 1; i > 0; --i) {
+    std::swap(order[i], order[source.below(static_cast<std::uint64_t>(i) + 1)]);
+  }
+  return y;
+}
+
+namespace {
+
+void flatten_values(const NestedValues& values, const Shape& shape, std::size_t depth, std::vector<double>& flat) {
+  if (depth == shape.rank()) {
+    require<ShapeError>(!values.is_list(), "tensor: expected a number but got a list below ", shape);
+    flat.push_back(values.value());
+    return;
+  }
+  const auto size = static_cast<std::int64_t>(values.items().size());
+  require<ShapeError>(values.is_list() && size == shape[depth], "tensor: expected lists of equal length, as in ", shape,
+                      ", but got ", values.is_list() ? std::to_string(size) + " values" : "a number", " at depth ",
+                      depth);
+  for (const NestedValues& item : values.items()) {
+    flatten_values(item, shape, depth + 1, flat);
+  }
+}
+
+}  // namespace
+
+Tensor tensor(const NestedValues& values, TensorOptions options) {
+  Shape shape;
+  for (const NestedValues* at = &values; at->is_list(); at = at->items().data()) {
+    shape.push_back(static_cast<std::int64_t>(at->items().size()));
+    if (at->items().empty()) {
+      break;
+    }
+  }
+  std::vector<double> flat;
+  flatten_values(values, shape, 0, flat);
+  return generate(shape, options, [&](std::int64_t i) { return flat[static_cast<std::size_t>(i)]; });
+}
+
+template <class T>
+Tensor from_vector(const std::vector<T>& values, const Shape& shape) {
+  require<ShapeError>(static_cast<std::int64_t>(values.size()) == shape.numel(), "from_vector: expected ",
+                      shape.numel(), " values for shape ", shape, " but got ", values.size());
+  Tensor y = Tensor::empty(shape, dtype_of<T>);
+  std::copy(values.begin(), values.end(), y.mutable_data<T>());
+  return y;
+}
+template Tensor from_vector(const std::vector<float>&, const Shape&);
+template Tensor from_vector(const std::vector<double>&, const Shape&);
+template Tensor from_vector(const std::vector<std::int64_t>&, const Shape&);
+template Tensor from_vector(const std::vector<bool>&, const Shape&);
+
+}  // namespace normgrad

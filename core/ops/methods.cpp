@@ -1,0 +1,81 @@
+// The methods of Tensor that are short forms of operations.
+#include "normgrad/core/ops/activation.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/matmul.hpp"
+#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/softmax.hpp"
+#include "normgrad/core/ops/unary.hpp"
+
+namespace normgrad {
+
+using Sizes = std::vector<std::int64_t>;
+
+Tensor Tensor::clone() const { return normgrad::clone(*this); }
+Tensor Tensor::to(DType dtype) const { return normgrad::to(*this, dtype); }
+
+Tensor Tensor::reshape(const Sizes& shape) const { return normgrad::reshape(*this, shape); }
+Tensor Tensor::view(const Sizes& shape) const { return normgrad::reshape(*this, shape); }
+Tensor Tensor::flatten(std::int64_t start_dim, std::int64_t end_dim) const {
+  return normgrad::flatten(*this, start_dim, end_dim);
+}
+Tensor Tensor::squeeze(Axes axes) const { return normgrad::squeeze(*this, axes); }
+Tensor Tensor::unsqueeze(std::int64_t axis) const { return normgrad::unsqueeze(*this, axis); }
+Tensor Tensor::permute(const Sizes& axes) const { return normgrad::permute(*this, axes); }
+Tensor Tensor::transpose(std::int64_t axis0, std::int64_t axis1) const {
+  return normgrad::transpose(*this, axis0, axis1);
+}
+Tensor Tensor::t() const {
+  require<ShapeError>(dim() <= 2, "t: expected at most 2 dimensions but got ", shape());
+  return dim() < 2 ? *this : normgrad::transpose(*this, 0, 1);
+}
+Tensor Tensor::expand(const Sizes& shape) const { return normgrad::expand(*this, shape); }
+
+Tensor Tensor::narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const {
+  return normgrad::narrow(*this, axis, start, length);
+}
+Tensor Tensor::slice(std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
+                     std::int64_t step) const {
+  return normgrad::slice(*this, axis, start, end, step);
+}
+Tensor Tensor::select(std::int64_t axis, std::int64_t index) const { return normgrad::select(*this, axis, index); }
+Tensor Tensor::index_select(std::int64_t axis, const Tensor& index) const {
+  return normgrad::index_select(*this, axis, index);
+}
+Tensor Tensor::gather(std::int64_t axis, const Tensor& index) const { return normgrad::gather(*this, axis, index); }
+
+Tensor Tensor::sum(const Axes& axes, bool keepdim) const { return normgrad::sum(*this, axes, keepdim); }
+Tensor Tensor::mean(const Axes& axes, bool keepdim) const { return normgrad::mean(*this, axes, keepdim); }
+Tensor Tensor::var(const Axes& axes, bool unbiased, bool keepdim) const {
+  return normgrad::var(*this, axes, unbiased, keepdim);
+}
+Tensor Tensor::max(const Axes& axes, bool keepdim) const { return normgrad::max(*this, axes, keepdim); }
+Tensor Tensor::min(const Axes& axes, bool keepdim) const { return normgrad::min(*this, axes, keepdim); }
+Tensor Tensor::prod(const Axes& axes, bool keepdim) const { return normgrad::prod(*this, axes, keepdim); }
+Tensor Tensor::argmax(std::optional<std::int64_t> axis, bool keepdim) const {
+  return normgrad::argmax(*this, axis, keepdim);
+}
+Tensor Tensor::argmin(std::optional<std::int64_t> axis, bool keepdim) const {
+  return normgrad::argmin(*this, axis, keepdim);
+}
+
+Tensor Tensor::matmul(const Tensor& other) const { return normgrad::matmul(*this, other); }
+
+Tensor Tensor::neg() const { return normgrad::neg(*this); }
+Tensor Tensor::abs() const { return normgrad::abs(*this); }
+Tensor Tensor::exp() const { return normgrad::exp(*this); }
+Tensor Tensor::log() const { return normgrad::log(*this); }
+Tensor Tensor::sqrt() const { return normgrad::sqrt(*this); }
+Tensor Tensor::rsqrt() const { return normgrad::rsqrt(*this); }
+Tensor Tensor::pow(double exponent) const { return normgrad::pow(*this, exponent); }
+Tensor Tensor::square() const { return normgrad::square(*this); }
+Tensor Tensor::relu() const { return normgrad::relu(*this); }
+Tensor Tensor::sigmoid() const { return normgrad::sigmoid(*this); }
+Tensor Tensor::tanh() const { return normgrad::tanh(*this); }
+Tensor Tensor::clamp(std::optional<double> low, std::optional<double> high) const {
+  return normgrad::clamp(*this, low, high);
+}
+Tensor Tensor::softmax(std::int64_t axis) const { return normgrad::softmax(*this, axis); }
+Tensor Tensor::log_softmax(std::int64_t axis) const { return normgrad::log_softmax(*this, axis); }
+
+}  // namespace normgrad

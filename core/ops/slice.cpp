@@ -1,0 +1,104 @@
+#include <algorithm>
+#include <numeric>
+
+#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/window.hpp"
+
+namespace normgrad {
+
+namespace {
+
+Tensor take_range(const char* name, const Tensor& x, std::size_t axis, std::int64_t start, std::int64_t length,
+                  std::int64_t step = 1) {
+  detail::Window window(x.shape());
+  window.start[axis] = length == 0 ? 0 : start;
+  window.step[axis] = step;
+  window.shape[axis] = length;
+  return detail::take_window(name, x, window);
+}
+
+}  // namespace
+
+Tensor narrow(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t length) {
+  const std::size_t a = normalize_axis("narrow", axis, x.dim());
+  const std::int64_t size = x.shape()[a];
+  const std::int64_t first = start < 0 ? start + size : start;
+  require<IndexError>(first >= 0 && length >= 0 && length <= size - first, "narrow: expected a range within axis ",
+                      axis, " of ", x.shape(), " but got start ", start, " and length ", length);
+  return take_range("narrow", x, a, first, length);
+}
+
+Tensor slice(const Tensor& x, std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
+             std::int64_t step) {
+  const std::size_t a = normalize_axis("slice", axis, x.dim());
+  require<ValueError>(step >= 1, "slice: expected a step of at least 1 but got ", step);
+  const std::int64_t size = x.shape()[a];
+  const auto position = [size](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + size : p, 0, size); };
+  const std::int64_t first = position(start.value_or(0));
+  const std::int64_t last = std::max(first, position(end.value_or(size)));
+  return take_range("slice", x, a, first, (last - first + step - 1) / step, step);
+}
+
+Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
+  const std::size_t a = normalize_axis("select", axis, x.dim());
+  const std::int64_t size = x.shape()[a];
+  require<IndexError>(index >= -size && index < size, "select: expected an index in [", -size, ", ", size,
+                      ") for axis ", axis, " of ", x.shape(), " but got ", index);
+  Shape shape = x.shape();
+  shape.erase(a);
+  return reshape_to(take_range("select", x, a, index < 0 ? index + size : index, 1), shape);
+}
+
+std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis) {
+  const std::size_t a = normalize_axis("split", axis, x.dim());
+  require<ValueError>(size >= 1, "split: expected parts of at least 1 element but got ", size);
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t start = 0; start == 0 || start < x.shape()[a]; start += size) {
+    sizes.push_back(std::min(size, x.shape()[a] - start));
+  }
+  return split(x, sizes, axis);
+}
+
+std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis) {
+  const std::size_t a = normalize_axis("split", axis, x.dim());
+  const bool valid = std::all_of(sizes.begin(), sizes.end(), [](std::int64_t size) { return size >= 0; });
+  const std::int64_t sum = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+  require<ValueError>(valid && sum == x.shape()[a], "split: expected sizes that add up to the ", x.shape()[a],
+                      " elements of axis ", axis, " of ", x.shape(), " but got ", Axes(sizes).list().size(),
+                      " sizes adding up to ", sum);
+  std::vector<Tensor> parts;
+  std::int64_t start = 0;
+  for (const std::int64_t size : sizes) {
+    parts.push_back(take_range("split", x, a, start, size));
+    start += size;
+  }
+  return parts;
+}
+
+// Negative pads cut off; that is done first.
+Tensor pad(const Tensor& x, const std::vector<std::int64_t>& pad, double value) {
+  require<ValueError>(pad.size() % 2 == 0 && pad.size() / 2 <= x.shape().rank(),
+                      "pad: expected a pair of numbers for at most each axis of ", x.shape(), " but got ", pad.size(),
+                      " numbers");
+  detail::Window cut(x.shape());
+  detail::Window place(x.shape());
+  Shape shape = x.shape();
+  bool cuts = false;
+  for (std::size_t i = 0; i < pad.size(); i += 2) {
+    const std::size_t axis = x.shape().rank() - 1 - i / 2;
+    const std::int64_t before = pad[i];
+    const std::int64_t after = pad[i + 1];
+    const std::int64_t kept = x.shape()[axis] + std::min<std::int64_t>(before, 0) + std::min<std::int64_t>(after, 0);
+    require<ValueError>(kept >= 0, "pad: cannot cut ", -before, " and ", -after, " elements off axis ", axis, " of ",
+                        x.shape());
+    cut.start[axis] = std::max<std::int64_t>(-before, 0);
+    cut.shape[axis] = kept;
+    cuts = cuts || kept != x.shape()[axis];
+    place.start[axis] = std::max<std::int64_t>(before, 0);
+    place.shape[axis] = kept;
+    shape[axis] = kept + std::max<std::int64_t>(before, 0) + std::max<std::int64_t>(after, 0);
+  }
+  return detail::put_window("pad", cuts ? detail::take_window("pad", x, cut) : x, place, shape, value);
+}
+
+}  // namespace normgrad
