@@ -110,8 +110,6 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return result == y.shape() ? y : reshape_to(y, result);
 }
 
-Tensor Tensor::matmul(const Tensor& other) const { return normgrad::matmul(*this, other); }
-
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_dtypes("linear", x, weight);
   require<ShapeError>(weight.dim() == 2, "linear: expected a weight [out, in] but got ", weight.shape());
