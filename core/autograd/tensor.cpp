@@ -45,14 +45,20 @@ bool Tensor::is_sole_owner() const noexcept {
   return defined() && impl_->reference_count() == 1 && impl_->buffer.unique();
 }
 
-const void* Tensor::data_checked(DType dtype) const {
+const void* Tensor::physical_data_checked(DType dtype) const {
   require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were read as ", dtype);
   return impl_->buffer.data();
+}
+
+const void* Tensor::data_checked(DType dtype) const {
+  to_row_major();
+  return physical_data_checked(dtype);
 }
 
 void* Tensor::mutable_data_checked(DType dtype) {
   require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were to be written as ",
                       dtype);
+  to_row_major();
   impl_->buffer.bump_version();
   return impl_->buffer.data();
 }
@@ -129,6 +135,9 @@ void HookHandle::remove() {
 }
 
 Tensor Tensor::alias(const Shape& shape) const {
+  if (!(shape == this->shape())) {
+    to_row_major();
+  }
   require<ShapeError>(shape.numel() == numel(), "reshape: expected a shape of ", numel(), " elements for ",
                       this->shape(), " but got ", shape);
   return from_buffer(buffer(), shape, dtype());

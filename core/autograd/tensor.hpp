@@ -183,6 +183,23 @@ class Tensor {
   /// A tensor over the same memory with another shape of as many elements, outside of any graph.
   Tensor alias(const Shape& shape) const;
   const Buffer& buffer() const;
+  /// True when the elements of [N, C, ...] lie as [N, ..., C]; see ChannelsLast. For operations that can use it.
+  bool is_channels_last() const noexcept;
+  /// A new array of at least 3 axes, channels last, with undefined contents.
+  static Tensor empty_channels_last(const Shape& shape, DType dtype);
+  /// Makes the elements lie channels last, or in row-major order, for all who share the memory. Not a change in place.
+  void to_channels_last() const;
+  void to_row_major() const;
+  /// Elements in the order in which they lie.
+  template <class T>
+  const T* physical_data() const {
+    return static_cast<const T*>(physical_data_checked(dtype_of<T>));
+  }
+  template <class T>
+  T* mutable_physical_data() {
+    buffer().bump_version();
+    return const_cast<T*>(physical_data<T>());
+  }
   /// True when nobody else can see the memory.
   bool is_sole_owner() const noexcept;
   friend bool is_same(const Tensor& a, const Tensor& b) noexcept { return a.impl_ == b.impl_; }
@@ -191,6 +208,7 @@ class Tensor {
   explicit Tensor(IntrusivePtr<TensorImpl> impl) noexcept : impl_(std::move(impl)) {}
   TensorImpl& impl() const;
   const void* data_checked(DType dtype) const;
+  const void* physical_data_checked(DType dtype) const;
   void* mutable_data_checked(DType dtype);
 
   IntrusivePtr<TensorImpl> impl_;

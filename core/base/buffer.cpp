@@ -106,6 +106,7 @@ struct Buffer::Block {
   std::size_t pooled_bytes = 0;  // 0: foreign memory
   void* owner = nullptr;
   void (*release)(void*) = nullptr;
+  ChannelsLast order;
 };
 
 Buffer::Buffer(std::size_t bytes) : block_(new Block) {
@@ -157,6 +158,19 @@ void Buffer::bump_version() const noexcept {
   if (block_ != nullptr) {
     block_->version.fetch_add(1, std::memory_order_relaxed);
   }
+}
+
+ChannelsLast Buffer::channels_last() const noexcept { return block_ == nullptr ? ChannelsLast() : block_->order; }
+
+void Buffer::set_channels_last(ChannelsLast order) const noexcept { block_->order = order; }
+
+void Buffer::swap_memory(const Buffer& other) const noexcept {
+  std::swap(block_->data, other.block_->data);
+  std::swap(block_->bytes, other.block_->bytes);
+  std::swap(block_->pooled_bytes, other.block_->pooled_bytes);
+  std::swap(block_->owner, other.block_->owner);
+  std::swap(block_->release, other.block_->release);
+  std::swap(block_->order, other.block_->order);
 }
 
 MemoryStats memory_stats() noexcept { return pool().stats(); }

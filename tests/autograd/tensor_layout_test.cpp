@@ -1,0 +1,55 @@
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "normgrad/core/autograd/tensor.hpp"
+
+namespace normgrad {
+namespace {
+
+Tensor counting(const Shape& shape) {
+  Tensor x = Tensor::empty(shape);
+  std::iota(x.mutable_data<float>(), x.mutable_data<float>() + x.numel(), 0.0F);
+  return x;
+}
+
+TEST(TensorLayoutTest, ChannelsLastHoldsTheSameElementsInAnotherOrder) {
+  for (const Shape& shape : {Shape{2, 3, 4, 5}, Shape{3, 17, 33}, Shape{1, 40, 7, 3, 2}, Shape{5, 1, 9}}) {
+    const Tensor x = counting(shape);
+    const std::vector<float> before = x.to_vector<float>();
+    x.to_channels_last();
+    ASSERT_TRUE(x.is_channels_last());
+    const std::int64_t c = shape[1];
+    const std::int64_t s = x.numel() / shape[0] / c;
+    const float* lies = x.physical_data<float>();
+    for (std::int64_t i = 0; i < x.numel(); ++i) {
+      const std::int64_t n = i / (c * s);
+      const std::int64_t channel = i / s % c;
+      ASSERT_EQ(lies[n * c * s + i % s * c + channel], before[static_cast<std::size_t>(i)]);
+    }
+    EXPECT_EQ(x.to_vector<float>(), before);
+    EXPECT_FALSE(x.is_channels_last());
+  }
+}
+
+TEST(TensorLayoutTest, OrderBelongsToTheMemoryNotToTheHandle) {
+  const Tensor x = counting({2, 3, 4});
+  const Tensor y = x.detach();
+  x.to_channels_last();
+  EXPECT_TRUE(y.is_channels_last());
+  Tensor z = y.alias({24});
+  EXPECT_FALSE(x.is_channels_last());
+  z.mutable_data<float>()[5] = -1.0F;
+  EXPECT_EQ(x.data<float>()[5], -1.0F);
+}
+
+TEST(TensorLayoutTest, ChangingTheOrderIsNoChangeInPlace) {
+  const Tensor x = counting({2, 3, 4});
+  const std::uint64_t version = x.version();
+  x.to_channels_last();
+  x.to_row_major();
+  EXPECT_EQ(x.version(), version);
+}
+
+}  // namespace
+}  // namespace normgrad
