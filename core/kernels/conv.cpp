@@ -1,0 +1,190 @@
+#include "normgrad/core/kernels/conv.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "normgrad/core/base/buffer.hpp"
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/accumulate.hpp"
+#include "normgrad/core/kernels/onednn.hpp"
+
+namespace normgrad::kernels {
+
+namespace {
+
+using onednn::Convolution;
+using onednn::ConvPass;
+
+// The batch cut into pieces of `images`, the last one possibly smaller.
+struct Pieces {
+  std::int64_t images;
+  std::int64_t count;
+  std::int64_t last;
+
+  Pieces(std::int64_t n, std::int64_t size)
+      : images(size), count((n + size - 1) / size), last(n - (count - 1) * size) {}
+  std::int64_t size(std::int64_t i) const noexcept { return i + 1 == count ? last : images; }
+};
+
+constexpr std::int64_t kPieceBytes = 768 << 10;  // of x and y: converted copies stay in the second-level cache
+constexpr std::int64_t kPieceWork = std::int64_t{1} << 21;  // multiplications below which a piece is not worth a task
+constexpr std::int64_t kPieces = 8;
+
+std::int64_t image_bytes(const ConvGeometry& g) {
+  return std::max<std::int64_t>(1, (g.x_size() + g.y_size()) * static_cast<std::int64_t>(sizeof(float)));
+}
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+Pieces cut_for_data(const ConvGeometry& g) {
+  const std::int64_t tasks = std::clamp(g.work() / kPieceWork, std::int64_t{1}, kPieces);
+  return {g.n, std::clamp(kPieceBytes / image_bytes(g), std::int64_t{1}, ceil_div(g.n, tasks))};
+}
+
+// Every piece makes a weight gradient of its own: few of them where the weights are larger than the data.
+Pieces cut_for_weight(const ConvGeometry& g) {
+  const std::int64_t most = std::clamp(g.n * image_bytes(g) / (g.w_size() * static_cast<std::int64_t>(sizeof(float))),
+                                       std::int64_t{2}, kPieces);
+  return {g.n, ceil_div(g.n, std::clamp(g.work() / kPieceWork, std::int64_t{1}, most))};
+}
+
+ConvGeometry with_images(ConvGeometry g, std::int64_t images) {
+  g.n = images;
+  return g;
+}
+
+// oneDNN derives the size of y from that of x; others arise from output paddings larger than the stride.
+bool has_description(const ConvGeometry& g) { return g.out == g.natural_out(); }
+
+bool is_empty(const ConvGeometry& g) { return g.n * g.x_size() * g.y_size() * g.w_size() == 0; }
+
+class FloatScratch {
+ public:
+  explicit FloatScratch(std::size_t floats) : buffer_(floats * sizeof(float)) {}
+  float* get() const noexcept { return reinterpret_cast<float*>(buffer_.data()); }
+
+ private:
+  Buffer buffer_;
+};
+
+void run_over_batch(const ConvGeometry& g, ConvPass pass, const float* from, const float* w, const float* bias,
+                    float* to) {
+  const Pieces pieces = cut_for_data(g);
+  const bool forward = pass == ConvPass::forward;
+  const std::int64_t from_size = forward ? g.x_size() : g.y_size();
+  const std::int64_t to_size = forward ? g.y_size() : g.x_size();
+  const auto main = Convolution::get(with_images(g, pieces.images), pass, bias != nullptr);
+  const auto last =
+      pieces.last == pieces.images ? main : Convolution::get(with_images(g, pieces.last), pass, bias != nullptr);
+  const FloatScratch w_main(main->weight_floats());
+  const FloatScratch w_last(last == main ? 0 : last->weight_floats());
+  parallel_tasks(1, [&](std::int64_t) {
+    main->pack_weight(w, w_main.get());
+    if (last != main) {
+      last->pack_weight(w, w_last.get());
+    }
+  });
+  parallel_tasks(pieces.count, [&](std::int64_t i) {
+    const bool is_main = pieces.size(i) == pieces.images;
+    const std::int64_t begin = i * pieces.images;
+    (is_main ? main : last)
+        ->run(from + begin * from_size, (is_main ? w_main : w_last).get(), bias, to + begin * to_size);
+  });
+}
+
+void weight_over_batch(const ConvGeometry& g, const float* gy, const float* x, float* gw) {
+  const Pieces pieces = cut_for_weight(g);
+  const auto main = Convolution::get(with_images(g, pieces.images), ConvPass::backward_weight);
+  const auto last =
+      pieces.last == pieces.images ? main : Convolution::get(with_images(g, pieces.last), ConvPass::backward_weight);
+  const auto size = static_cast<std::int64_t>(main->weight_floats());
+  const FloatScratch partial(static_cast<std::size_t>(pieces.count * size));
+  // The last piece may have another layout, so it is added separately.
+  const FloatScratch odd(last == main ? 0 : last->weight_floats() + static_cast<std::size_t>(g.w_size()));
+  parallel_tasks(pieces.count, [&](std::int64_t i) {
+    const bool is_main = pieces.size(i) == pieces.images;
+    (is_main ? main : last)
+        ->run(gy + i * pieces.images * g.y_size(), x + i * pieces.images * g.x_size(), nullptr,
+              is_main ? partial.get() + i * size : odd.get());
+  });
+  const std::int64_t whole = last == main ? pieces.count : pieces.count - 1;
+  for (std::int64_t i = 1; i < whole; ++i) {
+    accumulate(partial.get() + i * size, partial.get(), size);
+  }
+  parallel_tasks(1, [&](std::int64_t) {
+    main->unpack_weight(partial.get(), gw);
+    if (last != main) {
+      float* plain = odd.get() + last->weight_floats();
+      last->unpack_weight(odd.get(), plain);
+      accumulate(plain, gw, g.w_size());
+    }
+  });
+}
+
+}  // namespace
+
+ConvGeometry::Sizes ConvGeometry::natural_out() const noexcept {
+  Sizes sizes{};
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const std::int64_t room = in[i] + 2 * padding[i] - extent(i);
+    sizes[i] = room < 0 ? 0 : room / stride[i] + 1;
+  }
+  return sizes;
+}
+
+template <class T>
+void conv_forward(const ConvGeometry& g, const T* x, const T* w, const T* bias, T* y) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (has_description(g) && !is_empty(g)) {
+      run_over_batch(g, ConvPass::forward, x, w, bias, y);
+      return;
+    }
+  }
+  unfolded::conv_forward(g, x, w, bias, y);
+}
+
+template <class T>
+void conv_backward_input(const ConvGeometry& g, const T* gy, const T* w, T* gx) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (has_description(g) && !is_empty(g)) {
+      run_over_batch(g, ConvPass::backward_input, gy, w, nullptr, gx);
+      return;
+    }
+  }
+  unfolded::conv_backward_input(g, gy, w, gx);
+}
+
+template <class T>
+void conv_backward_weight(const ConvGeometry& g, const T* gy, const T* x, T* gw) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (has_description(g) && !is_empty(g)) {
+      weight_over_batch(g, gy, x, gw);
+      return;
+    }
+  }
+  unfolded::conv_backward_weight(g, gy, x, gw);
+}
+
+template <class T>
+void add_channel_bias(const T* bias, std::int64_t n, std::int64_t channels, std::int64_t positions, T* y) {
+  constexpr std::int64_t kGrain = std::int64_t{1} << 15;
+  parallel_for(n * channels, std::max(std::int64_t{1}, kGrain / std::max(positions, std::int64_t{1})),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t row = begin; row < end; ++row) {
+                   const T b = bias[row % channels];
+                   T* to = y + row * positions;
+                   std::transform(to, to + positions, to, [b](T v) { return v + b; });
+                 }
+               });
+}
+
+template void add_channel_bias<float>(const float*, std::int64_t, std::int64_t, std::int64_t, float*);
+template void add_channel_bias<double>(const double*, std::int64_t, std::int64_t, std::int64_t, double*);
+template void conv_forward<float>(const ConvGeometry&, const float*, const float*, const float*, float*);
+template void conv_forward<double>(const ConvGeometry&, const double*, const double*, const double*, double*);
+template void conv_backward_input<float>(const ConvGeometry&, const float*, const float*, float*);
+template void conv_backward_input<double>(const ConvGeometry&, const double*, const double*, double*);
+template void conv_backward_weight<float>(const ConvGeometry&, const float*, const float*, float*);
+template void conv_backward_weight<double>(const ConvGeometry&, const double*, const double*, double*);
+
+}  // namespace normgrad::kernels

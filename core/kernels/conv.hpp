@@ -1,0 +1,65 @@
+// Convolutions over dense arrays: x [n, c_in, in...], w [c_out, c_in / groups, kernel...], y [n, c_out, out...].
+//
+// The three functions are each other's derivatives: y = conv_forward(x, w) is linear in x and in w, and
+// <gy, conv_forward(x, w)> = <conv_backward_input(gy, w), x> = <conv_backward_weight(gy, x), w>.
+// The batch is cut into pieces that depend on the geometry only, so results do not depend on the number of threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace normgrad::kernels {
+
+/// Up to three spatial axes (depth, height, width); those that are absent come first and have size 1.
+struct ConvGeometry {
+  using Sizes = std::array<std::int64_t, 3>;
+
+  std::int64_t n = 1;
+  std::int64_t c_in = 1;
+  std::int64_t c_out = 1;
+  std::int64_t groups = 1;
+  Sizes in{1, 1, 1};
+  Sizes out{1, 1, 1};
+  Sizes kernel{1, 1, 1};
+  Sizes stride{1, 1, 1};
+  Sizes padding{0, 0, 0};
+  Sizes dilation{1, 1, 1};
+
+  /// Elements that a window covers along an axis, gaps included.
+  std::int64_t extent(std::size_t axis) const noexcept { return dilation[axis] * (kernel[axis] - 1) + 1; }
+  /// floor((in + 2 padding - extent) / stride) + 1.
+  Sizes natural_out() const noexcept;
+  static std::int64_t volume(const Sizes& sizes) noexcept { return sizes[0] * sizes[1] * sizes[2]; }
+  /// Elements of one image of x and of y, and of w.
+  std::int64_t x_size() const noexcept { return c_in * volume(in); }
+  std::int64_t y_size() const noexcept { return c_out * volume(out); }
+  std::int64_t w_size() const noexcept { return groups == 0 ? 0 : c_out * (c_in / groups) * volume(kernel); }
+  /// Multiplications.
+  std::int64_t work() const noexcept { return n * volume(out) * w_size(); }
+
+  friend bool operator==(const ConvGeometry&, const ConvGeometry&) = default;
+};
+
+/// y = x * w + bias (null for none). T: float or double.
+template <class T>
+void conv_forward(const ConvGeometry& geometry, const T* x, const T* w, const T* bias, T* y);
+template <class T>
+void conv_backward_input(const ConvGeometry& geometry, const T* gy, const T* w, T* gx);
+template <class T>
+void conv_backward_weight(const ConvGeometry& geometry, const T* gy, const T* x, T* gw);
+
+/// y [n, channels, positions] += bias[channel].
+template <class T>
+void add_channel_bias(const T* bias, std::int64_t n, std::int64_t channels, std::int64_t positions, T* y);
+
+/// The three functions by matrix products over the unfolded input: float64, and what oneDNN has no description for.
+namespace unfolded {
+template <class T>
+void conv_forward(const ConvGeometry& geometry, const T* x, const T* w, const T* bias, T* y);
+template <class T>
+void conv_backward_input(const ConvGeometry& geometry, const T* gy, const T* w, T* gx);
+template <class T>
+void conv_backward_weight(const ConvGeometry& geometry, const T* gy, const T* x, T* gw);
+}  // namespace unfolded
+
+}  // namespace normgrad::kernels
