@@ -31,6 +31,11 @@ Tensor copy_of(const Tensor& x) {
   return y;
 }
 
+// A gradient that is kept must not share memory with another one: the next backward adds to it in place.
+Tensor clone_of(const Tensor& x) {
+  return record("clone", copy_of(x), {x}, [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
+}
+
 // a + b, recorded when the backward is.
 Tensor sum_of(const Tensor& a, const Tensor& b) {
   Tensor y = copy_of(a);
@@ -117,7 +122,7 @@ class Run {
   class Sink final : public GradSink {
    public:
     Sink(Run& run, Node& node) : run_(run), node_(node) {}
-    bool wants(std::size_t i) const override { return run_.needs(node_.inputs[i].get()); }
+    bool wants(std::size_t i) const override { return i < node_.inputs.size() && run_.needs(node_.inputs[i].get()); }
     void add(std::size_t i, Tensor gradient) override;
 
    private:
@@ -161,13 +166,19 @@ class Run {
         return true;
       }
     }
-    return node.released() && !results.contains(&node);
+    return false;
   }
 
   static void apply_hooks(const Node& node, Tensor& gradient) {
-    const auto hooks = node.hooks;  // a hook may remove itself
+    if (!node.hooks) {
+      return;
+    }
+    const GradHooks hooks = *node.hooks;  // a hook may remove itself
     for (const auto& [id, hook] : hooks) {
+      const std::uint64_t version = gradient.version();
       Tensor replaced = hook(gradient);
+      require<GraphError>(gradient.version() == version, "hook on the gradient of '", node.name(),
+                          "': the gradient was changed in place; return a new tensor instead");
       if (!replaced.defined()) {
         continue;
       }
@@ -181,10 +192,8 @@ class Run {
   void keep(Node& node, Tensor& gradient) const {
     const bool passes_on = !node.is_leaf();
     if (!node.grad.defined()) {
-      node.grad = create_ || (gradient.is_sole_owner() && !passes_on) ? gradient : copy_of(gradient);
-    } else if (create_) {
-      node.grad = sum_of(node.grad, gradient);
-    } else if (node.grad.requires_grad()) {
+      node.grad = gradient.is_sole_owner() && !passes_on ? gradient : clone_of(gradient);
+    } else if (create_ || node.grad.requires_grad()) {
       node.grad = sum_of(node.grad, gradient);
     } else {
       add_in_place(gradient, node.grad);
@@ -210,7 +219,7 @@ class Run {
     }
     std::sort(order.begin(), order.end(), [](const Node* a, const Node* b) { return a->sequence() < b->sequence(); });
     for (const Node* node : order) {
-      bool needed = results.contains(node) || node->released();
+      bool needed = results.contains(node);
       for (std::size_t i = 0; i < node->inputs.size(); ++i) {
         const Node* input = node->inputs[i].get();
         needed = needed || (input != nullptr && needed_.contains(input));

@@ -9,12 +9,10 @@ std::atomic<std::int64_t> live{0};
 std::atomic<std::uint64_t> sequence_counter{0};
 thread_local Node* running = nullptr;
 
-// Nodes whose last reference went while another one was being freed on this thread.
-struct Graveyard {
-  std::vector<Node*> waiting;
-  bool digging = false;
-};
-thread_local Graveyard graveyard;
+// Nodes whose last reference went while another one was being freed on this thread. Plain pointers: they work to the
+// very end of a thread, when static tensors die.
+thread_local Node* dead = nullptr;
+thread_local bool burying = false;
 }  // namespace
 
 void NodeInputs::push_back(NodePtr node) {
@@ -26,28 +24,18 @@ void NodeInputs::push_back(NodePtr node) {
   ++size_;
 }
 
-void NodeInputs::clear() noexcept {
-  for (NodePtr& node : inline_) {
-    node = nullptr;
-  }
-  more_.clear();
-  size_ = 0;
-}
-
 void Node::destroy(Node* node) noexcept {
-  Graveyard& yard = graveyard;
-  if (yard.digging) {
-    yard.waiting.push_back(node);
+  node->next_dead_ = std::exchange(dead, node);
+  if (burying) {
     return;
   }
-  yard.digging = true;
-  delete node;
-  while (!yard.waiting.empty()) {
-    Node* next = yard.waiting.back();
-    yard.waiting.pop_back();
+  burying = true;
+  while (dead != nullptr) {
+    Node* next = dead;
+    dead = next->next_dead_;
     delete next;
   }
-  yard.digging = false;
+  burying = false;
 }
 
 std::int64_t live_nodes() noexcept { return live.load(std::memory_order_relaxed); }

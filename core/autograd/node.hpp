@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -20,7 +21,6 @@ class NodeInputs {
   std::size_t size() const noexcept { return size_; }
   const NodePtr& operator[](std::size_t i) const noexcept { return i < kInline ? inline_[i] : more_[i - kInline]; }
   const NodePtr* begin() const = delete;
-  void clear() noexcept;
 
  private:
   static constexpr std::size_t kInline = 3;
@@ -41,7 +41,7 @@ class Node : public RefCounted {
 
   /// Hands the gradients of the inputs that `into` wants to it, given that of the result.
   virtual void backward(const Tensor& gy, GradSink& into) = 0;
-  /// Frees the saved values.
+  /// Frees the saved values. The edges stay, so that a later run knows where this part of the graph leads.
   virtual void release() noexcept = 0;
   virtual bool released() const noexcept = 0;
   virtual bool is_leaf() const noexcept { return false; }
@@ -58,9 +58,9 @@ class Node : public RefCounted {
   }
 
   NodeInputs inputs;
-  Tensor grad;                ///< accumulated here when keeps_grad()
-  bool retains_grad = false;  ///< asked for by Tensor::retain_grad()
-  std::vector<std::pair<std::uint64_t, GradHook>> hooks;
+  Tensor grad;                       ///< accumulated here when keeps_grad()
+  bool retains_grad = false;         ///< asked for by Tensor::retain_grad()
+  std::shared_ptr<GradHooks> hooks;  ///< null while there are none
 
   bool keeps_grad() const noexcept { return retains_grad || is_leaf(); }
 
@@ -69,6 +69,7 @@ class Node : public RefCounted {
   Shape shape_;
   DType dtype_;
   std::uint64_t sequence_;
+  Node* next_dead_ = nullptr;  // in the list of those to be freed, see destroy()
 };
 
 /// Collects the gradient of a tensor that the user asked for.

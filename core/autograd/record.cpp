@@ -13,8 +13,7 @@ const Tensor& Saved::get() const {
   if (tensor_.defined() && tensor_.version() != version_) {
     const Node* node = detail::current_node();
     fail<GraphError>("backward of '", node == nullptr ? "?" : node->name(), "': a tensor of shape ", tensor_.shape(),
-                     " that it needs was changed in place after the forward (version ", version_, ", now ",
-                     tensor_.version(), "); clone() it before changing it");
+                     " that it needs was changed in place after the forward; clone() it before changing it");
   }
   return tensor_;
 }

@@ -23,7 +23,8 @@
 
 namespace normgrad {
 
-/// An input kept for the backward. get() throws GraphError, naming the operation, when it was changed in place since.
+/// An input kept for the backward. get() throws GraphError, naming the operation, when it was changed in place or given
+/// other data since.
 class Saved {
  public:
   Saved() = default;
@@ -63,10 +64,7 @@ class OpNode final : public Node {
   OpNode& operator=(const OpNode&) = delete;
 
   void backward(const Tensor& gy, GradSink& into) override { (*backward_)(gy, into); }
-  void release() noexcept override {
-    backward_.reset();
-    inputs.clear();
-  }
+  void release() noexcept override { backward_.reset(); }
   bool released() const noexcept override { return !backward_.has_value(); }
 
  private:

@@ -40,7 +40,9 @@ const Shape& Tensor::shape() const { return impl().shape; }
 std::int64_t Tensor::numel() const { return impl().shape.numel(); }
 DType Tensor::dtype() const { return impl().dtype; }
 const Buffer& Tensor::buffer() const { return impl().buffer; }
-std::uint64_t Tensor::version() const noexcept { return defined() ? impl_->buffer.version() : 0; }
+std::uint64_t Tensor::version() const noexcept {
+  return defined() ? impl_->buffer.version() + (std::uint64_t{impl_->data_changes} << 40) : 0;
+}
 bool Tensor::is_sole_owner() const noexcept {
   return defined() && impl_->reference_count() == 1 && impl_->buffer.unique();
 }
@@ -88,8 +90,8 @@ const NodePtr& Tensor::node() const noexcept { return defined() ? impl_->node : 
 void Tensor::set_node(NodePtr node) { impl().node = std::move(node); }
 
 Tensor& Tensor::requires_grad_(bool requires_grad) {
-  require<GraphError>(is_leaf(), "requires_grad_: the tensor is the result of '", node() ? node()->name() : "",
-                      "'; only leaves can be switched, detach() it first");
+  require<GraphError>(is_leaf() || requires_grad, "requires_grad_: the tensor is the result of '",
+                      node() ? node()->name() : "", "'; only leaves can be switched off, detach() it instead");
   require<DTypeError>(!requires_grad || is_floating_point(dtype()),
                       "requires_grad_: only floating point tensors can require gradients, this one is ", dtype());
   if (requires_grad != this->requires_grad()) {
@@ -121,17 +123,21 @@ HookHandle Tensor::register_hook(GradHook hook) const {
   require<GraphError>(requires_grad(), "register_hook: the tensor requires no gradient");
   static std::atomic<std::uint64_t> next{0};
   const std::uint64_t id = ++next;
-  impl_->node->hooks.emplace_back(id, std::move(hook));
-  return {impl_->node, id};
+  std::shared_ptr<GradHooks>& hooks = impl_->node->hooks;
+  if (!hooks) {
+    hooks = std::make_shared<GradHooks>();
+  }
+  hooks->emplace_back(id, std::move(hook));
+  return {hooks, id};
 }
 
-HookHandle::HookHandle(NodePtr node, std::uint64_t id) : node_(std::move(node)), id_(id) {}
+HookHandle::HookHandle(std::weak_ptr<GradHooks> hooks, std::uint64_t id) : hooks_(std::move(hooks)), id_(id) {}
 
 void HookHandle::remove() {
-  if (node_) {
-    std::erase_if(node_->hooks, [this](const auto& hook) { return hook.first == id_; });
-    node_ = nullptr;
+  if (const auto hooks = hooks_.lock()) {
+    std::erase_if(*hooks, [this](const auto& hook) { return hook.first == id_; });
   }
+  hooks_.reset();
 }
 
 Tensor Tensor::alias(const Shape& shape) const {
@@ -154,6 +160,7 @@ void Tensor::set_data(const Tensor& source) {
   impl().shape = kept.shape();
   impl().dtype = kept.dtype();
   impl().buffer = kept.buffer();
+  ++impl().data_changes;
   if (requires_grad()) {
     impl().node->set_meta(shape(), dtype());
     if (grad().defined() && (grad().shape() != shape() || grad().dtype() != dtype())) {

@@ -5,8 +5,10 @@
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "normgrad/core/base/buffer.hpp"
@@ -29,22 +31,26 @@ struct TensorOptions {
 struct BackwardOptions {
   /// Keep the graph for another backward; a graph is otherwise freed as the backward passes.
   bool retain_graph = false;
-  /// Record the backward itself, so that the gradients can be differentiated; keeps the graph too.
+  /// Record the backward itself, so that the gradients can be differentiated; keeps the graph too. The `grad()` of a
+  /// leaf then holds the graph that holds the leaf: set_grad({}) ends that. Gradients from grad() have no such cycle.
   bool create_graph = false;
 };
 
-/// Called with a gradient on its way; returns what shall go on instead, or an undefined Tensor to leave it.
+/// Called with a gradient on its way; returns what shall go on instead, or an undefined Tensor to leave it. It must not
+/// change the gradient in place (others may hold it): a GraphError says so.
 using GradHook = std::function<Tensor(const Tensor& grad)>;
+/// Hooks with their numbers, in the order in which they are called.
+using GradHooks = std::vector<std::pair<std::uint64_t, GradHook>>;
 
 /// Takes a hook off again. Does nothing once the tensor's graph is gone.
 class HookHandle {
  public:
   HookHandle() = default;
-  HookHandle(NodePtr node, std::uint64_t id);
+  HookHandle(std::weak_ptr<GradHooks> hooks, std::uint64_t id);
   void remove();
 
  private:
-  NodePtr node_;
+  std::weak_ptr<GradHooks> hooks_;  // does not keep the graph alive
   std::uint64_t id_ = 0;
 };
 
@@ -113,7 +119,7 @@ class Tensor {
   HookHandle register_hook(GradHook hook) const;
   /// The same elements, outside of any graph; shares memory.
   Tensor detach() const;
-  /// How often the memory was changed in place.
+  /// Changes with every change in place of the memory, and with set_data().
   std::uint64_t version() const noexcept;
 
   // --- in place (core/ops/inplace.hpp): not recorded; throws GraphError on tensors that require gradients, except
@@ -221,6 +227,7 @@ class TensorImpl : public RefCounted {
 
   Shape shape;
   DType dtype = kFloat32;
+  std::uint32_t data_changes = 0;  ///< calls of set_data()
   Buffer buffer;
   NodePtr node;
 
