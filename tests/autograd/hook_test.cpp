@@ -1,0 +1,126 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/raises.hpp"
+#include "tests/support/toy_ops.hpp"
+#include "normgrad/core/autograd/backward.hpp"
+
+namespace normgrad {
+namespace {
+
+using testing::ElementsAre;
+using testing_support::error_of;
+using toy::leaf;
+using toy::values;
+
+std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
+
+TEST(HookTest, SeesTheWholeGradientOfALeafOnce) {
+  const Tensor x = leaf({3});
+  std::vector<double> seen;
+  x.register_hook([&](const Tensor& g) {
+    seen.push_back(g.item());
+    return Tensor();
+  });
+  toy::add(toy::mul(x, x), toy::scale(x, 10)).backward();
+  EXPECT_THAT(seen, ElementsAre(16));
+  EXPECT_THAT(list(x.grad()), ElementsAre(16));
+}
+
+TEST(HookTest, SeesWhatThisBackwardAddsNotWhatIsThere) {
+  Tensor x = leaf({3});
+  x.set_grad(values({100}));
+  double seen = 0.0;
+  x.register_hook([&](const Tensor& g) {
+    seen = g.item();
+    return Tensor();
+  });
+  toy::scale(x, 2).backward();
+  EXPECT_EQ(seen, 2);
+  EXPECT_THAT(list(x.grad()), ElementsAre(102));
+}
+
+TEST(HookTest, ReplacesTheGradientOfAResult) {
+  const Tensor x = leaf({3});
+  Tensor h = toy::scale(x, 2);
+  h.retain_grad();
+  h.register_hook([](const Tensor& g) { return toy::scale(g, 10); });
+  toy::scale(h, 5).backward();
+  EXPECT_THAT(list(h.grad()), ElementsAre(50));
+  EXPECT_THAT(list(x.grad()), ElementsAre(100));
+}
+
+TEST(HookTest, RunInTheOrderOfTheirRegistrationAndForGradToo) {
+  const Tensor x = leaf({3});
+  x.register_hook([](const Tensor& g) { return toy::add(g, values({1})); });
+  x.register_hook([](const Tensor& g) { return toy::scale(g, 10); });
+  EXPECT_THAT(list(grad({toy::scale(x, 2)}, {x})[0]), ElementsAre(30));
+}
+
+TEST(HookTest, CanBeTakenOff) {
+  const Tensor x = leaf({3});
+  int calls = 0;
+  HookHandle handle = x.register_hook([&](const Tensor&) {
+    ++calls;
+    return Tensor();
+  });
+  toy::scale(x, 2).backward();
+  handle.remove();
+  handle.remove();
+  toy::scale(x, 2).backward();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(HookTest, MayTakeItselfOff) {
+  const Tensor x = leaf({3});
+  int calls = 0;
+  HookHandle handle;
+  handle = x.register_hook([&](const Tensor&) {
+    ++calls;
+    handle.remove();
+    return Tensor();
+  });
+  toy::scale(x, 2).backward();
+  toy::scale(x, 2).backward();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(HookTest, AHandleDoesNotKeepTheGraphAlive) {
+  HookHandle handle;
+  {
+    const Tensor x = leaf({3});
+    const Tensor h = toy::scale(x, 2);
+    handle = h.register_hook([](const Tensor&) { return Tensor(); });
+  }
+  EXPECT_EQ(live_nodes(), 0);
+  handle.remove();
+}
+
+TEST(HookTest, IsRecordedUnderCreateGraph) {
+  const Tensor x = leaf({3});
+  Tensor h = toy::scale(x, 1);
+  h.register_hook([](const Tensor& g) { return toy::mul(g, g); });
+  const Tensor g = grad({toy::mul(h, h)}, {x}, {}, {.create_graph = true})[0];  // (2x)^2
+  EXPECT_THAT(list(g), ElementsAre(36));
+  EXPECT_TRUE(g.requires_grad());
+}
+
+TEST(HookTest, Errors) {
+  EXPECT_EQ(error_of<GraphError>([] { values({1}).register_hook([](const Tensor&) { return Tensor(); }); }),
+            "register_hook: the tensor requires no gradient");
+  const Tensor x = leaf({3});
+  HookHandle handle = x.register_hook([](const Tensor&) { return values({1, 2}); });
+  EXPECT_EQ(error_of<GraphError>([&] { toy::scale(x, 2).backward(); }),
+            "hook on the gradient of 'leaf': expected float64 [1] but it returned float64 [2]");
+  handle.remove();
+  x.register_hook([](const Tensor& g) {
+    Tensor(g).mul_(2.0);
+    return Tensor();
+  });
+  EXPECT_EQ(error_of<GraphError>([&] { toy::scale(x, 2).backward(); }),
+            "hook on the gradient of 'leaf': the gradient was changed in place; return a new tensor instead");
+  EXPECT_FALSE(x.grad().defined());
+}
+
+}  // namespace
+}  // namespace normgrad
