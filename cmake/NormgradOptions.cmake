@@ -10,7 +10,9 @@ function(normgrad_set_options target)
   endif()
   if(NORMGRAD_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${NORMGRAD_SANITIZE} -fno-sanitize-recover=all
-                           -fno-omit-frame-pointer -O1)
+                           -fno-omit-frame-pointer -O1 -g1
+                           # gcc's analysis is misled by the added checks.
+                           $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS XTENSOR_ENABLE_ASSERT)
     target_link_options(${target} PRIVATE -fsanitize=${NORMGRAD_SANITIZE})
   endif()

@@ -8,6 +8,8 @@
 #include <new>
 #include <vector>
 
+#include "normgrad/core/base/poison.hpp"
+
 namespace normgrad {
 
 namespace {
@@ -113,6 +115,7 @@ Buffer::Buffer(std::size_t bytes) : block_(new Block) {
   const std::size_t rounded = round_to_class(bytes);
   try {
     block_->data = static_cast<std::byte*>(pool().take(rounded));
+    detail::unpoison(block_->data, bytes, rounded);
   } catch (...) {
     delete block_;
     throw;
@@ -139,6 +142,7 @@ Buffer::~Buffer() {
     return;
   }
   if (block_->pooled_bytes != 0) {
+    detail::poison(block_->data, block_->pooled_bytes);
     pool().give(block_->data, block_->pooled_bytes);
   } else if (block_->release != nullptr) {
     block_->release(block_->owner);

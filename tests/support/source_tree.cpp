@@ -2,11 +2,26 @@
 
 #include <algorithm>
 #include <fstream>
-#include <regex>
+#include <string_view>
 
 namespace normgrad::tests {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// What an `#include` line includes; empty for other lines.
+std::string included_name(std::string_view line) {
+  constexpr std::string_view kStart = "#include ";
+  if (!line.starts_with(kStart) || line.size() < kStart.size() + 2) {
+    return {};
+  }
+  const std::string_view rest = line.substr(kStart.size());
+  const std::size_t end = rest.find(rest.front() == '<' ? '>' : '"', 1);
+  return end == std::string_view::npos ? std::string() : std::string(rest.substr(1, end - 1));
+}
+
+}  // namespace
 
 fs::path source_dir() { return NORMGRAD_SOURCE_DIR; }
 
@@ -20,7 +35,6 @@ std::vector<std::string> read_lines(const fs::path& path) {
 }
 
 std::vector<SourceFile> source_files(const std::vector<std::string>& folders) {
-  static const std::regex include_line(R"re(\s*#\s*include\s*["<]([^">]+)[">].*)re");
   std::vector<SourceFile> files;
   for (const std::string& folder : folders) {
     if (!fs::exists(source_dir() / folder)) {
@@ -33,8 +47,8 @@ std::vector<SourceFile> source_files(const std::vector<std::string>& folders) {
       }
       SourceFile file{fs::relative(entry.path(), source_dir()), read_lines(entry.path()), {}};
       for (const std::string& line : file.lines) {
-        if (std::smatch match; std::regex_match(line, match, include_line)) {
-          file.includes.push_back(match[1]);
+        if (std::string name = included_name(line); !name.empty()) {
+          file.includes.push_back(std::move(name));
         }
       }
       files.push_back(std::move(file));
