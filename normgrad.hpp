@@ -26,3 +26,5 @@
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/module.hpp"
 #include "normgrad/layers/sequential.hpp"
+#include "normgrad/optim/optimizer.hpp"
+#include "normgrad/optim/sgd.hpp"

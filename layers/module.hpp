@@ -24,8 +24,8 @@
 #include <utility>
 #include <vector>
 
+#include "normgrad/core/autograd/state_dict.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
-#include "normgrad/layers/state_dict.hpp"
 
 namespace normgrad {
 

@@ -1,4 +1,4 @@
-// StateDict: named tensors in the order in which a model tells its members.
+// StateDict: named tensors in a fixed order.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,8 @@
 
 namespace normgrad {
 
-/// Parameters and buffers by their full names, such as "features.norm1.running_mean". Iterates in insertion order.
+/// What a model or an optimizer is at one moment: tensors by their full names, such as
+/// "features.norm1.running_mean". Iterates in insertion order.
 class StateDict {
  public:
   using value_type = std::pair<std::string, Tensor>;

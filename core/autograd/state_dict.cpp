@@ -1,4 +1,4 @@
-#include "normgrad/layers/state_dict.hpp"
+#include "normgrad/core/autograd/state_dict.hpp"
 
 namespace normgrad {
 

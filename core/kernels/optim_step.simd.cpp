@@ -1,0 +1,111 @@
+#include "normgrad/core/kernels/optim_step.hpp"
+
+#include "normgrad/core/base/simd_batch.hpp"
+
+namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
+
+namespace {
+
+// The last elements go through the same arithmetic as the others, so that all are rounded alike.
+template <class T>
+struct Full {
+  Batch<T> get(const T* p) const { return load(p); }
+  void put(T* p, const Batch<T>& v) const { store(p, v); }
+};
+template <class T>
+struct Partial {
+  std::int64_t n;
+  Batch<T> get(const T* p) const { return load_partial(p, n); }
+  void put(T* p, const Batch<T>& v) const { store_partial(p, v, n); }
+};
+
+template <class T>
+struct Sgd {
+  T* p;
+  const T* gradient;
+  T* buffer;
+  const SgdStep& step;
+  Batch<T> sign = Batch<T>(static_cast<T>(step.maximize ? -1.0 : 1.0));
+  Batch<T> rate = Batch<T>(static_cast<T>(-step.lr));
+  Batch<T> momentum = Batch<T>(static_cast<T>(step.momentum));
+  Batch<T> fresh = Batch<T>(static_cast<T>(1.0 - step.dampening));
+  Batch<T> weight_decay = Batch<T>(static_cast<T>(step.weight_decay));
+
+  template <class Access>
+  void operator()(std::int64_t i, Access at) const {
+    const Batch<T> x = at.get(p + i);
+    Batch<T> g = muladd(weight_decay, x, sign * at.get(gradient + i));
+    if (buffer != nullptr) {
+      const Batch<T> b = step.first ? g : muladd(momentum, at.get(buffer + i), fresh * g);
+      at.put(buffer + i, b);
+      g = step.nesterov ? muladd(momentum, b, g) : b;
+    }
+    at.put(p + i, muladd(rate, g, x));
+  }
+};
+
+template <class T>
+struct Adam {
+  T* p;
+  const T* gradient;
+  T* m;
+  T* v;
+  T* vmax;
+  const AdamStep& step;
+  Batch<T> sign = Batch<T>(static_cast<T>(step.maximize ? -1.0 : 1.0));
+  Batch<T> beta1 = Batch<T>(static_cast<T>(step.beta1));
+  Batch<T> beta2 = Batch<T>(static_cast<T>(step.beta2));
+  Batch<T> fresh1 = Batch<T>(static_cast<T>(1.0 - step.beta1));
+  Batch<T> fresh2 = Batch<T>(static_cast<T>(1.0 - step.beta2));
+  Batch<T> eps = Batch<T>(static_cast<T>(step.eps));
+  Batch<T> weight_decay = Batch<T>(static_cast<T>(step.weight_decay));
+  Batch<T> keep = Batch<T>(static_cast<T>(1.0 - step.decay));
+  Batch<T> rate = Batch<T>(static_cast<T>(-step.step_size));
+  Batch<T> rscale = Batch<T>(static_cast<T>(step.rscale));
+
+  template <class Access>
+  void operator()(std::int64_t i, Access at) const {
+    const Batch<T> x = keep * at.get(p + i);
+    const Batch<T> g = muladd(weight_decay, x, sign * at.get(gradient + i));
+    const Batch<T> mean = muladd(beta1, at.get(m + i), fresh1 * g);
+    Batch<T> square = muladd(beta2, at.get(v + i), fresh2 * g * g);
+    at.put(m + i, mean);
+    at.put(v + i, square);
+    if (vmax != nullptr) {
+      square = xsimd::max(at.get(vmax + i), square);
+      at.put(vmax + i, square);
+    }
+    const Batch<T> root = muladd(xsimd::sqrt(square), rscale, eps);
+    at.put(p + i, muladd(rate, mean / root, x));
+  }
+};
+
+template <class T, class Step>
+void run(const Step& step, std::int64_t n) {
+  std::int64_t i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) {
+    step(i, Full<T>{});
+  }
+  if (i < n) {
+    step(i, Partial<T>{n - i});
+  }
+}
+
+}  // namespace
+
+template <class T>
+void sgd_step(T* p, const T* gradient, T* buffer, std::int64_t n, const SgdStep& step) {
+  run<T>(Sgd<T>{p, gradient, buffer, step}, n);
+}
+
+template <class T>
+void adam_step(T* p, const T* gradient, T* m, T* v, T* vmax, std::int64_t n, const AdamStep& step) {
+  run<T>(Adam<T>{p, gradient, m, v, vmax, step}, n);
+}
+
+template void sgd_step<float>(float*, const float*, float*, std::int64_t, const SgdStep&);
+template void sgd_step<double>(double*, const double*, double*, std::int64_t, const SgdStep&);
+template void adam_step<float>(float*, const float*, float*, float*, float*, std::int64_t, const AdamStep&);
+template void adam_step<double>(double*, const double*, double*, double*, double*, std::int64_t, const AdamStep&);
+
+}  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

@@ -1,0 +1,93 @@
+// Optimizer: what changes parameters by their gradients.
+//
+//   SGD optimizer(model.parameters(), {.lr = 0.1, .momentum = 0.9});
+//   optimizer.zero_grad();
+//   loss.backward();
+//   optimizer.step();
+//
+// Parameters may be in groups with options of their own:
+//
+//   SGD optimizer({{body.parameters(), {.lr = 0.01}}, {head.parameters(), {.lr = 0.1, .momentum = 0.9}}});
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "normgrad/core/autograd/state_dict.hpp"
+#include "normgrad/core/autograd/tensor.hpp"
+
+namespace normgrad {
+
+/// Parameters that share options.
+template <class Options>
+struct ParamGroup {
+  std::vector<Tensor> params;
+  Options options = {};
+};
+
+class Optimizer {
+ public:
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+  Optimizer(Optimizer&&) noexcept = default;
+  Optimizer& operator=(Optimizer&&) noexcept = default;
+  virtual ~Optimizer() = default;
+
+  /// The name in error messages, such as "SGD".
+  virtual const char* type_name() const noexcept = 0;
+
+  /// Changes every parameter that has a gradient, in place and unrecorded; the others stay as they are.
+  void step();
+  /// Drops the gradients of all parameters.
+  void zero_grad();
+
+  std::size_t num_groups() const noexcept { return groups_.size(); }
+  const std::vector<Tensor>& params(std::size_t group = 0) const;
+  double lr(std::size_t group = 0) const;
+  /// Sets the learning rate of all groups, or of one. Throws ValueError for a negative one.
+  void set_lr(double lr);
+  void set_lr(double lr, std::size_t group);
+
+  /// All that a later run needs to go on: options as "group.<g>.<option>", and of parameter i, counted through all
+  /// groups, "state.<i>.step" and "state.<i>.<name>" such as "state.3.momentum_buffer". Values are copies.
+  StateDict state_dict() const;
+  /// Goes on from there. Throws ValueError, listing what does not fit, before anything is changed.
+  void load_state_dict(const StateDict& state);
+
+ protected:
+  /// An option by name, to be read and written.
+  using Option = std::pair<const char*, std::variant<double*, bool*>>;
+  /// What is remembered of one parameter: one tensor (or none yet) for each of slot_names().
+  struct ParamState {
+    std::int64_t step = 0;
+    std::vector<Tensor> slots;
+  };
+
+  Optimizer() = default;
+  /// Throws ValueError for no parameters, undefined ones, results of operations, and ones that are there already.
+  void add_params(std::vector<Tensor> params);
+
+  virtual std::vector<Option> options_of(std::size_t group) = 0;
+  virtual void check_options(std::size_t group) const = 0;
+  virtual const std::vector<const char*>& slot_names() const = 0;
+  /// One step of one parameter; `state.step` counts it already.
+  virtual void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) = 0;
+
+  static Tensor zeros_like_param(const Tensor& param);
+
+ private:
+  struct Group {
+    std::vector<Tensor> params;
+    std::vector<ParamState> states;
+  };
+  double& lr_ref(std::size_t group) const;
+  Group& group_at(std::size_t group);
+
+  std::vector<Group> groups_;
+};
+
+}  // namespace normgrad

@@ -1,0 +1,42 @@
+// Stochastic gradient descent, with momentum.
+#pragma once
+
+#include <vector>
+
+#include "normgrad/optim/optimizer.hpp"
+
+namespace normgrad {
+
+struct SGDOptions {
+  double lr = 1e-3;
+  double momentum = 0.0;
+  double dampening = 0.0;     ///< 1 - this is the weight of a new gradient in the momentum
+  double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter
+  bool nesterov = false;      ///< needs momentum and no dampening
+  bool maximize = false;      ///< climbs instead
+};
+
+/// torch.optim.SGD: b = momentum * b + (1 - dampening) * g (b = g in a parameter's first step); p -= lr * b, or with
+/// Nesterov p -= lr * (g + momentum * b). The learning rate stands outside of the momentum.
+class SGD final : public Optimizer {
+ public:
+  /// Throws ValueError for options out of range.
+  explicit SGD(std::vector<Tensor> params, SGDOptions options = {});
+  explicit SGD(std::vector<ParamGroup<SGDOptions>> groups);
+  const char* type_name() const noexcept override { return "SGD"; }
+
+  void add_param_group(ParamGroup<SGDOptions> group);
+  /// The options of a group; changes count from the next step on, which checks them.
+  SGDOptions& options(std::size_t group = 0) { return options_.at(group); }
+
+ protected:
+  std::vector<Option> options_of(std::size_t group) override;
+  void check_options(std::size_t group) const override;
+  const std::vector<const char*>& slot_names() const override;
+  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
+
+ private:
+  std::vector<SGDOptions> options_;
+};
+
+}  // namespace normgrad
