@@ -1,0 +1,106 @@
+// The statistics engine of all normalization layers: which elements share a statistic, which share an affine parameter,
+// and whether the mean is removed is all that BatchNorm, LayerNorm, InstanceNorm, GroupNorm and RMSNorm differ in.
+//
+//   mean = sum(x) / m,  var = sum((x - mean)^2) / m,  rstd = 1 / sqrt(var + eps)        over the m elements of a set
+//   xhat = (x - mean) * rstd,  y = xhat * gamma + beta
+//   g = gy * gamma,  gx = rstd * (g - mean(g) - xhat * mean(g * xhat)),  ggamma = sum(gy * xhat),  gbeta = sum(gy)
+//
+// Without centring (RMSNorm) mean is 0 and the term mean(g) is dropped. Ioffe and Szegedy, "Batch Normalization", 2015,
+// section 3; Ba, Kiros and Hinton, "Layer Normalization", 2016; Wu and He, "Group Normalization", 2018; Zhang and
+// Sennrich, "Root Mean Square Layer Normalization", 2019.
+//
+// Precision. Variances come from deviations, in a second pass over the set: float32 data is summed in short runs of
+// float32 whose sums are added in float64, around a pivot near the mean whose remainder is corrected for. Mean and rstd
+// are kept in float64, and x - mean is taken in two steps, so that |mean| / std of 1e6 costs no digits in float32.
+// A constant set has exactly that constant as mean and variance 0, hence y == beta. Sets whose squares leave the
+// range of float32, and sets of at most 4 elements (whose gradient cancels almost completely), are computed in float64.
+//
+// Results do not depend on the number of threads: work is cut by size, sums over rows merge in the order of the rows.
+#pragma once
+
+#include <cstdint>
+
+#include "normgrad/core/base/simd.hpp"
+
+namespace normgrad::kernels {
+
+/// x: [rows, per_row * span], a statistic per row; element j of row r has the affine parameter
+/// (r % cycle) * per_row + j / span, so there are cycle * per_row of them and `cycle` divides `rows`.
+///
+/// LayerNorm and RMSNorm: cycle 1, span 1. InstanceNorm: cycle C, per_row 1, span H*W. GroupNorm: cycle G, per_row C/G,
+/// span H*W. LayerNorm over C, H, W with a parameter per channel: cycle 1, per_row C, span H*W.
+struct RowGeometry {
+  std::int64_t rows;
+  std::int64_t cycle;
+  std::int64_t per_row;
+  std::int64_t span;
+
+  std::int64_t length() const noexcept { return per_row * span; }
+  std::int64_t params() const noexcept { return cycle * per_row; }
+};
+
+/// x: [batch, channels, spatial], a statistic and an affine parameter per channel (BatchNorm).
+struct ChannelGeometry {
+  std::int64_t batch;
+  std::int64_t channels;
+  std::int64_t spatial;
+
+  std::int64_t count() const noexcept { return batch * spatial; }
+};
+
+template <class T>
+struct NormForward {
+  const T* x;
+  const T* gamma;  ///< null: 1
+  const T* beta;   ///< null: 0
+  double eps;
+  bool centre;   ///< false: mean stays 0 and var is the mean square
+  T* y;          ///< null: statistics only (not with given ones)
+  double* mean;  ///< per set; read instead of written when the statistics are given
+  double* rstd;  ///< as mean
+  double* var;   ///< per set, biased; null: not wanted
+};
+
+template <class T>
+struct NormBackward {
+  const T* gy;
+  const T* x;
+  const T* gamma;  ///< null: 1
+  const double* mean;
+  const double* rstd;
+  bool centre;
+  T* gx;      ///< null: not wanted; likewise the next two
+  T* ggamma;  ///< per affine parameter
+  T* gbeta;
+};
+
+/// T is float or double in all of these.
+template <class T>
+void norm_forward(const RowGeometry& g, const NormForward<T>& a);
+template <class T>
+void norm_backward(const RowGeometry& g, const NormBackward<T>& a);
+
+template <class T>
+void norm_forward(const ChannelGeometry& g, const NormForward<T>& a);
+template <class T>
+void norm_backward(const ChannelGeometry& g, const NormBackward<T>& a);
+
+/// With given statistics, which are constants: gx = gy * gamma * rstd.
+template <class T>
+void norm_apply(const ChannelGeometry& g, const NormForward<T>& a);
+template <class T>
+void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a);
+
+// The parts of the work that one task does, per instruction set.
+// `partial` is null or takes (adds) ggamma and gbeta of the rows as 2 * params() doubles; `scratch` has 2 * params().
+NORMGRAD_SIMD_DECLARE(
+    template <class T>
+    void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end);
+    template <class T> void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin,
+                                                    std::int64_t end, double* partial, T* scratch);
+    template <class T> void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a, bool given,
+                                                       std::int64_t begin, std::int64_t end);
+    template <class T> void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, bool given,
+                                                        std::int64_t begin, std::int64_t end);)
+
+}  // namespace normgrad::kernels

@@ -1,0 +1,305 @@
+#include "normgrad/core/kernels/norm.hpp"
+#include "normgrad/core/kernels/norm_simd.hpp"
+
+namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
+
+namespace {
+
+// Rows of [N, C] whose float32 sums are taken before they are added in double.
+constexpr std::int64_t kRowRun = 16;
+// Batches of columns that are summed at a time.
+constexpr int kWide = 4;
+
+// out[k][j] = sum over the rows of what f(i, j, v) puts into v[k]; j is the column within the tile of W batches.
+template <class T, int K, int W, class F>
+void reduce_columns(std::int64_t rows, std::int64_t stride, const F& f, double (&out)[K][W * kLanes<T>]) {
+  using V = Batch<T>;
+  V sums[K][W];
+  for (int k = 0; k < K; ++k) {
+    for (int w = 0; w < W; ++w) {
+      sums[k][w] = V(T(0));
+    }
+    for (std::int64_t j = 0; j < W * kLanes<T>; ++j) {
+      out[k][j] = 0.0;
+    }
+  }
+  for (std::int64_t n = 0; n < rows;) {
+    for (const std::int64_t end = n + kRowRun < rows ? n + kRowRun : rows; n < end; ++n) {
+      for (int w = 0; w < W; ++w) {
+        V v[K];
+        f(n * stride + w * kLanes<T>, w * kLanes<T>, v);
+        for (int k = 0; k < K; ++k) {
+          sums[k][w] += v[k];
+        }
+      }
+    }
+    for (int k = 0; k < K; ++k) {
+      alignas(64) T part[W * kLanes<T>];
+      for (int w = 0; w < W; ++w) {
+        sums[k][w].store_aligned(part + w * kLanes<T>);
+        sums[k][w] = V(T(0));
+      }
+      for (std::int64_t j = 0; j < W * kLanes<T>; ++j) {
+        out[k][j] += static_cast<double>(part[j]);
+      }
+    }
+  }
+}
+
+// y[i] = f(i, j) for all rows of the tile.
+template <class T, int W, class F>
+void map_columns(std::int64_t rows, std::int64_t stride, T* y, const F& f) {
+  for (std::int64_t n = 0; n < rows; ++n) {
+    for (int w = 0; w < W; ++w) {
+      store(y + n * stride + w * kLanes<T>, f.template operator()<Batch<T>>(n * stride + w * kLanes<T>, w * kLanes<T>));
+    }
+  }
+}
+
+// What a tile of columns shares, as arrays of T.
+template <class T, int W>
+struct Tile {
+  static constexpr std::int64_t kColumns = W * kLanes<T>;
+  T high[kColumns], rstd[kColumns], low_term[kColumns], gamma[kColumns], beta[kColumns];
+
+  void set_statistic(std::int64_t j, double mean, double r) {
+    const Statistic<Uniform> s = statistic<T>(mean, r);
+    high[j] = static_cast<T>(s.high.value);
+    rstd[j] = static_cast<T>(r);
+    low_term[j] = static_cast<T>(s.low_term.value);
+  }
+  void set_params(const T* g, const T* b) {
+    for (std::int64_t j = 0; j < kColumns; ++j) {
+      gamma[j] = g == nullptr ? T(1) : g[j];
+      beta[j] = b == nullptr ? T(0) : b[j];
+    }
+  }
+  Statistic<PerElement<T>> statistics() const { return {{high}, {rstd}, {low_term}}; }
+};
+
+template <class T, int W>
+void column_moments(const ChannelGeometry& g, const T* x, const NormForward<T>& a, Moments* result) {
+  constexpr std::int64_t kColumns = Tile<T, W>::kColumns;
+  const double n = static_cast<double>(g.batch);
+  T pivot[kColumns] = {};
+  if (a.centre) {
+    double sum[1][kColumns];
+    reduce_columns<T, 1, W>(
+        g.batch, g.channels, [=]<class V>(std::int64_t i, std::int64_t, V(&v)[1]) { v[0] = load_as<V>(x + i); }, sum);
+    for (std::int64_t j = 0; j < kColumns; ++j) {
+      pivot[j] = static_cast<T>(sum[0][j] / n);
+    }
+  }
+  double sums[2][kColumns];
+  const T* p = pivot;
+  reduce_columns<T, 2, W>(
+      g.batch, g.channels,
+      [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
+        v[0] = load_as<V>(x + i) - load_as<V>(p + j);
+        v[1] = v[0] * v[0];
+      },
+      sums);
+  for (std::int64_t j = 0; j < kColumns; ++j) {
+    if (std::is_same_v<T, float> && is_out_of_range(sums[1][j], n, a.eps)) {
+      result[j] = exact_moments(x + j, Segments{g.batch, g.channels, 1}, a.centre);
+    } else {
+      result[j] = finish_moments(static_cast<double>(pivot[j]), sums[0][j], sums[1][j], n, a.centre);
+    }
+  }
+}
+
+template <class T, int W>
+void columns_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t c) {
+  Tile<T, W> tile;
+  if (!given) {
+    Moments m[Tile<T, W>::kColumns];
+    column_moments<T, W>(g, a.x + c, a, m);
+    for (std::int64_t j = 0; j < tile.kColumns; ++j) {
+      a.mean[c + j] = m[j].mean;
+      a.rstd[c + j] = m[j].rstd(a.eps);
+      if (a.var != nullptr) {
+        a.var[c + j] = m[j].var;
+      }
+    }
+  }
+  if (a.y == nullptr) {
+    return;
+  }
+  for (std::int64_t j = 0; j < tile.kColumns; ++j) {
+    tile.set_statistic(j, a.mean[c + j], a.rstd[c + j]);
+  }
+  tile.set_params(a.gamma == nullptr ? nullptr : a.gamma + c, a.beta == nullptr ? nullptr : a.beta + c);
+  const Statistic<PerElement<T>> stat = tile.statistics();
+  const T* x = a.x + c;
+  const T* gamma = tile.gamma;
+  const T* beta = tile.beta;
+  map_columns<T, W>(g.batch, g.channels, a.y + c, [=]<class V>(std::int64_t i, std::int64_t j) {
+    return fused<V>(stat.xhat(load_as<V>(x + i), j), load_as<V>(gamma + j), load_as<V>(beta + j));
+  });
+}
+
+template <class T, int W>
+void columns_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t c) {
+  constexpr std::int64_t kColumns = Tile<T, W>::kColumns;
+  Tile<T, W> tile;
+  tile.set_params(a.gamma == nullptr ? nullptr : a.gamma + c, nullptr);
+  const T* gy = a.gy + c;
+  double sums[2][kColumns] = {};
+  if (!given || a.ggamma != nullptr || a.gbeta != nullptr) {
+    for (std::int64_t j = 0; j < kColumns; ++j) {
+      tile.set_statistic(j, a.mean[c + j], a.rstd[c + j]);
+    }
+    const Statistic<PerElement<T>> stat = tile.statistics();
+    const T* x = a.x + c;
+    reduce_columns<T, 2, W>(
+        g.batch, g.channels,
+        [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
+          v[0] = load_as<V>(gy + i);
+          v[1] = v[0] * stat.xhat(load_as<V>(x + i), j);
+        },
+        sums);
+  }
+  for (std::int64_t j = 0; j < kColumns; ++j) {
+    if (a.ggamma != nullptr) {
+      a.ggamma[c + j] = static_cast<T>(sums[1][j]);
+    }
+    if (a.gbeta != nullptr) {
+      a.gbeta[c + j] = static_cast<T>(sums[0][j]);
+    }
+  }
+  if (a.gx == nullptr) {
+    return;
+  }
+  if (given) {
+    T scale[kColumns];
+    for (std::int64_t j = 0; j < kColumns; ++j) {
+      scale[j] = static_cast<T>(static_cast<double>(tile.gamma[j]) * a.rstd[c + j]);
+    }
+    const T* s = scale;
+    map_columns<T, W>(g.batch, g.channels, a.gx + c,
+                      [=]<class V>(std::int64_t i, std::int64_t j) { return load_as<V>(gy + i) * load_as<V>(s + j); });
+    return;
+  }
+  T xhat_term[kColumns];
+  T term[kColumns];
+  for (std::int64_t j = 0; j < kColumns; ++j) {
+    const double gamma = static_cast<double>(tile.gamma[j]);
+    const SetTerms terms =
+        set_terms(a.rstd[c + j], gamma * sums[0][j], gamma * sums[1][j], static_cast<double>(g.batch), a.centre);
+    xhat_term[j] = static_cast<T>(terms.xhat_term.value);
+    term[j] = static_cast<T>(terms.term.value);
+  }
+  const Statistic<PerElement<T>> stat = tile.statistics();
+  const T* x = a.x + c;
+  const T* gamma = tile.gamma;
+  const T* xt = xhat_term;
+  const T* t = term;
+  map_columns<T, W>(g.batch, g.channels, a.gx + c, [=]<class V>(std::int64_t i, std::int64_t j) {
+    const V xhat = stat.xhat(load_as<V>(x + i), j);
+    return fused<V>(load_as<V>(gy + i) * load_as<V>(gamma + j), stat.rstd.template at<V>(j),
+                    fused<V>(xhat, load_as<V>(xt + j), load_as<V>(t + j)));
+  });
+}
+
+template <class T>
+void channel_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t c) {
+  const Segments set{g.batch, g.channels * g.spatial, g.spatial};
+  const T* x = a.x + c * g.spatial;
+  if (!given) {
+    const Moments m = moments(x, set, a.centre, a.eps);
+    a.mean[c] = m.mean;
+    a.rstd[c] = m.rstd(a.eps);
+    if (a.var != nullptr) {
+      a.var[c] = m.var;
+    }
+  }
+  if (a.y != nullptr) {
+    const Uniform gamma{a.gamma == nullptr ? 1.0 : static_cast<double>(a.gamma[c])};
+    const Uniform beta{a.beta == nullptr ? 0.0 : static_cast<double>(a.beta[c])};
+    normalise(x, set, is_tiny<T>(set.size()), statistic<T>(a.mean[c], a.rstd[c]), gamma, beta, a.y + c * g.spatial);
+  }
+}
+
+template <class T>
+void channel_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t c) {
+  const Segments set{g.batch, g.channels * g.spatial, g.spatial};
+  const bool exact = is_tiny<T>(set.size());
+  const T* gy = a.gy + c * g.spatial;
+  const double gamma = a.gamma == nullptr ? 1.0 : static_cast<double>(a.gamma[c]);
+  const Statistic<Uniform> stat = statistic<T>(a.mean[c], a.rstd[c]);
+  double sums[2] = {};
+  if (!given || a.ggamma != nullptr || a.gbeta != nullptr) {
+    gradient_sums(gy, a.x + c * g.spatial, set, exact, stat, sums);
+  }
+  if (a.ggamma != nullptr) {
+    a.ggamma[c] = static_cast<T>(sums[1]);
+  }
+  if (a.gbeta != nullptr) {
+    a.gbeta[c] = static_cast<T>(sums[0]);
+  }
+  if (a.gx == nullptr) {
+    return;
+  }
+  T* gx = a.gx + c * g.spatial;
+  if (given) {
+    const Uniform scale{gamma * a.rstd[c]};
+    map(set, gx, [=]<class V>(std::int64_t i, std::int64_t j) { return load_as<V>(gy + i) * scale.template at<V>(j); });
+  } else {
+    const SetTerms terms = set_terms(a.rstd[c], gamma * sums[0], gamma * sums[1], set.size(), a.centre);
+    input_gradient(gy, a.x + c * g.spatial, set, exact, stat, Uniform{gamma}, terms, gx);
+  }
+}
+
+// Calls wide(c) for tiles of kWide batches of columns, narrow(c) for single batches and one(c) for single columns. A
+// remainder is covered by a batch that overlaps the one before: its columns are computed twice, with equal results.
+template <class T, class Wide, class Narrow, class One>
+void for_columns(const ChannelGeometry& g, std::int64_t begin, std::int64_t end, Wide wide, Narrow narrow, One one) {
+  constexpr std::int64_t kWidth = kLanes<T>;
+  std::int64_t c = begin;
+  if (g.spatial == 1 && end - begin >= kWidth && !is_tiny<T>(static_cast<double>(g.batch))) {
+    for (; c + kWide * kWidth <= end; c += kWide * kWidth) {
+      wide(c);
+    }
+    for (; c + kWidth <= end; c += kWidth) {
+      narrow(c);
+    }
+    if (c < end) {
+      narrow(end - kWidth);
+    }
+    return;
+  }
+  for (; c < end; ++c) {
+    one(c);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t begin,
+                                std::int64_t end) {
+  for_columns<T>(
+      g, begin, end, [&](std::int64_t c) { columns_forward<T, kWide>(g, a, given, c); },
+      [&](std::int64_t c) { columns_forward<T, 1>(g, a, given, c); },
+      [&](std::int64_t c) { channel_forward(g, a, given, c); });
+}
+
+template <class T>
+void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t begin,
+                                 std::int64_t end) {
+  for_columns<T>(
+      g, begin, end, [&](std::int64_t c) { columns_backward<T, kWide>(g, a, given, c); },
+      [&](std::int64_t c) { columns_backward<T, 1>(g, a, given, c); },
+      [&](std::int64_t c) { channel_backward(g, a, given, c); });
+}
+
+#define NORMGRAD_INSTANTIATE(T)                                                                                    \
+  template void norm_channels_forward_task<T>(const ChannelGeometry&, const NormForward<T>&, bool, std::int64_t,   \
+                                              std::int64_t);                                                       \
+  template void norm_channels_backward_task<T>(const ChannelGeometry&, const NormBackward<T>&, bool, std::int64_t, \
+                                               std::int64_t);
+NORMGRAD_INSTANTIATE(float)
+NORMGRAD_INSTANTIATE(double)
+#undef NORMGRAD_INSTANTIATE
+
+}  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

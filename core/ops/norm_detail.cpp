@@ -1,0 +1,149 @@
+#include "normgrad/core/ops/norm_detail.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/unary.hpp"
+
+namespace normgrad::detail {
+
+namespace {
+
+std::int64_t num_sets(const kernels::RowGeometry& g) { return g.rows; }
+std::int64_t num_sets(const kernels::ChannelGeometry& g) { return g.channels; }
+
+template <class Geometry>
+Tensor norm_over_sets(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
+                      double eps, bool centre, SetStatistics* statistics) {
+  const Shape sets{num_sets(g)};
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  SetStatistics s{Tensor::empty(sets, kFloat64), Tensor::empty(sets, kFloat64), {}};
+  if (statistics != nullptr) {
+    s.var = Tensor::empty(sets, kFloat64);
+  }
+  dispatch_float(name, x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::norm_forward<T>(
+        g, {x.data<T>(), data_or_null<T>(weight), data_or_null<T>(bias), eps, centre, y.mutable_data<T>(),
+            s.mean.mutable_data<double>(), s.rstd.mutable_data<double>(), mutable_data_or_null<double>(s.var)});
+  });
+  if (statistics != nullptr) {
+    *statistics = s;
+  }
+  const bool for_x = x.requires_grad();
+  const bool for_weight = weight.requires_grad();
+  return record(name, std::move(y), {x, weight, bias},
+                [name, g, eps, centre, s, x_saved = Saved(x, for_x || for_weight), weight_saved = Saved(weight, for_x),
+                 params = weight.defined() ? weight.shape() : (bias.defined() ? bias.shape() : Shape())](
+                    const Tensor& gy, GradSink& into) {
+                  if (is_grad_enabled()) {
+                    norm_backward_composed(formula_of(g, eps, centre), gy, x_saved.get(), weight_saved.get(), params,
+                                           into);
+                    return;
+                  }
+                  Tensor gx = into.wants(0) ? Tensor::empty(gy.shape(), gy.dtype()) : Tensor();
+                  Tensor gweight = into.wants(1) ? Tensor::empty(params, gy.dtype()) : Tensor();
+                  Tensor gbias = into.wants(2) ? Tensor::empty(params, gy.dtype()) : Tensor();
+                  dispatch_float(name, gy.dtype(), [&](auto zero) {
+                    using T = decltype(zero);
+                    // A gradient of the bias alone needs no x, but the kernel reads one.
+                    const Tensor& x_read = x_saved.get().defined() ? x_saved.get() : gy;
+                    kernels::norm_backward<T>(
+                        g, {gy.data<T>(), x_read.data<T>(), data_or_null<T>(weight_saved.get()), s.mean.data<double>(),
+                            s.rstd.data<double>(), centre, mutable_data_or_null<T>(gx),
+                            mutable_data_or_null<T>(gweight), mutable_data_or_null<T>(gbias)});
+                  });
+                  into.add(0, gx);
+                  into.add(1, gweight);
+                  into.add(2, gbias);
+                });
+}
+
+}  // namespace
+
+NormFormula formula_of(const kernels::RowGeometry& g, double eps, bool centre) {
+  return {{g.rows / g.cycle, g.cycle, g.per_row, g.span}, {2, 3}, {1, g.cycle, g.per_row, 1}, eps, centre};
+}
+
+NormFormula formula_of(const kernels::ChannelGeometry& g, double eps, bool centre) {
+  return {{g.batch, g.channels, g.spatial}, {0, 2}, {1, g.channels, 1}, eps, centre};
+}
+
+void norm_backward_composed(const NormFormula& formula, const Tensor& gy, const Tensor& x, const Tensor& weight,
+                            const Shape& weight_shape, GradSink& into) {
+  const Tensor gyv = reshape_to(gy, formula.view);
+  if (into.wants(2)) {
+    into.add(2, reshape_to(sum_to(gyv, formula.params), weight_shape));
+  }
+  if (!into.wants(0) && !into.wants(1)) {
+    return;
+  }
+  const Tensor xv = reshape_to(x, formula.view);
+  const Tensor d = formula.centre ? xv - mean(xv, formula.axes, true) : xv;
+  const Tensor rstd = rsqrt(mean(square(d), formula.axes, true) + formula.eps);
+  const Tensor xhat = d * rstd;
+  if (into.wants(1)) {
+    into.add(1, reshape_to(sum_to(gyv * xhat, formula.params), weight_shape));
+  }
+  if (into.wants(0)) {
+    const Tensor g = weight.defined() ? gyv * reshape_to(weight, formula.params) : gyv;
+    Tensor gx = g - xhat * mean(g * xhat, formula.axes, true);
+    if (formula.centre) {
+      gx = gx - mean(g, formula.axes, true);
+    }
+    into.add(0, reshape_to(gx * rstd, x.shape()));
+  }
+}
+
+Tensor norm_over(const char* name, const Tensor& x, const kernels::RowGeometry& g, const Tensor& weight,
+                 const Tensor& bias, double eps, bool centre, SetStatistics* statistics) {
+  return norm_over_sets(name, x, g, weight, bias, eps, centre, statistics);
+}
+
+Tensor norm_over(const char* name, const Tensor& x, const kernels::ChannelGeometry& g, const Tensor& weight,
+                 const Tensor& bias, double eps, bool centre, SetStatistics* statistics) {
+  return norm_over_sets(name, x, g, weight, bias, eps, centre, statistics);
+}
+
+void check_norm(const char* name, const Tensor& x, const Shape& params, const Tensor& weight, const Tensor& bias,
+                double eps) {
+  require<ValueError>(eps > 0.0 && std::isfinite(eps), name, ": expected eps > 0 but got ", eps);
+  require<DTypeError>(is_floating_point(x.dtype()), name, ": expected a float32 or float64 input but got ", x.dtype());
+  const auto check = [&](const char* which, const Tensor& parameter) {
+    if (!parameter.defined()) {
+      return;
+    }
+    require<ShapeError>(parameter.shape() == params, name, ": expected a ", which, " of shape ", params,
+                        " for an input of shape ", x.shape(), " but got ", parameter.shape());
+    require<DTypeError>(parameter.dtype() == x.dtype(), name, ": expected a ", which, " of the input's dtype ",
+                        x.dtype(), " but got ", parameter.dtype());
+  };
+  check("weight", weight);
+  check("bias", bias);
+}
+
+kernels::ChannelGeometry channel_geometry(const char* name, const Tensor& x) {
+  require<ShapeError>(x.dim() >= 2, name, ": expected an input [N, C, *] of at least 2 dimensions but got ", x.shape());
+  std::int64_t spatial = 1;
+  for (std::size_t i = 2; i < x.shape().rank(); ++i) {
+    spatial *= x.shape()[i];
+  }
+  return {x.shape()[0], x.shape()[1], spatial};
+}
+
+Tensor rounded(const Tensor& statistics, DType dtype) {
+  Tensor result = Tensor::empty(statistics.shape(), dtype);
+  const double* from = statistics.data<double>();
+  dispatch_float("norm", dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::transform(from, from + statistics.numel(), result.mutable_data<T>(),
+                   [](double v) { return static_cast<T>(v); });
+  });
+  return result;
+}
+
+}  // namespace normgrad::detail

@@ -1,0 +1,102 @@
+// Normalization with given statistics.
+#include <cmath>
+
+#include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/norm.hpp"
+#include "normgrad/core/ops/norm_detail.hpp"
+#include "normgrad/core/ops/shape.hpp"
+
+namespace normgrad {
+
+namespace {
+
+struct Given {
+  Tensor mean;  // float64, copies: the buffers they come from may change before the backward
+  Tensor rstd;
+};
+
+Given copy_statistics(const Tensor& mean, const Tensor& var, double eps) {
+  Given s{Tensor::empty(mean.shape(), kFloat64), Tensor::empty(mean.shape(), kFloat64)};
+  dispatch_float("batch_norm", mean.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t c = 0; c < mean.numel(); ++c) {
+      s.mean.mutable_data<double>()[c] = static_cast<double>(mean.data<T>()[c]);
+      s.rstd.mutable_data<double>()[c] = 1.0 / std::sqrt(static_cast<double>(var.data<T>()[c]) + eps);
+    }
+  });
+  return s;
+}
+
+void check_given(const char* which, const Tensor& statistic, const Tensor& x, std::int64_t channels) {
+  require<ShapeError>(statistic.defined() && statistic.shape() == Shape{channels}, "batch_norm: expected a ", which,
+                      " of shape [", channels, "] for an input of shape ", x.shape(), " but got ",
+                      statistic.defined() ? to_string(statistic.shape()) : "none");
+  require<DTypeError>(statistic.dtype() == x.dtype(), "batch_norm: expected a ", which, " of the input's dtype ",
+                      x.dtype(), " but got ", statistic.dtype());
+  require<GraphError>(!statistic.requires_grad(), "batch_norm: a ", which,
+                      " that requires gradients gets none here; detach() it");
+}
+
+// gx, gweight and gbias in Tensor operations.
+void backward_composed(const kernels::ChannelGeometry& g, const Given& s, const Tensor& gy, const Tensor& x,
+                       const Tensor& weight, GradSink& into) {
+  const Shape view{g.batch, g.channels, g.spatial};
+  const Shape params{1, g.channels, 1};
+  const Tensor gyv = reshape_to(gy, view);
+  const Tensor rstd = reshape_to(detail::rounded(s.rstd, gy.dtype()), params);
+  if (into.wants(0)) {
+    const Tensor scale = weight.defined() ? rstd * reshape_to(weight, params) : rstd;
+    into.add(0, reshape_to(gyv * scale, gy.shape()));
+  }
+  if (into.wants(1)) {
+    const Tensor mean = reshape_to(detail::rounded(s.mean, gy.dtype()), params);
+    const Tensor xhat = (reshape_to(x, view) - mean) * rstd;
+    into.add(1, reshape_to(sum_to(gyv * xhat, params), {g.channels}));
+  }
+  if (into.wants(2)) {
+    into.add(2, reshape_to(sum_to(gyv, params), {g.channels}));
+  }
+}
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight,
+                  const Tensor& bias, double eps) {
+  const kernels::ChannelGeometry g = detail::channel_geometry("batch_norm", x);
+  detail::check_norm("batch_norm", x, {g.channels}, weight, bias, eps);
+  check_given("running_mean", running_mean, x, g.channels);
+  check_given("running_var", running_var, x, g.channels);
+  Given s = copy_statistics(running_mean, running_var, eps);
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  dispatch_float("batch_norm", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::norm_apply<T>(
+        g, {x.data<T>(), detail::data_or_null<T>(weight), detail::data_or_null<T>(bias), eps, true, y.mutable_data<T>(),
+            s.mean.mutable_data<double>(), s.rstd.mutable_data<double>(), nullptr});
+  });
+  return record("batch_norm", std::move(y), {x, weight, bias},
+                [g, s, x_saved = Saved(x, weight.requires_grad()), weight_saved = Saved(weight, x.requires_grad())](
+                    const Tensor& gy, GradSink& into) {
+                  if (is_grad_enabled()) {
+                    backward_composed(g, s, gy, x_saved.get(), weight_saved.get(), into);
+                    return;
+                  }
+                  Tensor gx = into.wants(0) ? Tensor::empty(gy.shape(), gy.dtype()) : Tensor();
+                  Tensor gweight = into.wants(1) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
+                  Tensor gbias = into.wants(2) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
+                  dispatch_float("batch_norm", gy.dtype(), [&](auto zero) {
+                    using T = decltype(zero);
+                    const Tensor& x_read = x_saved.get().defined() ? x_saved.get() : gy;  // read only for gweight
+                    kernels::norm_apply_backward<T>(
+                        g, {gy.data<T>(), x_read.data<T>(), detail::data_or_null<T>(weight_saved.get()),
+                            s.mean.data<double>(), s.rstd.data<double>(), true, detail::mutable_data_or_null<T>(gx),
+                            detail::mutable_data_or_null<T>(gweight), detail::mutable_data_or_null<T>(gbias)});
+                  });
+                  into.add(0, gx);
+                  into.add(1, gweight);
+                  into.add(2, gbias);
+                });
+}
+
+}  // namespace normgrad
