@@ -1,0 +1,38 @@
+#include "normgrad/layers/norm/batch_norm.hpp"
+
+#include "normgrad/layers/norm/shape_text.hpp"
+
+namespace normgrad {
+
+BatchNorm::BatchNorm(const char* type, std::int64_t num_features, const BatchNormOptions& options,
+                     std::int64_t min_rank, std::int64_t max_rank)
+    : RunningStatsNorm(type, num_features,
+                       {options.eps, options.momentum, options.affine, options.track_running_stats, options.variance,
+                        options.single_value, options.dtype}),
+      min_rank_(min_rank),
+      max_rank_(max_rank) {}
+
+Tensor BatchNorm::forward(const Tensor& x) {
+  std::string expected = detail::input_text(min_rank_, num_features());
+  if (max_rank_ != min_rank_) {
+    expected += " or " + detail::input_text(max_rank_, num_features());
+  }
+  require<ShapeError>(x.dim() >= min_rank_ && x.dim() <= max_rank_, type_name(), ": expected ", expected, " but got ",
+                      x.shape());
+  check_channels(x, 1, expected);
+  const std::int64_t count = x.numel() / num_features();
+  if (!use_batch_statistics(count, "value per channel", x.shape())) {
+    Tensor y = batch_norm(x, running_mean, running_var, weight, bias, eps());
+    if (update_is_due(count)) {
+      update_running_stats(batch_statistics(x), true);
+    }
+    return y;
+  }
+  const NormResult result = batch_norm_training(x, weight, bias, eps());
+  if (update_is_due(count)) {
+    update_running_stats(result, true);
+  }
+  return result.y;
+}
+
+}  // namespace normgrad

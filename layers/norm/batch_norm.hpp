@@ -1,0 +1,59 @@
+// Batch normalization: statistics of each channel over the batch and all positions.
+// Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
+// 2015.
+#pragma once
+
+#include "normgrad/layers/norm/running_stats.hpp"
+
+namespace normgrad {
+
+struct BatchNormOptions {
+  double eps = 1e-5;
+  Momentum momentum = 0.1;
+  Affine affine = true;
+  /// Without running statistics those of the batch normalise in eval mode, too.
+  bool track_running_stats = true;
+  Variance variance = Variance::unbiased;
+  SingleValue single_value = SingleValue::error;
+  DType dtype = kFloat32;
+};
+
+/// What BatchNorm1d, 2d and 3d share; they differ in the ranks of their inputs.
+class BatchNorm : public RunningStatsNorm {
+ public:
+  Tensor forward(const Tensor& x) override;
+
+ protected:
+  BatchNorm(const char* type, std::int64_t num_features, const BatchNormOptions& options, std::int64_t min_rank,
+            std::int64_t max_rank);
+
+ private:
+  std::int64_t min_rank_;
+  std::int64_t max_rank_;
+};
+
+/// x: [N, C] or [N, C, L].
+class BatchNorm1d : public BatchNorm {
+ public:
+  explicit BatchNorm1d(std::int64_t num_features, const BatchNormOptions& options = {})
+      : BatchNorm("BatchNorm1d", num_features, options, 2, 3) {}
+  NORMGRAD_MEMBERS(BatchNorm1d, weight, bias, running_mean, running_var, num_batches_tracked)
+};
+
+/// x: [N, C, H, W].
+class BatchNorm2d : public BatchNorm {
+ public:
+  explicit BatchNorm2d(std::int64_t num_features, const BatchNormOptions& options = {})
+      : BatchNorm("BatchNorm2d", num_features, options, 4, 4) {}
+  NORMGRAD_MEMBERS(BatchNorm2d, weight, bias, running_mean, running_var, num_batches_tracked)
+};
+
+/// x: [N, C, D, H, W].
+class BatchNorm3d : public BatchNorm {
+ public:
+  explicit BatchNorm3d(std::int64_t num_features, const BatchNormOptions& options = {})
+      : BatchNorm("BatchNorm3d", num_features, options, 5, 5) {}
+  NORMGRAD_MEMBERS(BatchNorm3d, weight, bias, running_mean, running_var, num_batches_tracked)
+};
+
+}  // namespace normgrad

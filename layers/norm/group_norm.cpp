@@ -1,0 +1,67 @@
+#include "normgrad/layers/norm/group_norm.hpp"
+
+#include <algorithm>
+
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/norm.hpp"
+#include "normgrad/layers/norm/layer_norm.hpp"
+
+namespace normgrad {
+
+namespace {
+
+std::int64_t automatic_groups(std::int64_t num_channels) {
+  std::int64_t groups = std::min<std::int64_t>(32, num_channels);
+  while (groups > 1 && num_channels % groups != 0) {
+    --groups;
+  }
+  return groups;
+}
+
+}  // namespace
+
+GroupNorm::GroupNorm(std::optional<std::int64_t> num_groups, std::int64_t num_channels, const GroupNormOptions& options)
+    : num_groups_(num_groups.value_or(automatic_groups(num_channels))),
+      num_channels_(num_channels),
+      eps_(options.eps),
+      affine_(options.affine),
+      centre_(options.centre) {
+  require<ValueError>(num_channels > 0, "GroupNorm: expected num_channels > 0 but got ", num_channels);
+  require<ValueError>(num_groups_ > 0, "GroupNorm: expected num_groups > 0 but got ", num_groups_);
+  require<ValueError>(num_channels % num_groups_ == 0,
+                      "GroupNorm: expected num_channels divisible by num_groups but got ", num_channels,
+                      " channels and ", num_groups_, " groups");
+  detail::check_eps("GroupNorm", eps_);
+  if (affine_.scale()) {
+    weight = Parameter(ones({num_channels}, {.dtype = options.dtype}));
+  }
+  if (affine_.bias()) {
+    bias = Parameter(zeros({num_channels}, {.dtype = options.dtype}));
+  }
+}
+
+std::string GroupNorm::extra_repr() const {
+  return detail::concat(num_groups_, ", ", num_channels_, ", eps=", eps_, ", affine=", to_string(affine_),
+                        centre_ ? "" : ", centre=false");
+}
+
+void GroupNorm::reset_parameters() {
+  const NoGradGuard no_grad;
+  if (weight.defined()) {
+    weight.fill_(1.0);
+  }
+  if (bias.defined()) {
+    bias.fill_(0.0);
+  }
+}
+
+Tensor GroupNorm::forward(const Tensor& x) {
+  require<ShapeError>(x.dim() >= 2 && x.size(1) == num_channels_, "GroupNorm: expected an input [N, ", num_channels_,
+                      ", *] of at least 2 dimensions but got ", x.shape());
+  require<ShapeError>(x.numel() != num_groups_, "GroupNorm: expected more than 1 value per group but got ", x.shape(),
+                      " with ", num_groups_, " groups");
+  return centre_ ? group_norm(x, num_groups_, weight, bias, eps_) : group_rms_norm(x, num_groups_, weight, bias, eps_);
+}
+
+}  // namespace normgrad

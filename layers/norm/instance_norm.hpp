@@ -1,0 +1,60 @@
+// Instance normalization: statistics of each sample and channel over its positions.
+// Ulyanov, Vedaldi and Lempitsky, "Instance Normalization: The Missing Ingredient for Fast Stylization", 2016.
+//
+// As in PyTorch, running statistics follow the mean over the batch of the samples' statistics, num_batches_tracked
+// stays what it is, and a cumulative momentum leaves the running statistics alone.
+#pragma once
+
+#include "normgrad/layers/norm/running_stats.hpp"
+
+namespace normgrad {
+
+struct InstanceNormOptions {
+  double eps = 1e-5;
+  Momentum momentum = 0.1;
+  Affine affine = false;
+  bool track_running_stats = false;
+  Variance variance = Variance::unbiased;
+  SingleValue single_value = SingleValue::error;
+  DType dtype = kFloat32;
+};
+
+/// What InstanceNorm1d, 2d and 3d share; they differ in the ranks of their inputs, which may come without a batch axis.
+class InstanceNorm : public RunningStatsNorm {
+ public:
+  Tensor forward(const Tensor& x) override;
+
+ protected:
+  InstanceNorm(const char* type, std::int64_t num_features, const InstanceNormOptions& options, std::int64_t rank);
+
+ private:
+  Tensor normalise(const Tensor& x);
+
+  std::int64_t rank_;
+};
+
+/// x: [N, C, L] or [C, L].
+class InstanceNorm1d : public InstanceNorm {
+ public:
+  explicit InstanceNorm1d(std::int64_t num_features, const InstanceNormOptions& options = {})
+      : InstanceNorm("InstanceNorm1d", num_features, options, 3) {}
+  NORMGRAD_MEMBERS(InstanceNorm1d, weight, bias, running_mean, running_var, num_batches_tracked)
+};
+
+/// x: [N, C, H, W] or [C, H, W].
+class InstanceNorm2d : public InstanceNorm {
+ public:
+  explicit InstanceNorm2d(std::int64_t num_features, const InstanceNormOptions& options = {})
+      : InstanceNorm("InstanceNorm2d", num_features, options, 4) {}
+  NORMGRAD_MEMBERS(InstanceNorm2d, weight, bias, running_mean, running_var, num_batches_tracked)
+};
+
+/// x: [N, C, D, H, W] or [C, D, H, W].
+class InstanceNorm3d : public InstanceNorm {
+ public:
+  explicit InstanceNorm3d(std::int64_t num_features, const InstanceNormOptions& options = {})
+      : InstanceNorm("InstanceNorm3d", num_features, options, 5) {}
+  NORMGRAD_MEMBERS(InstanceNorm3d, weight, bias, running_mean, running_var, num_batches_tracked)
+};
+
+}  // namespace normgrad

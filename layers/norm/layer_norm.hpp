@@ -1,0 +1,55 @@
+// Layer normalization: statistics of each sample over the axes of normalized_shape.
+// Ba, Kiros and Hinton, "Layer Normalization", 2016.
+#pragma once
+
+#include <vector>
+
+#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/norm/options.hpp"
+
+namespace normgrad {
+
+struct LayerNormOptions {
+  double eps = 1e-5;
+  Affine elementwise_affine = true;
+  /// false: leaves out the bias that elementwise_affine has.
+  bool bias = true;
+  /// The axes that normalized_shape names, in ascending order; empty: the last ones. {1} with the number of channels
+  /// normalises each pixel of [N, C, H, W] over its channels.
+  std::vector<std::int64_t> axes = {};
+  DType dtype = kFloat32;
+};
+
+/// x: [*, normalized_shape]; weight and bias per element of normalized_shape.
+class LayerNorm : public Module {
+ public:
+  /// Throws ValueError for an empty normalized_shape or one with sizes <= 0, for eps <= 0, and for axes that are not as
+  /// many as normalized_shape has, or do not ascend.
+  explicit LayerNorm(const Shape& normalized_shape, const LayerNormOptions& options = {});
+  explicit LayerNorm(std::int64_t features, const LayerNormOptions& options = {})
+      : LayerNorm(Shape{features}, options) {}
+  NORMGRAD_MEMBERS(LayerNorm, weight, bias)
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+  const Shape& normalized_shape() const noexcept { return normalized_shape_; }
+  double eps() const noexcept { return eps_; }
+  /// Weight 1, bias 0.
+  void reset_parameters();
+
+  Parameter weight;  ///< normalized_shape; undefined without scale
+  Parameter bias;    ///< normalized_shape; undefined without bias
+
+ private:
+  Shape normalized_shape_;
+  double eps_;
+  std::vector<std::int64_t> axes_;
+};
+
+namespace detail {
+/// Throws ValueError unless normalized_shape has axes, all of positive size; `type` is the layer's name.
+void check_normalized_shape(const char* type, const Shape& normalized_shape);
+void check_eps(const char* type, double eps);
+}  // namespace detail
+
+}  // namespace normgrad

@@ -1,0 +1,56 @@
+// Norms by name: what drives the comparison of norms and the tests that every norm has to pass.
+//
+//   name      features [N, C] (spatial_dims 0)   images [N, C, H, W] (spatial_dims 2; 1 and 3 likewise)
+//   none      Identity                           Identity
+//   batch     BatchNorm1d(C)                     BatchNorm2d(C)
+//   layer     LayerNorm(C)                       GroupNorm(1, C): statistics over C, H, W, parameters per channel
+//   instance  not applicable                     InstanceNorm2d(C, {.affine = true})
+//   group     GroupNorm(10, C)                   GroupNorm(8, C); "group:4" chooses 4 groups
+//   rms       RMSNorm(C)                         GroupNorm(1, C, {.affine = scale_only, .centre = false})
+//
+// A new norm is a new entry in registry.cpp.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "normgrad/layers/module.hpp"
+
+namespace normgrad {
+
+/// Where a norm is to stand.
+struct NormContext {
+  std::int64_t num_features = 0;  ///< C
+  std::int64_t spatial_dims = 0;  ///< axes after [N, C]: 0 to 3
+  DType dtype = kFloat32;
+};
+
+/// Gives its input back.
+class Identity : public Module {
+ public:
+  NORMGRAD_MEMBERS(Identity)
+  Tensor forward(const Tensor& x) override { return x; }
+};
+
+struct NormEntry {
+  std::string name;
+  /// Empty, or why the norm cannot stand there.
+  std::function<std::string(const NormContext& context)> reason_against;
+  /// `argument` is what follows the colon in "group:4", else empty.
+  std::function<std::unique_ptr<Module>(const NormContext& context, const std::string& argument)> make;
+  bool takes_argument = false;
+};
+
+const std::vector<NormEntry>& norm_registry();
+/// The names, "none" first.
+std::vector<std::string> norm_names();
+/// A norm for the given place. Throws ValueError for a name that is not known (listing those that are), an argument
+/// that is not a number of groups, and a norm that is not applicable there.
+std::unique_ptr<Module> make_norm(const std::string& spec, const NormContext& context);
+/// Whether make_norm would not throw because of the place; throws ValueError for a name that is not known.
+bool is_norm_applicable(const std::string& spec, const NormContext& context);
+
+}  // namespace normgrad

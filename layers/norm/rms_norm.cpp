@@ -1,0 +1,33 @@
+#include "normgrad/layers/norm/rms_norm.hpp"
+
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/norm.hpp"
+#include "normgrad/layers/norm/layer_norm.hpp"
+
+namespace normgrad {
+
+RMSNorm::RMSNorm(const Shape& normalized_shape, const RMSNormOptions& options)
+    : normalized_shape_(normalized_shape), eps_(options.eps) {
+  detail::check_normalized_shape("RMSNorm", normalized_shape);
+  detail::check_eps("RMSNorm", eps_.value_or(1.0));
+  if (options.elementwise_affine) {
+    weight = Parameter(ones(normalized_shape, {.dtype = options.dtype}));
+  }
+}
+
+std::string RMSNorm::extra_repr() const {
+  return detail::concat(normalized_shape_, ", eps=", eps_ ? detail::concat(*eps_) : "none",
+                        ", elementwise_affine=", weight.defined() ? "true" : "false");
+}
+
+void RMSNorm::reset_parameters() {
+  const NoGradGuard no_grad;
+  if (weight.defined()) {
+    weight.fill_(1.0);
+  }
+}
+
+Tensor RMSNorm::forward(const Tensor& x) { return rms_norm(x, normalized_shape_, weight, eps_); }
+
+}  // namespace normgrad

@@ -1,0 +1,40 @@
+// Root mean square normalization: y = x / sqrt(mean(x^2) + eps) * weight.
+// Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.
+#pragma once
+
+#include <optional>
+
+#include "normgrad/layers/module.hpp"
+
+namespace normgrad {
+
+struct RMSNormOptions {
+  /// nullopt: the machine epsilon of the input's dtype.
+  std::optional<double> eps = std::nullopt;
+  bool elementwise_affine = true;
+  DType dtype = kFloat32;
+};
+
+/// x: [*, normalized_shape]; weight per element of normalized_shape.
+class RMSNorm : public Module {
+ public:
+  /// Throws ValueError for an empty normalized_shape or one with sizes <= 0, and for eps <= 0.
+  explicit RMSNorm(const Shape& normalized_shape, const RMSNormOptions& options = {});
+  explicit RMSNorm(std::int64_t features, const RMSNormOptions& options = {}) : RMSNorm(Shape{features}, options) {}
+  NORMGRAD_MEMBERS(RMSNorm, weight)
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+  const Shape& normalized_shape() const noexcept { return normalized_shape_; }
+  std::optional<double> eps() const noexcept { return eps_; }
+  /// Weight 1.
+  void reset_parameters();
+
+  Parameter weight;  ///< normalized_shape; undefined without elementwise_affine
+
+ private:
+  Shape normalized_shape_;
+  std::optional<double> eps_;
+};
+
+}  // namespace normgrad

@@ -1,0 +1,188 @@
+#include "normgrad/layers/norm/running_stats.hpp"
+
+#include <cmath>
+
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/base/log.hpp"
+#include "normgrad/core/ops/creation.hpp"
+
+namespace normgrad {
+
+namespace {
+
+thread_local int freeze_guards = 0;
+
+bool all_finite(const Tensor& x) {
+  return dispatch_float("running statistics", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* values = x.data<T>();
+    for (std::int64_t i = 0; i < x.numel(); ++i) {
+      if (!std::isfinite(values[i])) {
+        return false;
+      }
+    }
+    return true;
+  });
+}
+
+// running = (1 - weight) * running + weight * factor * batch
+void blend(Tensor& running, const Tensor& batch, double weight, double factor) {
+  dispatch_float("running statistics", running.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* old = running.mutable_data<T>();
+    const T* now = batch.data<T>();
+    for (std::int64_t i = 0; i < running.numel(); ++i) {
+      old[i] =
+          static_cast<T>((1.0 - weight) * static_cast<double>(old[i]) + weight * factor * static_cast<double>(now[i]));
+    }
+  });
+}
+
+const char* bool_text(bool on) { return on ? "true" : "false"; }
+
+}  // namespace
+
+FreezeStatisticsGuard::FreezeStatisticsGuard() noexcept { ++freeze_guards; }
+FreezeStatisticsGuard::~FreezeStatisticsGuard() { --freeze_guards; }
+bool FreezeStatisticsGuard::is_active() noexcept { return freeze_guards > 0; }
+
+std::string to_string(Affine affine) {
+  switch (affine.kind()) {
+    case Affine::scale_only:
+      return "scale_only";
+    case Affine::bias_only:
+      return "bias_only";
+    case Affine::none:
+      return "false";
+    default:
+      return "true";
+  }
+}
+
+RunningStatsNorm::RunningStatsNorm(const char* type, std::int64_t num_features, const Options& options)
+    : num_features_(num_features),
+      eps_(options.eps),
+      momentum_(options.momentum),
+      affine_(options.affine),
+      variance_(options.variance),
+      single_value_(options.single_value) {
+  require<ValueError>(num_features > 0, type, ": expected num_features > 0 but got ", num_features);
+  require<ValueError>(eps_ > 0.0 && std::isfinite(eps_), type, ": expected eps > 0 but got ", eps_);
+  if (!momentum_.is_cumulative()) {
+    const double of_batch = *momentum_.weight();
+    require<ValueError>(of_batch >= 0.0 && of_batch <= 1.0, type,
+                        ": expected momentum, the weight of a new batch, in [0, 1] but got ", of_batch);
+  }
+  require<ValueError>(options.track_running_stats || single_value_ == SingleValue::error, type,
+                      ": expected track_running_stats = true for SingleValue::use_running but got false");
+  const TensorOptions of{.dtype = options.dtype};
+  if (affine_.scale()) {
+    weight = Parameter(ones({num_features}, of));
+  }
+  if (affine_.bias()) {
+    bias = Parameter(zeros({num_features}, of));
+  }
+  if (options.track_running_stats) {
+    running_mean = StateBuffer(zeros({num_features}, of));
+    running_var = StateBuffer(ones({num_features}, of));
+    num_batches_tracked = StateBuffer(zeros({}, {.dtype = kInt64}));
+  }
+}
+
+std::string RunningStatsNorm::extra_repr() const {
+  std::string momentum_text = "cumulative";
+  if (!momentum_.is_cumulative()) {
+    momentum_text = detail::concat(*momentum_.weight());
+  }
+  return detail::concat(num_features_, ", eps=", eps_, ", momentum=", momentum_text, ", affine=", to_string(affine_),
+                        ", track_running_stats=", bool_text(tracks_running_stats()),
+                        variance_ == Variance::biased ? ", variance=biased" : "",
+                        single_value_ == SingleValue::use_running ? ", single_value=use_running" : "",
+                        frozen_ ? ", frozen" : "");
+}
+
+void RunningStatsNorm::freeze() {
+  require<ValueError>(tracks_running_stats(), type_name(),
+                      ": freeze: expected a layer with running statistics but track_running_stats is false");
+  frozen_ = true;
+}
+
+void RunningStatsNorm::set_statistics(Statistics statistics) {
+  require<ValueError>(statistics != Statistics::running || tracks_running_stats(), type_name(),
+                      ": set_statistics: expected a layer with running statistics but track_running_stats is false");
+  statistics_ = statistics;
+}
+
+void RunningStatsNorm::reset_running_stats() {
+  if (tracks_running_stats()) {
+    running_mean.fill_(0.0);
+    running_var.fill_(1.0);
+    num_batches_tracked.zero_();
+  }
+}
+
+void RunningStatsNorm::reset_parameters() {
+  const NoGradGuard no_grad;
+  if (weight.defined()) {
+    weight.fill_(1.0);
+  }
+  if (bias.defined()) {
+    bias.fill_(0.0);
+  }
+  reset_running_stats();
+}
+
+void RunningStatsNorm::check_channels(const Tensor& x, std::int64_t axis, const std::string& expected) const {
+  require<ShapeError>(x.size(axis) == num_features_, type_name(), ": expected ", expected, " but got ", x.shape(),
+                      ", which has ", x.size(axis), " channels");
+  for (const Tensor* own : {static_cast<const Tensor*>(&weight), static_cast<const Tensor*>(&bias),
+                            static_cast<const Tensor*>(&running_mean)}) {
+    require<DTypeError>(!own->defined() || own->dtype() == x.dtype(), type_name(), ": expected an input of dtype ",
+                        own->defined() ? own->dtype() : kFloat32, " but got ", x.dtype(), "; convert with to()");
+  }
+}
+
+bool RunningStatsNorm::use_batch_statistics(std::int64_t count, const char* values, const Shape& shape) const {
+  const bool automatic = is_training() || !tracks_running_stats();
+  const bool batch =
+      !frozen_ && (statistics_ == Statistics::batch || (statistics_ == Statistics::automatic && automatic));
+  if (!batch || count != 1) {
+    return batch;
+  }
+  if (single_value_ == SingleValue::use_running) {
+    return false;
+  }
+  fail<ShapeError>(
+      type_name(), ": expected more than 1 ", values, " to take batch statistics of",
+      is_training() ? " (training mode)" : (tracks_running_stats() ? "" : " (track_running_stats is false)"),
+      " but got ", shape, "; use larger batches (leave out the last one), eval() with running statistics, ",
+      "or {.single_value = SingleValue::use_running}");
+}
+
+bool RunningStatsNorm::update_is_due(std::int64_t count) const noexcept {
+  return is_training() && tracks_running_stats() && updates_ && !frozen_ && count > 1 &&
+         !FreezeStatisticsGuard::is_active();
+}
+
+void RunningStatsNorm::update_running_stats(const NormResult& batch, bool count_batches) {
+  if (!all_finite(batch.mean) || !all_finite(batch.var)) {
+    if (++non_finite_batches_ == 1) {
+      log(LogLevel::warn, type_name(), "(", num_features_,
+          "): a batch with NaN or infinite values was kept out of the running statistics; non_finite_batches() counts "
+          "them");
+    }
+    return;
+  }
+  double weight_of_batch = momentum_.weight().value_or(0.0);
+  if (count_batches) {
+    num_batches_tracked.mutable_data<std::int64_t>()[0] += 1;
+    if (momentum_.is_cumulative()) {
+      weight_of_batch = 1.0 / num_batches_tracked.item();
+    }
+  }
+  const double n = static_cast<double>(batch.count);
+  blend(running_mean, batch.mean, weight_of_batch, 1.0);
+  blend(running_var, batch.var, weight_of_batch, variance_ == Variance::unbiased ? n / (n - 1.0) : 1.0);
+}
+
+}  // namespace normgrad

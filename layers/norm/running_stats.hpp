@@ -1,0 +1,99 @@
+// What the norms with running statistics share: BatchNorm and InstanceNorm.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "normgrad/core/ops/norm.hpp"
+#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/norm/options.hpp"
+
+namespace normgrad {
+
+/// While one lives on this thread, no norm changes its running statistics: for gradient checks, probes, line searches,
+/// and second forwards of the same batch. What normalises stays as it is.
+class FreezeStatisticsGuard {
+ public:
+  FreezeStatisticsGuard() noexcept;
+  FreezeStatisticsGuard(const FreezeStatisticsGuard&) = delete;
+  FreezeStatisticsGuard& operator=(const FreezeStatisticsGuard&) = delete;
+  ~FreezeStatisticsGuard();
+  static bool is_active() noexcept;
+};
+
+/// Two switches, independent of each other:
+///
+/// - which statistics normalise: those of the batch, the running ones, or by the mode (set_statistics);
+/// - whether the running ones are updated in training (set_updates).
+///
+/// Running statistics change once per forward in training, after it has succeeded, whatever the grad mode; a batch
+/// whose statistics are not finite never enters them: it is counted, and the first one is logged as a warning. They are
+/// plain tensors, to be read and written.
+class RunningStatsNorm : public Module {
+ public:
+  std::string extra_repr() const override;
+
+  std::int64_t num_features() const noexcept { return num_features_; }
+  double eps() const noexcept { return eps_; }
+  Momentum momentum() const noexcept { return momentum_; }
+  bool tracks_running_stats() const noexcept { return running_mean.defined(); }
+
+  /// Normalise with the running statistics and leave them as they are, until unfreeze(): train() does not undo it.
+  /// Throws ValueError when there are none. requires_grad of weight and bias stays.
+  void freeze();
+  void unfreeze() noexcept { frozen_ = false; }
+  bool is_frozen() const noexcept { return frozen_; }
+  /// Throws ValueError for Statistics::running where there are none.
+  void set_statistics(Statistics statistics);
+  Statistics statistics() const noexcept { return statistics_; }
+  void set_updates(bool on) noexcept { updates_ = on; }
+  bool updates() const noexcept { return updates_; }
+
+  /// Mean 0, variance 1, no batches.
+  void reset_running_stats();
+  /// Weight 1, bias 0, and new running statistics.
+  void reset_parameters();
+  /// How many batches were kept out because their statistics were not finite.
+  std::int64_t non_finite_batches() const noexcept { return non_finite_batches_; }
+
+  Parameter weight;                 ///< [C]; undefined without scale
+  Parameter bias;                   ///< [C]; undefined without bias
+  StateBuffer running_mean;         ///< [C]; undefined without track_running_stats, as the next two
+  StateBuffer running_var;          ///< [C]
+  StateBuffer num_batches_tracked;  ///< int64, no axes
+
+ protected:
+  struct Options {
+    double eps;
+    Momentum momentum;
+    Affine affine;
+    bool track_running_stats;
+    Variance variance;
+    SingleValue single_value;
+    DType dtype;
+  };
+  /// Throws ValueError for num_features <= 0, eps <= 0, momentum outside [0, 1]; `type` is the layer's name.
+  RunningStatsNorm(const char* type, std::int64_t num_features, const Options& options);
+
+  /// Throws unless x has the layer's channels on `axis` and its dtype.
+  void check_channels(const Tensor& x, std::int64_t axis, const std::string& expected) const;
+  /// Whether the statistics of a batch with `count` values per channel normalise it, and whether they enter the running
+  /// ones. Throws ShapeError for one value per channel where the layer says so; `values` is what is counted.
+  bool use_batch_statistics(std::int64_t count, const char* values, const Shape& shape) const;
+  bool update_is_due(std::int64_t count) const noexcept;
+  void update_running_stats(const NormResult& batch, bool count_batches);
+
+ private:
+  std::int64_t num_features_;
+  double eps_;
+  Momentum momentum_;
+  Affine affine_;
+  Variance variance_;
+  SingleValue single_value_;
+  Statistics statistics_ = Statistics::automatic;
+  bool updates_ = true;
+  bool frozen_ = false;
+  std::int64_t non_finite_batches_ = 0;
+};
+
+}  // namespace normgrad

@@ -1,0 +1,12 @@
+// How norms tell which inputs they take.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace normgrad::detail {
+
+/// "a 4-D input [N, 32, H, W]"; without the batch axis "a 3-D input [32, H, W]".
+std::string input_text(std::int64_t rank, std::int64_t channels, bool batched = true);
+
+}  // namespace normgrad::detail
