@@ -1,0 +1,227 @@
+#include "normgrad/core/kernels/pool.hpp"
+
+// Plain loops that the compiler vectorises: over the channels where they lie last, else along a row.
+namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
+
+namespace {
+
+std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+
+// Window elements [first, last) that lie inside the axis for output `o`.
+struct Range {
+  std::int64_t first;
+  std::int64_t last;
+  std::int64_t start;  // position of window element 0
+};
+
+Range reach(const PoolGeometry& g, int axis, std::int64_t o) {
+  const auto i = static_cast<std::size_t>(axis);
+  const std::int64_t start = o * g.stride[i] - g.padding[i];
+  const std::int64_t d = g.dilation[i];
+  return {start >= 0 ? 0 : (-start + d - 1) / d, smaller(g.kernel[i], (g.in[i] - start + d - 1) / d), start};
+}
+
+// The first element that a window reaches; the axis' last one for a window that lies in the padding altogether.
+std::int64_t first_position(const PoolGeometry& g, int axis, std::int64_t o) {
+  const Range range = reach(g, axis, o);
+  const auto i = static_cast<std::size_t>(axis);
+  return smaller(range.start + range.first * g.dilation[i], g.in[i] - 1);
+}
+
+template <class T>
+void take_larger(const T* x, T* y, std::int32_t* index, std::int64_t n, std::int32_t position) {
+  for (std::int64_t c = 0; c < n; ++c) {
+    const bool take = (x[c] > y[c]) | (x[c] != x[c]);
+    y[c] = take ? x[c] : y[c];
+    index[c] = take ? position : index[c];
+  }
+}
+
+// The same for neighbouring outputs, whose inputs are kStride apart (0: `stride`).
+template <int kStride, class T>
+void take_larger_strided(const T* x, T* y, std::int32_t* index, std::int64_t n, std::int64_t stride,
+                         std::int32_t position) {
+  const std::int64_t step = kStride != 0 ? kStride : stride;
+  for (std::int64_t o = 0; o < n; ++o) {
+    const T v = x[o * step];
+    const bool take = (v > y[o]) | (v != v);
+    y[o] = take ? v : y[o];
+    index[o] = take ? position + static_cast<std::int32_t>(o * step) : index[o];
+  }
+}
+
+// Calls f(start of the input row, its position in the plane) for the rows of x that a row of outputs sees.
+template <class F>
+void for_each_input_row(const PoolGeometry& g, std::int64_t od, std::int64_t oh, F f) {
+  const Range depth = reach(g, 0, od);
+  const Range height = reach(g, 1, oh);
+  for (std::int64_t kd = depth.first; kd < depth.last; ++kd) {
+    for (std::int64_t kh = height.first; kh < height.last; ++kh) {
+      f(((depth.start + kd * g.dilation[0]) * g.in[1] + height.start + kh * g.dilation[1]) * g.in[2]);
+    }
+  }
+}
+
+template <class T>
+void max_row_of_plane(const PoolGeometry& g, std::int64_t row, const T* x, T* y, std::int32_t* index) {
+  const std::int64_t s = g.stride[2];
+  for (std::int64_t kw = 0; kw < g.kernel[2]; ++kw) {
+    // Outputs for which this element of the window lies inside the row.
+    const std::int64_t start = kw * g.dilation[2] - g.padding[2];
+    const std::int64_t first = start >= 0 ? 0 : (-start + s - 1) / s;
+    const std::int64_t last = start >= g.in[2] ? 0 : smaller(g.out[2], (g.in[2] - 1 - start) / s + 1);
+    const std::int64_t position = row + start + first * s;
+    if (first < last) {
+      const auto take = s == 1   ? take_larger_strided<1, T>
+                        : s == 2 ? take_larger_strided<2, T>
+                                 : take_larger_strided<0, T>;
+      take(x + position, y + first, index + first, last - first, s, static_cast<std::int32_t>(position));
+    }
+  }
+}
+
+template <class T>
+void max_row_of_channels(const PoolGeometry& g, std::int64_t row, const T* x, T* y, std::int32_t* index) {
+  for (std::int64_t ow = 0; ow < g.out[2]; ++ow) {
+    const Range width = reach(g, 2, ow);
+    for (std::int64_t kw = width.first; kw < width.last; ++kw) {
+      const std::int64_t position = row + width.start + kw * g.dilation[2];
+      take_larger(x + position * g.inner, y + ow * g.inner, index + ow * g.inner, g.inner,
+                  static_cast<std::int32_t>(position));
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void max_pool_plane(const PoolGeometry& g, const T* x, T* y, std::int32_t* index) {
+  const std::int64_t row_size = g.out[2] * g.inner;
+  for (std::int64_t od = 0; od < g.out[0]; ++od) {
+    for (std::int64_t oh = 0; oh < g.out[1]; ++oh, y += row_size, index += row_size) {
+      // A window of nothing but minus infinities has the index of its first element.
+      const std::int64_t row = (first_position(g, 0, od) * g.in[1] + first_position(g, 1, oh)) * g.in[2];
+      for (std::int64_t ow = 0; ow < g.out[2]; ++ow) {
+        const auto first = static_cast<std::int32_t>(row + first_position(g, 2, ow));
+        for (std::int64_t c = 0; c < g.inner; ++c) {
+          y[ow * g.inner + c] = -static_cast<T>(__builtin_inf());
+          index[ow * g.inner + c] = first;
+        }
+      }
+      for_each_input_row(g, od, oh, [&](std::int64_t position) {
+        if (g.inner == 1) {
+          max_row_of_plane(g, position, x, y, index);
+        } else {
+          max_row_of_channels(g, position, x, y, index);
+        }
+      });
+    }
+  }
+}
+
+template <class T>
+void max_pool_scatter_plane(const PoolGeometry& g, const T* gy, const std::int32_t* index, T* gx) {
+  for (std::int64_t i = 0; i < g.in_size(); ++i) {
+    gx[i] = T(0);
+  }
+  if (g.inner == 1) {
+    for (std::int64_t o = 0; o < g.out_size(); ++o) {
+      gx[index[o]] += gy[o];
+    }
+    return;
+  }
+  // Each element of a window takes from the channels whose largest it is.
+  for (std::int64_t od = 0; od < g.out[0]; ++od) {
+    for (std::int64_t oh = 0; oh < g.out[1]; ++oh) {
+      for (std::int64_t ow = 0; ow < g.out[2]; ++ow, gy += g.inner, index += g.inner) {
+        const Range width = reach(g, 2, ow);
+        for_each_input_row(g, od, oh, [&](std::int64_t row) {
+          for (std::int64_t kw = width.first; kw < width.last; ++kw) {
+            const std::int64_t position = row + width.start + kw * g.dilation[2];
+            T* to = gx + position * g.inner;
+            const auto mine = static_cast<std::int32_t>(position);
+            for (std::int64_t c = 0; c < g.inner; ++c) {
+              to[c] += index[c] == mine ? gy[c] : T(0);
+            }
+          }
+        });
+      }
+    }
+  }
+}
+
+template <class T>
+void mean_pool_plane(const MeanAxis* axes, std::int64_t inner, const T* x, T* y, T* row) {
+  const std::int64_t row_size = axes[2].length * inner;
+  for (std::int64_t od = 0; od < axes[0].count; ++od) {
+    for (std::int64_t oh = 0; oh < axes[1].count; ++oh) {
+      // First the rows of the window are added up, then the windows within the row.
+      for (std::int64_t i = 0; i < row_size; ++i) {
+        row[i] = T(0);
+      }
+      for (std::int64_t d = axes[0].begin[od]; d < axes[0].end[od]; ++d) {
+        for (std::int64_t h = axes[1].begin[oh]; h < axes[1].end[oh]; ++h) {
+          const T* from = x + (d * axes[1].length + h) * row_size;
+          for (std::int64_t i = 0; i < row_size; ++i) {
+            row[i] += from[i];
+          }
+        }
+      }
+      for (std::int64_t ow = 0; ow < axes[2].count; ++ow, y += inner) {
+        const std::int64_t begin = axes[2].begin[ow];
+        const std::int64_t end = axes[2].end[ow];
+        const T scale = T(1) / static_cast<T>(larger(1, axes[0].size[od] * axes[1].size[oh] * axes[2].size[ow]));
+        for (std::int64_t c = 0; c < inner; ++c) {
+          T sum = T(0);
+          for (std::int64_t w = begin; w < end; ++w) {
+            sum += row[w * inner + c];
+          }
+          y[c] = sum * scale;
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void mean_pool_adjoint_plane(const MeanAxis* axes, std::int64_t inner, const T* gy, T* gx, T* row) {
+  const std::int64_t row_size = axes[2].length * inner;
+  for (std::int64_t i = 0; i < axes[0].length * axes[1].length * row_size; ++i) {
+    gx[i] = T(0);
+  }
+  for (std::int64_t od = 0; od < axes[0].count; ++od) {
+    for (std::int64_t oh = 0; oh < axes[1].count; ++oh) {
+      for (std::int64_t i = 0; i < row_size; ++i) {
+        row[i] = T(0);
+      }
+      for (std::int64_t ow = 0; ow < axes[2].count; ++ow, gy += inner) {
+        const T scale = T(1) / static_cast<T>(larger(1, axes[0].size[od] * axes[1].size[oh] * axes[2].size[ow]));
+        for (std::int64_t w = axes[2].begin[ow]; w < axes[2].end[ow]; ++w) {
+          for (std::int64_t c = 0; c < inner; ++c) {
+            row[w * inner + c] += gy[c] * scale;
+          }
+        }
+      }
+      for (std::int64_t d = axes[0].begin[od]; d < axes[0].end[od]; ++d) {
+        for (std::int64_t h = axes[1].begin[oh]; h < axes[1].end[oh]; ++h) {
+          T* to = gx + (d * axes[1].length + h) * row_size;
+          for (std::int64_t i = 0; i < row_size; ++i) {
+            to[i] += row[i];
+          }
+        }
+      }
+    }
+  }
+}
+
+template void max_pool_plane<float>(const PoolGeometry&, const float*, float*, std::int32_t*);
+template void max_pool_plane<double>(const PoolGeometry&, const double*, double*, std::int32_t*);
+template void max_pool_scatter_plane<float>(const PoolGeometry&, const float*, const std::int32_t*, float*);
+template void max_pool_scatter_plane<double>(const PoolGeometry&, const double*, const std::int32_t*, double*);
+template void mean_pool_plane<float>(const MeanAxis*, std::int64_t, const float*, float*, float*);
+template void mean_pool_plane<double>(const MeanAxis*, std::int64_t, const double*, double*, double*);
+template void mean_pool_adjoint_plane<float>(const MeanAxis*, std::int64_t, const float*, float*, float*);
+template void mean_pool_adjoint_plane<double>(const MeanAxis*, std::int64_t, const double*, double*, double*);
+
+}  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE
