@@ -13,6 +13,8 @@
 #include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/dropout.hpp"
+#include "normgrad/core/ops/loss.hpp"
 #include "normgrad/core/ops/matmul.hpp"
 #include "normgrad/core/ops/norm.hpp"
 #include "normgrad/core/ops/reduction.hpp"

@@ -22,7 +22,7 @@ function(normgrad_add_simd_objects out)
     target_compile_options(normgrad_simd_${arch} PRIVATE ${flags_${arch}} $<$<CONFIG:Release>:-O3>)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       # Its avx512fintrin.h makes "undefined" registers by `__m512 y = y`.
-      target_compile_options(normgrad_simd_${arch} PRIVATE -Wno-maybe-uninitialized)
+      target_compile_options(normgrad_simd_${arch} PRIVATE -Wno-uninitialized -Wno-maybe-uninitialized)
     endif()
     list(APPEND objects $<TARGET_OBJECTS:normgrad_simd_${arch}>)
   endforeach()

@@ -3,6 +3,7 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/row_major.hpp"
 #include "normgrad/core/ops/shape.hpp"
 #include "normgrad/core/ops/window.hpp"
 
@@ -59,8 +60,8 @@ Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
   Shape shape = x.shape();
   shape[a] = index.numel();
   Tensor y = Tensor::empty(shape, x.dtype());
-  kernels::index_select(index_shape(x.shape(), a, index.numel()), x.buffer().data(), index.data<std::int64_t>(),
-                        y.buffer().data(), dtype_size(x.dtype()));
+  kernels::index_select(index_shape(x.shape(), a, index.numel()), detail::row_major_bytes(x),
+                        index.data<std::int64_t>(), y.buffer().data(), dtype_size(x.dtype()));
   return record("index_select", std::move(y), {x},
                 [index = Saved(index, x.requires_grad()), a, before = x.shape()](const Tensor& gy, GradSink& into) {
                   into.add(0, index_add(before, a, index.get(), gy));
@@ -94,7 +95,7 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
     return gather(detail::take_window("gather", x, reach), axis, index);
   }
   Tensor y = Tensor::empty(index.shape(), x.dtype());
-  kernels::gather(index_shape(x.shape(), a, index.shape()[a]), x.buffer().data(), index.data<std::int64_t>(),
+  kernels::gather(index_shape(x.shape(), a, index.shape()[a]), detail::row_major_bytes(x), index.data<std::int64_t>(),
                   y.buffer().data(), dtype_size(x.dtype()));
   return record("gather", std::move(y), {x},
                 [index = Saved(index, x.requires_grad()), a, before = x.shape()](const Tensor& gy, GradSink& into) {
@@ -134,7 +135,7 @@ Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<std::i
   const Tensor flat = index.alias({index.numel()});
   const kernels::IndexShape geometry{1, rows, weight.shape()[1], index.numel()};
   Tensor y = Tensor::empty({index.numel(), weight.shape()[1]}, weight.dtype());
-  kernels::index_select(geometry, weight.buffer().data(), flat.data<std::int64_t>(), y.buffer().data(),
+  kernels::index_select(geometry, detail::row_major_bytes(weight), flat.data<std::int64_t>(), y.buffer().data(),
                         dtype_size(weight.dtype()));
   y = record("embedding", std::move(y), {weight},
              [flat = Saved(flat), padding_idx, before = weight.shape()](const Tensor& gy, GradSink& into) {

@@ -3,6 +3,7 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/copy.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/row_major.hpp"
 
 namespace normgrad::detail {
 
@@ -35,14 +36,14 @@ void copy_window(const Window& window, const Shape& whole, const void* from, voi
 
 Tensor take_window(const char* name, const Tensor& x, const Window& window) {
   Tensor y = Tensor::empty(window.shape, x.dtype());
-  copy_window(window, x.shape(), x.buffer().data(), y.buffer().data(), Direction::take, dtype_size(x.dtype()));
+  copy_window(window, x.shape(), row_major_bytes(x), y.buffer().data(), Direction::take, dtype_size(x.dtype()));
   return record(name, std::move(y), {x}, [name, window, whole = x.shape()](const Tensor& gy, GradSink& into) {
     into.add(0, put_window(name, gy, window, whole));
   });
 }
 
 void copy_into_window(const Tensor& x, const Window& window, Tensor& y) {
-  copy_window(window, y.shape(), x.buffer().data(), y.buffer().data(), Direction::put, dtype_size(x.dtype()));
+  copy_window(window, y.shape(), row_major_bytes(x), y.buffer().data(), Direction::put, dtype_size(x.dtype()));
 }
 
 Tensor put_window(const char* name, const Tensor& x, const Window& window, const Shape& shape, double value) {

@@ -1,0 +1,45 @@
+#include "normgrad/core/ops/dropout.hpp"
+
+#include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/kernels/fill.hpp"
+#include "normgrad/core/kernels/mask.hpp"
+
+namespace normgrad {
+
+namespace {
+
+// Linear in x, and its own adjoint. Works on elements as they lie: the mask, which is small, follows x.
+Tensor scale_masked(const Tensor& x, const Tensor& keep, double scale) {
+  if (x.is_channels_last() && x.dim() >= 3) {
+    keep.to_channels_last();
+  } else {
+    x.to_row_major();
+    keep.to_row_major();
+  }
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  y.buffer().set_channels_last(keep.buffer().channels_last());
+  dispatch_float("dropout", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::scale_masked(x.physical_data<T>(), keep.physical_data<bool>(), static_cast<T>(scale),
+                          y.mutable_physical_data<T>(), x.numel());
+  });
+  return record("dropout", std::move(y), {x},
+                [keep, scale](const Tensor& gy, GradSink& into) { into.add(0, scale_masked(gy, keep, scale)); });
+}
+
+}  // namespace
+
+Tensor dropout(const Tensor& x, double p, bool training, Generator* generator) {
+  require<ValueError>(p >= 0.0 && p <= 1.0, "dropout: expected p in [0, 1] but got ", p);
+  require<DTypeError>(is_floating_point(x.dtype()), "dropout: expected a float32 or float64 tensor but got ",
+                      x.dtype());
+  if (!training || p == 0.0) {
+    return x;
+  }
+  Tensor keep = Tensor::empty(x.shape(), kBool);
+  kernels::fill_random(keep.mutable_data<bool>(), x.numel(), generator == nullptr ? default_generator() : *generator, 1,
+                       [p](Generator& g) { return static_cast<double>(g.uniform_float()) >= p; });
+  return scale_masked(x, keep, p == 1.0 ? 0.0 : 1.0 / (1.0 - p));
+}
+
+}  // namespace normgrad

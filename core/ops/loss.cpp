@@ -1,0 +1,114 @@
+#include "normgrad/core/ops/loss.hpp"
+
+#include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/kernels/log_sigmoid.hpp"
+#include "normgrad/core/ops/activation.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/unary.hpp"
+
+namespace normgrad {
+
+namespace {
+
+void check(const char* where, const Tensor& x, const Tensor& target, Reduction reduction) {
+  require<DTypeError>(is_floating_point(x.dtype()), where, ": expected float32 or float64 input but got ", x.dtype());
+  require<ShapeError>(target.shape() == x.shape(), where, ": expected a target of shape ", x.shape(), " but got ",
+                      target.shape());
+  require<DTypeError>(target.dtype() == x.dtype(), where, ": expected a target of ", x.dtype(), " but got ",
+                      target.dtype());
+  require<ValueError>(reduction != Reduction::batchmean, where, ": reduction batchmean is for kl_div only");
+}
+
+void check_factor(const char* where, const char* name, const Tensor& factor, const Tensor& x) {
+  require<ShapeError>(broadcast_shapes(where, factor.shape(), x.shape()) == x.shape(), where, ": expected a ", name,
+                      " that broadcasts to ", x.shape(), " but got ", factor.shape());
+  require<DTypeError>(factor.dtype() == x.dtype(), where, ": expected a ", name, " of ", x.dtype(), " but got ",
+                      factor.dtype());
+}
+
+Tensor reduce(const Tensor& losses, Reduction reduction) {
+  switch (reduction) {
+    case Reduction::none:
+      return losses;
+    case Reduction::mean:
+      return mean(losses);
+    case Reduction::sum:
+      break;
+    case Reduction::batchmean:
+      return sum(losses) / static_cast<double>(losses.dim() == 0 ? 1 : losses.size(0));
+  }
+  return sum(losses);
+}
+
+Tensor log_sigmoid(const Tensor& x) {
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  dispatch_float("binary_cross_entropy_with_logits", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::log_sigmoid(x.data<T>(), y.mutable_data<T>(), x.numel());
+  });
+  return record("log_sigmoid", std::move(y), {x},
+                [x = Saved(x)](const Tensor& gy, GradSink& into) { into.add(0, gy * sigmoid(-x.get())); });
+}
+
+}  // namespace
+
+Tensor mse_loss(const Tensor& x, const Tensor& target, LossOptions options) {
+  check("mse_loss", x, target, options.reduction);
+  return reduce(square(x - target), options.reduction);
+}
+
+Tensor l1_loss(const Tensor& x, const Tensor& target, LossOptions options) {
+  check("l1_loss", x, target, options.reduction);
+  return reduce(abs(x - target), options.reduction);
+}
+
+Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, const SmoothL1LossOptions& options) {
+  check("smooth_l1_loss", x, target, options.reduction);
+  require<ValueError>(options.beta >= 0.0, "smooth_l1_loss: expected a beta >= 0 but got ", options.beta);
+  const Tensor d = x - target;
+  const Tensor distance = abs(d);
+  if (options.beta == 0.0) {
+    return reduce(distance, options.reduction);
+  }
+  return reduce(where(distance < options.beta, square(d) * (0.5 / options.beta), distance - 0.5 * options.beta),
+                options.reduction);
+}
+
+Tensor huber_loss(const Tensor& x, const Tensor& target, const HuberLossOptions& options) {
+  check("huber_loss", x, target, options.reduction);
+  require<ValueError>(options.delta > 0.0, "huber_loss: expected a delta > 0 but got ", options.delta);
+  const Tensor d = x - target;
+  const Tensor distance = abs(d);
+  return reduce(where(distance < options.delta, square(d) * 0.5, (distance - 0.5 * options.delta) * options.delta),
+                options.reduction);
+}
+
+Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target, const BceWithLogitsOptions& options) {
+  const char* const where = "binary_cross_entropy_with_logits";
+  check(where, x, target, options.reduction);
+  Tensor log_part = log_sigmoid(x);
+  if (options.pos_weight.defined()) {
+    check_factor(where, "pos_weight", options.pos_weight, x);
+    log_part = log_part * ((options.pos_weight - 1.0) * target + 1.0);
+  }
+  Tensor losses = (1.0 - target) * x - log_part;
+  if (options.weight.defined()) {
+    check_factor(where, "weight", options.weight, x);
+    losses = losses * options.weight;
+  }
+  return reduce(losses, options.reduction);
+}
+
+Tensor kl_div(const Tensor& x, const Tensor& target, const KlDivOptions& options) {
+  check("kl_div", x, target, options.reduction == Reduction::batchmean ? Reduction::sum : options.reduction);
+  if (options.log_target) {
+    return reduce(exp(target) * (target - x), options.reduction);
+  }
+  // 0 log(0) counts 0, also in the gradient.
+  const Tensor positive = where(target > 0.0, target, ones({}, {.dtype = target.dtype()}));
+  return reduce(target * (log(positive) - x), options.reduction);
+}
+
+}  // namespace normgrad
