@@ -1,0 +1,54 @@
+#include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/kernels/compare.hpp"
+#include "normgrad/core/kernels/reduce.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/shape.hpp"
+
+namespace normgrad {
+
+Tensor to(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) {
+    return x;
+  }
+  Tensor y = Tensor::empty(x.shape(), dtype);
+  dispatch_all(x.dtype(), [&](auto from) {
+    dispatch_all(dtype, [&](auto into) {
+      const bool fits = kernels::convert(x.data<decltype(from)>(), y.mutable_data<decltype(into)>(), x.numel());
+      require<ValueError>(fits, "to: expected values that fit int64, but the ", x.dtype(),
+                          " tensor has one that does not");
+    });
+  });
+  if (!is_floating_point(dtype)) {
+    return y;
+  }
+  return record("to", std::move(y), {x},
+                [before = x.dtype()](const Tensor& gy, GradSink& into) { into.add(0, to(gy, before)); });
+}
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  if (x.shape() == shape) {
+    return x;
+  }
+  require<ShapeError>(shape.rank() <= x.shape().rank() && broadcast_shapes("sum_to", x.shape(), shape) == x.shape(),
+                      "sum_to: expected a shape that broadcasts to ", x.shape(), " but got ", shape);
+  const std::size_t added = x.shape().rank() - shape.rank();
+  std::array<bool, Shape::kMaxDims> reduced{};
+  for (std::size_t i = 0; i < x.shape().rank(); ++i) {
+    reduced[i] = i < added || shape[i - added] == 1;
+  }
+  Tensor y = Tensor::empty(shape, x.dtype());
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    const kernels::ReduceLayout layout(x.shape(), reduced);
+    kernels::reduce(kernels::ReduceOp::sum, layout, x.data<T>(), y.mutable_data<T>());
+  };
+  if (x.dtype() == kInt64) {
+    run(std::int64_t{});
+  } else {
+    dispatch_float("sum_to", x.dtype(), run);
+  }
+  return record("sum_to", std::move(y), {x},
+                [before = x.shape()](const Tensor& gy, GradSink& into) { into.add(0, expand_to(gy, before)); });
+}
+
+}  // namespace normgrad
