@@ -1,0 +1,22 @@
+# Fails when an object compiled for a newer processor shares an inline function with the rest of the library: the linker keeps
+# one copy of such a function, and an older processor might be given the one it cannot run.
+# NM: program, OBJECTS: files separated by commas.
+string(REPLACE "," ";" objects "${OBJECTS}")
+set(shared "")
+foreach(object ${objects})
+  execute_process(COMMAND ${NM} --demangle --defined-only ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[0-9a-f]+ [WVu] [^\n]+" weak "${symbols}")
+  foreach(symbol IN LISTS weak)
+    if(NOT symbol MATCHES "avx|fma3|DW\\.ref\\.__gxx_personality|__clang_call_terminate|asan\\.module")
+      string(APPEND shared "${object}: ${symbol}\n")
+    endif()
+  endforeach()
+endforeach()
+list(LENGTH objects count)
+if(count LESS 2)
+  message(FATAL_ERROR "no objects to look at")
+endif()
+if(shared)
+  message(FATAL_ERROR "inline functions that other instruction sets share:\n${shared}")
+endif()
+message(STATUS "${count} objects share no inline function")
