@@ -5,10 +5,10 @@ set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/normgrad)
 
 install(FILES normgrad.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad)
 foreach(part core layers optim data io)
-  # The kernels are not a user's business; their headers change with the machine and the libraries beneath.
+  # The kernels are not a user's business, nor is what operations share among themselves (tests/tree/floors_test.cpp).
   install(DIRECTORY ${part} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad
           FILES_MATCHING PATTERN "*.hpp"
-          PATTERN "core/kernels" EXCLUDE PATTERN "simd_batch.hpp" EXCLUDE)
+          PATTERN "core/kernels" EXCLUDE PATTERN "simd_batch.hpp" EXCLUDE PATTERN "*_detail.hpp" EXCLUDE)
 endforeach()
 
 # Two export sets: the shared library asks nothing of a consumer, the static one for the libraries beneath.

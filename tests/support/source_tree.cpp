@@ -34,6 +34,16 @@ std::vector<std::string> read_lines(const fs::path& path) {
   return lines;
 }
 
+std::vector<std::string> includes_of(const fs::path& path) {
+  std::vector<std::string> includes;
+  for (const std::string& line : read_lines(path)) {
+    if (std::string name = included_name(line); !name.empty()) {
+      includes.push_back(std::move(name));
+    }
+  }
+  return includes;
+}
+
 std::vector<SourceFile> source_files(const std::vector<std::string>& folders) {
   std::vector<SourceFile> files;
   for (const std::string& folder : folders) {
@@ -45,13 +55,7 @@ std::vector<SourceFile> source_files(const std::vector<std::string>& folders) {
       if (extension != ".hpp" && extension != ".cpp") {
         continue;
       }
-      SourceFile file{fs::relative(entry.path(), source_dir()), read_lines(entry.path()), {}};
-      for (const std::string& line : file.lines) {
-        if (std::string name = included_name(line); !name.empty()) {
-          file.includes.push_back(std::move(name));
-        }
-      }
-      files.push_back(std::move(file));
+      files.push_back({fs::relative(entry.path(), source_dir()), read_lines(entry.path()), includes_of(entry.path())});
     }
   }
   std::sort(files.begin(), files.end(), [](const SourceFile& a, const SourceFile& b) { return a.path < b.path; });

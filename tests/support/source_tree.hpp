@@ -17,6 +17,8 @@ struct SourceFile {
 /// Folder of the sources.
 std::filesystem::path source_dir();
 std::vector<std::string> read_lines(const std::filesystem::path& path);
+/// What a file includes.
+std::vector<std::string> includes_of(const std::filesystem::path& path);
 /// All .hpp and .cpp files below the named folders.
 std::vector<SourceFile> source_files(const std::vector<std::string>& folders);
 

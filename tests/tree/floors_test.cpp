@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "tests/support/source_tree.hpp"
@@ -93,47 +92,29 @@ TEST(Floors, TheLibraryIncludesItselfByItsPublicNames) {
   }
 }
 
-// Everything that <normgrad/normgrad.hpp> brings along.
-TEST(Headers, UsersCompileNoForeignHeaders) {
-  std::map<std::string, SourceFile> files;
-  for (SourceFile& file : source_files(kLibrary)) {
-    const std::string path = file.path;
-    files.emplace(path, std::move(file));
-  }
-  std::vector<std::string> open;
-  for (const std::string& line : read_lines(source_dir() / "normgrad.hpp")) {
-    const std::size_t begin = line.find("\"normgrad/");
-    if (begin != std::string::npos) {
-      open.push_back(inside_normgrad(line.substr(begin + 1, line.rfind('"') - begin - 1)));
-    }
-  }
-  ASSERT_GT(open.size(), 10U);
-  std::set<std::string> seen(open.begin(), open.end());
-  while (!open.empty()) {
-    const std::string path = open.back();
-    open.pop_back();
-    ASSERT_TRUE(files.contains(path)) << path << " is included but does not exist";
-    EXPECT_FALSE(path.starts_with("core/kernels/")) << "kernels are not installed, but a user's file includes " << path;
-    for (const std::string& include : files.at(path).includes) {
-      EXPECT_FALSE(is_foreign(include)) << path << " includes " << include;
-      const std::string target = inside_normgrad(include);
-      if (!target.empty() && seen.insert(target).second) {
-        open.push_back(target);
-      }
-    }
-  }
+/// Headers that are not installed (cmake/NormgradInstall.cmake).
+bool is_internal(const std::string& path) {
+  return path.starts_with("core/kernels/") || path.ends_with("/simd_batch.hpp") || path.ends_with("_detail.hpp");
 }
 
-// Foreign headers in headers of the library: the exchange with xtensor, which is opt-in, and what only sources include.
-TEST(Headers, ForeignHeadersAreRare) {
-  for (const SourceFile& file : source_files(kLibrary)) {
-    if (!file.path.ends_with(".hpp") || file.path.starts_with("core/kernels/")) {
-      continue;
-    }
-    const std::string name = std::filesystem::path(file.path).filename();
-    const bool allowed = name == "xtensor.hpp" || name == "simd_batch.hpp";
+TEST(Headers, InstalledOnesNeedNothingElse) {
+  std::set<std::string> installed;
+  std::vector<SourceFile> files = source_files(kLibrary);
+  std::erase_if(files, [](const SourceFile& file) { return !file.path.ends_with(".hpp") || is_internal(file.path); });
+  for (const SourceFile& file : files) {
+    installed.insert(file.path);
+  }
+  files.push_back({"normgrad.hpp", {}, includes_of(source_dir() / "normgrad.hpp")});
+  ASSERT_GT(files.back().includes.size(), 10U);
+  for (const SourceFile& file : files) {
+    // The exchange with xtensor is for programs that use it.
+    const bool opt_in = file.path == "core/xtensor.hpp";
     for (const std::string& include : file.includes) {
-      EXPECT_TRUE(allowed || !is_foreign(include)) << file.path << " includes " << include;
+      const std::string target = inside_normgrad(include);
+      EXPECT_TRUE(target.empty() || installed.contains(target))
+          << file.path << " is installed, but includes " << include << ", which is not";
+      EXPECT_TRUE(opt_in || !is_foreign(include)) << file.path << " includes " << include;
+      EXPECT_NE(target, "core/xtensor.hpp") << file.path << " makes everybody compile xtensor";
     }
   }
 }
