@@ -63,6 +63,7 @@ Derivative differentiate(const std::function<Difference(double h)>& at, double f
     if (rows >= kMinSteps) {
       best.kink = is_kink(bends, rows, now, h);
       if (best.uncertainty <= 1e-10 * std::abs(best.value) + 1e-11 * now.variation + best.roundoff / 2) {
+        best.settled = true;
         break;
       }
     }

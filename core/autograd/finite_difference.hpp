@@ -21,6 +21,7 @@ struct Derivative {
   double step = 0.0;         ///< the smallest h that the value rests on
   double variation = 0.0;
   double magnitude = 0.0;
+  bool settled = false;  ///< the extrapolations came to agree
   bool kink = false;    ///< the one-sided derivatives differ
   bool finite = false;  ///< false: f gave Inf or NaN for every step
 };

@@ -5,12 +5,9 @@
 
 namespace normgrad {
 
-namespace {
-
-std::array<std::uint32_t, 4> philox(std::uint64_t counter, std::uint64_t seed) noexcept {
-  std::array<std::uint32_t, 4> x = {static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0,
-                                    0};
-  std::array<std::uint32_t, 2> key = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+std::array<std::uint32_t, 4> detail::philox(std::array<std::uint32_t, 4> counter,
+                                            std::array<std::uint32_t, 2> key) noexcept {
+  std::array<std::uint32_t, 4>& x = counter;
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t a = std::uint64_t{0xD2511F53} * x[0];
     const std::uint64_t b = std::uint64_t{0xCD9E8D57} * x[2];
@@ -22,18 +19,25 @@ std::array<std::uint32_t, 4> philox(std::uint64_t counter, std::uint64_t seed) n
   return x;
 }
 
+namespace {
+
+std::array<std::uint32_t, 4> block_of(std::uint64_t counter, std::uint64_t seed) noexcept {
+  return detail::philox({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0},
+                        {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+}
+
 }  // namespace
 
 void Generator::set_position(std::uint64_t position) noexcept {
   position_ = position;
   if (position % 4 != 0) {
-    block_ = philox(position / 4, seed_);
+    block_ = block_of(position / 4, seed_);
   }
 }
 
 std::uint32_t Generator::operator()() noexcept {
   if (position_ % 4 == 0) {
-    block_ = philox(position_ / 4, seed_);
+    block_ = block_of(position_ / 4, seed_);
   }
   return block_[position_++ % 4];
 }

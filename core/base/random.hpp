@@ -42,6 +42,11 @@ class Generator {
   std::array<std::uint32_t, 4> block_{};  // the numbers of positions 4k..4k+3 that hold position_, once drawn
 };
 
+namespace detail {
+/// The numbers of one counter and key.
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) noexcept;
+}  // namespace detail
+
 /// The generator that functions use when they are given none.
 Generator& default_generator() noexcept;
 /// Seeds the default generator.
