@@ -24,6 +24,7 @@
 #include "normgrad/data/digits.hpp"
 #include "normgrad/data/image_dataset.hpp"
 #include "normgrad/data/loader.hpp"
+#include "normgrad/data/metrics.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/init.hpp"
 #include "normgrad/layers/linear.hpp"

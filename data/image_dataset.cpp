@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "normgrad/core/base/error.hpp"
 
@@ -54,6 +55,12 @@ Batch ImageDataset::batch(std::span<const std::int64_t> indices) const {
     *label++ = data_->labels[static_cast<std::size_t>(index)];
   }
   return batch;
+}
+
+Batch ImageDataset::all() const {
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(size_));
+  std::iota(indices.begin(), indices.end(), std::int64_t{0});
+  return batch(indices);
 }
 
 ImageDataset ImageDataset::first(std::int64_t count) const {

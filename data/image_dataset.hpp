@@ -36,6 +36,8 @@ class ImageDataset : public Dataset {
   std::span<const std::uint8_t> pixels(std::int64_t index) const;
   std::int64_t label(std::int64_t index) const;
   Batch batch(std::span<const std::int64_t> indices) const override;
+  /// All examples in one batch.
+  Batch all() const;
 
   /// The first `count` examples (all when there are fewer).
   ImageDataset first(std::int64_t count) const;
@@ -80,5 +82,8 @@ struct OpenDatasetOptions {
 /// Throws IoError, naming the file, for files that are missing, damaged, do not fit each other or hold a label that is
 /// not below num_classes.
 ImageSplits open_dataset(const std::string& source, const OpenDatasetOptions& options = {});
+
+/// "fashion-mnist" where it is installed, else "digits".
+std::string default_dataset();
 
 }  // namespace normgrad

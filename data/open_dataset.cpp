@@ -96,4 +96,6 @@ ImageSplits open_dataset(const std::string& source, const OpenDatasetOptions& op
   return splits;
 }
 
+std::string default_dataset() { return fs::is_directory(kFashionMnistFolder) ? "fashion-mnist" : "digits"; }
+
 }  // namespace normgrad

@@ -4,21 +4,22 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/idx_files.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "normgrad/core/base/error.hpp"
 
 namespace normgrad {
 namespace {
 
-using test::Bytes;
-using test::idx_bytes;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing_support::Bytes;
+using testing_support::idx_bytes;
 
 class IdxTest : public testing::Test {
  protected:
   /// The message with which reading `bytes` fails.
   std::string error_of(const Bytes& bytes, int min_rank = 1, int max_rank = 4) {
-    test::write_file(file_, bytes);
+    testing_support::write_file(file_, bytes);
     return error_of_file(min_rank, max_rank);
   }
   std::string error_of_file(int min_rank = 1, int max_rank = 4) {
@@ -31,7 +32,7 @@ class IdxTest : public testing::Test {
     return "no error";
   }
 
-  test::TemporaryFolder folder_;
+  testing_support::TemporaryFolder folder_;
   std::filesystem::path file_ = folder_ / "array-idx";
 };
 
@@ -39,7 +40,7 @@ TEST_F(IdxTest, ReadsEveryRank) {
   const Bytes values = {1, 2, 3, 250, 251, 252};
   for (const std::vector<std::uint32_t>& sizes :
        std::vector<std::vector<std::uint32_t>>{{6}, {2, 3}, {1, 2, 3}, {3, 1, 2, 1}}) {
-    test::write_file(file_, idx_bytes(0x800 + static_cast<std::uint32_t>(sizes.size()), sizes, values));
+    testing_support::write_file(file_, idx_bytes(0x800 + static_cast<std::uint32_t>(sizes.size()), sizes, values));
     const IdxArray array = read_idx(file_);
     EXPECT_EQ(array.shape, Shape(std::vector<std::int64_t>(sizes.begin(), sizes.end())));
     EXPECT_EQ(array.values, values);
@@ -52,14 +53,14 @@ TEST_F(IdxTest, ReadsMoreThanOneChunk) {
     values[i] = static_cast<std::uint8_t>(i * 7 + i / 256);
   }
   const Bytes bytes = idx_bytes(0x801, {static_cast<std::uint32_t>(values.size())}, values);
-  test::write_file(file_, bytes);
+  testing_support::write_file(file_, bytes);
   EXPECT_EQ(read_idx(file_).values, values);
-  test::write_gzip(file_, bytes);
+  testing_support::write_gzip(file_, bytes);
   EXPECT_EQ(read_idx(file_).values, values);
 }
 
 TEST_F(IdxTest, ReadsEmptyArray) {
-  test::write_file(file_, idx_bytes(0x803, {0, 28, 28}, {}));
+  testing_support::write_file(file_, idx_bytes(0x803, {0, 28, 28}, {}));
   EXPECT_EQ(read_idx(file_).shape, Shape({0, 28, 28}));
 }
 
@@ -103,8 +104,8 @@ TEST_F(IdxTest, TellsTruncatedAndDamagedGzip) {
     values[i] = static_cast<std::uint8_t>((i * i) >> 5);
   }
   const Bytes bytes = idx_bytes(0x801, {50'000}, values);
-  test::write_gzip(file_, bytes);
-  Bytes packed = test::read_bytes(file_);
+  testing_support::write_gzip(file_, bytes);
+  Bytes packed = testing_support::read_bytes(file_);
   ASSERT_EQ(read_idx(file_).values, values);
 
   EXPECT_THAT(error_of(Bytes(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(packed.size() / 2))),
@@ -116,9 +117,9 @@ TEST_F(IdxTest, TellsTruncatedAndDamagedGzip) {
 }
 
 TEST_F(IdxTest, TellsWrongCountInsideGzip) {
-  test::write_gzip(file_, idx_bytes(0x801, {5}, {1, 2, 3}));
+  testing_support::write_gzip(file_, idx_bytes(0x801, {5}, {1, 2, 3}));
   EXPECT_THAT(error_of_file(), HasSubstr("(5) but the file holds only 3"));
-  test::write_gzip(file_, idx_bytes(0x801, {2}, {1, 2, 3}));
+  testing_support::write_gzip(file_, idx_bytes(0x801, {2}, {1, 2, 3}));
   EXPECT_THAT(error_of_file(), HasSubstr("(2) but the file holds more"));
 }
 

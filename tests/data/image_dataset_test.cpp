@@ -6,15 +6,16 @@
 #include <cmath>
 
 #include "tests/support/idx_files.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "normgrad/core/base/error.hpp"
 
 namespace normgrad {
 namespace {
 
-using test::idx_bytes;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing_support::idx_bytes;
 
 template <class E, class F>
 std::string error_of(F&& f) {
@@ -44,8 +45,8 @@ TEST(ImageDatasetTest, StandardisedHasMeanZeroAndVarianceOne) {
   // Pixels 0, 1, .2, .4, .6, .8: mean 1/2, variance 0.7/6.
   EXPECT_DOUBLE_EQ(statistics.mean, 0.5);
   EXPECT_NEAR(statistics.std, std::sqrt(0.7 / 6.0), 1e-15);
-  const std::vector<std::int64_t> all = {0, 1, 2};
-  const std::vector<float> values = set.standardised(statistics).batch(all).inputs.to_vector<float>();
+  const std::vector<float> values = set.standardised(statistics).all().inputs.to_vector<float>();
+  ASSERT_EQ(values.size(), 6U);
   double sum = 0.0;
   double squares = 0.0;
   for (const float value : values) {
@@ -80,13 +81,13 @@ TEST(ImageDatasetTest, RefusesWhatDoesNotFit) {
 
 class OpenDatasetTest : public testing::Test {
  protected:
-  OpenDatasetTest() { test::write_mnist_folder(folder_.path(), 40, 20); }
+  OpenDatasetTest() { testing_support::write_mnist_folder(folder_.path(), 40, 20); }
   std::string error() {
     return error_of<IoError>([&] { open_dataset(folder_.path().string()); });
   }
   std::filesystem::path file(const std::string& name) { return folder_ / name; }
 
-  test::TemporaryFolder folder_;
+  testing_support::TemporaryFolder folder_;
 };
 
 TEST_F(OpenDatasetTest, ReadsPlainAndCompressedFolders) {
@@ -98,9 +99,9 @@ TEST_F(OpenDatasetTest, ReadsPlainAndCompressedFolders) {
   EXPECT_EQ(train.pixels(13)[6 * 28], 255);
   EXPECT_EQ(train.pixels(13)[7 * 28], 0);
 
-  const test::Bytes bytes = test::read_bytes(file("train-images-idx3-ubyte"));
+  const testing_support::Bytes bytes = testing_support::read_bytes(file("train-images-idx3-ubyte"));
   std::filesystem::remove(file("train-images-idx3-ubyte"));
-  test::write_gzip(file("train-images-idx3-ubyte.gz"), bytes);
+  testing_support::write_gzip(file("train-images-idx3-ubyte.gz"), bytes);
   std::filesystem::rename(file("t10k-labels-idx1-ubyte"), file("t10k-labels.idx1-ubyte"));
   const ImageSplits again = open_dataset(folder_.path().string(), {.standardise = false});
   EXPECT_TRUE(std::equal(train.pixels(39).begin(), train.pixels(39).end(), again.train.pixels(39).begin()));
@@ -120,8 +121,10 @@ TEST_F(OpenDatasetTest, StandardisesBothPartsWithTheTrainingImagesInUse) {
 TEST_F(OpenDatasetTest, ReadsImagesWithChannels) {
   std::filesystem::remove(file("train-images-idx3-ubyte"));
   std::filesystem::remove(file("t10k-images-idx3-ubyte"));
-  test::write_file(file("train-images-idx4-ubyte"), idx_bytes(0x804, {40, 3, 2, 1}, test::Bytes(240, 7)));
-  test::write_file(file("t10k-images-idx4-ubyte"), idx_bytes(0x804, {20, 3, 2, 1}, test::Bytes(120, 7)));
+  testing_support::write_file(file("train-images-idx4-ubyte"),
+                              idx_bytes(0x804, {40, 3, 2, 1}, testing_support::Bytes(240, 7)));
+  testing_support::write_file(file("t10k-images-idx4-ubyte"),
+                              idx_bytes(0x804, {20, 3, 2, 1}, testing_support::Bytes(120, 7)));
   EXPECT_EQ(open_dataset(folder_.path().string(), {.standardise = false}).train.image_shape(), Shape({3, 2, 1}));
   EXPECT_THAT(error(), HasSubstr("all pixels are equal"));
 }
@@ -134,20 +137,20 @@ TEST_F(OpenDatasetTest, TellsMissingFolderAndFile) {
 }
 
 TEST_F(OpenDatasetTest, TellsLabelOutOfRange) {
-  test::write_file(file("t10k-labels-idx1-ubyte"), idx_bytes(0x801, {3}, {1, 2, 3}));
+  testing_support::write_file(file("t10k-labels-idx1-ubyte"), idx_bytes(0x801, {3}, {1, 2, 3}));
   EXPECT_THAT(error(), HasSubstr("t10k-labels-idx1-ubyte': expected 20 labels, one for each image of "
                                  "'t10k-images-idx3-ubyte', but got 3"));
-  test::Bytes labels(20, 9);
+  testing_support::Bytes labels(20, 9);
   labels[4] = 10;
-  test::write_file(file("t10k-labels-idx1-ubyte"), idx_bytes(0x801, {20}, labels));
+  testing_support::write_file(file("t10k-labels-idx1-ubyte"), idx_bytes(0x801, {20}, labels));
   EXPECT_THAT(error(), HasSubstr("t10k-labels-idx1-ubyte': expected labels from 0 to 9 but label 4 is 10"));
   EXPECT_NO_THROW(open_dataset(folder_.path().string(), {.num_classes = 11}));
 }
 
 TEST_F(OpenDatasetTest, TellsImagesThatDoNotFitEachOther) {
-  test::write_file(file("t10k-images-idx3-ubyte"), idx_bytes(0x803, {20, 2, 2}, test::Bytes(80)));
+  testing_support::write_file(file("t10k-images-idx3-ubyte"), idx_bytes(0x803, {20, 2, 2}, testing_support::Bytes(80)));
   EXPECT_THAT(error(), HasSubstr("same shape but got [1, 28, 28] and [1, 2, 2]"));
-  test::write_file(file("t10k-images-idx3-ubyte"), idx_bytes(0x803, {20, 0, 2}, {}));
+  testing_support::write_file(file("t10k-images-idx3-ubyte"), idx_bytes(0x803, {20, 0, 2}, {}));
   EXPECT_THAT(error(), HasSubstr("at least one image of at least one pixel but got [20, 1, 0, 2]"));
 }
 

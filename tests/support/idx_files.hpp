@@ -1,42 +1,17 @@
 // IDX files for tests, written byte by byte: independent of the library's reader.
 #pragma once
 
-#include <unistd.h>
 #include <zlib.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace normgrad::test {
+namespace normgrad::testing_support {
 
 using Bytes = std::vector<std::uint8_t>;
-
-/// A new folder that is removed with all it holds.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "normgrad-test-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-      throw std::runtime_error("cannot make " + name);
-    }
-    path_ = name;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline Bytes idx_bytes(std::uint32_t magic, const std::vector<std::uint32_t>& sizes, const Bytes& values) {
   Bytes bytes;
@@ -88,4 +63,4 @@ inline void write_mnist_folder(const std::filesystem::path& folder, std::uint32_
   part("t10k", test);
 }
 
-}  // namespace normgrad::test
+}  // namespace normgrad::testing_support

@@ -1,0 +1,30 @@
+#include "normgrad/data/metrics.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "normgrad/core/ops/creation.hpp"
+
+namespace normgrad {
+namespace {
+
+TEST(AccuracyTest, CountsRowsWithTheLargestScoreAtTheLabel) {
+  const Tensor labels = from_vector<std::int64_t>({2, 0, 1, 1}, {4});
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    const Tensor scores = tensor({{1, 2, 3}, {0, 5, 1}, {-3, -1, -2}, {4, 4, 0}}, {.dtype = dtype});
+    EXPECT_EQ(count_correct(scores, labels), 2);  // the last row's first largest is 0
+    EXPECT_EQ(accuracy(scores, labels), 0.5);
+  }
+}
+
+TEST(AccuracyTest, RefusesOtherTensors) {
+  const Tensor scores = zeros({2, 3});
+  EXPECT_THROW(accuracy(scores, zeros({2})), DTypeError);
+  EXPECT_THROW(accuracy(scores, zeros({3}, {.dtype = kInt64})), ShapeError);
+  EXPECT_THROW(accuracy(zeros({2}), zeros({2}, {.dtype = kInt64})), ShapeError);
+  EXPECT_THROW(accuracy(zeros({0, 3}), zeros({0}, {.dtype = kInt64})), ShapeError);
+  EXPECT_EQ(count_correct(zeros({0, 3}), zeros({0}, {.dtype = kInt64})), 0);
+}
+
+}  // namespace
+}  // namespace normgrad
