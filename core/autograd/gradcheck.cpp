@@ -47,7 +47,14 @@ Tensor copy_of(const Tensor& x) {
 
 std::vector<Tensor> evaluate(const TensorsFunction& f, const std::vector<Tensor>& inputs) {
   const NoGradGuard no_grad;
-  return f(inputs);
+  std::vector<Tensor> results = f(inputs);
+  for (Tensor& result : results) {  // a view of an input, or the input itself, would change with it
+    const bool shares = result.defined() && std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& input) {
+                          return input.defined() && input.buffer() == result.buffer();
+                        });
+    result = shares ? copy_of(result) : result;
+  }
+  return results;
 }
 
 // Puts another value into one element while it lives.
