@@ -37,5 +37,8 @@
 #include "normgrad/layers/norm/registry.hpp"
 #include "normgrad/layers/norm/rms_norm.hpp"
 #include "normgrad/layers/sequential.hpp"
+#include "normgrad/optim/adam.hpp"
+#include "normgrad/optim/clip.hpp"
+#include "normgrad/optim/lr_scheduler.hpp"
 #include "normgrad/optim/optimizer.hpp"
 #include "normgrad/optim/sgd.hpp"

@@ -84,7 +84,7 @@ Tensor Optimizer::zeros_like_param(const Tensor& param) { return Tensor::empty(p
 void Optimizer::add_params(std::vector<Tensor> params) {
   require<ValueError>(!params.empty(), type_name(), ": expected parameters but got an empty list");
   std::unordered_set<const Node*> known;
-  for (const Group& group : groups_) {
+  for (const Entry& group : groups_) {
     for (const Tensor& param : group.params) {
       known.insert(param.node().get());
     }
@@ -99,7 +99,7 @@ void Optimizer::add_params(std::vector<Tensor> params) {
     require<ValueError>(!param.requires_grad() || known.insert(param.node().get()).second, type_name(), ": parameter ",
                         i, " of shape ", param.shape(), " is there already");
   }
-  Group group;
+  Entry group;
   group.states.resize(params.size());
   for (ParamState& state : group.states) {
     state.slots.resize(slot_names().size());
@@ -114,7 +114,7 @@ void Optimizer::step() {
     check_options(g);
   }
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    Group& group = groups_[g];
+    Entry& group = groups_[g];
     for (std::size_t i = 0; i < group.params.size(); ++i) {
       Tensor& param = group.params[i];
       const Tensor grad = param.grad();
@@ -137,7 +137,7 @@ void Optimizer::step() {
 }
 
 void Optimizer::zero_grad() {
-  for (Group& group : groups_) {
+  for (Entry& group : groups_) {
     for (Tensor& param : group.params) {
       if (param.requires_grad()) {
         param.set_grad({});
@@ -146,7 +146,7 @@ void Optimizer::zero_grad() {
   }
 }
 
-Optimizer::Group& Optimizer::group_at(std::size_t group) {
+Optimizer::Entry& Optimizer::group_at(std::size_t group) {
   require<IndexError>(group < groups_.size(), type_name(), ": expected a group below ", groups_.size(), " but got ",
                       group);
   return groups_[group];

@@ -80,14 +80,47 @@ class Optimizer {
   static Tensor zeros_like_param(const Tensor& param);
 
  private:
-  struct Group {
+  struct Entry {
     std::vector<Tensor> params;
     std::vector<ParamState> states;
   };
   double& lr_ref(std::size_t group) const;
-  Group& group_at(std::size_t group);
+  Entry& group_at(std::size_t group);
 
-  std::vector<Group> groups_;
+  std::vector<Entry> groups_;
+};
+
+/// The part of an optimizer that depends on the type of its options.
+template <class Options>
+class OptimizerOf : public Optimizer {
+ public:
+  using Group = ParamGroup<Options>;
+
+  /// Adds parameters with options of their own; throws ValueError, and adds nothing, where either is not possible.
+  void add_param_group(Group group) {
+    options_.push_back(group.options);
+    try {
+      check_options(options_.size() - 1);
+      add_params(std::move(group.params));
+    } catch (...) {
+      options_.pop_back();
+      throw;
+    }
+  }
+  /// The options of a group; changes count from the next step on, which checks them.
+  Options& options(std::size_t group = 0) { return options_.at(group); }
+  const Options& options(std::size_t group = 0) const { return options_.at(group); }
+
+ protected:
+  void add_param_groups(std::vector<Group> groups) {
+    require<ValueError>(!groups.empty(), type_name(), ": expected parameters but got no groups");
+    for (Group& group : groups) {
+      add_param_group(std::move(group));
+    }
+  }
+
+ private:
+  std::vector<Options> options_;
 };
 
 }  // namespace normgrad

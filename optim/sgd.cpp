@@ -6,26 +6,10 @@ namespace normgrad {
 
 SGD::SGD(std::vector<Tensor> params, SGDOptions options) { add_param_group({std::move(params), options}); }
 
-SGD::SGD(std::vector<ParamGroup<SGDOptions>> groups) {
-  require<ValueError>(!groups.empty(), "SGD: expected parameters but got no groups");
-  for (ParamGroup<SGDOptions>& group : groups) {
-    add_param_group(std::move(group));
-  }
-}
-
-void SGD::add_param_group(ParamGroup<SGDOptions> group) {
-  options_.push_back(group.options);
-  try {
-    check_options(options_.size() - 1);
-    add_params(std::move(group.params));
-  } catch (...) {
-    options_.pop_back();
-    throw;
-  }
-}
+SGD::SGD(std::vector<ParamGroup<SGDOptions>> groups) { add_param_groups(std::move(groups)); }
 
 std::vector<Optimizer::Option> SGD::options_of(std::size_t group) {
-  SGDOptions& o = options_[group];
+  SGDOptions& o = options(group);
   return {{"lr", &o.lr},
           {"momentum", &o.momentum},
           {"dampening", &o.dampening},
@@ -35,7 +19,7 @@ std::vector<Optimizer::Option> SGD::options_of(std::size_t group) {
 }
 
 void SGD::check_options(std::size_t group) const {
-  const SGDOptions& o = options_[group];
+  const SGDOptions& o = options(group);
   require<ValueError>(o.lr >= 0.0, "SGD: expected lr >= 0 but got ", o.lr);
   require<ValueError>(o.momentum >= 0.0, "SGD: expected momentum >= 0 but got ", o.momentum);
   require<ValueError>(o.weight_decay >= 0.0, "SGD: expected weight_decay >= 0 but got ", o.weight_decay);
@@ -50,7 +34,7 @@ const std::vector<const char*>& SGD::slot_names() const {
 }
 
 void SGD::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  const SGDOptions& o = options_[group];
+  const SGDOptions& o = options(group);
   Tensor& buffer = state.slots[0];
   const bool first = !buffer.defined();
   if (o.momentum != 0.0 && first) {

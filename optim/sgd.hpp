@@ -18,25 +18,18 @@ struct SGDOptions {
 
 /// torch.optim.SGD: b = momentum * b + (1 - dampening) * g (b = g in a parameter's first step); p -= lr * b, or with
 /// Nesterov p -= lr * (g + momentum * b). The learning rate stands outside of the momentum.
-class SGD final : public Optimizer {
+class SGD final : public OptimizerOf<SGDOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit SGD(std::vector<Tensor> params, SGDOptions options = {});
   explicit SGD(std::vector<ParamGroup<SGDOptions>> groups);
   const char* type_name() const noexcept override { return "SGD"; }
 
-  void add_param_group(ParamGroup<SGDOptions> group);
-  /// The options of a group; changes count from the next step on, which checks them.
-  SGDOptions& options(std::size_t group = 0) { return options_.at(group); }
-
  protected:
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
-
- private:
-  std::vector<SGDOptions> options_;
 };
 
 }  // namespace normgrad

@@ -1,0 +1,98 @@
+#include "normgrad/optim/clip.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tests/optim/optim_support.hpp"
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/vector_norm.hpp"
+
+namespace normgrad {
+namespace {
+
+using testing_support::param_of;
+using testing_support::tensor_of;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+std::vector<Tensor> params_with_gradients(DType dtype) {
+  std::vector<Tensor> params = {param_of({0.0, 0.0, 0.0}, dtype), param_of({9.0}, dtype), param_of({0.0, 0.0}, dtype)};
+  params[0].set_grad(tensor_of({3.0, -4.0, 1.0}, dtype));
+  params[2].set_grad(tensor_of({0.5, -12.0}, dtype));
+  return params;
+}
+
+struct Case {
+  double norm_type;
+  double norm;
+  std::vector<double> first;  // clipped gradients of the first parameter in PyTorch, max_norm 2.5
+};
+
+TEST(ClipGradNormTest, AsInPyTorch) {
+  const std::vector<Case> cases = {
+      {2.0, 13.047988350699889, {0.5748012048766504, -0.7664016065022006, 0.19160040162555014}},
+      {1.0, 20.5, {0.36585364069006626, -0.4878048542534217, 0.12195121356335542}},
+      {3.0, 12.209571007815725, {0.6142721460833368, -0.8190295281111157, 0.20475738202777893}},
+      {kInfinity, 12.0, {0.624999947916671, -0.8333332638888947, 0.20833331597222368}}};
+  for (const Case& c : cases) {
+    for (const DType dtype : {kFloat64, kFloat32}) {
+      const double tolerance = dtype == kFloat64 ? 1e-15 : 1e-7;
+      const std::vector<Tensor> params = params_with_gradients(dtype);
+      EXPECT_NEAR(clip_grad_norm_(params, 2.5, {.norm_type = c.norm_type}), c.norm, 20.0 * 1e-15);
+      for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_NEAR(params[0].grad().to_vector<double>()[i], c.first[i], tolerance) << c.norm_type << " " << i;
+      }
+      EXPECT_FALSE(params[1].grad().defined());
+    }
+  }
+}
+
+TEST(ClipGradNormTest, SmallGradientsStay) {
+  const std::vector<Tensor> params = params_with_gradients(kFloat64);
+  clip_grad_norm_(params, 100.0);
+  EXPECT_EQ(params[2].grad().to_vector<double>(), (std::vector{0.5, -12.0}));
+  EXPECT_EQ(clip_grad_norm_({param_of({1.0})}, 1.0), 0.0);
+}
+
+TEST(ClipGradNormTest, NotFiniteAndWrongArguments) {
+  std::vector<Tensor> params = params_with_gradients(kFloat32);
+  params[2].set_grad(tensor_of({std::nan(""), 1.0}, kFloat32));
+  for (const double type : {1.0, 2.0, kInfinity}) {
+    EXPECT_THROW(clip_grad_norm_(params, 1.0, {.norm_type = type, .error_if_nonfinite = true}), ValueError) << type;
+  }
+  EXPECT_EQ(params[0].grad().to_vector<double>(), (std::vector{3.0, -4.0, 1.0}));
+  EXPECT_TRUE(std::isnan(clip_grad_norm_(params, 1.0)));
+  EXPECT_THROW(clip_grad_norm_(params, -1.0), ValueError);
+  EXPECT_THROW(clip_grad_norm_(params, 1.0, {.norm_type = 0.0}), ValueError);
+  EXPECT_THROW(clip_grad_value_(params, -1.0), ValueError);
+}
+
+TEST(ClipGradValueTest, LimitsEachElement) {
+  for (const DType dtype : {kFloat64, kFloat32}) {
+    const std::vector<Tensor> params = params_with_gradients(dtype);
+    clip_grad_value_(params, 2.5);
+    EXPECT_EQ(params[0].grad().to_vector<double>(), (std::vector{2.5, -2.5, 1.0}));
+    EXPECT_EQ(params[2].grad().to_vector<double>(), (std::vector{0.5, -2.5}));
+  }
+}
+
+TEST(VectorNormTest, LongArraysOnAnyNumberOfThreads) {
+  std::vector<float> x(100003);
+  double expected = 0.0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = static_cast<float>(static_cast<int>(i % 7) - 3);
+    expected += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  }
+  const int threads = get_num_threads();
+  for (const int n : {1, 2, 3}) {
+    set_num_threads(n);
+    EXPECT_EQ(kernels::power_sum(x.data(), static_cast<std::int64_t>(x.size()), 2.0), expected);
+    EXPECT_EQ(kernels::power_sum(x.data(), static_cast<std::int64_t>(x.size()), kInfinity), 3.0);
+  }
+  set_num_threads(threads);
+}
+
+}  // namespace
+}  // namespace normgrad
