@@ -235,7 +235,8 @@ class TensorImpl : public RefCounted {
   ~TensorImpl();
 };
 
-/// Prints the elements as PyTorch does (4 digits), with dtype where it is not float32; long axes are abridged.
+/// Prints the elements as PyTorch does: 4 digits, scientific when their range asks for it, the dtype where they do not
+/// show it, "requires_grad=true" or the operation's name; long axes of more than 1000 elements in all are abridged.
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 std::string to_string(const Tensor& tensor);
 
