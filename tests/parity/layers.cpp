@@ -1,0 +1,142 @@
+#include "tests/parity/layers.hpp"
+
+#include <set>
+#include <vector>
+#include <nlohmann/json.hpp>
+
+#include "normgrad/layers/norm/batch_norm.hpp"
+#include "normgrad/layers/norm/group_norm.hpp"
+#include "normgrad/layers/norm/instance_norm.hpp"
+#include "normgrad/layers/norm/layer_norm.hpp"
+#include "normgrad/layers/norm/local_response_norm.hpp"
+#include "normgrad/layers/norm/rms_norm.hpp"
+
+namespace normgrad::tests {
+
+namespace {
+
+// Hands arguments out by name and knows which were never asked for.
+class Arguments {
+ public:
+  explicit Arguments(const std::string& json) : values_(nlohmann::json::parse(json)) {}
+
+  template <class T>
+  T get(const std::string& name, T missing) {
+    asked_.insert(name);
+    return values_.contains(name) ? values_.at(name).get<T>() : missing;
+  }
+  template <class T>
+  T get(const std::string& name) {
+    require<ValueError>(values_.contains(name), "missing argument ", name);
+    return get(name, T());
+  }
+  Momentum momentum() {
+    asked_.insert("momentum");
+    if (!values_.contains("momentum")) {
+      return 0.1;
+    }
+    const auto& value = values_.at("momentum");
+    return value.is_null() ? Momentum(std::nullopt) : Momentum(value.get<double>());
+  }
+  std::optional<double> optional_eps() {
+    asked_.insert("eps");
+    if (!values_.contains("eps") || values_.at("eps").is_null()) {
+      return std::nullopt;
+    }
+    return values_.at("eps").get<double>();
+  }
+  Shape normalized_shape() { return {get<std::vector<std::int64_t>>("normalized_shape")}; }
+  void finish() const {
+    for (const auto& [name, value] : values_.items()) {
+      require<ValueError>(asked_.contains(name), "unknown argument ", name);
+    }
+  }
+
+ private:
+  nlohmann::json values_;
+  std::set<std::string> asked_;
+};
+
+template <class Layer, class Options>
+std::unique_ptr<Module> running_norm(Arguments& args, Options options, DType dtype) {
+  options.eps = args.get("eps", options.eps);
+  options.momentum = args.momentum();
+  options.affine = args.get("affine", options.affine.scale());
+  options.track_running_stats = args.get("track_running_stats", options.track_running_stats);
+  options.dtype = dtype;
+  return std::make_unique<Layer>(args.get<std::int64_t>("num_features"), options);
+}
+
+std::unique_ptr<Module> layer_norm_layer(Arguments& args, DType dtype) {
+  LayerNormOptions options;
+  options.eps = args.get("eps", options.eps);
+  options.elementwise_affine = args.get("elementwise_affine", true);
+  options.bias = args.get("bias", true);
+  options.dtype = dtype;
+  return std::make_unique<LayerNorm>(args.normalized_shape(), options);
+}
+
+std::unique_ptr<Module> rms_norm_layer(Arguments& args, DType dtype) {
+  return std::make_unique<RMSNorm>(
+      args.normalized_shape(),
+      RMSNormOptions{
+          .eps = args.optional_eps(), .elementwise_affine = args.get("elementwise_affine", true), .dtype = dtype});
+}
+
+std::unique_ptr<Module> group_norm_layer(Arguments& args, DType dtype) {
+  return std::make_unique<GroupNorm>(
+      args.get<std::int64_t>("num_groups"), args.get<std::int64_t>("num_channels"),
+      GroupNormOptions{.eps = args.get("eps", 1e-5), .affine = args.get("affine", true), .dtype = dtype});
+}
+
+std::unique_ptr<Module> local_response_norm_layer(Arguments& args) {
+  return std::make_unique<LocalResponseNorm>(
+      args.get<std::int64_t>("size"),
+      LocalResponseNormOptions{
+          .alpha = args.get("alpha", 1e-4), .beta = args.get("beta", 0.75), .k = args.get("k", 1.0)});
+}
+
+std::unique_ptr<Module> make(const std::string& name, Arguments& args, DType dtype) {
+  if (name == "BatchNorm1d") {
+    return running_norm<BatchNorm1d>(args, BatchNormOptions(), dtype);
+  }
+  if (name == "BatchNorm2d") {
+    return running_norm<BatchNorm2d>(args, BatchNormOptions(), dtype);
+  }
+  if (name == "BatchNorm3d") {
+    return running_norm<BatchNorm3d>(args, BatchNormOptions(), dtype);
+  }
+  if (name == "InstanceNorm1d") {
+    return running_norm<InstanceNorm1d>(args, InstanceNormOptions(), dtype);
+  }
+  if (name == "InstanceNorm2d") {
+    return running_norm<InstanceNorm2d>(args, InstanceNormOptions(), dtype);
+  }
+  if (name == "InstanceNorm3d") {
+    return running_norm<InstanceNorm3d>(args, InstanceNormOptions(), dtype);
+  }
+  if (name == "LayerNorm") {
+    return layer_norm_layer(args, dtype);
+  }
+  if (name == "RMSNorm") {
+    return rms_norm_layer(args, dtype);
+  }
+  if (name == "GroupNorm") {
+    return group_norm_layer(args, dtype);
+  }
+  if (name == "LocalResponseNorm") {
+    return local_response_norm_layer(args);
+  }
+  fail<ValueError>("unknown layer ", name);
+}
+
+}  // namespace
+
+std::unique_ptr<Module> make_layer(const std::string& name, const std::string& json_args, DType dtype) {
+  Arguments args(json_args);
+  std::unique_ptr<Module> layer = make(name, args, dtype);
+  args.finish();
+  return layer;
+}
+
+}  // namespace normgrad::tests

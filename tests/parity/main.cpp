@@ -1,0 +1,218 @@
+// parity_test [FOLDER]: runs the normalization cases that PyTorch computed (tests/fixtures/parity/FORMAT.md), from the
+// folder given, from NORMGRAD_PARITY_DIR, or from the fixtures. One line per failing case with its worst tensor, then
+// "N passed, N failed"; exit code 1 when a case failed or there was none.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+#include <nlohmann/json.hpp>
+
+#include "tests/parity/layers.hpp"
+#include "tests/support/safetensors.hpp"
+#include "normgrad/core/autograd/backward.hpp"
+
+namespace normgrad::tests {
+
+namespace {
+
+// Relative error in the 2-norm, absolute where the truth is zero; infinite for another shape or values not finite.
+double error_of(const Tensor& truth, const Tensor& result) {
+  std::vector<double> expected = truth.dtype() == kInt64 ? std::vector<double>() : truth.to_vector<double>();
+  if (truth.dtype() == kInt64) {
+    const std::vector<std::int64_t> integers = truth.to_vector<std::int64_t>();
+    expected.assign(integers.begin(), integers.end());
+  }
+  std::vector<double> actual(expected.size(), 0.0);  // an undefined gradient is zero
+  if (result.defined()) {
+    if (result.shape() != truth.shape() || (result.dtype() == kInt64) != (truth.dtype() == kInt64)) {
+      return HUGE_VAL;
+    }
+    dispatch_all(result.dtype(), [&](auto zero) {
+      const auto values = result.to_vector<decltype(zero)>();
+      std::copy(values.begin(), values.end(), actual.begin());
+    });
+  }
+  double difference = 0.0;
+  double size = 0.0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+    size += expected[i] * expected[i];
+  }
+  const double error = std::sqrt(size > 0.0 ? difference / size : difference);
+  return std::isfinite(error) ? error : HUGE_VAL;
+}
+
+class Case {
+ public:
+  explicit Case(const std::filesystem::path& path) : file_(read_safetensors(path)) {
+    for (const auto& [key, value] : file_.metadata) {
+      static const std::set<std::string> known = {"layer", "args", "mode",        "steps",
+                                                  "dtype", "kind", "torch_error", "made_with"};
+      require<ValueError>(known.contains(key), "unknown metadata ", key);
+    }
+    const std::string dtype = file_.metadata.at("dtype");
+    require<ValueError>(dtype == "F32" || dtype == "F64", "unknown dtype ", dtype);
+    dtype_ = dtype == "F32" ? kFloat32 : kFloat64;
+    if (file_.metadata.contains("torch_error")) {
+      torch_error_ = nlohmann::json::parse(file_.metadata.at("torch_error")).get<std::map<std::string, double>>();
+    }
+  }
+
+  /// Empty when the case passes, else what is worst.
+  std::string run() {
+    const std::unique_ptr<Module> layer = make_layer(file_.metadata.at("layer"), file_.metadata.at("args"), dtype_);
+    load_state(*layer);
+    const std::string mode = file_.metadata.at("mode");
+    require<ValueError>(mode == "train" || mode == "eval", "unknown mode ", mode);
+    layer->train(mode == "train");
+    const int steps = std::stoi(file_.metadata.at("steps"));
+    require<ValueError>(steps >= 1, "no steps");
+    for (int step = 0; step + 1 < steps; ++step) {
+      (*layer)(take("input." + std::to_string(step)));
+    }
+    Tensor x = take("input." + std::to_string(steps - 1));
+    x.requires_grad_();
+    check_last_step(*layer, x);
+    for (const auto& [name, tensor] : file_.tensors) {
+      require<ValueError>(used_.contains(name), "unknown tensor ", name);
+    }
+    return worst_ratio_ > 1.0 ? worst_ : "";
+  }
+
+ private:
+  bool has(const std::string& name) const { return file_.tensors.contains(name); }
+  Tensor take(const std::string& name) {
+    require<ValueError>(has(name), "missing tensor ", name);
+    used_.insert(name);
+    return file_.tensors.at(name);
+  }
+
+  void load_state(Module& layer) {
+    StateDict state;
+    for (const auto& [name, tensor] : file_.tensors) {
+      if (name.starts_with("state.")) {
+        state[name.substr(6)] = take(name);
+      }
+    }
+    layer.load_state_dict(state);
+  }
+
+  void check_last_step(Module& layer, const Tensor& x) {
+    Tensor gy = take("grad_output");
+    const Tensor y = layer(x);
+    compare("output", y);
+    const NamedTensors parameters = layer.named_parameters();
+    std::vector<Tensor> inputs = {x};
+    std::vector<std::string> names = {"input"};
+    for (const auto& [name, tensor] : parameters) {
+      inputs.push_back(tensor);
+      names.push_back(name);
+    }
+    const std::vector<Tensor> gradients = grad({y}, inputs, {gy}, {.retain_graph = true});
+    compare("grad_input", gradients[0]);
+    for (std::size_t i = 1; i < inputs.size(); ++i) {
+      compare("grad." + names[i], gradients[i]);
+    }
+    for (const auto& [name, tensor] : layer.named_buffers()) {
+      compare("after." + name, tensor);
+    }
+    if (has("gg.u.input")) {
+      check_second_order(y, inputs, names, gy);
+    }
+  }
+
+  // With S = sum over the gradients of <gradient, u>: dS/d(input), dS/d(grad_output), dS/d(parameter).
+  void check_second_order(const Tensor& y, std::vector<Tensor> inputs, std::vector<std::string> names, Tensor& gy) {
+    gy.requires_grad_();
+    const std::vector<Tensor> gradients = grad({y}, inputs, {gy}, {.create_graph = true});
+    std::vector<Tensor> directions;
+    for (const std::string& name : names) {
+      directions.push_back(take("gg.u." + name));
+    }
+    inputs.push_back(gy);
+    names.push_back("grad_output");
+    const std::vector<Tensor> second = grad(gradients, inputs, directions, {.allow_unused = true});
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      compare("gg." + names[i], second[i]);
+    }
+  }
+
+  void compare(const std::string& name, const Tensor& result) {
+    const bool second_order = name.starts_with("gg.");
+    double bound = second_order ? 1e-7 : 1e-9;
+    if (dtype_ == kFloat32) {
+      const auto known = torch_error_.find(name);
+      bound = std::max(2e-6, known == torch_error_.end() ? 0.0 : 2.0 * known->second);
+    }
+    const Tensor truth = take("expect." + name);
+    const double error = error_of(truth, result);
+    if (error / bound > worst_ratio_) {
+      worst_ratio_ = error / bound;
+      worst_ = detail::concat(name, " ", truth.shape(), ": relative error ", error, ", allowed ", bound);
+    }
+  }
+
+  Safetensors file_;
+  DType dtype_ = kFloat32;
+  std::map<std::string, double> torch_error_;
+  std::set<std::string> used_;
+  double worst_ratio_ = 0.0;
+  std::string worst_;
+};
+
+std::vector<std::filesystem::path> cases_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  const std::filesystem::path cases = folder / "cases";
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::is_directory(cases) ? cases : folder)) {
+    if (entry.path().extension() == ".safetensors") {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string result_of(const std::filesystem::path& file) {
+  try {
+    return Case(file).run();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+int run_all(const std::filesystem::path& folder) {
+  int passed = 0;
+  int failed = 0;
+  for (const std::filesystem::path& file : cases_in(folder)) {
+    const std::string failure = result_of(file);
+    if (failure.empty()) {
+      ++passed;
+    } else {
+      ++failed;
+      std::cout << file.filename().string() << ": " << failure << "\n";
+    }
+  }
+  std::cout << passed << " passed, " << failed << " failed\n";
+  return failed == 0 && passed > 0 ? 0 : 1;
+}
+
+}  // namespace
+
+}  // namespace normgrad::tests
+
+int main(int argc, char** argv) {
+  try {
+    const char* folder = std::getenv("NORMGRAD_PARITY_DIR");
+    return normgrad::tests::run_all(argc > 1            ? argv[1]
+                                    : folder != nullptr ? folder
+                                                        : NORMGRAD_SOURCE_DIR "/tests/fixtures/parity");
+  } catch (const std::exception& error) {
+    std::cerr << "parity_test: " << error.what() << "\n";
+    return 2;
+  }
+}
