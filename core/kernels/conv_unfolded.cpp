@@ -99,22 +99,38 @@ struct Unfolded {
   }
 };
 
+// Images of one task: small ones share it.
+std::int64_t images_per_task(const ConvGeometry& g) {
+  constexpr std::int64_t kWork = std::int64_t{1} << 16;
+  return std::max(std::int64_t{1}, kWork * std::max(g.n, std::int64_t{1}) / std::max(g.work(), std::int64_t{1}));
+}
+
+// Calls f(image, group, columns) for every image and group, with scratch memory for the columns.
+template <class T, class F>
+void for_each_product(const Unfolded& u, F f) {
+  parallel_for(u.g.n, images_per_task(u.g), [&](std::int64_t begin, std::int64_t end) {
+    const Scratch<T> columns(u.scratch_size());
+    for (std::int64_t image = begin; image < end; ++image) {
+      for (std::int64_t group = 0; group < u.g.groups; ++group) {
+        f(image, group, columns.get());
+      }
+    }
+  });
+}
+
 }  // namespace
 
 template <class T>
 void conv_forward(const ConvGeometry& g, const T* x, const T* w, const T* bias, T* y) {
   const Unfolded u(g);
   const GemmShape shape = GemmShape::dense(false, false, u.channels_out, u.positions, u.depth);
-  parallel_tasks(g.n, [&](std::int64_t image) {
-    const Scratch<T> columns(u.scratch_size());
-    for (std::int64_t group = 0; group < g.groups; ++group) {
-      T* to = y + image * g.y_size() + group * u.y_group;
-      for (std::int64_t c = 0; bias != nullptr && c < u.channels_out; ++c) {
-        std::fill_n(to + c * u.positions, u.positions, bias[group * u.channels_out + c]);
-      }
-      const T* from = u.unfold(x + image * g.x_size() + group * u.x_group, columns.get());
-      gemm(shape, T(1), w + group * u.channels_out * u.depth, from, T(bias != nullptr ? 1 : 0), to);
+  for_each_product<T>(u, [&](std::int64_t image, std::int64_t group, T* columns) {
+    T* to = y + image * g.y_size() + group * u.y_group;
+    for (std::int64_t c = 0; bias != nullptr && c < u.channels_out; ++c) {
+      std::fill_n(to + c * u.positions, u.positions, bias[group * u.channels_out + c]);
     }
+    const T* from = u.unfold(x + image * g.x_size() + group * u.x_group, columns);
+    gemm(shape, T(1), w + group * u.channels_out * u.depth, from, T(bias != nullptr ? 1 : 0), to);
   });
 }
 
@@ -122,15 +138,12 @@ template <class T>
 void conv_backward_input(const ConvGeometry& g, const T* gy, const T* w, T* gx) {
   const Unfolded u(g);
   const GemmShape shape = GemmShape::dense(true, false, u.depth, u.positions, u.channels_out);
-  parallel_tasks(g.n, [&](std::int64_t image) {
-    const Scratch<T> columns(u.scratch_size());
-    for (std::int64_t group = 0; group < g.groups; ++group) {
-      T* to = gx + image * g.x_size() + group * u.x_group;
-      gemm(shape, T(1), w + group * u.channels_out * u.depth, gy + image * g.y_size() + group * u.y_group, T(0),
-           u.is_copy ? to : columns.get());
-      if (!u.is_copy) {
-        u.fold(columns.get(), to);
-      }
+  for_each_product<T>(u, [&](std::int64_t image, std::int64_t group, T* columns) {
+    T* to = gx + image * g.x_size() + group * u.x_group;
+    gemm(shape, T(1), w + group * u.channels_out * u.depth, gy + image * g.y_size() + group * u.y_group, T(0),
+         u.is_copy ? to : columns);
+    if (!u.is_copy) {
+      u.fold(columns, to);
     }
   });
 }
@@ -140,7 +153,7 @@ void conv_backward_weight(const ConvGeometry& g, const T* gy, const T* x, T* gw)
   constexpr std::int64_t kPieces = 8;
   const Unfolded u(g);
   const GemmShape shape = GemmShape::dense(false, true, u.channels_out, u.depth, u.positions);
-  const std::int64_t images = std::max(std::int64_t{1}, (g.n + kPieces - 1) / kPieces);
+  const std::int64_t images = std::max((g.n + kPieces - 1) / kPieces, images_per_task(g));
   const std::int64_t pieces = (g.n + images - 1) / images;
   const Scratch<T> partial(std::max(std::int64_t{0}, pieces - 1) * g.w_size());
   std::fill_n(gw, g.w_size(), T(0));

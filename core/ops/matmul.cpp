@@ -16,6 +16,11 @@ namespace normgrad {
 
 namespace {
 
+// Product of all sizes but the last.
+std::int64_t rows_of(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end() - 1, std::int64_t{1}, std::multiplies<>());
+}
+
 Shape batch_axes(const Shape& shape) { return Shape(std::span(shape.begin(), shape.rank() - 2)); }
 
 // Where each matrix of a tensor with axes `own` lies when its batch is broadcast to `batch`.
@@ -93,7 +98,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   const Tensor b_matrix = b.dim() == 1 ? reshape_to(b, {b.size(0), 1}) : b;
   // One matrix on the right serves all rows of the left: a single, larger product.
   const bool folds = b_matrix.dim() == 2 && a_matrix.dim() > 2;
-  const Tensor rows = folds ? reshape_to(a_matrix, {a.numel() / std::max(inner, std::int64_t{1}), inner}) : a_matrix;
+  const Tensor rows = folds ? reshape_to(a_matrix, {rows_of(a_matrix.shape()), inner}) : a_matrix;
   Shape result = folds ? a_matrix.shape() : Shape();
   const Tensor y = product(rows, false, b_matrix, false);
   if (folds) {
@@ -122,7 +127,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   }
   Shape result = x.shape();
   result[result.rank() - 1] = out;
-  const Shape rows{std::accumulate(x.shape().begin(), x.shape().end() - 1, std::int64_t{1}, std::multiplies<>()), out};
+  const Shape rows{rows_of(x.shape()), out};
   Tensor y = Tensor::empty(result, x.dtype());
   dispatch_float("linear", x.dtype(), [&](auto zero) {
     using T = decltype(zero);

@@ -4,7 +4,6 @@
 #include <ostream>
 
 #include "normgrad/core/base/error.hpp"
-#include "normgrad/core/base/shape.hpp"
 
 namespace normgrad {
 
@@ -32,11 +31,10 @@ std::ostream& operator<<(std::ostream& out, const PerAxis& sizes) {
   if (sizes.count() == 0) {
     return out << sizes[0];
   }
-  Shape list;
   for (std::size_t i = 0; i < sizes.count(); ++i) {
-    list.push_back(sizes[i]);
+    out << (i == 0 ? "[" : ", ") << sizes[i];
   }
-  return out << list;
+  return out << ']';
 }
 
 }  // namespace normgrad
