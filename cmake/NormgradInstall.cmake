@@ -4,11 +4,10 @@ include(CMakePackageConfigHelpers)
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/normgrad)
 
 install(FILES normgrad.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad)
+string(REPLACE ";" "|" internal "${NORMGRAD_INTERNAL_HEADERS}")
 foreach(part core layers optim data io)
-  # The kernels are not a user's business, nor is what operations share among themselves (tests/tree/floors_test.cpp).
   install(DIRECTORY ${part} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad
-          FILES_MATCHING PATTERN "*.hpp"
-          PATTERN "core/kernels" EXCLUDE PATTERN "simd_batch.hpp" EXCLUDE PATTERN "*_detail.hpp" EXCLUDE)
+          FILES_MATCHING PATTERN "*.hpp" REGEX "/(${internal})$" EXCLUDE)
 endforeach()
 
 # Two export sets: the shared library asks nothing of a consumer, the static one for the libraries beneath.
