@@ -15,7 +15,17 @@ TensorImpl::~TensorImpl() = default;
 
 namespace {
 const NodePtr kNoNode;
+
+std::size_t storage_bytes(const Shape& shape, DType dtype) {
+  auto bytes = static_cast<std::int64_t>(dtype_size(dtype));
+  for (const std::int64_t size : shape) {
+    require<ShapeError>(!__builtin_mul_overflow(bytes, size, &bytes), "tensor: ", dtype, " ", shape,
+                        " is too large for any memory");
+  }
+  return static_cast<std::size_t>(bytes);
 }
+
+}  // namespace
 
 TensorImpl& Tensor::impl() const {
   require<ValueError>(defined(), "tensor: used before it was given a value (undefined tensor)");
@@ -23,11 +33,11 @@ TensorImpl& Tensor::impl() const {
 }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
-  return from_buffer(Buffer(static_cast<std::size_t>(shape.numel()) * dtype_size(dtype)), shape, dtype);
+  return from_buffer(Buffer(storage_bytes(shape, dtype)), shape, dtype);
 }
 
 Tensor Tensor::from_buffer(Buffer buffer, const Shape& shape, DType dtype) {
-  require<ValueError>(buffer.bytes() >= static_cast<std::size_t>(shape.numel()) * dtype_size(dtype),
+  require<ValueError>(buffer.bytes() >= storage_bytes(shape, dtype),
                       "tensor: a buffer of ", buffer.bytes(), " bytes is too small for ", dtype, " ", shape);
   IntrusivePtr<TensorImpl> impl(new TensorImpl);
   impl->shape = shape;

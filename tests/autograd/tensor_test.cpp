@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/raises.hpp"
+
 namespace normgrad {
 namespace {
 
@@ -17,6 +19,11 @@ TEST(TensorTest, AliasSharesMemoryAndVersion) {
   x.mutable_data<float>()[4] = 7.0F;
   EXPECT_EQ(y.data<float>()[4], 7.0F);
   EXPECT_EQ(y.version(), x.version());
+}
+
+TEST(TensorTest, SizesThatOverflowAreRefused) {
+  EXPECT_EQ(testing_support::error_of<ShapeError>([] { Tensor::empty({1 << 30, 1 << 30, 8}); }),
+            "tensor: float32 [1073741824, 1073741824, 8] is too large for any memory");
 }
 
 }  // namespace

@@ -1,0 +1,41 @@
+#include "normgrad/core/base/log.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/raises.hpp"
+
+namespace normgrad {
+namespace {
+
+class Log : public testing::Test {
+ protected:
+  void TearDown() override { set_log_level("info"); }
+};
+
+std::string logged(LogLevel level) {
+  testing::internal::CaptureStderr();
+  log(level, "epoch ", 3, " of ", 7);
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST_F(Log, WritesWhatItsLevelAllows) {
+  set_log_level("warn");
+  EXPECT_EQ(logged(LogLevel::info), "");
+  EXPECT_NE(logged(LogLevel::warn).find("epoch 3 of 7"), std::string::npos);
+  EXPECT_NE(logged(LogLevel::error).find("[error] epoch 3 of 7"), std::string::npos);
+  set_log_level("trace");
+  EXPECT_NE(logged(LogLevel::trace).find("[trace] epoch 3 of 7"), std::string::npos);
+  set_log_level("off");
+  EXPECT_EQ(logged(LogLevel::error), "");
+}
+
+TEST_F(Log, RefusesAnUnknownLevelAndKeepsTheOld) {
+  set_log_level("error");
+  EXPECT_EQ(testing_support::error_of<ValueError>([] { set_log_level("loud"); }),
+            "log level: expected trace, debug, info, warn, error or off but got 'loud'");
+  EXPECT_FALSE(log_enabled(LogLevel::warn));
+  EXPECT_TRUE(log_enabled(LogLevel::error));
+}
+
+}  // namespace
+}  // namespace normgrad
