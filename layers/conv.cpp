@@ -1,0 +1,128 @@
+#include "normgrad/layers/conv.hpp"
+
+#include <algorithm>
+
+#include "normgrad/layers/init.hpp"
+
+namespace normgrad {
+
+namespace detail {
+
+namespace {
+
+// The sizes as Python prints a tuple: "(3, 5)", "(3,)".
+std::string tuple(const PerAxis& sizes, std::size_t axes) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < axes; ++i) {
+    text += (i > 0 ? ", " : "") + std::to_string(sizes[i]);
+  }
+  return text + (axes == 1 ? ",)" : ")");
+}
+
+bool differs(const PerAxis& sizes, std::size_t axes, std::int64_t from) {
+  for (std::size_t i = 0; i < axes; ++i) {
+    if (sizes[i] != from) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+ConvLayer::ConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
+                     const PerAxis& kernel_size, const ConvLayerOptions& options, bool transposed)
+    : axes_(axes), in_channels_(in_channels), out_channels_(out_channels), kernel_size_(kernel_size) {
+  require<ValueError>(in_channels > 0, name, ": expected in_channels > 0 but got ", in_channels);
+  require<ValueError>(out_channels > 0, name, ": expected out_channels > 0 but got ", out_channels);
+  require<ValueError>(options.groups > 0, name, ": expected groups > 0 but got ", options.groups);
+  require<ValueError>(in_channels % options.groups == 0 && out_channels % options.groups == 0, name,
+                      ": expected channels that ", options.groups, " groups divide but got in_channels ", in_channels,
+                      " and out_channels ", out_channels);
+  const auto kernel = kernel_size.resolve(name, "kernel_size", axes, 1, 1);
+  options.stride.resolve(name, "stride", axes, 1, 1);
+  options.padding.resolve(name, "padding", axes, 0, 0);
+  options.dilation.resolve(name, "dilation", axes, 1, 1);
+
+  Shape shape = transposed ? Shape{in_channels, out_channels / options.groups}
+                           : Shape{out_channels, in_channels / options.groups};
+  for (std::size_t i = kernel.size() - axes; i < kernel.size(); ++i) {
+    shape.push_back(kernel[i]);
+  }
+  weight = Parameter(Tensor::empty(shape, options.dtype));
+  if (options.bias) {
+    bias = Parameter(Tensor::empty({out_channels}, options.dtype));
+  }
+  reset_parameters(options.generator);
+}
+
+void ConvLayer::reset_parameters(Generator* generator) { init_weight_and_bias_(weight, bias, generator); }
+
+std::string ConvLayer::repr(const PerAxis& stride, const PerAxis& padding, const PerAxis& dilation,
+                            const PerAxis& output_padding, std::int64_t groups) const {
+  std::string text = concat(in_channels_, ", ", out_channels_, ", kernel_size=", tuple(kernel_size_, axes_),
+                            ", stride=", tuple(stride, axes_));
+  if (differs(padding, axes_, 0)) {
+    text += ", padding=" + tuple(padding, axes_);
+  }
+  if (differs(dilation, axes_, 1)) {
+    text += ", dilation=" + tuple(dilation, axes_);
+  }
+  if (differs(output_padding, axes_, 0)) {
+    text += ", output_padding=" + tuple(output_padding, axes_);
+  }
+  if (groups != 1) {
+    text += ", groups=" + std::to_string(groups);
+  }
+  return bias.defined() ? text : text + ", bias=false";
+}
+
+ForwardConvLayer::ForwardConvLayer(const char* name, std::size_t axes, std::int64_t in_channels,
+                                   std::int64_t out_channels, const PerAxis& kernel_size,
+                                   const ConvLayerOptions& options)
+    : ConvLayer(name, axes, in_channels, out_channels, kernel_size, options, false),
+      options_{options.stride, options.padding, options.dilation, options.groups} {}
+
+std::string ForwardConvLayer::extra_repr() const {
+  return repr(options_.stride, options_.padding, options_.dilation, 0, options_.groups);
+}
+
+}  // namespace detail
+
+Tensor Conv1d::forward(const Tensor& x) { return conv1d(x, weight, bias, options_); }
+
+Tensor Conv2d::forward(const Tensor& x) { return conv2d(x, weight, bias, options_); }
+
+Tensor Conv3d::forward(const Tensor& x) { return conv3d(x, weight, bias, options_); }
+
+ConvTranspose2d::ConvTranspose2d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
+                                 const ConvTransposeLayerOptions& options)
+    : ConvLayer("ConvTranspose2d", 2, in_channels, out_channels, kernel_size,
+                {.stride = options.stride,
+                 .padding = options.padding,
+                 .dilation = options.dilation,
+                 .groups = options.groups,
+                 .bias = options.bias,
+                 .dtype = options.dtype,
+                 .generator = options.generator},
+                true),
+      options_{.stride = options.stride,
+               .padding = options.padding,
+               .output_padding = options.output_padding,
+               .groups = options.groups,
+               .dilation = options.dilation} {
+  options.output_padding.resolve("ConvTranspose2d", "output_padding", 2, 0, 0);
+  for (std::size_t i = 0; i < 2; ++i) {
+    require<ValueError>(options.output_padding[i] < std::max(options.stride[i], options.dilation[i]),
+                        "ConvTranspose2d: expected output_padding below stride or dilation but got ",
+                        options.output_padding);
+  }
+}
+
+std::string ConvTranspose2d::extra_repr() const {
+  return repr(options_.stride, options_.padding, options_.dilation, options_.output_padding, options_.groups);
+}
+
+Tensor ConvTranspose2d::forward(const Tensor& x) { return conv_transpose2d(x, weight, bias, options_); }
+
+}  // namespace normgrad

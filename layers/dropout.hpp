@@ -1,0 +1,24 @@
+// Dropout.
+#pragma once
+
+#include <string>
+
+#include "normgrad/layers/module.hpp"
+
+namespace normgrad {
+
+/// In training sets each element to 0 with probability p and scales the others by 1 / (1 - p), with random numbers from
+/// default_generator(); in evaluation gives back its input.
+class Dropout : public Module {
+ public:
+  /// Throws ValueError for p outside of [0, 1].
+  explicit Dropout(double p = 0.5);
+  NORMGRAD_MEMBERS(Dropout)
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  double p_;
+};
+
+}  // namespace normgrad

@@ -1,0 +1,42 @@
+#include "normgrad/layers/embedding.hpp"
+
+#include <algorithm>
+
+#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/layers/init.hpp"
+
+namespace normgrad {
+
+Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options)
+    : padding_idx_(options.padding_idx) {
+  require<ValueError>(num_embeddings > 0, "Embedding: expected num_embeddings > 0 but got ", num_embeddings);
+  require<ValueError>(embedding_dim > 0, "Embedding: expected embedding_dim > 0 but got ", embedding_dim);
+  if (padding_idx_) {
+    require<IndexError>(*padding_idx_ >= -num_embeddings && *padding_idx_ < num_embeddings,
+                        "Embedding: expected padding_idx in [", -num_embeddings, ", ", num_embeddings, ") but got ",
+                        *padding_idx_);
+    *padding_idx_ += *padding_idx_ < 0 ? num_embeddings : 0;
+  }
+  weight = Parameter(Tensor::empty({num_embeddings, embedding_dim}, options.dtype));
+  reset_parameters(options.generator);
+}
+
+void Embedding::reset_parameters(Generator* generator) {
+  normal_(weight, 0.0, 1.0, generator);
+  if (padding_idx_) {
+    dispatch_float("Embedding", weight.dtype(), [&](auto zero) {
+      const std::int64_t size = weight.size(1);
+      auto* row = weight.mutable_data<decltype(zero)>() + *padding_idx_ * size;
+      std::fill(row, row + size, zero);
+    });
+  }
+}
+
+std::string Embedding::extra_repr() const {
+  const std::string text = detail::concat(weight.size(0), ", ", weight.size(1));
+  return padding_idx_ ? detail::concat(text, ", padding_idx=", *padding_idx_) : text;
+}
+
+Tensor Embedding::forward(const Tensor& index) { return embedding(index, weight, padding_idx_); }
+
+}  // namespace normgrad

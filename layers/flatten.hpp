@@ -1,0 +1,31 @@
+// Flatten and Identity.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "normgrad/layers/module.hpp"
+
+namespace normgrad {
+
+/// Joins the axes from start_dim to end_dim, both included: by default [N, C, H, W] -> [N, C * H * W].
+class Flatten : public Module {
+ public:
+  explicit Flatten(std::int64_t start_dim = 1, std::int64_t end_dim = -1) : start_dim_(start_dim), end_dim_(end_dim) {}
+  NORMGRAD_MEMBERS(Flatten)
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  std::int64_t start_dim_;
+  std::int64_t end_dim_;
+};
+
+/// Gives back its input: stands where a model may have a layer or none.
+class Identity : public Module {
+ public:
+  NORMGRAD_MEMBERS(Identity)
+  Tensor forward(const Tensor& x) override { return x; }
+};
+
+}  // namespace normgrad

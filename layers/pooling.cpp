@@ -1,0 +1,79 @@
+#include "normgrad/layers/pooling.hpp"
+
+#include <type_traits>
+
+namespace normgrad {
+
+namespace detail {
+
+namespace {
+
+// "3", or as Python prints a tuple: "(3, 5)".
+std::string sizes_text(const PerAxis& sizes) {
+  std::string text = std::to_string(sizes[0]);
+  for (std::size_t i = 1; i < sizes.count(); ++i) {
+    text += ", " + std::to_string(sizes[i]);
+  }
+  return sizes.count() == 0 ? text : sizes.count() == 1 ? "(" + text + ",)" : "(" + text + ")";
+}
+
+void check_window(const char* name, std::size_t axes, const PerAxis& kernel_size, const std::optional<PerAxis>& stride,
+                  const PerAxis& padding) {
+  kernel_size.resolve(name, "kernel_size", axes, 1, 1);
+  if (stride) {
+    stride->resolve(name, "stride", axes, 1, 1);
+  }
+  padding.resolve(name, "padding", axes, 0, 0);
+  for (std::size_t i = 0; i < axes; ++i) {
+    require<ValueError>(2 * padding[i] <= kernel_size[i], name,
+                        ": expected padding of at most half of the window but got padding ", padding,
+                        " for kernel_size ", kernel_size);
+  }
+}
+
+}  // namespace
+
+void check_pool(const char* name, std::size_t axes, const PerAxis& kernel_size, const MaxPoolOptions& options) {
+  check_window(name, axes, kernel_size, options.stride, options.padding);
+  options.dilation.resolve(name, "dilation", axes, 1, 1);
+}
+
+void check_pool(const char* name, std::size_t axes, const PerAxis& kernel_size, const AvgPoolOptions& options) {
+  check_window(name, axes, kernel_size, options.stride, options.padding);
+}
+
+template <class Options>
+std::string PoolLayer<Options>::extra_repr() const {
+  std::string text = "kernel_size=" + sizes_text(kernel_size_) +
+                     ", stride=" + sizes_text(options_.stride.value_or(kernel_size_)) +
+                     ", padding=" + sizes_text(options_.padding);
+  if constexpr (std::is_same_v<Options, MaxPoolOptions>) {
+    text += ", dilation=" + sizes_text(options_.dilation);
+  } else if (!options_.count_include_pad) {
+    text += ", count_include_pad=false";
+  }
+  return text;
+}
+
+template class PoolLayer<MaxPoolOptions>;
+template class PoolLayer<AvgPoolOptions>;
+
+}  // namespace detail
+
+Tensor MaxPool1d::forward(const Tensor& x) { return max_pool1d(x, kernel_size_, options_); }
+
+Tensor MaxPool2d::forward(const Tensor& x) { return max_pool2d(x, kernel_size_, options_); }
+
+Tensor AvgPool1d::forward(const Tensor& x) { return avg_pool1d(x, kernel_size_, options_); }
+
+Tensor AvgPool2d::forward(const Tensor& x) { return avg_pool2d(x, kernel_size_, options_); }
+
+AdaptiveAvgPool2d::AdaptiveAvgPool2d(const PerAxis& output_size) : output_size_(output_size) {
+  output_size.resolve("AdaptiveAvgPool2d", "output_size", 2, 1, 1);
+}
+
+std::string AdaptiveAvgPool2d::extra_repr() const { return "output_size=" + detail::sizes_text(output_size_); }
+
+Tensor AdaptiveAvgPool2d::forward(const Tensor& x) { return adaptive_avg_pool2d(x, output_size_); }
+
+}  // namespace normgrad
