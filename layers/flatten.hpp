@@ -1,4 +1,4 @@
-// Flatten and Identity.
+// Flatten.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,6 @@ class Flatten : public Module {
  private:
   std::int64_t start_dim_;
   std::int64_t end_dim_;
-};
-
-/// Gives back its input: stands where a model may have a layer or none.
-class Identity : public Module {
- public:
-  NORMGRAD_MEMBERS(Identity)
-  Tensor forward(const Tensor& x) override { return x; }
 };
 
 }  // namespace normgrad

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "normgrad/layers/identity.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"

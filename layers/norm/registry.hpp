@@ -28,13 +28,6 @@ struct NormContext {
   DType dtype = kFloat32;
 };
 
-/// Gives its input back.
-class Identity : public Module {
- public:
-  NORMGRAD_MEMBERS(Identity)
-  Tensor forward(const Tensor& x) override { return x; }
-};
-
 struct NormEntry {
   std::string name;
   /// Empty, or why the norm cannot stand there.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/linear.hpp"
@@ -13,6 +14,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing_support::error_of;
 
 std::vector<std::string> names_of(const NamedTensors& named) {
   std::vector<std::string> names;
@@ -20,16 +22,6 @@ std::vector<std::string> names_of(const NamedTensors& named) {
     names.push_back(name);
   }
   return names;
-}
-
-template <class F>
-std::string error_text(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // Gives back what it is given; refuses what is not of `size` elements.
@@ -109,13 +101,13 @@ TEST(ModuleTest, ParametersAreHandles) {
 TEST(ModuleErrorTest, SaysWhichModuleByItsFullName) {
   Model model;
   const Tensor x = Tensor::empty({2});
-  EXPECT_EQ(error_text([&] { model(x); }), "Picky 'blocks.1.second': expected 3 elements but got [2]");
-  EXPECT_EQ(error_text([&] { model(Tensor::empty({4})); }), "Picky 'stem': expected 2 elements but got [4]");
+  EXPECT_EQ(error_of<Error>([&] { model(x); }), "Picky 'blocks.1.second': expected 3 elements but got [2]");
+  EXPECT_EQ(error_of<Error>([&] { model(Tensor::empty({4})); }), "Picky 'stem': expected 2 elements but got [4]");
 }
 
 TEST(ModuleErrorTest, AModuleAloneGivesItsTypeOnly) {
   Picky picky(2);
-  EXPECT_EQ(error_text([&] { picky(Tensor::empty({4})); }), "Picky: expected 2 elements but got [4]");
+  EXPECT_EQ(error_of<Error>([&] { picky(Tensor::empty({4})); }), "Picky: expected 2 elements but got [4]");
 }
 
 TEST(ModuleErrorTest, KeepsTheTypeAndTheText) {
@@ -134,13 +126,13 @@ TEST(ModuleErrorTest, PathsAreRightAfterCopiesAndMoves) {
   Model model;
   const std::string expected = "Picky 'blocks.1.second': expected 3 elements but got [2]";
   Model copy = model;
-  EXPECT_EQ(error_text([&] { copy(Tensor::empty({2})); }), expected);
+  EXPECT_EQ(error_of<Error>([&] { copy(Tensor::empty({2})); }), expected);
   Model moved = std::move(model);
-  EXPECT_EQ(error_text([&] { moved(Tensor::empty({2})); }), expected);
+  EXPECT_EQ(error_of<Error>([&] { moved(Tensor::empty({2})); }), expected);
   std::unique_ptr<Module> cloned = moved.clone();
-  EXPECT_EQ(error_text([&] { (*cloned)(Tensor::empty({2})); }), expected);
+  EXPECT_EQ(error_of<Error>([&] { (*cloned)(Tensor::empty({2})); }), expected);
   Sequential outer(std::move(moved));
-  EXPECT_EQ(error_text([&] { outer(Tensor::empty({2})); }),
+  EXPECT_EQ(error_of<Error>([&] { outer(Tensor::empty({2})); }),
             "Picky '0.blocks.1.second': expected 3 elements but got [2]");
 }
 
@@ -152,7 +144,8 @@ struct Shortcut : Module {
 
 TEST(ModuleErrorTest, FindsGrandchildrenThatWereCalledDirectly) {
   Shortcut model;
-  EXPECT_EQ(error_text([&] { model(Tensor::empty({4})); }), "Picky 'inner.second': expected 2 elements but got [4]");
+  EXPECT_EQ(error_of<Error>([&] { model(Tensor::empty({4})); }),
+            "Picky 'inner.second': expected 2 elements but got [4]");
 }
 
 struct SaysItsName : Module {
@@ -162,8 +155,8 @@ struct SaysItsName : Module {
 
 TEST(ModuleErrorTest, ANameThatIsThereAlreadyIsNotRepeated) {
   Sequential model(SaysItsName{});
-  EXPECT_EQ(error_text([&] { model(Tensor::empty({1})); }), "SaysItsName '0': expected something else");
-  EXPECT_EQ(error_text([&] { SaysItsName().forward(Tensor()); }), "SaysItsName: expected something else");
+  EXPECT_EQ(error_of<Error>([&] { model(Tensor::empty({1})); }), "SaysItsName '0': expected something else");
+  EXPECT_EQ(error_of<Error>([] { SaysItsName().forward(Tensor()); }), "SaysItsName: expected something else");
 }
 
 struct WithoutForward : Module {
@@ -172,7 +165,8 @@ struct WithoutForward : Module {
 
 TEST(ModuleErrorTest, AModuleWithoutForwardSaysSo) {
   WithoutForward module;
-  EXPECT_THAT(error_text([&] { module(Tensor::empty({1})); }), HasSubstr("WithoutForward: forward(x) is not defined"));
+  EXPECT_THAT(error_of<Error>([&] { module(Tensor::empty({1})); }),
+              HasSubstr("WithoutForward: forward(x) is not defined"));
 }
 
 TEST(ModuleTest, CopiesShareNothing) {
@@ -249,7 +243,7 @@ TEST(StateDictTest, KeepsTheOrderOfTheMembers) {
   EXPECT_FALSE(state.erase("z"));
   EXPECT_EQ(state.begin()->first, "a");
   EXPECT_EQ(state.find("m") - state.begin(), 1);
-  EXPECT_EQ(error_text([&] { state.at("q"); }), "StateDict: there is no entry 'q'");
+  EXPECT_EQ(error_of<Error>([&] { state.at("q"); }), "StateDict: there is no entry 'q'");
 }
 
 TEST(StateDictTest, RoundTrip) {
@@ -283,7 +277,7 @@ TEST(StateDictTest, NothingIsLoadedUnlessAllFits) {
   state.erase("first.seen");
   state["extra"] = Tensor::empty({1});
   state["second.scale"] = Tensor::empty({2, 2});
-  const std::string text = error_text([&] { into.load_state_dict(state); });
+  const std::string text = error_of<Error>([&] { into.load_state_dict(state); });
   EXPECT_EQ(text,
             "Block: load_state_dict: the state does not fit; nothing was loaded\n"
             "  of another shape: second.scale: expected [3] but got [2, 2]\n"

@@ -6,12 +6,13 @@
 #include <cmath>
 
 #include "tests/optim/optim_support.hpp"
+#include "tests/support/raises.hpp"
 #include "normgrad/core/base/random.hpp"
 
 namespace normgrad {
 namespace {
 
-using testing_support::error_text;
+using testing_support::error_of;
 using testing_support::kGradients;
 using testing_support::kStart;
 using testing_support::param_of;
@@ -139,10 +140,14 @@ TEST(AdamTest, GroupsAndErrors) {
   optimizer.step();
   EXPECT_NEAR(a.item(), 0.5, 1e-8);
   EXPECT_NEAR(b.item(), 0.75, 1e-8);
-  EXPECT_EQ(error_text([&] { Adam({a}, {.lr = -0.5}); }), "Adam: expected lr >= 0 but got -0.5");
-  EXPECT_EQ(error_text([&] { Adam({a}, {.betas = {0.9, 1.0}}); }), "Adam: expected betas in [0, 1) but got 0.9 and 1");
-  EXPECT_EQ(error_text([&] { AdamW({a}, {.eps = -1.0}); }), "AdamW: expected eps >= 0 but got -1");
-  EXPECT_EQ(error_text([&] { AdamW({a}, {.weight_decay = -1.0}); }), "AdamW: expected weight_decay >= 0 but got -1");
+  EXPECT_EQ(error_of<ValueError>([&] { Adam({a}, {.lr = -0.5}); }), "Adam: expected lr >= 0 but got -0.5");
+  EXPECT_EQ(error_of<ValueError>([&] {
+              Adam({a}, {.betas = {0.9, 1.0}});
+            }),
+            "Adam: expected betas in [0, 1) but got 0.9 and 1");
+  EXPECT_EQ(error_of<ValueError>([&] { AdamW({a}, {.eps = -1.0}); }), "AdamW: expected eps >= 0 but got -1");
+  EXPECT_EQ(error_of<ValueError>([&] { AdamW({a}, {.weight_decay = -1.0}); }),
+            "AdamW: expected weight_decay >= 0 but got -1");
 }
 
 TEST(AdamTest, StateGoesOnElsewhere) {

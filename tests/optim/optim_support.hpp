@@ -1,7 +1,6 @@
 // Parameters and gradients for the tests of optimizers.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "normgrad/core/autograd/tensor.hpp"
@@ -30,15 +29,5 @@ inline Tensor param_of(const std::vector<double>& values, DType dtype = kFloat64
 inline const std::vector<double> kStart = {0.5, -1.25, 2.0};
 inline const std::vector<std::vector<double>> kGradients = {
     {0.3, -0.7, 1.1}, {-0.2, 0.4, 0.9}, {0.6, 0.1, -1.3}, {0.05, -0.9, 0.2}};
-
-template <class F>
-std::string error_text(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 }  // namespace normgrad::testing_support

@@ -3,13 +3,14 @@
 #include <gtest/gtest.h>
 
 #include "tests/optim/optim_support.hpp"
+#include "tests/support/raises.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/base/random.hpp"
 
 namespace normgrad {
 namespace {
 
-using testing_support::error_text;
+using testing_support::error_of;
 using testing_support::kGradients;
 using testing_support::kStart;
 using testing_support::param_of;
@@ -118,18 +119,21 @@ TEST(SgdTest, ParametersWithoutGradientStay) {
 
 TEST(SgdTest, RefusesWhatCannotBe) {
   const Tensor param = param_of({1.0});
-  EXPECT_EQ(error_text([&] { SGD({param}, {.lr = -1.0}); }), "SGD: expected lr >= 0 but got -1");
-  EXPECT_EQ(error_text([&] { SGD({param}, {.momentum = -0.5}); }), "SGD: expected momentum >= 0 but got -0.5");
-  EXPECT_EQ(error_text([&] { SGD({param}, {.weight_decay = -0.5}); }), "SGD: expected weight_decay >= 0 but got -0.5");
-  EXPECT_EQ(error_text([&] { SGD({param}, {.nesterov = true}); }),
+  EXPECT_EQ(error_of<ValueError>([&] { SGD({param}, {.lr = -1.0}); }), "SGD: expected lr >= 0 but got -1");
+  EXPECT_EQ(error_of<ValueError>([&] { SGD({param}, {.momentum = -0.5}); }),
+            "SGD: expected momentum >= 0 but got -0.5");
+  EXPECT_EQ(error_of<ValueError>([&] { SGD({param}, {.weight_decay = -0.5}); }),
+            "SGD: expected weight_decay >= 0 but got -0.5");
+  EXPECT_EQ(error_of<ValueError>([&] { SGD({param}, {.nesterov = true}); }),
             "SGD: nesterov needs momentum > 0 and dampening = 0 but got momentum 0 and dampening 0");
-  EXPECT_EQ(error_text([&] { SGD(std::vector<Tensor>{}); }), "SGD: expected parameters but got an empty list");
-  EXPECT_EQ(error_text([&] { SGD({param, param}); }), "SGD: parameter 1 of shape [1] is there already");
-  EXPECT_EQ(error_text([&] { SGD({Tensor()}); }), "SGD: parameter 0 is undefined");
-  EXPECT_EQ(error_text([&] { SGD({Tensor::empty({2}, kInt64)}); }),
+  EXPECT_EQ(error_of<ValueError>([&] { SGD(std::vector<Tensor>{}); }),
+            "SGD: expected parameters but got an empty list");
+  EXPECT_EQ(error_of<ValueError>([&] { SGD({param, param}); }), "SGD: parameter 1 of shape [1] is there already");
+  EXPECT_EQ(error_of<ValueError>([&] { SGD({Tensor()}); }), "SGD: parameter 0 is undefined");
+  EXPECT_EQ(error_of<ValueError>([&] { SGD({Tensor::empty({2}, kInt64)}); }),
             "SGD: expected floating point parameters but parameter 0 is int64");
   SGD optimizer({param});
-  EXPECT_EQ(error_text([&] {
+  EXPECT_EQ(error_of<ValueError>([&] {
               optimizer.add_param_group({{param}, {}});
             }),
             "SGD: parameter 0 of shape [1] is there already");
@@ -161,7 +165,7 @@ TEST(SgdTest, StateGoesOnElsewhere) {
   wrong.erase("state.0.step");
   wrong["state.0.momentum_buffer"] = tensor_of({1.0});
   wrong["state.1.step"] = tensor_of({1.0});
-  EXPECT_EQ(error_text([&] { second.load_state_dict(wrong); }),
+  EXPECT_EQ(error_of<ValueError>([&] { second.load_state_dict(wrong); }),
             "SGD: load_state_dict: the state does not fit; nothing was loaded\n"
             "  missing: state.0.step\n"
             "  of another shape: state.0.momentum_buffer: expected [3] but got [1]\n"
