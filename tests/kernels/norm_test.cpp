@@ -1,0 +1,421 @@
+#include "normgrad/core/kernels/norm.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "tests/support/reference_norms.hpp"
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/base/simd.hpp"
+
+namespace normgrad {
+namespace {
+
+using kernels::ChannelGeometry;
+using kernels::RowGeometry;
+using tests::Reals;
+using tests::ReferenceNorm;
+using tests::ReferenceResult;
+
+std::int64_t elements(const RowGeometry& g) { return g.rows * g.length(); }
+std::int64_t elements(const ChannelGeometry& g) { return g.count() * g.channels; }
+std::int64_t params(const RowGeometry& g) { return g.params(); }
+std::int64_t params(const ChannelGeometry& g) { return g.channels; }
+std::int64_t sets(const RowGeometry& g) { return g.rows; }
+std::int64_t sets(const ChannelGeometry& g) { return g.channels; }
+
+ReferenceNorm reference(const RowGeometry& g, double eps, bool centre) {
+  return {elements(g),
+          g.rows,
+          g.params(),
+          [g](std::int64_t i) { return i / g.length(); },
+          [g](std::int64_t i) { return i / g.length() % g.cycle * g.per_row + i % g.length() / g.span; },
+          eps,
+          centre};
+}
+ReferenceNorm reference(const ChannelGeometry& g, double eps, bool centre) {
+  const auto channel = [g](std::int64_t i) { return i / g.spatial % g.channels; };
+  return {elements(g), g.channels, g.channels, channel, channel, eps, centre};
+}
+
+template <class T>
+struct Data {
+  std::vector<T> x, gy, gamma, beta;
+};
+
+template <class T, class Geometry>
+Data<T> random_data(const Geometry& g, double mean = 3.0, double std = 0.2, unsigned seed = 1) {
+  std::mt19937 engine(seed);
+  std::normal_distribution<double> normal;
+  const auto draw = [&](std::int64_t n, double m, double s) {
+    std::vector<T> values(static_cast<std::size_t>(n));
+    std::generate(values.begin(), values.end(), [&] { return static_cast<T>(m + s * normal(engine)); });
+    return values;
+  };
+  return {draw(elements(g), mean, std), draw(elements(g), 0, 1), draw(params(g), 0.3, 1), draw(params(g), 0, 1)};
+}
+
+template <class T>
+struct Result {
+  std::vector<T> y, gx, ggamma, gbeta;
+  std::vector<double> mean, rstd, var;
+  friend bool operator==(const Result&, const Result&) = default;
+};
+
+template <class T>
+const T* pointer(const std::vector<T>& values, bool present) {
+  return present ? values.data() : nullptr;
+}
+
+template <class T, class Geometry>
+Result<T> run(const Geometry& g, const Data<T>& d, double eps, bool centre = true, bool scale = true,
+              bool shift = true) {
+  const T nan = std::numeric_limits<T>::quiet_NaN();
+  const auto n = static_cast<std::size_t>(elements(g));
+  const auto s = static_cast<std::size_t>(sets(g));
+  const auto p = static_cast<std::size_t>(params(g));
+  Result<T> r{std::vector<T>(n, nan),     std::vector<T>(n, nan),      std::vector<T>(p, nan),
+              std::vector<T>(p, nan),     std::vector<double>(s, nan), std::vector<double>(s, nan),
+              std::vector<double>(s, nan)};
+  const T* gamma = pointer(d.gamma, scale);
+  kernels::norm_forward<T>(g, {d.x.data(), gamma, pointer(d.beta, shift), eps, centre, r.y.data(), r.mean.data(),
+                               r.rstd.data(), r.var.data()});
+  kernels::norm_backward<T>(g, {d.gy.data(), d.x.data(), gamma, r.mean.data(), r.rstd.data(), centre, r.gx.data(),
+                                r.ggamma.data(), r.gbeta.data()});
+  return r;
+}
+
+template <class T>
+long double largest(const std::vector<T>& values) {
+  long double m = 0;
+  for (const T v : values) {
+    m = std::max(m, std::fabs(static_cast<long double>(v)));
+  }
+  return m;
+}
+
+template <class T>
+testing::AssertionResult near(const char* what, const std::vector<T>& actual, const Reals& expected,
+                              long double tolerance) {
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    if (!(std::fabs(static_cast<long double>(actual[i]) - expected[i]) <= tolerance)) {
+      return testing::AssertionFailure() << what << "[" << i << "] is " << actual[i] << ", expected "
+                                         << static_cast<double>(expected[i]) << " +- "
+                                         << static_cast<double>(tolerance);
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+// Rounding of a few units in the last place of the largest term of each sum: `units` of them.
+template <class T, class Geometry>
+void expect_agrees(const Geometry& g, Data<T> d, double eps, bool centre = true, bool scale = true, bool shift = true,
+                   long double units = 16) {
+  if (!scale) {
+    std::fill(d.gamma.begin(), d.gamma.end(), T(1));
+  }
+  if (!shift) {
+    std::fill(d.beta.begin(), d.beta.end(), T(0));
+  }
+  const Result<T> r = run(g, d, eps, centre, scale, shift);
+  const ReferenceResult e = tests::reference_norm(reference(g, eps, centre), d.x, d.gy, d.gamma, d.beta);
+  const long double ulp = units * std::numeric_limits<T>::epsilon();
+  const long double xhat = std::sqrt(static_cast<long double>(elements(g)) / static_cast<long double>(sets(g)));
+  // Statistics are rounded as doubles: what that does to xhat grows with |mean| / std.
+  const long double of_xhat = ulp * xhat + 0x1p-51L * largest(d.x) * largest(e.rstd);
+  const long double g_scale = largest(d.gy) * largest(d.gamma);
+  const long double terms = 1 + std::sqrt(static_cast<long double>(elements(g)) / static_cast<long double>(params(g)));
+  EXPECT_TRUE(near("y", r.y, e.y, of_xhat * largest(d.gamma) + ulp * largest(d.beta)));
+  EXPECT_TRUE(near("mean", r.mean, e.mean, ulp * std::sqrt(largest(e.var)) + 0x1p-52L * largest(d.x)));
+  EXPECT_TRUE(near("var", r.var, e.var, ulp * largest(e.var)));
+  EXPECT_TRUE(near("gx", r.gx, e.gx, g_scale * largest(e.rstd) * (2 * ulp + of_xhat)));
+  EXPECT_TRUE(near("ggamma", r.ggamma, e.ggamma, of_xhat * largest(d.gy) * terms));
+  EXPECT_TRUE(near("gbeta", r.gbeta, e.gbeta, ulp * largest(d.gy) * terms));
+}
+
+template <class T>
+class NormKernelTest : public testing::Test {
+ protected:
+  void TearDown() override { set_simd_level(before_); }
+
+  template <class F>
+  void for_each_level(F f) {
+    for (const SimdLevel level : {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
+      if (simd_supported(level)) {
+        SCOPED_TRACE(simd_name(level));
+        set_simd_level(level);
+        f();
+      }
+    }
+  }
+
+ private:
+  SimdLevel before_ = simd_level();
+};
+using Reals32And64 = testing::Types<float, double>;
+TYPED_TEST_SUITE(NormKernelTest, Reals32And64);
+
+TYPED_TEST(NormKernelTest, RowsWithAParameterPerElement) {
+  this->for_each_level([&] {
+    for (std::int64_t length = 1; length <= 67; ++length) {
+      for (const std::int64_t rows : {1, 5, 37}) {
+        SCOPED_TRACE(testing::Message() << rows << " rows of " << length);
+        const RowGeometry g{rows, 1, length, 1};
+        expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5);
+      }
+    }
+  });
+}
+
+TYPED_TEST(NormKernelTest, RowsWithAParameterPerSpan) {
+  this->for_each_level([&] {
+    for (std::int64_t span = 1; span <= 67; ++span) {
+      for (const RowGeometry g : {RowGeometry{6, 3, 1, span}, RowGeometry{4, 2, 3, span}, RowGeometry{3, 1, 5, span}}) {
+        SCOPED_TRACE(testing::Message() << "cycle " << g.cycle << ", " << g.per_row << " spans of " << span);
+        expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5);
+      }
+    }
+  });
+}
+
+TYPED_TEST(NormKernelTest, Channels) {
+  this->for_each_level([&] {
+    for (std::int64_t spatial = 1; spatial <= 67; spatial += spatial < 20 ? 1 : 5) {
+      for (const ChannelGeometry g : {ChannelGeometry{1, 3, spatial}, ChannelGeometry{4, 2, spatial}}) {
+        SCOPED_TRACE(testing::Message() << g.batch << " x " << g.channels << " x " << spatial);
+        expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5);
+      }
+    }
+  });
+}
+
+TYPED_TEST(NormKernelTest, ChannelsOfOnePosition) {
+  this->for_each_level([&] {
+    for (std::int64_t channels = 1; channels <= 67; ++channels) {
+      for (const std::int64_t batch : {2, 3, 5, 16, 39}) {
+        SCOPED_TRACE(testing::Message() << batch << " x " << channels);
+        const ChannelGeometry g{batch, channels, 1};
+        expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5);
+      }
+    }
+    const ChannelGeometry wide{9, 1100, 1};
+    expect_agrees<TypeParam>(wide, random_data<TypeParam>(wide), 1e-5);
+  });
+}
+
+TYPED_TEST(NormKernelTest, WithoutCentreAndWithoutParameters) {
+  this->for_each_level([&] {
+    for (const bool centre : {false, true}) {
+      for (const bool scale : {false, true}) {
+        for (const bool shift : {false, true}) {
+          SCOPED_TRACE(testing::Message() << centre << scale << shift);
+          const RowGeometry elementwise{5, 1, 37, 1};
+          expect_agrees<TypeParam>(elementwise, random_data<TypeParam>(elementwise), 1e-5, centre, scale, shift);
+          const RowGeometry groups{8, 4, 3, 21};
+          expect_agrees<TypeParam>(groups, random_data<TypeParam>(groups), 1e-5, centre, scale, shift);
+          const ChannelGeometry columns{11, 37, 1};
+          expect_agrees<TypeParam>(columns, random_data<TypeParam>(columns), 1e-5, centre, scale, shift);
+          const ChannelGeometry planes{3, 5, 29};
+          expect_agrees<TypeParam>(planes, random_data<TypeParam>(planes), 1e-5, centre, scale, shift);
+        }
+      }
+    }
+  });
+}
+
+TYPED_TEST(NormKernelTest, ManyElements) {
+  const RowGeometry rows{700, 1, 300, 1};
+  expect_agrees<TypeParam>(rows, random_data<TypeParam>(rows), 1e-5);
+  const RowGeometry groups{64, 4, 8, 196};
+  expect_agrees<TypeParam>(groups, random_data<TypeParam>(groups), 1e-5);
+  const ChannelGeometry planes{16, 6, 784};
+  expect_agrees<TypeParam>(planes, random_data<TypeParam>(planes), 1e-5);
+  const ChannelGeometry columns{3000, 70, 1};
+  expect_agrees<TypeParam>(columns, random_data<TypeParam>(columns), 1e-5);
+}
+
+// Deviations of -1, 0 and 1 with variance 3/4 and eps 1/4: rstd is 1 and every step is exact.
+template <class T>
+Data<T> exact_data(std::int64_t sets_of_x, std::int64_t m, std::int64_t num_params, const ReferenceNorm& norm) {
+  Data<T> d{std::vector<T>(static_cast<std::size_t>(sets_of_x * m)), {}, {}, {}};
+  d.gy.resize(d.x.size());
+  std::vector<std::int64_t> seen(static_cast<std::size_t>(sets_of_x));
+  for (std::size_t i = 0; i < d.x.size(); ++i) {
+    const auto set = static_cast<std::size_t>(norm.set_of(static_cast<std::int64_t>(i)));
+    const std::int64_t k = seen[set]++ % 8;
+    d.x[i] = static_cast<T>(64 + (k < 3 ? 1 : k < 6 ? -1 : 0));
+    d.gy[i] = static_cast<T>(static_cast<std::int64_t>(i * 7 % 16) - 8);
+  }
+  for (std::int64_t p = 0; p < num_params; ++p) {
+    d.gamma.push_back(static_cast<T>(p % 5 - 2));
+    d.beta.push_back(static_cast<T>(p % 3));
+  }
+  return d;
+}
+
+template <class T, class Geometry>
+void expect_exact(const Geometry& g) {
+  const ReferenceNorm norm = reference(g, 0.25, true);
+  const Data<T> d = exact_data<T>(sets(g), elements(g) / sets(g), params(g), norm);
+  const Result<T> r = run(g, d, 0.25);
+  const ReferenceResult e = tests::reference_norm(norm, d.x, d.gy, d.gamma, d.beta);
+  const auto same = [](const auto& actual, const Reals& expected) {
+    return std::equal(actual.begin(), actual.end(), expected.begin(), expected.end(),
+                      [](auto a, long double b) { return static_cast<long double>(a) == b; });
+  };
+  EXPECT_TRUE(same(r.y, e.y) && same(r.mean, e.mean) && same(r.rstd, e.rstd) && same(r.var, e.var));
+  EXPECT_TRUE(same(r.gx, e.gx));
+  EXPECT_TRUE(same(r.ggamma, e.ggamma) && same(r.gbeta, e.gbeta));
+}
+
+TYPED_TEST(NormKernelTest, ExactDataGivesExactResults) {
+  this->for_each_level([&] {
+    expect_exact<TypeParam>(RowGeometry{5, 1, 64, 1});
+    expect_exact<TypeParam>(RowGeometry{6, 2, 4, 32});
+    expect_exact<TypeParam>(RowGeometry{6, 3, 1, 128});
+    expect_exact<TypeParam>(ChannelGeometry{16, 35, 1});
+    expect_exact<TypeParam>(ChannelGeometry{4, 3, 32});
+  });
+}
+
+TYPED_TEST(NormKernelTest, ConstantSetsGiveBetaExactly) {
+  this->for_each_level([&] {
+    for (const double value : {0.1, -7.3, 1e6 + 0.1, 3e7, 1e30, 1e-30, 0.0}) {
+      SCOPED_TRACE(value);
+      const auto check = [&](const auto& g) {
+        Data<TypeParam> d = random_data<TypeParam>(g);
+        std::fill(d.x.begin(), d.x.end(), static_cast<TypeParam>(value));
+        const Result<TypeParam> r = run(g, d, 1e-5);
+        const ReferenceNorm norm = reference(g, 1e-5, true);
+        for (std::size_t i = 0; i < r.y.size(); ++i) {
+          ASSERT_EQ(r.y[i], d.beta[static_cast<std::size_t>(norm.param_of(static_cast<std::int64_t>(i)))]);
+          ASSERT_TRUE(std::isfinite(r.gx[i]));
+        }
+        for (const double v : r.var) {
+          ASSERT_EQ(v, 0.0);
+        }
+        for (const TypeParam v : r.ggamma) {
+          ASSERT_EQ(v, TypeParam(0));
+        }
+      };
+      check(RowGeometry{3, 1, 1000, 1});
+      check(RowGeometry{4, 2, 3, 111});
+      check(ChannelGeometry{7, 3, 333});
+      check(ChannelGeometry{777, 19, 1});
+    }
+  });
+}
+
+// |mean| / std from 0 to 1e6 in float32: the error against long double on the very same values does not grow.
+TEST(NormPrecisionTest, LargeMeansCostNoDigitsInFloat32) {
+  for (const double ratio : {0.0, 1.0, 1e2, 1e3, 1e4, 1e5, 1e6}) {
+    SCOPED_TRACE(ratio);
+    const auto check = [&](const auto& g) {
+      const Data<float> d = random_data<float>(g, ratio, 1.0);
+      expect_agrees<float>(g, d, 1e-5);
+    };
+    check(RowGeometry{4, 1, 1024, 1});
+    check(RowGeometry{8, 4, 2, 196});
+    check(ChannelGeometry{8, 3, 784});
+    check(ChannelGeometry{500, 33, 1});
+  }
+}
+
+TEST(NormPrecisionTest, HugeAndTinyValuesInFloat32) {
+  for (const double scale : {1e30, 1e25, 1e-30}) {
+    for (const double eps : {1e-5, 1e-70}) {
+      SCOPED_TRACE(testing::Message() << scale << ", eps " << eps);
+      const auto check = [&](const auto& g) {
+        Data<float> d = random_data<float>(g, 0.5 * scale, scale);
+        const Result<float> r = run(g, d, eps);
+        const ReferenceResult e = tests::reference_norm(reference(g, eps, true), d.x, d.gy, d.gamma, d.beta);
+        EXPECT_TRUE(near("y", r.y, e.y, 1e-5L * largest(e.y)));
+        EXPECT_TRUE(near("gx", r.gx, e.gx, 1e-5L * largest(e.gx)));
+        EXPECT_TRUE(near("ggamma", r.ggamma, e.ggamma, 1e-5L * (1 + largest(e.ggamma))));
+      };
+      check(RowGeometry{3, 1, 100, 1});
+      check(RowGeometry{4, 2, 3, 40});
+      check(ChannelGeometry{4, 3, 50});
+      check(ChannelGeometry{30, 20, 1});
+    }
+  }
+}
+
+// pytorch#51102: four values around 2000 gave variances up to 48425 instead of 1.
+TEST(NormPrecisionTest, PyTorch51102FourValuesAround2000) {
+  const RowGeometry g{64, 1, 4, 1};
+  expect_agrees<float>(g, random_data<float>(g, 2000.0, 1.0), 1e-5);
+}
+
+TYPED_TEST(NormKernelTest, OnlyWhatIsWantedIsWritten) {
+  const RowGeometry g{6, 3, 2, 19};
+  const Data<TypeParam> d = random_data<TypeParam>(g);
+  const Result<TypeParam> all = run(g, d, 1e-5);
+  for (int wanted = 0; wanted < 8; ++wanted) {
+    std::vector<TypeParam> gx(all.gx.size()), ggamma(all.ggamma.size()), gbeta(all.gbeta.size());
+    kernels::norm_backward<TypeParam>(
+        g, {d.gy.data(), d.x.data(), d.gamma.data(), all.mean.data(), all.rstd.data(), true,
+            (wanted & 1) != 0 ? gx.data() : nullptr, (wanted & 2) != 0 ? ggamma.data() : nullptr,
+            (wanted & 4) != 0 ? gbeta.data() : nullptr});
+    EXPECT_EQ(gx, (wanted & 1) != 0 ? all.gx : std::vector<TypeParam>(all.gx.size()));
+    EXPECT_EQ(ggamma, (wanted & 2) != 0 ? all.ggamma : std::vector<TypeParam>(all.ggamma.size()));
+    EXPECT_EQ(gbeta, (wanted & 4) != 0 ? all.gbeta : std::vector<TypeParam>(all.gbeta.size()));
+  }
+}
+
+TYPED_TEST(NormKernelTest, GivenStatistics) {
+  this->for_each_level([&] {
+    for (const ChannelGeometry g : {ChannelGeometry{5, 37, 1}, ChannelGeometry{3, 4, 21}, ChannelGeometry{2, 3, 1}}) {
+      const Data<TypeParam> d = random_data<TypeParam>(g);
+      std::vector<double> mean(static_cast<std::size_t>(g.channels)), rstd(mean.size());
+      for (std::size_t c = 0; c < mean.size(); ++c) {
+        mean[c] = 2.9 + 0.01 * static_cast<double>(c);
+        rstd[c] = 3.0 + 0.1 * static_cast<double>(c);
+      }
+      std::vector<TypeParam> y(d.x.size()), gx(d.x.size()), ggamma(mean.size()), gbeta(mean.size());
+      kernels::norm_apply<TypeParam>(
+          g, {d.x.data(), d.gamma.data(), d.beta.data(), 1e-5, true, y.data(), mean.data(), rstd.data(), nullptr});
+      kernels::norm_apply_backward<TypeParam>(g, {d.gy.data(), d.x.data(), d.gamma.data(), mean.data(), rstd.data(),
+                                                  true, gx.data(), ggamma.data(), gbeta.data()});
+      Reals ey(y.size()), egx(y.size()), eggamma(mean.size()), egbeta(mean.size());
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const std::size_t c = i / static_cast<std::size_t>(g.spatial) % mean.size();
+        const long double xhat = (static_cast<long double>(d.x[i]) - mean[c]) * rstd[c];
+        ey[i] = xhat * d.gamma[c] + d.beta[c];
+        egx[i] = static_cast<long double>(d.gy[i]) * d.gamma[c] * rstd[c];
+        eggamma[c] += d.gy[i] * xhat;
+        egbeta[c] += d.gy[i];
+      }
+      const long double ulp = 16 * std::numeric_limits<TypeParam>::epsilon();
+      EXPECT_TRUE(near("y", y, ey, ulp * (1 + largest(ey))));
+      EXPECT_TRUE(near("gx", gx, egx, ulp * largest(egx)));
+      EXPECT_TRUE(near("ggamma", ggamma, eggamma, ulp * 40));
+      EXPECT_TRUE(near("gbeta", gbeta, egbeta, ulp * 40));
+    }
+  });
+}
+
+TYPED_TEST(NormKernelTest, SameBitsForAnyNumberOfThreads) {
+  const int before = get_num_threads();
+  const auto check = [](const auto& g) {
+    const Data<TypeParam> d = random_data<TypeParam>(g);
+    set_num_threads(1);
+    const Result<TypeParam> one = run(g, d, 1e-5);
+    for (const int threads : {2, 4}) {
+      set_num_threads(threads);
+      EXPECT_TRUE(run(g, d, 1e-5) == one) << threads << " threads";
+    }
+  };
+  check(RowGeometry{900, 1, 130, 1});
+  check(RowGeometry{160, 8, 4, 196});
+  check(ChannelGeometry{16, 24, 784});
+  check(ChannelGeometry{600, 300, 1});
+  set_num_threads(before);
+}
+
+}  // namespace
+}  // namespace normgrad
