@@ -1,0 +1,224 @@
+// What the norm layers say to wrong uses: every line of tests/fixtures/parity/errors.jsonl, and the options.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/raises.hpp"
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/layers/norm/batch_norm.hpp"
+#include "normgrad/layers/norm/group_norm.hpp"
+#include "normgrad/layers/norm/instance_norm.hpp"
+#include "normgrad/layers/norm/layer_norm.hpp"
+#include "normgrad/layers/norm/local_response_norm.hpp"
+#include "normgrad/layers/norm/registry.hpp"
+#include "normgrad/layers/norm/rms_norm.hpp"
+
+namespace normgrad {
+namespace {
+
+using nlohmann::json;
+using testing_support::error_of;
+
+Shape shape_from(const json& sizes) { return {sizes.get<std::vector<std::int64_t>>()}; }
+
+template <class Options>
+Options options_from(const json& kwargs, Options options) {
+  options.eps = kwargs.value("eps", options.eps);
+  options.momentum = Momentum(kwargs.value("momentum", 0.1));
+  options.affine = kwargs.value("affine", options.affine.scale());
+  options.track_running_stats = kwargs.value("track_running_stats", options.track_running_stats);
+  return options;
+}
+
+std::unique_ptr<Module> make(const std::string& layer, const json& args, const json& kwargs) {
+  const auto number = [&](std::size_t i) { return args.at(i).get<std::int64_t>(); };
+  if (layer == "BatchNorm1d") {
+    return std::make_unique<BatchNorm1d>(number(0), options_from(kwargs, BatchNormOptions()));
+  }
+  if (layer == "BatchNorm2d") {
+    return std::make_unique<BatchNorm2d>(number(0), options_from(kwargs, BatchNormOptions()));
+  }
+  if (layer == "BatchNorm3d") {
+    return std::make_unique<BatchNorm3d>(number(0), options_from(kwargs, BatchNormOptions()));
+  }
+  if (layer == "InstanceNorm1d") {
+    return std::make_unique<InstanceNorm1d>(number(0), options_from(kwargs, InstanceNormOptions()));
+  }
+  if (layer == "InstanceNorm2d") {
+    return std::make_unique<InstanceNorm2d>(number(0), options_from(kwargs, InstanceNormOptions()));
+  }
+  if (layer == "InstanceNorm3d") {
+    return std::make_unique<InstanceNorm3d>(number(0), options_from(kwargs, InstanceNormOptions()));
+  }
+  if (layer == "LayerNorm") {
+    return std::make_unique<LayerNorm>(shape_from(args.at(0)));
+  }
+  if (layer == "RMSNorm") {
+    return std::make_unique<RMSNorm>(shape_from(args.at(0)));
+  }
+  if (layer == "GroupNorm") {
+    return std::make_unique<GroupNorm>(number(0), number(1));
+  }
+  EXPECT_EQ(layer, "LocalResponseNorm");
+  return std::make_unique<LocalResponseNorm>(number(0));
+}
+
+TEST(NormErrorTest, EveryLineOfTheFixture) {
+  // In the order of the lines; "" where the use is right.
+  const std::vector<std::string> expected = {
+      "LayerNorm: layer_norm: expected an input [*, 6, 3] for normalized_shape [6, 3] but got [8, 6, 3, 4]",
+      "LayerNorm: layer_norm: expected an input [*, 4] for normalized_shape [4] but got [2, 3]",
+      "LayerNorm: layer_norm: expected an input [*, 2, 3, 4] for normalized_shape [2, 3, 4] but got [3, 4]",
+      "LayerNorm: expected a normalized_shape of at least 1 dimension but got []",
+      "RMSNorm: rms_norm: expected an input [*, 6, 3] for normalized_shape [6, 3] but got [8, 6, 3, 4]",
+      "GroupNorm: expected num_channels divisible by num_groups but got 4 channels and 3 groups",
+      "GroupNorm: expected an input [N, 4, *] of at least 2 dimensions but got [2, 6, 2, 2]",
+      "GroupNorm: expected an input [N, 4, *] of at least 2 dimensions but got [4]",
+      "GroupNorm: expected num_groups > 0 but got 0",
+      "GroupNorm: expected more than 1 value per group but got [1, 4] with 4 groups",
+      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [4, 2], which has 2 channels",
+      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [4, 3, 2, 2]",
+      "BatchNorm1d: expected more than 1 value per channel to take batch statistics of (training mode) but got [1, 3]; "
+      "use larger batches (leave out the last one), eval() with running statistics, or {.single_value = "
+      "SingleValue::use_running}",
+      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [3]",
+      "BatchNorm2d: expected a 4-D input [N, 3, H, W] but got [4, 3]",
+      "BatchNorm2d: expected a 4-D input [N, 3, H, W] but got [4, 2, 5, 5], which has 2 channels",
+      "BatchNorm2d: expected more than 1 value per channel to take batch statistics of (training mode) but got [1, 3, "
+      "1, 1]; use larger batches (leave out the last one), eval() with running statistics, or {.single_value = "
+      "SingleValue::use_running}",
+      "",
+      "BatchNorm3d: expected a 5-D input [N, 3, D, H, W] but got [4, 3, 2, 2]",
+      "InstanceNorm1d: expected a 3-D input [N, 3, L] or a 2-D input [3, L] but got [4, 3], which has 4 channels",
+      "InstanceNorm1d: expected a 3-D input [N, 3, L] or a 2-D input [3, L] but got [4, 2, 5], which has 2 channels",
+      "InstanceNorm1d: expected more than 1 value per sample and channel to take batch statistics of (training mode) "
+      "but "
+      "got [4, 3, 1]; use larger batches (leave out the last one), eval() with running statistics, or {.single_value = "
+      "SingleValue::use_running}",
+      "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 3]",
+      "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 2, 5, 5], which has 2 "
+      "channels",
+      "InstanceNorm2d: expected more than 1 value per sample and channel to take batch statistics of (training mode) "
+      "but "
+      "got [4, 3, 1, 1]; use larger batches (leave out the last one), eval() with running statistics, or "
+      "{.single_value "
+      "= SingleValue::use_running}",
+      "InstanceNorm3d: expected a 5-D input [N, 3, D, H, W] or a 4-D input [3, D, H, W] but got [4, 3, 2]",
+      "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 2, 5, 5], which has 2 "
+      "channels",
+      "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 2, 5, 5], which has 2 "
+      "channels",
+      "LocalResponseNorm: expected size > 0 but got 0",
+      "LocalResponseNorm: local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got [2, 3]",
+      "LocalResponseNorm: local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got [3]",
+      "BatchNorm2d: expected num_features > 0 but got -1",
+      "GroupNorm: expected num_channels > 0 but got -4",
+      "GroupNorm: expected num_groups > 0 but got -2",
+      "BatchNorm1d: expected num_features > 0 but got 0",
+      "LayerNorm: expected a normalized_shape of positive sizes but got [0]",
+      "BatchNorm2d: expected eps > 0 but got -1",
+      "BatchNorm2d: expected momentum, the weight of a new batch, in [0, 1] but got 2"};
+  std::ifstream file(NORMGRAD_SOURCE_DIR "/tests/fixtures/parity/errors.jsonl");
+  std::string line;
+  std::size_t i = 0;
+  while (std::getline(file, line)) {
+    ASSERT_LT(i, expected.size());
+    const json use = json::parse(line);
+    std::string told;
+    try {
+      const std::unique_ptr<Module> layer = make(use.at("layer"), use.at("args"), use.at("kwargs"));
+      (*layer)(zeros(shape_from(use.at("input_shape"))));
+    } catch (const Error& error) {
+      told = error.what();
+    }
+    EXPECT_EQ(told, expected[i]) << line;
+    ++i;
+  }
+  EXPECT_EQ(i, expected.size());
+}
+
+TEST(NormErrorTest, ErrorsNameThePathInTheModel) {
+  struct Features : Module {
+    BatchNorm2d norm1{32};
+    NORMGRAD_MEMBERS(Features, norm1)
+    Tensor forward(const Tensor& x) override { return norm1(x); }
+  };
+  struct Net : Module {
+    Features features;
+    NORMGRAD_MEMBERS(Net, features)
+    Tensor forward(const Tensor& x) override { return features(x); }
+  } net;
+  EXPECT_EQ(error_of<ShapeError>([&] {
+              net(zeros({64, 16, 14, 14}));
+            }),
+            "BatchNorm2d 'features.norm1': expected a 4-D input [N, 32, H, W] but got [64, 16, 14, 14], which has 16 "
+            "channels");
+}
+
+TEST(NormErrorTest, OptionsAreRefusedAtConstruction) {
+  EXPECT_EQ(error_of<ValueError>([] { BatchNorm1d(3, {.eps = 0.0}); }), "BatchNorm1d: expected eps > 0 but got 0");
+  EXPECT_EQ(error_of<ValueError>([] { BatchNorm1d(3, {.momentum = -0.1}); }),
+            "BatchNorm1d: expected momentum, the weight of a new batch, in [0, 1] but got -0.1");
+  EXPECT_EQ(error_of<ValueError>([] { InstanceNorm1d(0); }), "InstanceNorm1d: expected num_features > 0 but got 0");
+  EXPECT_EQ(error_of<ValueError>(
+                [] { BatchNorm1d(3, {.track_running_stats = false, .single_value = SingleValue::use_running}); }),
+            "BatchNorm1d: expected track_running_stats = true for SingleValue::use_running but got false");
+  EXPECT_EQ(error_of<ValueError>([] { LayerNorm(4, {.eps = -1e-5}); }), "LayerNorm: expected eps > 0 but got -1e-05");
+  EXPECT_EQ(error_of<ValueError>([] { RMSNorm(4, {.eps = 0.0}); }), "RMSNorm: expected eps > 0 but got 0");
+  EXPECT_EQ(error_of<ValueError>([] { GroupNorm(2, 4, {.eps = 0.0}); }), "GroupNorm: expected eps > 0 but got 0");
+  EXPECT_EQ(error_of<ValueError>([] {
+              LayerNorm({3, 4}, {.axes = {1}});
+            }),
+            "LayerNorm: expected as many axes as normalized_shape [3, 4] has but got 1");
+  EXPECT_EQ(error_of<ValueError>([] { BatchNorm1d(3, {.track_running_stats = false}).freeze(); }),
+            "BatchNorm1d: freeze: expected a layer with running statistics but track_running_stats is false");
+  EXPECT_EQ(
+      error_of<ValueError>([] { BatchNorm1d(3, {.track_running_stats = false}).set_statistics(Statistics::running); }),
+      "BatchNorm1d: set_statistics: expected a layer with running statistics but track_running_stats is false");
+}
+
+TEST(NormErrorTest, DtypesThatDoNotFit) {
+  EXPECT_EQ(error_of<DTypeError>([] {
+              BatchNorm1d(3)(zeros({2, 3}, {.dtype = kFloat64}));
+            }),
+            "BatchNorm1d: expected an input of dtype float32 but got float64; convert with to()");
+  EXPECT_EQ(error_of<DTypeError>([] {
+              BatchNorm1d(3, {.affine = false})(zeros({2, 3}, {.dtype = kFloat64}));
+            }),
+            "BatchNorm1d: expected an input of dtype float32 but got float64; convert with to()");
+  EXPECT_EQ(error_of<DTypeError>([] {
+              LayerNorm(3)(zeros({2, 3}, {.dtype = kInt64}));
+            }),
+            "LayerNorm: layer_norm: expected a float32 or float64 input but got int64");
+}
+
+TEST(NormErrorTest, OneValueTellsTheMode) {
+  BatchNorm1d norm(3, {.track_running_stats = false});
+  norm.eval();
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                norm(zeros({1, 3}));
+              }),
+              testing::HasSubstr("(track_running_stats is false) but got [1, 3]"));
+}
+
+TEST(NormErrorTest, TheRegistrySaysWhatItKnows) {
+  EXPECT_EQ(error_of<ValueError>([] { make_norm("btach", {.num_features = 4}); }),
+            "make_norm: expected one of none, batch, layer, instance, group, rms but got \"btach\"");
+  EXPECT_EQ(error_of<ValueError>([] { make_norm("group:x", {.num_features = 4}); }),
+            "make_norm: expected a number of groups, as in \"group:8\", but got \"group:x\"");
+  EXPECT_EQ(error_of<ValueError>([] { make_norm("batch:2", {.num_features = 4}); }),
+            "make_norm: expected \"batch\" without an argument but got \"batch:2\"");
+  EXPECT_EQ(error_of<ValueError>([] { make_norm("group:3", {.num_features = 4}); }),
+            "GroupNorm: expected num_channels divisible by num_groups but got 4 channels and 3 groups");
+  EXPECT_EQ(
+      error_of<ValueError>([] { make_norm("instance", {.num_features = 4}); }),
+      "make_norm: instance needs positions to take statistics over, and features [N, C] have one value per sample "
+      "and channel");
+  EXPECT_EQ(error_of<ValueError>([] { make_norm("batch", {.num_features = 0}); }),
+            "make_norm: expected num_features > 0 but got 0");
+}
+
+}  // namespace
+}  // namespace normgrad
