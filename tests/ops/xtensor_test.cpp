@@ -1,0 +1,135 @@
+#include "normgrad/core/xtensor.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <xtensor/xmath.hpp>
+#include <xtensor/xstrided_view.hpp>
+
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/shape.hpp"
+
+namespace normgrad {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+TEST(XtensorTest, CopiesExpressions) {
+  const xt::xarray<double> a = {{1, 2, 3}, {4, 5, 6}};
+  const Tensor x = from_xtensor(a);
+  EXPECT_EQ(x.dtype(), kFloat64);
+  EXPECT_EQ(x.shape(), Shape({2, 3}));
+  EXPECT_THAT(x.to_vector<double>(), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(from_xtensor(2.0 * xt::transpose(a)).to_vector<double>(), ElementsAre(2, 8, 4, 10, 6, 12));
+  EXPECT_EQ(from_xtensor(xt::xarray<int>{1, 2}).dtype(), kInt64);
+  EXPECT_EQ(from_xtensor(a > 2.0).dtype(), kBool);
+  EXPECT_EQ(from_xtensor(xt::xtensor<float, 3>({2, 1, 4})).shape(), Shape({2, 1, 4}));
+}
+
+TEST(XtensorTest, ConvertsOtherLayouts) {
+  const xt::xarray<float, xt::layout_type::column_major> a = {{1, 2, 3}, {4, 5, 6}};
+  EXPECT_THAT(from_xtensor(a).to_vector<float>(), ElementsAre(1, 2, 3, 4, 5, 6));
+  auto b = a;
+  EXPECT_THAT(from_xtensor(std::move(b)).to_vector<float>(), ElementsAre(1, 2, 3, 4, 5, 6));
+}
+
+TEST(XtensorTest, TakesMovedMemoryOver) {
+  xt::xarray<float> a = {{1, 2, 3}, {4, 5, 6}};
+  const float* memory = a.data();
+  Tensor x = from_xtensor(std::move(a));
+  EXPECT_EQ(x.data<float>(), memory);
+  EXPECT_EQ(x.shape(), Shape({2, 3}));
+  const Tensor y = x.reshape({6});
+  x = Tensor();
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(1, 2, 3, 4, 5, 6));
+  xt::xtensor<std::int64_t, 1> b = {7, 8};
+  const std::int64_t* b_memory = b.data();
+  EXPECT_EQ(from_xtensor(std::move(b)).data<std::int64_t>(), b_memory);
+}
+
+TEST(XtensorTest, ViewsShareAndKeepTheMemory) {
+  Tensor x = tensor({{1, 2, 3}, {4, 5, 6}});
+  const auto view = as_xtensor<float>(x);
+  EXPECT_EQ(view.data(), x.data<float>());
+  EXPECT_EQ(view(1, 2), 6.0F);
+  x.fill_(3);
+  EXPECT_EQ(view(1, 2), 3.0F);
+  x = Tensor();
+  EXPECT_EQ(xt::sum(view)(), 18.0F);
+  EXPECT_THAT([] { as_xtensor<double>(zeros({2})); },
+              ThrowsMessage<DTypeError>("tensor: its elements are float32 but were read as float64"));
+}
+
+TEST(XtensorTest, MutableViewsWriteThroughAndCountAsAChange) {
+  Tensor x = zeros({2, 2});
+  const auto version = x.version();
+  auto view = as_mutable_xtensor<float>(x);
+  view = xt::ones<float>({2, 2}) * 2.0F;
+  view(0, 1) = 5;
+  EXPECT_THAT(x.to_vector<float>(), ElementsAre(2, 5, 2, 2));
+  EXPECT_GT(x.version(), version);
+}
+
+TEST(XtensorTest, CopiesOut) {
+  const Tensor x = arange(6).reshape({2, 3});
+  const auto a = to_xarray<float>(x);
+  EXPECT_EQ(a.dimension(), 2U);
+  EXPECT_EQ(a(1, 0), 3.0F);
+  const Tensor y = arange(0, 12, 1, {.dtype = kFloat32}).reshape({1, 3, 2, 2});
+  y.to_channels_last();
+  EXPECT_EQ(to_xarray<double>(y)(0, 2, 0, 1), 9.0);
+  EXPECT_EQ(to_xarray<float>(full({}, 4.0))(), 4.0F);
+}
+
+class NpyTest : public testing::Test {
+ protected:
+  ~NpyTest() override { std::remove(path_.c_str()); }
+  void write(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
+  const std::string path_ = testing::TempDir() + "normgrad_npy_test.npy";
+};
+
+TEST_F(NpyTest, ReadsWhatItWrote) {
+  for (const DType dtype : {kFloat32, kFloat64, kInt64, kBool}) {
+    for (const Shape& shape : {Shape{2, 3}, Shape{5}, Shape{}, Shape{2, 0}}) {
+      const Tensor x = full(shape, 1.0, {.dtype = dtype});
+      save_npy(path_, x);
+      const Tensor y = load_npy(path_);
+      EXPECT_EQ(y.dtype(), dtype);
+      EXPECT_EQ(y.shape(), shape);
+      EXPECT_EQ(y.to_vector<double>(), x.to_vector<double>());
+    }
+  }
+  save_npy(path_, arange(6).reshape({3, 2}));
+  EXPECT_THAT(load_npy(path_).to_vector<double>(), ElementsAre(0, 1, 2, 3, 4, 5));
+}
+
+TEST_F(NpyTest, ReadsFortranOrderAndSmallIntegers) {
+  const xt::xarray<double, xt::layout_type::column_major> a = {{1, 2, 3}, {4, 5, 6}};
+  xt::dump_npy(path_, a);
+  EXPECT_THAT(load_npy(path_).to_vector<double>(), ElementsAre(1, 2, 3, 4, 5, 6));
+  xt::dump_npy(path_, xt::xarray<std::uint8_t>{1, 255});
+  EXPECT_THAT(load_npy(path_).to_vector<std::int64_t>(), ElementsAre(1, 255));
+  xt::dump_npy(path_, xt::xarray<std::int32_t>{-1, 2});
+  EXPECT_THAT(load_npy(path_).to_vector<std::int64_t>(), ElementsAre(-1, 2));
+}
+
+TEST_F(NpyTest, Errors) {
+  EXPECT_THAT([] { load_npy("/nowhere/x.npy"); }, ThrowsMessage<IoError>("load_npy: cannot open '/nowhere/x.npy'"));
+  EXPECT_THAT([] { save_npy("/nowhere/x.npy", zeros({1})); },
+              ThrowsMessage<IoError>("save_npy: cannot write '/nowhere/x.npy'"));
+  write("not an array");
+  EXPECT_THAT([&] { load_npy(path_); }, ThrowsMessage<IoError>("load_npy: '" + path_ + "' is not a .npy file"));
+  xt::dump_npy(path_, xt::xarray<std::uint16_t>{1, 2});
+  EXPECT_THAT([&] { load_npy(path_); }, ThrowsMessage<IoError>(HasSubstr("holds elements of type '<u2'")));
+  const std::string bytes = xt::dump_npy(xt::xarray<float>{1, 2, 3});
+  write(bytes.substr(0, bytes.size() - 4));
+  EXPECT_THAT([&] { load_npy(path_); }, ThrowsMessage<IoError>("load_npy: '" + path_ + "' ends too early"));
+  write(bytes.substr(0, 40));
+  EXPECT_THROW(load_npy(path_), IoError);
+}
+
+}  // namespace
+}  // namespace normgrad
