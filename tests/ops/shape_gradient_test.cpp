@@ -30,6 +30,8 @@ struct Move {
   TensorFunction f;
 };
 
+void PrintTo(const Move& move, std::ostream* out) { *out << move.name; }
+
 class MoveGradientTest : public testing::TestWithParam<Move> {};
 
 // Squared after the move, so that the second order is not zero.

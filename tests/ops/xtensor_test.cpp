@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <xtensor/xmath.hpp>
 #include <xtensor/xstrided_view.hpp>
 
+#include "tests/support/temporary_folder.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/shape.hpp"
 
@@ -86,9 +86,9 @@ TEST(XtensorTest, CopiesOut) {
 
 class NpyTest : public testing::Test {
  protected:
-  ~NpyTest() override { std::remove(path_.c_str()); }
   void write(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
-  const std::string path_ = testing::TempDir() + "normgrad_npy_test.npy";
+  const testing_support::TemporaryFolder folder_;
+  const std::string path_ = (folder_ / "x.npy").string();
 };
 
 TEST_F(NpyTest, ReadsWhatItWrote) {
