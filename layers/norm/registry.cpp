@@ -92,6 +92,8 @@ Spec parse(const std::string& spec, const NormContext& context) {
     if (entry.name == name) {
       require<ValueError>(colon == std::string::npos || entry.takes_argument, "make_norm: expected \"", name,
                           "\" without an argument but got \"", spec, "\"");
+      require<ValueError>(colon == std::string::npos || colon + 1 < spec.size(),
+                          "make_norm: expected a number after \"", name, ":\" but got none");
       return {entry, colon == std::string::npos ? std::string() : spec.substr(colon + 1)};
     }
     known += (known.empty() ? "" : ", ") + entry.name;
