@@ -1,13 +1,98 @@
-// Functions of one vector of numbers. For `*.simd.cpp` files only.
+// Functions of one vector of numbers, within about two units in the last place. For `*.simd.cpp` files only.
 #pragma once
 
 #include "normgrad/core/base/simd_batch.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
+// Coefficients of Chebyshev interpolations, lowest power first:
+//   kExp: (exp(r) - 1 - r) / r^2 on |r| <= log(2) / 2
+//   kErf: erf(x) / x in powers of x^2 on |x| <= 1
+//   kErfcx: (1 + 2x) exp(x^2) erfc(x) in powers of t = (x - kCentre) / (x + kCentre) on x >= 0, the form of Shepherd
+//   and Laframboise, "Chebyshev Approximation of (1 + 2x)exp(x^2)erfc x in 0 <= x < inf", 1981
+template <class T>
+struct MathConstants;
+
+template <>
+struct MathConstants<float> {
+  static constexpr float kSmallestNormal = 1.17549435e-38F;
+  static constexpr float kLowestExp = -104.0F;  // exp of anything less is 0
+  static constexpr float kLargestExp = 89.0F;   // exp of anything more is infinite
+  static constexpr float kLog2High = 0.693359375F;
+  static constexpr float kLog2Low = -2.12194440054690583e-4F;
+  static constexpr float kSplit = 4097.0F;  // 2^12 + 1
+  static constexpr float kCentre = 3.0F;
+  static constexpr float kExp[] = {0.500000001F,   0.166666667F,   0.0416664642F,
+                                   0.00833331084F, 0.00139337307F, 0.000198910805F};
+  static constexpr float kErf[] = {1.12837917F,    -0.376126267F,    0.112835947F,  -0.026854212F,
+                                   0.00518908742F, -0.000801686429F, 7.87587506e-5F};
+  static constexpr float kErfcx[] = {1.25300806F,    -0.1356211F,     -0.0475621561F,  0.129644721F,
+                                     -0.119275281F,  0.0683131967F,   -0.0237635597F,  0.00250677867F,
+                                     0.00187506025F, -0.00073408205F, -9.25376913e-5F, 8.00745497e-5F};
+};
+
+template <>
+struct MathConstants<double> {
+  static constexpr double kSmallestNormal = 2.2250738585072014e-308;
+  static constexpr double kLowestExp = -746.0;
+  static constexpr double kLargestExp = 710.0;
+  static constexpr double kLog2High = 0.69314718060195446014;
+  static constexpr double kLog2Low = -4.2009150726810847292e-11;
+  static constexpr double kSplit = 134217729.0;  // 2^27 + 1
+  static constexpr double kCentre = 3.75;
+  static constexpr double kExp[] = {0.5,
+                                    0.16666666666666671,
+                                    0.0416666666666666698,
+                                    0.00833333333332608312,
+                                    0.00138888888888837112,
+                                    0.000198412698750022788,
+                                    0.0000248015873256774619,
+                                    2.75572551700008874e-6,
+                                    2.75572734787185805e-7,
+                                    2.51053127296221018e-8,
+                                    2.09147553258932022e-9};
+  static constexpr double kErf[] = {1.12837916709551257,     -0.376126389031835404,     0.112837916709450063,
+                                    -0.0268661706432377704,  0.00522397760711642273,    -0.000854832597538969208,
+                                    0.000120552949048397079, -0.0000149247369074196603, 1.64474247033173624e-6,
+                                    -1.62084838018717059e-7, 1.37200645467776856e-8,    -7.79589882700214224e-10};
+  static constexpr double kErfcx[] = {
+      1.23751263083782753,      -0.140240598585547014,    0.00358541548547957517,    0.0822767384901497726,
+      -0.108803930142466448,    0.0923043211602589361,    -0.0586933985763106125,    0.0283622774203773337,
+      -0.00974657968596217161,  0.00175562584343186414,   0.000293714390578855981,   -0.00029015404203352704,
+      0.0000516464934100287697, 0.0000223841385256567564, -0.0000114379803744955341, -9.73387516749414286e-7,
+      1.74190119451943662e-6,   -5.74107607301391571e-8,  -2.48511086502107061e-7,   2.33985343130408969e-8,
+      3.19539861205781807e-8,   -3.79818979773620719e-9,  -2.6185201565031448e-9,    3.20526233792891571e-10};
+};
+
+template <class B, class T, std::size_t N>
+inline B polynomial(const B& x, const T (&coefficients)[N]) {
+  B y(coefficients[N - 1]);
+  for (std::size_t i = N - 1; i-- > 0;) {
+    y = xsimd::fma(y, x, B(coefficients[i]));
+  }
+  return y;
+}
+
+/// exp(x + more) for |more| much smaller than 1.
+template <class B>
+inline B vexp(const B& x, const B& more) {
+  using T = typename B::value_type;
+  using C = MathConstants<T>;
+  const B lowest(C::kLowestExp);
+  const B largest(C::kLargestExp);
+  const B raised = xsimd::select(x < lowest, lowest, x);
+  const B within = xsimd::select(raised > largest, largest, raised);
+  const B n = xsimd::nearbyint(within * B(T(1.44269504088896340735992468100189214)));
+  const B high = within - n * B(C::kLog2High);  // exact
+  const B r = (high - n * B(C::kLog2Low)) + more;
+  const B y = xsimd::fma(r * r, polynomial(r, C::kExp), r) + B(T(1));
+  // 2^n in two steps: it may be too small or too large for one.
+  const B half = xsimd::nearbyint(n * B(T(0.5)));
+  return xsimd::ldexp(xsimd::ldexp(y, xsimd::to_int(half)), xsimd::to_int(n - half));
+}
 template <class B>
 inline B vexp(const B& x) {
-  return xsimd::exp(x);
+  return vexp(x, B(typename B::value_type(0)));
 }
 template <class B>
 inline B vexpm1(const B& x) {
@@ -15,7 +100,15 @@ inline B vexpm1(const B& x) {
 }
 template <class B>
 inline B vlog(const B& x) {
-  return xsimd::log(x);
+  using T = typename B::value_type;
+  // xsimd is wrong for denormal numbers in float64.
+  using C = MathConstants<T>;
+  const auto tiny = (x < B(C::kSmallestNormal)) & (x > B(T(0)));
+  if (!xsimd::any(tiny)) {
+    return xsimd::log(x);
+  }
+  const B scaled = xsimd::select(tiny, x * B(T(1 << 30)) * B(T(1 << 30)), x);
+  return xsimd::log(scaled) - xsimd::select(tiny, B(T(41.5888308335967185650339272874905941)), B(T(0)));
 }
 template <class B>
 inline B vlog1p(const B& x) {
@@ -25,18 +118,58 @@ template <class B>
 inline B vtanh(const B& x) {
   return xsimd::tanh(x);
 }
+
+/// exp(x^2) erfc(x) for x >= 0.
+template <class B>
+inline B verfcx(const B& x) {
+  using C = MathConstants<typename B::value_type>;
+  const B centre(C::kCentre);
+  const B one(typename B::value_type(1));
+  return polynomial((x - centre) / (x + centre), C::kErfcx) / (one + x + x);
+}
+
 template <class B>
 inline B verf(const B& x) {
-  return xsimd::erf(x);
+  using T = typename B::value_type;
+  const B one(T(1));
+  const B size = xsimd::abs(x);
+  const B small = x * polynomial(x * x, MathConstants<T>::kErf);
+  if (xsimd::all(size < one)) {
+    return small;
+  }
+  const B within = xsimd::select(size > B(T(8)), B(T(8)), size);
+  const B large = one - vexp(-within * within) * verfcx(within);
+  return xsimd::select(size < one, small, xsimd::select(x < B(T(0)), -large, large));
 }
+
+/// The normal distribution at x: its density, and its distribution function with full precision in the lower tail.
 template <class B>
-inline B verfc(const B& x) {
-  return xsimd::erfc(x);
-}
+struct Normal {
+  B density;
+  B distribution;
+
+  explicit Normal(const B& x) {
+    using T = typename B::value_type;
+    const B one(T(1));
+    const B half(T(0.5));
+    const B size = xsimd::abs(x);
+    const B within = xsimd::select(size > B(T(50)), B(T(50)), size);
+    // exp(-x^2 / 2) with x^2 in two parts: rounded, it would be off by x^2 units in the last place.
+    const B shifted = within * B(MathConstants<T>::kSplit);
+    const B high = shifted - (shifted - within);
+    const B low = within - high;
+    const B bell = vexp(-half * (high * high), -half * ((within + high) * low));
+    const B tail = half * bell * verfcx(within * B(T(0.707106781186547524400844362104849)));
+    density = bell * B(T(0.398942280401432677939946059934382));
+    distribution = xsimd::select(x > B(T(0)), one - tail, tail);
+  }
+};
+
 template <class B>
 inline B vsigmoid(const B& x) {
   const B one(typename B::value_type(1));
-  return one / (one + vexp(-x));
+  const B e = vexp(-xsimd::abs(x));
+  return xsimd::select(x < B(typename B::value_type(0)), e, one) / (one + e);
 }
 /// NaN where an element of either is NaN.
 template <class B>

@@ -51,10 +51,8 @@ void unary(UnaryOp op, UnaryParams params, const T* x, T* y, std::int64_t n) {
       return map(x, y, n, [=](const B& v) { return select(v > zero, v, v * p); });
     case UnaryOp::elu:
       return map(x, y, n, [=](const B& v) { return q * select(v > zero, v, p * vexpm1(v)); });
-    case UnaryOp::gelu: {
-      const B minus_root_half(T(-0.707106781186547524400844362104849));
-      return map(x, y, n, [=](const B& v) { return half * v * verfc(v * minus_root_half); });
-    }
+    case UnaryOp::gelu:
+      return map(x, y, n, [](const B& v) { return v * Normal<B>(v).distribution; });
     case UnaryOp::silu:
       return map(x, y, n, [](const B& v) { return v * vsigmoid(v); });
     case UnaryOp::sigmoid:

@@ -42,13 +42,11 @@ void unary_grad(UnaryGrad op, UnaryParams params, const T* s, const T* gy, T* gx
       return map(s, gy, gx, n, [=](const B& x, const B& g) { return select(x > zero, g, g * p); });
     case UnaryGrad::elu:
       return map(s, gy, gx, n, [=](const B& x, const B& g) { return q * g * select(x > zero, one, p * vexp(x)); });
-    case UnaryGrad::gelu: {
-      const B minus_root_half(T(-0.707106781186547524400844362104849));
-      const B density(T(0.398942280401432677939946059934382));
-      return map(s, gy, gx, n, [=](const B& x, const B& g) {
-        return g * (half * verfc(x * minus_root_half) + x * density * vexp(-half * x * x));
+    case UnaryGrad::gelu:
+      return map(s, gy, gx, n, [](const B& x, const B& g) {
+        const Normal<B> normal(x);
+        return g * (normal.distribution + x * normal.density);
       });
-    }
     case UnaryGrad::silu:
       return map(s, gy, gx, n, [=](const B& x, const B& g) {
         const B y = vsigmoid(x);
