@@ -32,23 +32,70 @@ inline void store(T* p, const Batch<T>& v) {
   v.store_unaligned(p);
 }
 
-/// Loads n < kLanes elements; the other lanes are `fill`.
+#if defined(NORMGRAD_SIMD_avx512)
+// What xsimd does not offer yet: loads and stores under a mask.
+inline __mmask16 first_lanes(std::int64_t n) { return static_cast<__mmask16>((1U << static_cast<unsigned>(n)) - 1U); }
+inline Batch<float> load_masked(const float* p, std::int64_t n, float fill) {
+  return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), first_lanes(n), p);
+}
+inline Batch<double> load_masked(const double* p, std::int64_t n, double fill) {
+  return _mm512_mask_loadu_pd(_mm512_set1_pd(fill), static_cast<__mmask8>(first_lanes(n)), p);
+}
+inline void store_masked(float* p, const Batch<float>& v, std::int64_t n) {
+  _mm512_mask_storeu_ps(p, first_lanes(n), v);
+}
+inline void store_masked(double* p, const Batch<double>& v, std::int64_t n) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>(first_lanes(n)), v);
+}
+#elif defined(NORMGRAD_SIMD_avx2)
+inline __m256i first_floats(std::int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline __m256i first_doubles(std::int64_t n) {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+inline Batch<float> load_masked(const float* p, std::int64_t n, float fill) {
+  const __m256i mask = first_floats(n);
+  return _mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
+}
+inline Batch<double> load_masked(const double* p, std::int64_t n, double fill) {
+  const __m256i mask = first_doubles(n);
+  return _mm256_blendv_pd(_mm256_set1_pd(fill), _mm256_maskload_pd(p, mask), _mm256_castsi256_pd(mask));
+}
+inline void store_masked(float* p, const Batch<float>& v, std::int64_t n) {
+  _mm256_maskstore_ps(p, first_floats(n), v);
+}
+inline void store_masked(double* p, const Batch<double>& v, std::int64_t n) {
+  _mm256_maskstore_pd(p, first_doubles(n), v);
+}
+#else
 template <class T>
-inline Batch<T> load_partial(const T* p, std::int64_t n, T fill = T(0)) {
+inline Batch<T> load_masked(const T* p, std::int64_t n, T fill) {
   alignas(64) T lanes[static_cast<std::size_t>(kLanes<T>)];
   for (std::int64_t i = 0; i < kLanes<T>; ++i) {
     lanes[i] = i < n ? p[i] : fill;
   }
   return Batch<T>::load_aligned(lanes);
 }
-/// Stores the first n < kLanes lanes.
 template <class T>
-inline void store_partial(T* p, const Batch<T>& v, std::int64_t n) {
+inline void store_masked(T* p, const Batch<T>& v, std::int64_t n) {
   alignas(64) T lanes[static_cast<std::size_t>(kLanes<T>)];
   v.store_aligned(lanes);
   for (std::int64_t i = 0; i < n; ++i) {
     p[i] = lanes[i];
   }
+}
+#endif
+
+/// Loads n <= kLanes elements; the other lanes are `fill`.
+template <class T>
+inline Batch<T> load_partial(const T* p, std::int64_t n, T fill = T(0)) {
+  return load_masked(p, n, fill);
+}
+/// Stores the first n <= kLanes lanes.
+template <class T>
+inline void store_partial(T* p, const Batch<T>& v, std::int64_t n) {
+  store_masked(p, v, n);
 }
 
 /// Sum of the lanes.

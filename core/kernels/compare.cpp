@@ -70,6 +70,14 @@ void select(const Broadcast<3>& layout, const bool* condition, const T* a, const
       const T* u = a + block.offset[1] + row * block.row_stride[1];
       const T* v = b + block.offset[2] + row * block.row_stride[2];
       T* to = y + block.y_offset + row * block.n;
+      if (block.step[0] + block.step[1] + block.step[2] == 3) {
+        for (std::int64_t i = 0; i < block.n; ++i) {
+          const T yes = u[i];
+          const T no = v[i];
+          to[i] = c[i] ? yes : no;
+        }
+        continue;
+      }
       for (std::int64_t i = 0; i < block.n; ++i) {
         const T yes = u[i * block.step[1]];
         const T no = v[i * block.step[2]];

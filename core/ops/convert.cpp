@@ -1,7 +1,7 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/compare.hpp"
-#include "normgrad/core/kernels/reduce.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/reduce_plan.hpp"
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
@@ -37,16 +37,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
     reduced[i] = i < added || shape[i - added] == 1;
   }
   Tensor y = Tensor::empty(shape, x.dtype());
-  const auto run = [&](auto zero) {
-    using T = decltype(zero);
-    const kernels::ReduceLayout layout(x.shape(), reduced);
-    kernels::reduce(kernels::ReduceOp::sum, layout, x.data<T>(), y.mutable_data<T>());
-  };
-  if (x.dtype() == kInt64) {
-    run(std::int64_t{});
-  } else {
-    dispatch_float("sum_to", x.dtype(), run);
-  }
+  detail::reduce_into("sum_to", kernels::ReduceOp::sum, x, reduced, y);
   return record("sum_to", std::move(y), {x},
                 [before = x.shape()](const Tensor& gy, GradSink& into) { into.add(0, expand_to(gy, before)); });
 }

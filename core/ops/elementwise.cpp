@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/channels_last.hpp"
 
 namespace normgrad::detail {
 
@@ -55,8 +56,8 @@ std::int64_t whole_number(const char* name, double number) {
 Tensor apply_unary(const char* name, kernels::UnaryOp op, const Tensor& x, kernels::UnaryParams params) {
   return dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    Tensor y = Tensor::empty(x.shape(), x.dtype());
-    kernels::unary(op, params, x.data<T>(), y.mutable_data<T>(), x.numel());
+    Tensor y = empty_lying_as(x, x.dtype());
+    kernels::unary(op, params, x.physical_data<T>(), y.mutable_physical_data<T>(), x.numel());
     return y;
   });
 }
@@ -64,23 +65,60 @@ Tensor apply_unary(const char* name, kernels::UnaryOp op, const Tensor& x, kerne
 Tensor apply_unary_grad(kernels::UnaryGrad op, const Tensor& saved, const Tensor& gy, kernels::UnaryParams params) {
   return dispatch_float("backward", saved.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    Tensor gx = Tensor::empty(saved.shape(), saved.dtype());
-    kernels::unary_grad(op, params, saved.data<T>(), gy.data<T>(), gx.mutable_data<T>(), saved.numel());
+    lie_alike(saved, gy);
+    Tensor gx = empty_lying_as(saved, saved.dtype());
+    kernels::unary_grad(op, params, saved.physical_data<T>(), gy.physical_data<T>(), gx.mutable_physical_data<T>(),
+                        saved.numel());
     return gx;
   });
 }
 
+namespace {
+
+// How a and b meet, in the order in which a lies.
+struct Meeting {
+  Shape shape;
+  kernels::Broadcast<2> layout;
+  bool channels_last = false;
+
+  Meeting(const char* name, const Tensor& a, const Tensor& b) {
+    if (a.shape() == b.shape()) {
+      shape = a.shape();
+      layout = kernels::Broadcast<2>::flat(shape.numel());
+      lie_alike(a, b);
+      channels_last = a.is_channels_last();
+      return;
+    }
+    shape = broadcast_shapes(name, a.shape(), b.shape());
+    if (a.is_channels_last() || b.is_channels_last()) {
+      const Tensor& full = a.is_channels_last() ? a : b;
+      const Tensor& other = a.is_channels_last() ? b : a;
+      const Shape other_shape = of_rank(other.shape(), shape.rank());
+      if (full.shape() == shape && !other.is_channels_last() && lies_alike(other_shape)) {
+        const Shape behind_a = channels_behind(of_rank(a.shape(), shape.rank()));
+        const Shape behind_b = channels_behind(of_rank(b.shape(), shape.rank()));
+        layout = kernels::broadcast_layout<2>(channels_behind(shape), {&behind_a, &behind_b});
+        channels_last = true;
+        return;
+      }
+      a.to_row_major();
+      b.to_row_major();
+    }
+    layout = kernels::broadcast_layout<2>(shape, {&a.shape(), &b.shape()});
+  }
+};
+
+}  // namespace
+
 Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& a, const Tensor& b) {
   check_same_dtype(name, a, b);
-  const bool same = a.shape() == b.shape();
-  const Shape shape = same ? a.shape() : broadcast_shapes(name, a.shape(), b.shape());
-  const auto layout =
-      same ? kernels::Broadcast<2>::flat(shape.numel()) : kernels::broadcast_layout<2>(shape, {&a.shape(), &b.shape()});
   Tensor y;
   dispatch_number(name, a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    y = Tensor::empty(shape, a.dtype());
-    kernels::binary(op, layout, a.data<T>(), b.data<T>(), y.mutable_data<T>());
+    const Meeting meeting(name, a, b);
+    y = meeting.channels_last ? Tensor::empty_channels_last(meeting.shape, a.dtype())
+                              : Tensor::empty(meeting.shape, a.dtype());
+    kernels::binary(op, meeting.layout, a.physical_data<T>(), b.physical_data<T>(), y.mutable_physical_data<T>());
   });
   return y;
 }
@@ -90,10 +128,10 @@ Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& x, dou
   dispatch_number(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T one = number_as<T>(name, number);
-    y = Tensor::empty(x.shape(), x.dtype());
+    y = empty_lying_as(x, x.dtype());
+    const T* from = x.physical_data<T>();
     const auto layout = kernels::Broadcast<2>::flat(x.numel(), {number_first, !number_first});
-    kernels::binary(op, layout, number_first ? &one : x.data<T>(), number_first ? x.data<T>() : &one,
-                    y.mutable_data<T>());
+    kernels::binary(op, layout, number_first ? &one : from, number_first ? from : &one, y.mutable_physical_data<T>());
   });
   return y;
 }

@@ -1,8 +1,10 @@
 #include <algorithm>
-#include <functional>
+#include <type_traits>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/binary.hpp"
 
 namespace normgrad {
 
@@ -18,18 +20,51 @@ void check_not_recorded(const char* name, const Tensor& target, const Tensor* so
                       "operation that returns a new tensor");
 }
 
-template <class F>
-void combine(const char* name, Tensor& y, const Tensor& x, F f) {
+constexpr std::int64_t kGrain = std::int64_t{1} << 16;
+
+void check_operand(const char* name, const Tensor& y, const Tensor& x) {
   check_not_recorded(name, y, &x);
   require<ShapeError>(x.shape() == y.shape(), name, ": expected an operand of shape ", y.shape(), " but got ",
                       x.shape());
   require<DTypeError>(x.dtype() == y.dtype(), name, ": expected an operand of dtype ", y.dtype(), " but got ",
                       x.dtype());
+}
+
+// Calls f(y, x, n) with typed pointers to blocks of the elements of both.
+template <class F>
+void on_blocks(Tensor& y, const Tensor& x, F f) {
   dispatch_all(y.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = x.data<T>();
     T* to = y.mutable_data<T>();
-    std::transform(to, to + y.numel(), from, to, [&](T a, T b) { return static_cast<T>(f(a, b)); });
+    parallel_for(y.numel(), kGrain,
+                 [&](std::int64_t begin, std::int64_t end) { f(to + begin, from + begin, end - begin); });
+  });
+}
+
+// y = y op x; bool is left to `otherwise(a, b)`.
+template <class F>
+void combine(const char* name, kernels::BinaryOp op, Tensor& y, const Tensor& x, F otherwise) {
+  check_operand(name, y, x);
+  on_blocks(y, x, [&](auto* to, const auto* from, std::int64_t n) {
+    using T = std::remove_pointer_t<decltype(to)>;
+    if constexpr (std::is_same_v<T, bool>) {
+      std::transform(to, to + n, from, to, otherwise);
+    } else {
+      kernels::binary(op, kernels::Broadcast<2>::flat(n), static_cast<const T*>(to), from, to);
+    }
+  });
+}
+
+// y = y + alpha x
+void add_scaled(const char* name, Tensor& y, const Tensor& x, double alpha) {
+  check_operand(name, y, x);
+  on_blocks(y, x, [alpha](auto* to, const auto* from, std::int64_t n) {
+    using T = std::remove_pointer_t<decltype(to)>;
+    const T factor = static_cast<T>(alpha);
+    for (std::int64_t i = 0; i < n; ++i) {
+      to[i] = static_cast<T>(to[i] + factor * from[i]);
+    }
   });
 }
 
@@ -39,7 +74,9 @@ void change(const char* name, Tensor& y, F f) {
   dispatch_all(y.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = y.mutable_data<T>();
-    std::transform(to, to + y.numel(), to, [&](T a) { return static_cast<T>(f(a)); });
+    parallel_for(y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      std::transform(to + begin, to + end, to + begin, [&](T a) { return static_cast<T>(f(a)); });
+    });
   });
 }
 
@@ -49,7 +86,8 @@ Tensor& Tensor::copy_(const Tensor& source) {
   if (source.dtype() != dtype()) {
     return copy_(source.detach().to(dtype()));
   }
-  combine("copy_", *this, source, [](auto, auto b) { return b; });
+  check_operand("copy_", *this, source);
+  on_blocks(*this, source, [](auto* to, const auto* from, std::int64_t n) { std::copy_n(from, n, to); });
   return *this;
 }
 
@@ -61,17 +99,21 @@ Tensor& Tensor::fill_(double value) {
 Tensor& Tensor::zero_() { return fill_(0.0); }
 
 Tensor& Tensor::add_(const Tensor& other, double alpha) {
-  combine("add_", *this, other, [alpha](auto a, auto b) { return a + static_cast<decltype(a)>(alpha) * b; });
+  if (alpha == 1.0) {
+    combine("add_", kernels::BinaryOp::add, *this, other, [](bool a, bool b) { return a || b; });
+  } else {
+    add_scaled("add_", *this, other, alpha);
+  }
   return *this;
 }
 
 Tensor& Tensor::sub_(const Tensor& other, double alpha) {
-  combine("sub_", *this, other, [alpha](auto a, auto b) { return a - static_cast<decltype(a)>(alpha) * b; });
+  add_scaled("sub_", *this, other, -alpha);
   return *this;
 }
 
 Tensor& Tensor::mul_(const Tensor& other) {
-  combine("mul_", *this, other, [](auto a, auto b) { return a * b; });
+  combine("mul_", kernels::BinaryOp::mul, *this, other, [](bool a, bool b) { return a && b; });
   return *this;
 }
 

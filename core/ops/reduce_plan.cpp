@@ -1,5 +1,9 @@
 #include "normgrad/core/ops/reduce_plan.hpp"
 
+#include <algorithm>
+
+#include "normgrad/core/ops/channels_last.hpp"
+
 namespace normgrad::detail {
 
 ReducePlan::ReducePlan(const char* name, const Shape& x, const Axes& axes, bool keepdim)
@@ -13,19 +17,50 @@ ReducePlan::ReducePlan(const char* name, const Shape& x, const Axes& axes, bool 
   }
 }
 
-Tensor reduced(const char* name, kernels::ReduceOp op, const Tensor& x, const ReducePlan& plan) {
-  require<DTypeError>(x.dtype() != kBool, name, ": expected a tensor of numbers but got bool; convert it with to()");
-  Tensor y = Tensor::empty(plan.result, x.dtype());
-  const kernels::ReduceLayout layout(x.shape(), plan.reduced);
+namespace {
+
+using Mask = std::array<bool, Shape::kMaxDims>;
+
+// Whether the result of a channels-last tensor comes out in row-major order: no channels left, or channels only.
+bool comes_out_in_order(const Shape& x, const Mask& reduced) {
+  bool all_but_channels = true;
+  for (std::size_t i = 2; i < x.rank(); ++i) {
+    all_but_channels = all_but_channels && (reduced[i] || x[i] == 1);
+  }
+  return reduced[1] || all_but_channels;
+}
+
+kernels::ReduceLayout layout_of(const Tensor& x, const Mask& reduced) {
+  if (!x.is_channels_last()) {
+    return {x.shape(), reduced};
+  }
+  Mask behind = reduced;
+  std::rotate(behind.begin() + 1, behind.begin() + 2, behind.begin() + x.dim());
+  return {channels_behind(x.shape()), behind};
+}
+
+}  // namespace
+
+void reduce_into(const char* name, kernels::ReduceOp op, const Tensor& x, const Mask& reduced, Tensor& y) {
+  if (x.is_channels_last() && !comes_out_in_order(x.shape(), reduced)) {
+    x.to_row_major();
+  }
+  const kernels::ReduceLayout layout = layout_of(x, reduced);
   const auto run = [&](auto zero) {
     using T = decltype(zero);
-    kernels::reduce(op, layout, x.data<T>(), y.mutable_data<T>());
+    kernels::reduce(op, layout, x.physical_data<T>(), y.mutable_data<T>());
   };
   if (x.dtype() == kInt64) {
     run(std::int64_t{});
   } else {
     dispatch_float(name, x.dtype(), run);
   }
+}
+
+Tensor reduced(const char* name, kernels::ReduceOp op, const Tensor& x, const ReducePlan& plan) {
+  require<DTypeError>(x.dtype() != kBool, name, ": expected a tensor of numbers but got bool; convert it with to()");
+  Tensor y = Tensor::empty(plan.result, x.dtype());
+  reduce_into(name, op, x, plan.reduced, y);
   return y;
 }
 

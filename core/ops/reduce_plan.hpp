@@ -19,6 +19,10 @@ struct ReducePlan {
   ReducePlan(const char* name, const Shape& x, const Axes& axes, bool keepdim);
 };
 
+/// x reduced over the named axes to y, which has as many elements as are left; x is a tensor of numbers.
+void reduce_into(const char* name, kernels::ReduceOp op, const Tensor& x,
+                 const std::array<bool, Shape::kMaxDims>& reduced, Tensor& y);
+
 /// The reduction of a tensor of numbers, not recorded; throws DTypeError for bool.
 Tensor reduced(const char* name, kernels::ReduceOp op, const Tensor& x, const ReducePlan& plan);
 

@@ -1,0 +1,42 @@
+// Shapes in the order in which the elements of channels-last tensors lie; not for users.
+#pragma once
+
+#include "normgrad/core/autograd/tensor.hpp"
+
+namespace normgrad::detail {
+
+/// [N, C, ...] -> [N, ..., C].
+inline Shape channels_behind(const Shape& shape) {
+  Shape behind = shape;
+  behind.erase(1);
+  behind.push_back(shape[1]);
+  return behind;
+}
+
+/// Whether the elements of such a shape lie in the same order either way: one channel, or one element per channel.
+inline bool lies_alike(const Shape& shape) { return shape[1] == 1 || shape.numel() == shape[0] * shape[1]; }
+
+/// `shape` with 1s in front of it, up to `rank` axes.
+inline Shape of_rank(const Shape& shape, std::size_t rank) {
+  Shape full = shape;
+  while (full.rank() < rank) {
+    full.insert(0, 1);
+  }
+  return full;
+}
+
+/// A new array that lies as `like` does, which has the same shape.
+inline Tensor empty_lying_as(const Tensor& like, DType dtype) {
+  return like.is_channels_last() ? Tensor::empty_channels_last(like.shape(), dtype)
+                                 : Tensor::empty(like.shape(), dtype);
+}
+
+/// Makes two tensors of one shape lie alike: channels last when one of them does.
+inline void lie_alike(const Tensor& a, const Tensor& b) {
+  if (a.is_channels_last() != b.is_channels_last()) {
+    a.to_channels_last();
+    b.to_channels_last();
+  }
+}
+
+}  // namespace normgrad::detail
