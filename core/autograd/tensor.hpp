@@ -193,8 +193,10 @@ class Tensor {
   bool is_channels_last() const noexcept;
   /// A new array of at least 3 axes, channels last, with undefined contents.
   static Tensor empty_channels_last(const Shape& shape, DType dtype);
-  /// Makes the elements lie channels last, or in row-major order, for all who share the memory. Not a change in place.
-  void to_channels_last() const;
+  /// The same elements lying channels last, outside of any graph: shares memory when they do already. (Row-major memory
+  /// never changes its order, so that pointers and views that users have stay good.)
+  Tensor as_channels_last() const;
+  /// Makes the elements lie in row-major order for all who share the memory. Not a change in place.
   void to_row_major() const;
   /// Elements in the order in which they lie.
   template <class T>

@@ -11,19 +11,6 @@ ChannelsLast order_of(const Shape& shape) {
   return {shape[0], shape[1], plane == 0 ? 0 : shape.numel() / plane};
 }
 
-// Replaces the memory by a copy in which each of n matrices [rows, columns] is transposed.
-void transpose_memory(const Buffer& buffer, DType dtype, std::int64_t n, std::int64_t rows, std::int64_t columns,
-                      ChannelsLast order) {
-  if (rows == 1 || columns == 1) {
-    buffer.set_channels_last(order);
-    return;
-  }
-  const Buffer transposed(buffer.bytes());
-  kernels::transpose_batch(dtype_size(dtype), buffer.data(), transposed.data(), n, rows, columns);
-  transposed.set_channels_last(order);
-  buffer.swap_memory(transposed);
-}
-
 }  // namespace
 
 bool Tensor::is_channels_last() const noexcept { return defined() && static_cast<bool>(impl_->buffer.channels_last()); }
@@ -37,20 +24,29 @@ Tensor Tensor::empty_channels_last(const Shape& shape, DType dtype) {
   return y;
 }
 
-void Tensor::to_channels_last() const {
-  require<ShapeError>(dim() >= 3, "to_channels_last: expected at least 3 axes but got ", shape());
+Tensor Tensor::as_channels_last() const {
   if (is_channels_last() || numel() == 0) {
-    return;
+    return detach();
   }
-  const ChannelsLast order = order_of(shape());
-  transpose_memory(buffer(), dtype(), order.n, order.c, order.s, order);
+  Tensor y = empty_channels_last(shape(), dtype());
+  const ChannelsLast order = y.buffer().channels_last();
+  kernels::transpose_batch(dtype_size(dtype()), buffer().data(), y.buffer().data(), order.n, order.c, order.s);
+  return y;
 }
 
 void Tensor::to_row_major() const {
-  const ChannelsLast order = impl().buffer.channels_last();
-  if (order) [[unlikely]] {
-    transpose_memory(buffer(), dtype(), order.n, order.s, order.c, {});
+  const Buffer& memory = impl().buffer;
+  const ChannelsLast order = memory.channels_last();
+  if (!order) [[likely]] {
+    return;
   }
+  if (order.c == 1 || order.s == 1) {
+    memory.set_channels_last({});
+    return;
+  }
+  const Buffer transposed(memory.bytes());
+  kernels::transpose_batch(dtype_size(dtype()), memory.data(), transposed.data(), order.n, order.s, order.c);
+  memory.swap_memory(transposed);
 }
 
 }  // namespace normgrad

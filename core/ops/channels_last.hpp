@@ -31,12 +31,9 @@ inline Tensor empty_lying_as(const Tensor& like, DType dtype) {
                                  : Tensor::empty(like.shape(), dtype);
 }
 
-/// Makes two tensors of one shape lie alike: channels last when one of them does.
-inline void lie_alike(const Tensor& a, const Tensor& b) {
-  if (a.is_channels_last() != b.is_channels_last()) {
-    a.to_channels_last();
-    b.to_channels_last();
-  }
+/// The elements of `x`, channels last when those of `other`, of the same shape, are; else as they lie.
+inline Tensor lying_with(const Tensor& x, const Tensor& other) {
+  return other.is_channels_last() && !x.is_channels_last() ? x.as_channels_last() : x;
 }
 
 }  // namespace normgrad::detail

@@ -3,6 +3,7 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/fill.hpp"
 #include "normgrad/core/kernels/mask.hpp"
+#include "normgrad/core/ops/channels_last.hpp"
 
 namespace normgrad {
 
@@ -10,17 +11,11 @@ namespace {
 
 // Linear in x, and its own adjoint. Works on elements as they lie: the mask, which is small, follows x.
 Tensor scale_masked(const Tensor& x, const Tensor& keep, double scale) {
-  if (x.is_channels_last() && x.dim() >= 3) {
-    keep.to_channels_last();
-  } else {
-    x.to_row_major();
-    keep.to_row_major();
-  }
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
-  y.buffer().set_channels_last(keep.buffer().channels_last());
+  const Tensor mask = detail::lying_with(keep, x);
+  Tensor y = detail::empty_lying_as(x, x.dtype());
   dispatch_float("dropout", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::scale_masked(x.physical_data<T>(), keep.physical_data<bool>(), static_cast<T>(scale),
+    kernels::scale_masked(x.physical_data<T>(), mask.physical_data<bool>(), static_cast<T>(scale),
                           y.mutable_physical_data<T>(), x.numel());
   });
   return record("dropout", std::move(y), {x},

@@ -65,27 +65,31 @@ Tensor apply_unary(const char* name, kernels::UnaryOp op, const Tensor& x, kerne
 Tensor apply_unary_grad(kernels::UnaryGrad op, const Tensor& saved, const Tensor& gy, kernels::UnaryParams params) {
   return dispatch_float("backward", saved.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    lie_alike(saved, gy);
-    Tensor gx = empty_lying_as(saved, saved.dtype());
-    kernels::unary_grad(op, params, saved.physical_data<T>(), gy.physical_data<T>(), gx.mutable_physical_data<T>(),
-                        saved.numel());
+    const Tensor x = lying_with(saved, gy);
+    const Tensor g = lying_with(gy, saved);
+    Tensor gx = empty_lying_as(x, x.dtype());
+    kernels::unary_grad(op, params, x.physical_data<T>(), g.physical_data<T>(), gx.mutable_physical_data<T>(),
+                        x.numel());
     return gx;
   });
 }
 
 namespace {
 
-// How a and b meet, in the order in which a lies.
+// How two tensors meet: channels last when one of them lies so and the other can follow.
 struct Meeting {
+  Tensor a;
+  Tensor b;
   Shape shape;
   kernels::Broadcast<2> layout;
   bool channels_last = false;
 
-  Meeting(const char* name, const Tensor& a, const Tensor& b) {
+  Meeting(const char* name, const Tensor& a_given, const Tensor& b_given) : a(a_given), b(b_given) {
     if (a.shape() == b.shape()) {
       shape = a.shape();
       layout = kernels::Broadcast<2>::flat(shape.numel());
-      lie_alike(a, b);
+      a = lying_with(a_given, b_given);
+      b = lying_with(b_given, a_given);
       channels_last = a.is_channels_last();
       return;
     }
@@ -118,7 +122,8 @@ Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& a, con
     const Meeting meeting(name, a, b);
     y = meeting.channels_last ? Tensor::empty_channels_last(meeting.shape, a.dtype())
                               : Tensor::empty(meeting.shape, a.dtype());
-    kernels::binary(op, meeting.layout, a.physical_data<T>(), b.physical_data<T>(), y.mutable_physical_data<T>());
+    kernels::binary(op, meeting.layout, meeting.a.physical_data<T>(), meeting.b.physical_data<T>(),
+                    y.mutable_physical_data<T>());
   });
   return y;
 }

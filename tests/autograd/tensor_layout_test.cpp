@@ -15,9 +15,10 @@ Tensor counting(const Shape& shape) {
 
 TEST(TensorLayoutTest, ChannelsLastHoldsTheSameElementsInAnotherOrder) {
   for (const Shape& shape : {Shape{2, 3, 4, 5}, Shape{3, 17, 33}, Shape{1, 40, 7, 3, 2}, Shape{5, 1, 9}}) {
-    const Tensor x = counting(shape);
-    const std::vector<float> before = x.to_vector<float>();
-    x.to_channels_last();
+    const Tensor source = counting(shape);
+    const std::vector<float> before = source.to_vector<float>();
+    const Tensor x = source.as_channels_last();
+    ASSERT_FALSE(source.is_channels_last());
     ASSERT_TRUE(x.is_channels_last());
     const std::int64_t c = shape[1];
     const std::int64_t s = x.numel() / shape[0] / c;
@@ -33,9 +34,8 @@ TEST(TensorLayoutTest, ChannelsLastHoldsTheSameElementsInAnotherOrder) {
 }
 
 TEST(TensorLayoutTest, OrderBelongsToTheMemoryNotToTheHandle) {
-  const Tensor x = counting({2, 3, 4});
+  const Tensor x = counting({2, 3, 4}).as_channels_last();
   const Tensor y = x.detach();
-  x.to_channels_last();
   EXPECT_TRUE(y.is_channels_last());
   Tensor z = y.alias({24});
   EXPECT_FALSE(x.is_channels_last());
@@ -44,9 +44,8 @@ TEST(TensorLayoutTest, OrderBelongsToTheMemoryNotToTheHandle) {
 }
 
 TEST(TensorLayoutTest, ChangingTheOrderIsNoChangeInPlace) {
-  const Tensor x = counting({2, 3, 4});
+  const Tensor x = counting({2, 3, 4}).as_channels_last();
   const std::uint64_t version = x.version();
-  x.to_channels_last();
   x.to_row_major();
   EXPECT_EQ(x.version(), version);
 }

@@ -47,16 +47,14 @@ TEST(DropoutTest, IsDifferentiableTwice) {
 TEST(DropoutTest, DropsTheSameElementsWhereverTheyLie) {
   Generator g(2);
   const Tensor x = randn({3, 5, 4, 2}, {.requires_grad = true}, &g);
-  const Tensor x2 = x.detach().clone();
-  x2.to_channels_last();
+  const Tensor x2 = x.as_channels_last();
   Generator a(3);
   Generator b(3);
   const Tensor y = dropout(x, 0.5, true, &a);
   const Tensor y2 = dropout(x2, 0.5, true, &b);
   EXPECT_TRUE(y2.is_channels_last());
   EXPECT_EQ(y.to_vector<float>(), y2.to_vector<float>());
-  Tensor gy = ones_like(y);
-  gy.to_channels_last();
+  const Tensor gy = ones_like(y).as_channels_last();
   const auto gx = grad({y}, {x}, {gy})[0].to_vector<float>();
   for (std::size_t i = 0; i < gx.size(); ++i) {
     EXPECT_EQ(gx[i] * x.to_vector<float>()[i], y.to_vector<float>()[i]);
