@@ -1,5 +1,6 @@
 #include "normgrad/layers/module.hpp"
 
+#include <cstring>
 #include <functional>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
@@ -134,6 +135,13 @@ void MemberVisitor::operator()(const std::string& name, AnyModule& member) {
   }
 }
 
+std::string detail::next_name(const char*& names) {
+  const char* end = std::strchr(names, ',');
+  std::string name = end != nullptr ? std::string(names, end) : std::string(names);
+  names = end != nullptr ? end + std::strspn(end, ", ") : names + name.size();
+  return name;
+}
+
 Module& AnyModule::get() const {
   require<ValueError>(module_ != nullptr, "AnyModule: used before it was given a module");
   return *module_;
@@ -141,15 +149,6 @@ Module& AnyModule::get() const {
 
 Tensor Module::forward(const Tensor& /*x*/) {
   fail<Error>(type_name(), ": forward(x) is not defined for this module; call the forward that it has");
-}
-
-Tensor Module::operator()(const Tensor& x) {
-  try {
-    return forward(x);
-  } catch (Error& error) {
-    add_to_path(error);
-    throw;
-  }
 }
 
 // Names are looked up only now that something went wrong, so that they are right wherever the module was moved to.

@@ -116,8 +116,11 @@ class Module {
 
   /// Computes the result. Models with other arguments give a forward of their own.
   virtual Tensor forward(const Tensor& x);
-  /// forward(x); an error on the way is told with the path of the module that it comes from.
-  Tensor operator()(const Tensor& x);
+  /// forward(x); an error on the way is told with the path of the module that it comes from. (NORMGRAD_MEMBERS gives
+  /// the module an operator() that does so for every forward it has.)
+  Tensor operator()(const Tensor& x) {
+    return with_path([&] { return forward(x); });
+  }
 
   /// All parameters, of children too, in the order of members(). The tensors are handles to the module's own.
   std::vector<Tensor> parameters() const;
@@ -155,6 +158,17 @@ class Module {
   Module(Module&&) noexcept = default;
   Module& operator=(const Module&) = default;
   Module& operator=(Module&&) noexcept = default;
+
+  /// f(); an error that it throws goes on with this module's name in its path.
+  template <class F>
+  std::invoke_result_t<F> with_path(F&& f) {
+    try {
+      return f();
+    } catch (Error& error) {
+      add_to_path(error);
+      throw;
+    }
+  }
 
  private:
   void add_to_path(Error& error);
@@ -202,21 +216,29 @@ class AnyModule {
   std::unique_ptr<Module> module_;
 };
 
-/// Written once in a module: its name, its members (none to 60), and how it is copied.
-#define NORMGRAD_MEMBERS(Type, ...)                                                                    \
-  std::string type_name() const override { return #Type; }                                             \
-  std::unique_ptr<::normgrad::Module> clone() const override { return std::make_unique<Type>(*this); } \
-  void members([[maybe_unused]] ::normgrad::MemberVisitor& visit) override { NORMGRAD_FOR_EACH_MEMBER(__VA_ARGS__) }
+namespace detail {
 
-// clang-format off
-#define NORMGRAD_PARENS ()
-#define NORMGRAD_EXPAND(...) NORMGRAD_EXPAND3(NORMGRAD_EXPAND3(NORMGRAD_EXPAND3(NORMGRAD_EXPAND3(__VA_ARGS__))))
-#define NORMGRAD_EXPAND3(...) NORMGRAD_EXPAND2(NORMGRAD_EXPAND2(NORMGRAD_EXPAND2(NORMGRAD_EXPAND2(__VA_ARGS__))))
-#define NORMGRAD_EXPAND2(...) NORMGRAD_EXPAND1(NORMGRAD_EXPAND1(NORMGRAD_EXPAND1(NORMGRAD_EXPAND1(__VA_ARGS__))))
-#define NORMGRAD_EXPAND1(...) __VA_ARGS__
-#define NORMGRAD_FOR_EACH_MEMBER(...) __VA_OPT__(NORMGRAD_EXPAND(NORMGRAD_VISIT_MEMBER(__VA_ARGS__)))
-#define NORMGRAD_VISIT_MEMBER(member, ...) visit(#member, member); __VA_OPT__(NORMGRAD_VISIT_AGAIN NORMGRAD_PARENS (__VA_ARGS__))
-#define NORMGRAD_VISIT_AGAIN() NORMGRAD_VISIT_MEMBER
-// clang-format on
+/// Takes the first name off a list "fc1, norm1, fc2".
+std::string next_name(const char*& names);
+
+template <class... Members>
+void visit_members(MemberVisitor& visit, [[maybe_unused]] const char* names, Members&... members) {
+  (visit(next_name(names), members), ...);
+}
+
+}  // namespace detail
+
+/// Written once in a module: its name, its members (may be none), how it is copied and called.
+#define NORMGRAD_MEMBERS(Type, ...)                                                                         \
+  using ::normgrad::Module::forward;                                                                        \
+  std::string type_name() const override { return #Type; }                                                  \
+  std::unique_ptr<::normgrad::Module> clone() const override { return std::make_unique<Type>(*this); }      \
+  void members(::normgrad::MemberVisitor& visit) override {                                                 \
+    ::normgrad::detail::visit_members(visit, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);                      \
+  }                                                                                                         \
+  template <class... Args>                                                                                  \
+  decltype(auto) operator()(Args&&... args) {                                                               \
+    return this->with_path([&]() -> decltype(auto) { return this->forward(std::forward<Args>(args)...); }); \
+  }
 
 }  // namespace normgrad

@@ -159,6 +159,21 @@ TEST(ModuleErrorTest, ANameThatIsThereAlreadyIsNotRepeated) {
   EXPECT_EQ(error_of<Error>([] { SaysItsName().forward(Tensor()); }), "SaysItsName: expected something else");
 }
 
+// A model of two inputs and two results.
+struct Siamese : Module {
+  Picky left{2};
+  Picky right{3};
+  NORMGRAD_MEMBERS(Siamese, left, right)
+  std::pair<Tensor, Tensor> forward(const Tensor& a, const Tensor& b) { return {left(a), right(b)}; }
+};
+
+TEST(ModuleErrorTest, ModelsWithAForwardOfTheirOwnGivePaths) {
+  Siamese model;
+  const Tensor two = Tensor::empty({2});
+  EXPECT_EQ(error_of<ShapeError>([&] { model(two, two); }), "Picky 'right': expected 3 elements but got [2]");
+  EXPECT_TRUE(is_same(model(two, Tensor::empty({3})).first, two));
+}
+
 struct WithoutForward : Module {
   NORMGRAD_MEMBERS(WithoutForward)
 };
