@@ -165,21 +165,6 @@ void conv_backward_weight(const ConvGeometry& g, const T* gy, const T* x, T* gw)
   unfolded::conv_backward_weight(g, gy, x, gw);
 }
 
-template <class T>
-void add_channel_bias(const T* bias, std::int64_t n, std::int64_t channels, std::int64_t positions, T* y) {
-  constexpr std::int64_t kGrain = std::int64_t{1} << 15;
-  parallel_for(n * channels, std::max(std::int64_t{1}, kGrain / std::max(positions, std::int64_t{1})),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t row = begin; row < end; ++row) {
-                   const T b = bias[row % channels];
-                   T* to = y + row * positions;
-                   std::transform(to, to + positions, to, [b](T v) { return v + b; });
-                 }
-               });
-}
-
-template void add_channel_bias<float>(const float*, std::int64_t, std::int64_t, std::int64_t, float*);
-template void add_channel_bias<double>(const double*, std::int64_t, std::int64_t, std::int64_t, double*);
 template void conv_forward<float>(const ConvGeometry&, const float*, const float*, const float*, float*);
 template void conv_forward<double>(const ConvGeometry&, const double*, const double*, const double*, double*);
 template void conv_backward_input<float>(const ConvGeometry&, const float*, const float*, float*);

@@ -1,4 +1,5 @@
-// Convolutions over dense arrays: x [n, c_in, in...], w [c_out, c_in / groups, kernel...], y [n, c_out, out...].
+// Convolutions over dense arrays: x [n, c_in, in...], w [c_out, c_in / groups, kernel...], y [n, c_out, out...]. With
+// `channels_last` x and y lie as [n, in..., c_in] and [n, out..., c_out]: for float32 that is the fastest order.
 //
 // The three functions are each other's derivatives: y = conv_forward(x, w) is linear in x and in w, and
 // <gy, conv_forward(x, w)> = <conv_backward_input(gy, w), x> = <conv_backward_weight(gy, x), w>.
@@ -24,6 +25,7 @@ struct ConvGeometry {
   Sizes stride{1, 1, 1};
   Sizes padding{0, 0, 0};
   Sizes dilation{1, 1, 1};
+  bool channels_last = false;  ///< float32 only
 
   /// Elements that a window covers along an axis, gaps included.
   std::int64_t extent(std::size_t axis) const noexcept { return dilation[axis] * (kernel[axis] - 1) + 1; }
@@ -47,10 +49,6 @@ template <class T>
 void conv_backward_input(const ConvGeometry& geometry, const T* gy, const T* w, T* gx);
 template <class T>
 void conv_backward_weight(const ConvGeometry& geometry, const T* gy, const T* x, T* gw);
-
-/// y [n, channels, positions] += bias[channel].
-template <class T>
-void add_channel_bias(const T* bias, std::int64_t n, std::int64_t channels, std::int64_t positions, T* y);
 
 /// The three functions by matrix products over the unfolded input: float64, and what oneDNN has no description for.
 namespace unfolded {

@@ -36,4 +36,15 @@ inline Tensor lying_with(const Tensor& x, const Tensor& other) {
   return other.is_channels_last() && !x.is_channels_last() ? x.as_channels_last() : x;
 }
 
+/// Whether the elements of x lie channels last with N and C as its first two axes.
+inline bool lies_channels_last(const Tensor& x) {
+  const ChannelsLast order = x.buffer().channels_last();
+  return static_cast<bool>(order) && x.dim() >= 3 && order.n == x.size(0) && order.c == x.size(1);
+}
+
+/// x [N, C, ...] with its elements channels last: itself when they lie so, or when both orders are the same.
+inline Tensor channels_last_of(const Tensor& x) {
+  return lies_alike(x.shape()) && !x.is_channels_last() ? x : x.as_channels_last();
+}
+
 }  // namespace normgrad::detail

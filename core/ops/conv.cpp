@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/kernels/channels.hpp"
 #include "normgrad/core/kernels/conv.hpp"
-#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/channels_last.hpp"
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
@@ -36,10 +37,41 @@ struct Convolution {
 Tensor input_gradient(const Convolution& conv, const char* name, const Tensor& gy, const Tensor& w, const Tensor& bias);
 Tensor weight_gradient(const Convolution& conv, const Tensor& gy, const Tensor& x);
 
-Tensor sum_over_batch_and_space(const Tensor& gy) {
-  const Tensor flat =
-      reshape_to(gy, {gy.size(0), gy.size(1), gy.numel() / std::max(gy.size(0) * gy.size(1), std::int64_t{1})});
-  return sum(flat, {0, 2});
+// An operand in the order of the convolution, and room for a result. Weights are always row-major.
+Tensor ordered(const Convolution& conv, const Tensor& x) {
+  return conv.geometry.channels_last ? detail::channels_last_of(x) : x;
+}
+
+Tensor empty_result(const Convolution& conv, const Shape& shape, DType dtype) {
+  return conv.geometry.channels_last ? Tensor::empty_channels_last(shape, dtype) : Tensor::empty(shape, dtype);
+}
+
+template <class T>
+const T* elements(const Convolution& conv, const Tensor& ordered) {
+  return conv.geometry.channels_last ? ordered.physical_data<T>() : ordered.data<T>();
+}
+
+kernels::ChannelArray channel_array(const Shape& shape, bool channels_last) {
+  const std::int64_t rows = shape[0] * shape[1];
+  return {shape[0], shape[1], rows == 0 ? 0 : shape.numel() / rows, channels_last};
+}
+
+// The gradient of a bias: gy summed over batch and space.
+Tensor bias_gradient(const Tensor& gy) {
+  Tensor gb = Tensor::empty({gy.size(1)}, gy.dtype());
+  dispatch_float("conv_bias_gradient", gy.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const bool last = detail::lies_channels_last(gy);
+    kernels::channel_sums(channel_array(gy.shape(), last), last ? gy.physical_data<T>() : gy.data<T>(),
+                          gb.mutable_data<T>());
+  });
+  return record("conv_bias_gradient", std::move(gb), {gy}, [shape = gy.shape()](const Tensor& g, GradSink& into) {
+    Shape channels = shape;
+    for (std::size_t i = 0; i < channels.rank(); ++i) {
+      channels[i] = i == 1 ? shape[1] : 1;
+    }
+    into.add(0, expand_to(reshape_to(g, channels), shape));
+  });
 }
 
 // The three functions of a convolution. Each is linear in both of its operands, and the derivatives of each are the
@@ -47,23 +79,26 @@ Tensor sum_over_batch_and_space(const Tensor& gy) {
 
 // y = x * w + bias
 Tensor convolve(const Convolution& conv, const Tensor& x, const Tensor& w, const Tensor& bias) {
-  Tensor y = Tensor::empty(conv.y_shape(), x.dtype());
+  Tensor y = empty_result(conv, conv.y_shape(), x.dtype());
+  const Tensor from = ordered(conv, x);
   dispatch_float(conv.name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::conv_forward(conv.geometry, x.data<T>(), w.data<T>(), bias.defined() ? bias.data<T>() : nullptr,
-                          y.mutable_data<T>());
+    kernels::conv_forward(conv.geometry, elements<T>(conv, from), w.data<T>(),
+                          bias.defined() ? bias.data<T>() : nullptr, y.mutable_physical_data<T>());
   });
   return record(
       conv.name, std::move(y), {x, w, bias},
       [conv, x = Saved(x, w.requires_grad()), w = Saved(w, x.requires_grad())](const Tensor& gy, GradSink& into) {
+        // Put in order once for all three; the copy is outside of any graph.
+        const Tensor g = is_grad_enabled() ? gy : ordered(conv, gy);
         if (into.wants(0)) {
-          into.add(0, input_gradient(conv, "conv_input_gradient", gy, w.get(), {}));
+          into.add(0, input_gradient(conv, "conv_input_gradient", g, w.get(), {}));
         }
         if (into.wants(1)) {
-          into.add(1, weight_gradient(conv, gy, x.get()));
+          into.add(1, weight_gradient(conv, g, x.get()));
         }
         if (into.wants(2)) {
-          into.add(2, sum_over_batch_and_space(gy));
+          into.add(2, bias_gradient(g));
         }
       });
 }
@@ -71,14 +106,14 @@ Tensor convolve(const Convolution& conv, const Tensor& x, const Tensor& w, const
 // gx, with a bias added where it serves as the transposed convolution.
 Tensor input_gradient(const Convolution& conv, const char* name, const Tensor& gy, const Tensor& w,
                       const Tensor& bias) {
-  Tensor gx = Tensor::empty(conv.x_shape(), gy.dtype());
+  Tensor gx = empty_result(conv, conv.x_shape(), gy.dtype());
+  const Tensor from = ordered(conv, gy);
   dispatch_float(name, gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    T* to = gx.mutable_data<T>();
-    kernels::conv_backward_input(conv.geometry, gy.data<T>(), w.data<T>(), to);
+    T* to = gx.mutable_physical_data<T>();
+    kernels::conv_backward_input(conv.geometry, elements<T>(conv, from), w.data<T>(), to);
     if (bias.defined()) {
-      kernels::add_channel_bias(bias.data<T>(), conv.geometry.n, conv.geometry.c_in,
-                                ConvGeometry::volume(conv.geometry.in), to);
+      kernels::add_channel_bias(channel_array(gx.shape(), conv.geometry.channels_last), bias.data<T>(), to);
     }
   });
   return record(
@@ -91,16 +126,19 @@ Tensor input_gradient(const Convolution& conv, const char* name, const Tensor& g
           into.add(1, weight_gradient(conv, gy.get(), g));
         }
         if (into.wants(2)) {
-          into.add(2, sum_over_batch_and_space(g));
+          into.add(2, bias_gradient(g));
         }
       });
 }
 
 Tensor weight_gradient(const Convolution& conv, const Tensor& gy, const Tensor& x) {
   Tensor gw = Tensor::empty(conv.w_shape(), gy.dtype());
+  const Tensor gy_from = ordered(conv, gy);
+  const Tensor x_from = ordered(conv, x);
   dispatch_float("conv_weight_gradient", gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::conv_backward_weight(conv.geometry, gy.data<T>(), x.data<T>(), gw.mutable_data<T>());
+    kernels::conv_backward_weight(conv.geometry, elements<T>(conv, gy_from), elements<T>(conv, x_from),
+                                  gw.mutable_data<T>());
   });
   return record(
       "conv_weight_gradient", std::move(gw), {gy, x},
@@ -112,6 +150,11 @@ Tensor weight_gradient(const Convolution& conv, const Tensor& gy, const Tensor& 
           into.add(1, input_gradient(conv, "conv_input_gradient", gy.get(), g, {}));
         }
       });
+}
+
+// float32 runs channels last, which is the faster order, wherever oneDNN has a description of the convolution.
+bool runs_channels_last(const ConvGeometry& g, DType dtype) {
+  return dtype == kFloat32 && g.out == g.natural_out() && g.n * g.x_size() * g.y_size() != 0;
 }
 
 void check_operands(const char* name, std::size_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -186,6 +229,7 @@ Tensor conv_nd(const char* name, std::size_t axes, const Tensor& x, const Tensor
                         g.kernel[i], " (dilation ", g.dilation[i], ") on ", g.in[i], " elements with padding ",
                         g.padding[i], "; input ", x.shape(), ", weight ", weight.shape());
   }
+  g.channels_last = runs_channels_last(g, x.dtype());
   return unbatched(convolve({name, axes, g}, images, weight, bias), has_batch);
 }
 
@@ -233,6 +277,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
                         "an input ", x.shape(), ", a weight ", weight.shape(), " and padding ", options.padding,
                         " give ", g.in[i]);
   }
+  g.channels_last = runs_channels_last(g, x.dtype());
   return unbatched(input_gradient({kName, kAxes, g}, kName, images, weight, bias), has_batch);
 }
 

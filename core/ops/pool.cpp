@@ -4,6 +4,7 @@
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/pool.hpp"
+#include "normgrad/core/ops/channels_last.hpp"
 
 namespace normgrad {
 
@@ -14,9 +15,38 @@ using kernels::MeanWindows;
 using kernels::PoolGeometry;
 using Sizes = PoolGeometry::Sizes;
 
+// Pooling keeps the order of the elements that it is given: `inner` is C where they lie channels last, else 1.
+struct Order {
+  bool channels_last = false;
+
+  Order() = default;
+  // `axes` spatial axes; without a batch axis C is not where ChannelsLast means it.
+  Order(const Tensor& x, std::size_t axes)
+      : channels_last(x.shape().rank() == axes + 2 && detail::lies_channels_last(x)) {}
+
+  Tensor ordered(const Tensor& x) const { return channels_last ? x.as_channels_last() : x; }
+  template <class T>
+  const T* elements(const Tensor& ordered) const {
+    return channels_last ? ordered.physical_data<T>() : ordered.data<T>();
+  }
+  Tensor empty(const Shape& shape, DType dtype) const {
+    return channels_last ? Tensor::empty_channels_last(shape, dtype) : Tensor::empty(shape, dtype);
+  }
+  // Sets the number of planes and how far apart neighbours lie.
+  template <class Geometry>
+  void set_planes(const Shape& x, std::size_t axes, Geometry& g) const {
+    g.inner = channels_last ? x[1] : 1;
+    g.outer = 1;
+    for (std::size_t i = 0; i < x.rank() - axes; ++i) {
+      g.outer *= channels_last && i == 1 ? 1 : x[i];
+    }
+  }
+};
+
 // Which largest elements were taken: max pooling is linear in x for given ones.
 struct Selection {
   PoolGeometry geometry;
+  Order order;
   Shape x_shape, y_shape;
   Buffer index;
 
@@ -26,20 +56,24 @@ struct Selection {
 Tensor scatter_selected(const Selection& selection, const Tensor& gy);
 
 Tensor gather_selected(const Selection& selection, const Tensor& x) {
-  Tensor y = Tensor::empty(selection.y_shape, x.dtype());
+  Tensor y = selection.order.empty(selection.y_shape, x.dtype());
+  const Tensor from = selection.order.ordered(x);
   dispatch_float("max_pool", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::max_pool_gather(selection.geometry, x.data<T>(), selection.at(), y.mutable_data<T>());
+    kernels::max_pool_gather(selection.geometry, selection.order.elements<T>(from), selection.at(),
+                             y.mutable_physical_data<T>());
   });
   return record("max_pool_gather", std::move(y), {x},
                 [selection](const Tensor& gy, GradSink& into) { into.add(0, scatter_selected(selection, gy)); });
 }
 
 Tensor scatter_selected(const Selection& selection, const Tensor& gy) {
-  Tensor gx = Tensor::empty(selection.x_shape, gy.dtype());
+  Tensor gx = selection.order.empty(selection.x_shape, gy.dtype());
+  const Tensor from = selection.order.ordered(gy);
   dispatch_float("max_pool", gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::max_pool_scatter(selection.geometry, gy.data<T>(), selection.at(), gx.mutable_data<T>());
+    kernels::max_pool_scatter(selection.geometry, selection.order.elements<T>(from), selection.at(),
+                              gx.mutable_physical_data<T>());
   });
   return record("max_pool_scatter", std::move(gx), {gy},
                 [selection](const Tensor& g, GradSink& into) { into.add(0, gather_selected(selection, g)); });
@@ -73,10 +107,6 @@ PoolGeometry geometry_of(const char* name, std::size_t axes, const Tensor& x, co
   g.stride = stride.resolve(name, "stride", axes, 1, 1);
   g.padding = padding.resolve(name, "padding", axes, 0, 0);
   g.dilation = dilation.resolve(name, "dilation", axes, 1, 1);
-  g.outer = 1;
-  for (std::size_t i = 0; i < x.shape().rank() - axes; ++i) {
-    g.outer *= x.shape()[i];
-  }
   for (std::size_t i = 0; i < g.in.size(); ++i) {
     require<ValueError>(2 * g.padding[i] <= g.kernel[i], name, ": expected padding of at most half of kernel_size but ",
                         "got padding ", padding, " for kernel_size ", kernel);
@@ -93,13 +123,16 @@ Tensor max_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
   Selection selection;
   PoolGeometry& g = selection.geometry;
   g = geometry_of(name, axes, x, kernel, options.stride.value_or(kernel), options.padding, options.dilation);
+  selection.order = Order(x, axes);
+  selection.order.set_planes(x.shape(), axes, g);
   selection.x_shape = x.shape();
   selection.y_shape = with_spatial_sizes(x.shape(), g.out, axes);
   selection.index = Buffer(static_cast<std::size_t>(selection.y_shape.numel()) * sizeof(std::int32_t));
-  Tensor y = Tensor::empty(selection.y_shape, x.dtype());
+  Tensor y = selection.order.empty(selection.y_shape, x.dtype());
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::max_pool(g, x.data<T>(), y.mutable_data<T>(), reinterpret_cast<std::int32_t*>(selection.index.data()));
+    kernels::max_pool(g, selection.order.elements<T>(x), y.mutable_physical_data<T>(),
+                      reinterpret_cast<std::int32_t*>(selection.index.data()));
   });
   return record(name, std::move(y), {x},
                 [selection](const Tensor& gy, GradSink& into) { into.add(0, scatter_selected(selection, gy)); });
@@ -107,25 +140,28 @@ Tensor max_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
 
 struct MeanPool {
   MeanGeometry geometry;
+  Order order;
   Shape x_shape, y_shape;
 };
 
 Tensor spread(const MeanPool& pool, const Tensor& gy);
 
 Tensor mean_windows(const char* name, const MeanPool& pool, const Tensor& x) {
-  Tensor y = Tensor::empty(pool.y_shape, x.dtype());
+  Tensor y = pool.order.empty(pool.y_shape, x.dtype());
+  const Tensor from = pool.order.ordered(x);
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::mean_pool(pool.geometry, x.data<T>(), y.mutable_data<T>());
+    kernels::mean_pool(pool.geometry, pool.order.elements<T>(from), y.mutable_physical_data<T>());
   });
   return record(name, std::move(y), {x}, [pool](const Tensor& gy, GradSink& into) { into.add(0, spread(pool, gy)); });
 }
 
 Tensor spread(const MeanPool& pool, const Tensor& gy) {
-  Tensor gx = Tensor::empty(pool.x_shape, gy.dtype());
+  Tensor gx = pool.order.empty(pool.x_shape, gy.dtype());
+  const Tensor from = pool.order.ordered(gy);
   dispatch_float("avg_pool", gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::mean_pool_adjoint(pool.geometry, gy.data<T>(), gx.mutable_data<T>());
+    kernels::mean_pool_adjoint(pool.geometry, pool.order.elements<T>(from), gx.mutable_physical_data<T>());
   });
   return record("avg_pool_adjoint", std::move(gx), {gy},
                 [pool](const Tensor& g, GradSink& into) { into.add(0, mean_windows("avg_pool", pool, g)); });
@@ -134,9 +170,11 @@ Tensor spread(const MeanPool& pool, const Tensor& gy) {
 Tensor avg_pool_nd(const char* name, std::size_t axes, const Tensor& x, const PerAxis& kernel,
                    const AvgPoolOptions& options) {
   const PoolGeometry g = geometry_of(name, axes, x, kernel, options.stride.value_or(kernel), options.padding, 1);
-  MeanPool pool{.geometry = {.outer = g.outer, .inner = g.inner, .axes = {}},
+  MeanPool pool{.geometry = {},
+                .order = Order(x, axes),
                 .x_shape = x.shape(),
                 .y_shape = with_spatial_sizes(x.shape(), g.out, axes)};
+  pool.order.set_planes(x.shape(), axes, pool.geometry);
   for (std::size_t i = 0; i < pool.geometry.axes.size(); ++i) {
     pool.geometry.axes[i] =
         MeanWindows::regular(g.in[i], g.out[i], g.kernel[i], g.stride[i], g.padding[i], options.count_include_pad);
@@ -169,10 +207,9 @@ Tensor adaptive_avg_pool2d(const Tensor& x, const PerAxis& output_size) {
   const Sizes out = output_size.resolve(kName, "output_size", 2, 1, 1);
   require<ShapeError>(in[1] >= 1 && in[2] >= 1, kName, ": expected spatial axes that are not empty but got ",
                       x.shape());
-  MeanPool pool{.geometry = {}, .x_shape = x.shape(), .y_shape = with_spatial_sizes(x.shape(), out, 2)};
-  for (std::size_t i = 0; i < x.shape().rank() - 2; ++i) {
-    pool.geometry.outer *= x.shape()[i];
-  }
+  MeanPool pool{
+      .geometry = {}, .order = Order(x, 2), .x_shape = x.shape(), .y_shape = with_spatial_sizes(x.shape(), out, 2)};
+  pool.order.set_planes(x.shape(), 2, pool.geometry);
   for (std::size_t i = 0; i < pool.geometry.axes.size(); ++i) {
     pool.geometry.axes[i] = MeanWindows::adaptive(in[i], out[i]);
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <ostream>
+#include <type_traits>
 #include <vector>
 
 #include "tests/support/values.hpp"
@@ -92,6 +93,17 @@ void expect_sums(const std::vector<T>& actual, const Sums& expected, std::int64_
   }
 }
 
+// [n, c, s] -> [n, s, c].
+template <class T>
+std::vector<T> channels_last(const std::vector<T>& x, std::int64_t n, std::int64_t c) {
+  const std::int64_t s = static_cast<std::int64_t>(x.size()) / (n * c);
+  std::vector<T> y(x.size());
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(x.size()); ++i) {
+    y[static_cast<std::size_t>((i / (c * s) * s + i % s) * c + i / s % c)] = x[static_cast<std::size_t>(i)];
+  }
+  return y;
+}
+
 class ConvTest : public testing::TestWithParam<ConvGeometry> {
  protected:
   template <class T>
@@ -123,6 +135,20 @@ class ConvTest : public testing::TestWithParam<ConvGeometry> {
     }
     conv_forward<T>(g, x.data(), w.data(), bias.data(), y.data());
     expect_sums(y, y_sums, depth + 1, "y with bias");
+    if constexpr (std::is_same_v<T, float>) {
+      ConvGeometry last = g;
+      last.channels_last = true;
+      const auto x_last = channels_last(x, g.n, g.c_in);
+      const auto gy_last = channels_last(gy, g.n, g.c_out);
+      conv_forward<T>(last, x_last.data(), w.data(), bias.data(), y.data());
+      conv_backward_input<T>(last, gy_last.data(), w.data(), gx.data());
+      conv_backward_weight<T>(last, gy_last.data(), x_last.data(), gw.data());
+      // Transposing [n, s, c] as if it were [n, c, s] brings it back.
+      expect_sums(channels_last(y, g.n, ConvGeometry::volume(g.out)), y_sums, depth + 1, "y, channels last");
+      expect_sums(channels_last(gx, g.n, ConvGeometry::volume(g.in)), gx_sums, g.w_size() / g.c_in,
+                  "gx, channels last");
+      expect_sums(gw, gw_sums, g.n * ConvGeometry::volume(g.out), "gw, channels last");
+    }
   }
 };
 

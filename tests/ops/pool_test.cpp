@@ -8,6 +8,7 @@
 
 #include "tests/support/gradients.hpp"
 #include "tests/support/values.hpp"
+#include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 
 namespace normgrad {
@@ -148,6 +149,55 @@ TEST(AvgPoolTest, GradientsOfFirstAndSecondOrder) {
         {leaf(shape, 1)}))
         << shape;
   }
+}
+
+// The same through both orders of the elements in memory, derivatives of first and second order included.
+TEST(PoolOrderTest, ChannelsLastChangesNothingButTheOrder) {
+  using F = std::function<Tensor(const Tensor&)>;
+  const std::vector<F> cases{
+      [](const Tensor& x) { return max_pool2d(x, 2); },
+      [](const Tensor& x) { return max_pool2d(x, 3, {.stride = 2, .padding = 1}); },
+      [](const Tensor& x) { return avg_pool2d(x, 2); },
+      [](const Tensor& x) {
+        return avg_pool2d(x, {3, 2}, {.stride = 1, .padding = 1, .count_include_pad = false});
+      },
+      [](const Tensor& x) {
+        return adaptive_avg_pool2d(x, {3, 2});
+      },
+  };
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    for (const F& f : cases) {
+      std::vector<Values> results;
+      for (const bool last : {false, true}) {
+        Tensor x = random_tensor({2, 5, 6, 8}, dtype, 1);
+        x = last ? x.as_channels_last() : x;
+        x.requires_grad_();
+        const Tensor y = f(x);
+        EXPECT_EQ(y.is_channels_last(), last);
+        Tensor gy = random_tensor(y.shape(), dtype, 2);
+        gy.requires_grad_();
+        const Tensor gx = grad({y}, {x}, {gy}, {.create_graph = true})[0];
+        EXPECT_EQ(gx.is_channels_last(), last);
+        const Tensor ggy = grad({gx}, {gy}, {random_tensor(x.shape(), dtype, 3)})[0];
+        for (const Tensor& t : {y, gx, ggy}) {
+          results.push_back(t.to_vector<double>());
+        }
+      }
+      for (std::size_t i = 0; i < 3; ++i) {
+        ASSERT_EQ(results[i].size(), results[i + 3].size());
+        for (std::size_t j = 0; j < results[i].size(); ++j) {
+          ASSERT_NEAR(results[i][j], results[i + 3][j], 1e-6) << "result " << i << " at " << j;
+        }
+      }
+    }
+  }
+}
+
+TEST(PoolOrderTest, AnOrderOfOtherAxesIsNotTaken) {
+  // [N, C, L] with channels last, pooled as an image [C, H, W] without batch.
+  const Tensor x = random_tensor({3, 6, 8}, kFloat32, 1);
+  const Values expected = max_pool2d(x, 2).to_vector<double>();
+  EXPECT_EQ(max_pool2d(x.as_channels_last(), 2).to_vector<double>(), expected);
 }
 
 TEST(AvgPoolTest, SaysWhatDoesNotFit) {
