@@ -16,10 +16,14 @@
 // The differences are good to 1e-9 or better of `scale` for functions that are computed to a few units in the last
 // place, so the defaults rtol = 1e-7, atol = 1e-8 leave little room: a wrong term of one part in a million is found.
 // `atol` is in units of the gradient itself because an absolute one would pass any backward of a function that is
-// small. `noise` is what rounding of f does to n: n's uncertainty + 16 eps |L| / h, but never more than 1e-9 |L|.
+// small.
+//
+// `noise` is what rounding does. To n: its uncertainty + 16 eps |L| / h, but never more than 1e-9 |L|, with |L| the sum
+// of |w_i f_i| over the elements that change. To a: 64 eps |L| / (standard deviation of x), with |L| over all elements;
+// it matters only where terms cancel to zero, as in the gradient of a bias before a normalization.
 //
 // The relative error in reports is max |a - n| / max(scale, 1e-6 |L|), the second term only so that a gradient that is
-// zero up to rounding has not the relative error 1; here |L| = sum |w_i f_i| over the elements that change.
+// zero up to rounding has not the relative error 1.
 #pragma once
 
 #include <cstdint>

@@ -258,6 +258,20 @@ TEST(GradCheckTest, AnInputThatPlaysNoPart) {
   EXPECT_FALSE(gradcheck(lies, {random({3}), random({4})}).passed);
 }
 
+// The gradient of a bias before a normalization is a sum that cancels: zero up to rounding, where f does not change.
+TEST(GradCheckTest, AGradientThatIsZeroUpToRoundingPasses) {
+  const auto f = [](const Inputs& in) {
+    return apply_function(
+        "cancels", in, [](auto& x) { return toy::exp(x[0]); },
+        [](auto& x, auto& y, auto& gy) {
+          return Inputs{toy::mul(gy, y), filled(x[1].shape(), 2e-16)};
+        });
+  };
+  const GradCheckReport report = gradcheck(f, {random({3}), random({4})});
+  EXPECT_TRUE(report.passed) << report;
+  EXPECT_LT(report.max_rel_error(), 1e-8) << report;
+}
+
 TEST(GradCheckTest, AResultCutOffFromItsInputIsFound) {
   EXPECT_FALSE(gradcheck([](const Inputs& in) { return toy::exp(in[0].detach()); }, {random({3})}).passed);
 }
