@@ -93,8 +93,7 @@ Tensor from_xtensor(xt::xtensor_container<EC, N, L, Tag>&& array) {
 }
 
 /// The tensor's elements as an xtensor array to read, without a copy; throws DTypeError when T is not the dtype's type.
-/// The view keeps the memory alive; it sees later changes in place, and must not be read any more once the tensor has
-/// been given another order in memory (to_channels_last()).
+/// The view keeps the memory alive and sees later changes in place.
 template <class T>
 auto as_xtensor(const Tensor& tensor) {
   const T* data = tensor.template data<T>();

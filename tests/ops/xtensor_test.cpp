@@ -78,8 +78,7 @@ TEST(XtensorTest, CopiesOut) {
   const auto a = to_xarray<float>(x);
   EXPECT_EQ(a.dimension(), 2U);
   EXPECT_EQ(a(1, 0), 3.0F);
-  const Tensor y = arange(0, 12, 1, {.dtype = kFloat32}).reshape({1, 3, 2, 2});
-  y.to_channels_last();
+  const Tensor y = arange(0, 12, 1, {.dtype = kFloat32}).reshape({1, 3, 2, 2}).as_channels_last();
   EXPECT_EQ(to_xarray<double>(y)(0, 2, 0, 1), 9.0);
   EXPECT_EQ(to_xarray<float>(full({}, 4.0))(), 4.0F);
 }
