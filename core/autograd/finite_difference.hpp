@@ -22,8 +22,8 @@ struct Derivative {
   double variation = 0.0;
   double magnitude = 0.0;
   bool settled = false;  ///< the extrapolations came to agree
-  bool kink = false;    ///< the one-sided derivatives differ
-  bool finite = false;  ///< false: f gave Inf or NaN for every step
+  bool kink = false;     ///< the one-sided derivatives differ
+  bool finite = false;   ///< false: f gave Inf or NaN for every step
 };
 
 /// d/dx from `at(h)` by Ridders' method ("Accurate computation of F'(x) and F'(x)F''(x)", 1982): central differences

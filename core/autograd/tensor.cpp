@@ -37,8 +37,8 @@ Tensor Tensor::empty(const Shape& shape, DType dtype) {
 }
 
 Tensor Tensor::from_buffer(Buffer buffer, const Shape& shape, DType dtype) {
-  require<ValueError>(buffer.bytes() >= storage_bytes(shape, dtype),
-                      "tensor: a buffer of ", buffer.bytes(), " bytes is too small for ", dtype, " ", shape);
+  require<ValueError>(buffer.bytes() >= storage_bytes(shape, dtype), "tensor: a buffer of ", buffer.bytes(),
+                      " bytes is too small for ", dtype, " ", shape);
   IntrusivePtr<TensorImpl> impl(new TensorImpl);
   impl->shape = shape;
   impl->dtype = dtype;
