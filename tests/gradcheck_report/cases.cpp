@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "normgrad/core/autograd/record.hpp"
+
 namespace normgrad::gradient_cases {
 
 namespace {
@@ -86,6 +88,14 @@ Tensor CaseList::indices(const Shape& shape, std::int64_t n) {
 
 Tensor CaseList::mask(const Shape& shape) {
   return generated<bool>(shape, kBool, [&](std::int64_t) { return generator_.below(2) == 0; });
+}
+
+Tensor channels_last(const Tensor& x) {
+  if (x.dim() < 3) {
+    return x;
+  }
+  return record("channels_last", x.as_channels_last(), {x},
+                [](const Tensor& gy, GradSink& into) { into.add(0, channels_last(gy)); });
 }
 
 std::vector<GradientCase> all_cases() {

@@ -52,6 +52,9 @@ class CaseList {
   Generator generator_;
 };
 
+/// x lying channels last in memory, and so its gradient: for functions that have ways of their own for that.
+Tensor channels_last(const Tensor& x);
+
 void add_arithmetic(CaseList& list);
 void add_functions(CaseList& list);
 void add_reductions(CaseList& list);

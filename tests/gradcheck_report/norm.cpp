@@ -46,8 +46,9 @@ void add_norm(CaseList& list, const std::string& name, const Norm& norm, const S
     list.add(
         label + ", channels last",
         [apply](const Inputs& in) {
-          in[0].to_channels_last();
-          return apply(in);
+          Inputs turned = in;
+          turned[0] = channels_last(in[0]);
+          return channels_last(apply(turned));
         },
         inputs());
   }

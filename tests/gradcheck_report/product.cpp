@@ -35,10 +35,7 @@ void add_convolutions(CaseList& list) {
              {list.normal(x), list.normal(w)});
     if (x.rank() >= 3 && x.rank() == w.rank()) {
       list.add(name + ", channels last",
-               [f, options](const Inputs& in) {
-                 in[0].to_channels_last();
-                 return f(in[0], in[1], {}, options);
-               },
+               [f, options](const Inputs& in) { return channels_last(f(channels_last(in[0]), in[1], {}, options)); },
                {list.normal(x), list.normal(w)});
     }
   };
@@ -70,11 +67,7 @@ void add_convolutions(CaseList& list) {
   const auto pool = [&](const std::string& name, const Shape& shape, const std::function<Tensor(const Tensor&)>& f) {
     list.add(name, [f](const Inputs& in) { return f(in[0]); }, {list.distinct(shape)});
     if (shape.rank() >= 3) {
-      list.add(name + ", channels last",
-               [f](const Inputs& in) {
-                 in[0].to_channels_last();
-                 return f(in[0]);
-               },
+      list.add(name + ", channels last", [f](const Inputs& in) { return channels_last(f(channels_last(in[0]))); },
                {list.distinct(shape)});
     }
   };
