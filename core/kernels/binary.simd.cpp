@@ -38,7 +38,7 @@ struct Maximum {
   }
   template <class T>
   Batch<T> operator()(const Batch<T>& a, const Batch<T>& b) const {
-    return xsimd::select((a > b) | (a != a), a, b);
+    return xsimd::select((a > b) | is_nan<T>(a), a, b);
   }
 };
 struct Minimum {
@@ -48,7 +48,7 @@ struct Minimum {
   }
   template <class T>
   Batch<T> operator()(const Batch<T>& a, const Batch<T>& b) const {
-    return xsimd::select((a < b) | (a != a), a, b);
+    return xsimd::select((a < b) | is_nan<T>(a), a, b);
   }
 };
 struct LargerShare {

@@ -1,7 +1,7 @@
 // Reductions over any axes.
 //
 // The order in which elements are combined depends on the sizes alone. Sums of float32 are added up in float lanes
-// within blocks of a few thousand elements, and blocks in double.
+// a few elements at a time, and what comes of that in double.
 #pragma once
 
 #include <array>

@@ -6,8 +6,8 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
 
-constexpr std::int64_t kRowBlock = 4096;    // elements of a row that are combined in lanes of T
-constexpr std::int64_t kColumnBlock = 128;  // elements of a column, likewise
+constexpr std::int64_t kGroup = 16;        // vectors of a row that are combined in lanes of T
+constexpr std::int64_t kColumnBlock = 32;  // elements of a column, likewise
 
 struct Sum {
   template <class T>
@@ -65,25 +65,19 @@ struct Min {
   }
 };
 
-// All lanes in one, pairwise in double.
+// Lane by lane, in double.
 template <class Op, class T>
-double merge_lanes(const Batch<T>& v) {
-  alignas(64) T lanes[static_cast<std::size_t>(kLanes<T>)];
-  alignas(64) double wide[static_cast<std::size_t>(kLanes<T>)];
-  v.store_aligned(lanes);
+void merge_into(double* lanes, const Batch<T>& v) {
+  alignas(64) T narrow[static_cast<std::size_t>(kLanes<T>)];
+  v.store_aligned(narrow);
   for (std::int64_t i = 0; i < kLanes<T>; ++i) {
-    wide[i] = static_cast<double>(lanes[i]);
+    lanes[i] = Op::merge(lanes[i], static_cast<double>(narrow[i]));
   }
-  for (std::int64_t width = kLanes<T> / 2; width > 0; width /= 2) {
-    for (std::int64_t i = 0; i < width; ++i) {
-      wide[i] = Op::merge(wide[i], wide[i + width]);
-    }
-  }
-  return wide[0];
 }
 
+// Up to kGroup vectors in lanes of T: few enough that float loses no more than a digit.
 template <class Op, class T>
-double row_block(const T* x, std::int64_t n) {
+Batch<T> row_group(const T* x, std::int64_t n) {
   constexpr std::int64_t kStep = kLanes<T>;
   const Batch<T> identity(Op::template identity<T>());
   Batch<T> a = identity;
@@ -103,28 +97,37 @@ double row_block(const T* x, std::int64_t n) {
   if (i < n) {
     b = Op::include(b, load_partial(x + i, n - i, Op::template identity<T>()));
   }
-  return merge_lanes<Op>(Op::merge(Op::merge(a, b), Op::merge(c, d)));
+  return Op::merge(Op::merge(a, b), Op::merge(c, d));
 }
 
 template <class Op, class T>
 double whole_row(const T* x, std::int64_t n) {
-  double total = Op::template identity<double>();
+  constexpr std::int64_t kStep = kGroup * kLanes<T>;
   if (n < kLanes<T>) {
+    double total = Op::template identity<double>();
     for (std::int64_t i = 0; i < n; ++i) {
       total = Op::include(total, static_cast<double>(x[i]));
     }
     return total;
   }
-  for (std::int64_t i = 0; i < n; i += kRowBlock) {
-    total = Op::merge(total, row_block<Op>(x + i, n - i < kRowBlock ? n - i : kRowBlock));
+  alignas(64) double lanes[static_cast<std::size_t>(kLanes<T>)];
+  for (double& lane : lanes) {
+    lane = Op::template identity<double>();
   }
-  return total;
+  for (std::int64_t i = 0; i < n; i += kStep) {
+    merge_into<Op, T>(lanes, row_group<Op>(x + i, n - i < kStep ? n - i : kStep));
+  }
+  for (std::int64_t width = kLanes<T> / 2; width > 0; width /= 2) {
+    for (std::int64_t i = 0; i < width; ++i) {
+      lanes[i] = Op::merge(lanes[i], lanes[i + width]);
+    }
+  }
+  return lanes[0];
 }
 
 // kWidth neighbouring vectors of columns.
 template <class Op, int kWidth, class T>
 void column_tile(const T* x, double* y, std::int64_t n, std::int64_t stride) {
-  alignas(64) T lanes[static_cast<std::size_t>(kLanes<T>)];
   for (std::int64_t j = 0; j < kWidth * kLanes<T>; ++j) {
     y[j] = Op::template identity<double>();
   }
@@ -140,10 +143,7 @@ void column_tile(const T* x, double* y, std::int64_t n, std::int64_t stride) {
       }
     }
     for (int k = 0; k < kWidth; ++k) {
-      best[k].store_aligned(lanes);
-      for (std::int64_t j = 0; j < kLanes<T>; ++j) {
-        y[k * kLanes<T> + j] = Op::merge(y[k * kLanes<T> + j], static_cast<double>(lanes[j]));
-      }
+      merge_into<Op, T>(y + k * kLanes<T>, best[k]);
     }
   }
 }

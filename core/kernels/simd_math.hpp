@@ -174,11 +174,11 @@ inline B vsigmoid(const B& x) {
 /// NaN where an element of either is NaN.
 template <class B>
 inline B vmax(const B& a, const B& b) {
-  return xsimd::select((a > b) | (a != a), a, b);
+  return xsimd::select((a > b) | is_nan<typename B::value_type>(a), a, b);
 }
 template <class B>
 inline B vmin(const B& a, const B& b) {
-  return xsimd::select((a < b) | (a != a), a, b);
+  return xsimd::select((a < b) | is_nan<typename B::value_type>(a), a, b);
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE
