@@ -34,8 +34,8 @@ void AdamLike<Options>::check_options(std::size_t group) const {
 
 template <class Options>
 const std::vector<const char*>& AdamLike<Options>::slot_names() const {
-  static const std::vector<const char*> names = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
-  return names;
+  static const std::vector<const char*> kNames = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+  return kNames;
 }
 
 template <class Options>

@@ -29,8 +29,8 @@ void SGD::check_options(std::size_t group) const {
 }
 
 const std::vector<const char*>& SGD::slot_names() const {
-  static const std::vector<const char*> names = {"momentum_buffer"};
-  return names;
+  static const std::vector<const char*> kNames = {"momentum_buffer"};
+  return kNames;
 }
 
 void SGD::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {

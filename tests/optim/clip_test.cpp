@@ -6,8 +6,6 @@
 #include <limits>
 
 #include "tests/optim/optim_support.hpp"
-#include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/kernels/vector_norm.hpp"
 
 namespace normgrad {
 namespace {
@@ -76,22 +74,6 @@ TEST(ClipGradValueTest, LimitsEachElement) {
     EXPECT_EQ(params[0].grad().to_vector<double>(), (std::vector{2.5, -2.5, 1.0}));
     EXPECT_EQ(params[2].grad().to_vector<double>(), (std::vector{0.5, -2.5}));
   }
-}
-
-TEST(VectorNormTest, LongArraysOnAnyNumberOfThreads) {
-  std::vector<float> x(100003);
-  double expected = 0.0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    x[i] = static_cast<float>(static_cast<int>(i % 7) - 3);
-    expected += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  }
-  const int threads = get_num_threads();
-  for (const int n : {1, 2, 3}) {
-    set_num_threads(n);
-    EXPECT_EQ(kernels::power_sum(x.data(), static_cast<std::int64_t>(x.size()), 2.0), expected);
-    EXPECT_EQ(kernels::power_sum(x.data(), static_cast<std::int64_t>(x.size()), kInfinity), 3.0);
-  }
-  set_num_threads(threads);
 }
 
 }  // namespace
