@@ -114,10 +114,10 @@ class Module {
   /// A copy with parameters and buffers of its own; written by NORMGRAD_MEMBERS.
   virtual std::unique_ptr<Module> clone() const = 0;
 
-  /// Computes the result. Models with other arguments give a forward of their own.
+  /// Computes the result. Models with other arguments give a forward of their own, and
+  /// NORMGRAD_CALL_FORWARD().
   virtual Tensor forward(const Tensor& x);
-  /// forward(x); an error on the way is told with the path of the module that it comes from. (NORMGRAD_MEMBERS gives
-  /// the module an operator() that does so for every forward it has.)
+  /// forward(x); an error on the way is told with the path of the module that it comes from.
   Tensor operator()(const Tensor& x) {
     return with_path([&] { return forward(x); });
   }
@@ -228,14 +228,18 @@ void visit_members(MemberVisitor& visit, [[maybe_unused]] const char* names, Mem
 
 }  // namespace detail
 
-/// Written once in a module: its name, its members (may be none), how it is copied and called.
-#define NORMGRAD_MEMBERS(Type, ...)                                                                         \
-  using ::normgrad::Module::forward;                                                                        \
-  std::string type_name() const override { return #Type; }                                                  \
-  std::unique_ptr<::normgrad::Module> clone() const override { return std::make_unique<Type>(*this); }      \
-  void members(::normgrad::MemberVisitor& visit) override {                                                 \
-    ::normgrad::detail::visit_members(visit, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);                      \
-  }                                                                                                         \
+/// Written once in a module: its name, its members (may be none), and how it is copied.
+#define NORMGRAD_MEMBERS(Type, ...)                                                                    \
+  using ::normgrad::Module::forward;                                                                   \
+  std::string type_name() const override { return #Type; }                                             \
+  std::unique_ptr<::normgrad::Module> clone() const override { return std::make_unique<Type>(*this); } \
+  void members(::normgrad::MemberVisitor& visit) override {                                            \
+    ::normgrad::detail::visit_members(visit, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);                 \
+  }
+
+/// Written in a model whose forward() takes other arguments than one tensor, or returns something else: model(a, b) is
+/// then forward(a, b), with the paths of modules in errors. (Not possible in a class inside of a function.)
+#define NORMGRAD_CALL_FORWARD()                                                                             \
   template <class... Args>                                                                                  \
   decltype(auto) operator()(Args&&... args) {                                                               \
     return this->with_path([&]() -> decltype(auto) { return this->forward(std::forward<Args>(args)...); }); \

@@ -164,6 +164,7 @@ struct Siamese : Module {
   Picky left{2};
   Picky right{3};
   NORMGRAD_MEMBERS(Siamese, left, right)
+  NORMGRAD_CALL_FORWARD()
   std::pair<Tensor, Tensor> forward(const Tensor& a, const Tensor& b) { return {left(a), right(b)}; }
 };
 
@@ -172,6 +173,16 @@ TEST(ModuleErrorTest, ModelsWithAForwardOfTheirOwnGivePaths) {
   const Tensor two = Tensor::empty({2});
   EXPECT_EQ(error_of<ShapeError>([&] { model(two, two); }), "Picky 'right': expected 3 elements but got [2]");
   EXPECT_TRUE(is_same(model(two, Tensor::empty({3})).first, two));
+}
+
+TEST(ModuleTest, ClassesInsideOfFunctionsAreModulesToo) {
+  struct Local : Module {
+    Picky inner{2};
+    NORMGRAD_MEMBERS(Local, inner)
+    Tensor forward(const Tensor& x) override { return inner(x); }
+  };
+  Local model;
+  EXPECT_EQ(error_of<ShapeError>([&] { model(Tensor::empty({4})); }), "Picky 'inner': expected 2 elements but got [4]");
 }
 
 struct WithoutForward : Module {
