@@ -1,0 +1,179 @@
+// The gradient table leaves nothing out, and can fail.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/gradcheck_report/rows.hpp"
+#include "tests/support/toy_ops.hpp"
+#include "tests/support/wrong_backwards.hpp"
+
+namespace normgrad {
+namespace {
+
+using gradient_cases::all_cases;
+using gradient_cases::check_cases;
+using gradient_cases::GradientCase;
+using gradient_cases::Row;
+using testing::HasSubstr;
+
+// What `pattern` captures in the headers of a folder, outside of namespaces called detail.
+std::set<std::string> names_in_headers(const std::string& folder, const std::string& pattern) {
+  std::set<std::string> names;
+  const std::regex regex(pattern);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(std::string(NORMGRAD_SOURCE_DIR) + folder)) {
+    if (entry.path().extension() != ".hpp") {
+      continue;
+    }
+    std::ifstream file(entry.path());
+    bool is_internal = false;
+    for (std::string line; std::getline(file, line);) {
+      const bool is_detail = line.find("detail") != std::string::npos;
+      if (is_detail && line.starts_with("namespace")) {
+        is_internal = true;
+      } else if (is_detail && line.starts_with("}")) {
+        is_internal = false;
+      }
+      std::smatch match;
+      if (!is_internal && std::regex_search(line, match, regex)) {
+        names.insert(match[1]);
+      }
+    }
+  }
+  return names;
+}
+
+// The words that begin the names of the cases.
+std::set<std::string> names_of_cases() {
+  std::set<std::string> names;
+  for (const GradientCase& c : all_cases()) {
+    std::string name = c.name.substr(0, c.name.find_first_of(" ,"));
+    names.insert(name);
+    for (std::size_t at = c.name.find(':'); at != std::string::npos && at < c.name.size(); ++at) {
+      at = c.name.find_first_not_of(" ,", at + 1);  // "Sequential: Linear, Tanh"
+      if (at == std::string::npos) {
+        break;
+      }
+      const std::size_t end = std::min(c.name.find_first_of(" ,", at), c.name.size());
+      names.insert(c.name.substr(at, end - at));
+      at = end;
+    }
+  }
+  names.insert("Sequential");
+  return names;
+}
+
+TEST(GradientCasesTest, CoverEveryOperation) {
+  std::set<std::string> operations =
+      names_in_headers("/core/ops", R"(^(?:Tensor|NormResult|std::vector<Tensor>) ([a-z]\w*)\()");
+  ASSERT_GT(operations.size(), 80U);
+  // No gradient: new tensors, comparisons, positions, statistics by themselves.
+  for (const char* name :
+       {"zeros", "ones", "full",  "zeros_like", "ones_like", "full_like", "arange",      "linspace",
+        "eye",   "rand", "randn", "randint",    "randperm",  "tensor",    "from_vector", "eq",
+        "ne",    "lt",   "le",    "gt",         "ge",        "argmax",    "argmin",      "batch_statistics"}) {
+    operations.erase(name);
+  }
+  // instance_norm_training is instance_norm with the statistics of the batch.
+  operations.erase("instance_norm_training");
+  const std::set<std::string> covered = names_of_cases();
+  for (const std::string& name : operations) {
+    EXPECT_TRUE(covered.contains(name)) << name << " has no case in tests/gradcheck_report";
+  }
+}
+
+TEST(GradientCasesTest, CoverEveryLayer) {
+  const std::set<std::string> layers = names_in_headers("/layers", R"(NORMGRAD_MEMBERS\(([A-Z]\w*))");
+  ASSERT_GT(layers.size(), 20U);
+  const std::set<std::string> covered = names_of_cases();
+  for (const std::string& name : layers) {
+    if (name != "Net" && name != "Identity" && name != "Type") {
+      EXPECT_TRUE(covered.contains(name)) << name << " has no case in tests/gradcheck_report";
+    }
+  }
+}
+
+GradientCase norm_case(testing_support::NormFault fault) {
+  Tensor x = toy::values({0.3, -1.2, 2.0, 0.7, 1.1, -0.4, 0.9, 0.1}, {2, 4}).requires_grad_();
+  GradientCase c;
+  c.family = "norm";
+  c.name = testing_support::fault_name(fault);
+  c.function = [fault](const std::vector<Tensor>& in) { return testing_support::faulty_norm(in[0], fault); };
+  c.inputs = {x};
+  c.max_order = 1;
+  return c;
+}
+
+TEST(GradientRowsTest, WrongBackwardsFail) {
+  std::vector<GradientCase> cases = {norm_case(testing_support::NormFault::none)};
+  for (const testing_support::NormFault fault : testing_support::kNormFaults) {
+    cases.push_back(norm_case(fault));
+  }
+  const std::vector<Row> rows = check_cases(cases, 2);
+  ASSERT_EQ(rows.size(), cases.size());
+  EXPECT_TRUE(rows[0].passed) << rows[0].problem;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    EXPECT_FALSE(rows[i].passed) << rows[i].name;
+    EXPECT_THAT(rows[i].problem, HasSubstr("analytic"));
+    EXPECT_GT(rows[i].max_rel_error, 1e-3) << rows[i].name;
+  }
+}
+
+TEST(GradientRowsTest, ABackwardThatReplacesAFilledGradientFails) {
+  GradientCase c = norm_case(testing_support::NormFault::none);
+  c.into_filled_gradient = true;
+  EXPECT_TRUE(check_cases({c}, 1)[0].passed);
+  const Tensor x = c.inputs[0];
+  // Its gradient is right, but what was in the leaf is lost.
+  c.function = [x, f = c.function](const std::vector<Tensor>& in) {
+    Tensor y = f(in);
+    return y.requires_grad() ? apply_function(
+                                   "replaces", {y}, [](auto& v) { return v[0]; },
+                                   [x](auto&, auto&, auto& gy) {
+                                     if (x.grad().defined()) {
+                                       Tensor(x).set_grad({});
+                                     }
+                                     return std::vector{gy};
+                                   })
+                             : y;
+  };
+  const std::vector<Row> rows = check_cases({c}, 1);
+  EXPECT_FALSE(rows[0].passed);
+  EXPECT_THAT(rows[0].problem, HasSubstr("a filled gradient is off by"));
+}
+
+TEST(GradientRowsTest, ErrorsBecomeFailedRows) {
+  GradientCase c = norm_case(testing_support::NormFault::none);
+  c.function = [](const std::vector<Tensor>&) -> Tensor { throw std::runtime_error("broken"); };
+  const std::vector<Row> rows = check_cases({c}, 1);
+  EXPECT_FALSE(rows[0].passed);
+  EXPECT_THAT(rows[0].problem, HasSubstr("broken"));
+}
+
+TEST(GradientRowsTest, AreWritten) {
+  std::vector<Row> rows = {{"norms", "f", "[2, 3]", 1, 1.5e-10, 3e-10, true, ""},
+                           {"norms", "f", "[2, 3]", 2, 2.5e-3, 1e-3, false, "worst"}};
+  EXPECT_THAT(gradient_cases::to_markdown(rows), HasSubstr("1 of 2 rows passed"));
+  EXPECT_THAT(gradient_cases::to_markdown(rows),
+              HasSubstr("## norms\n\n| function | shapes | order 1 | order 2 | orders 3, 4 |\n|---|---|---|---|---|\n"
+                        "| f | [2, 3] | 1.5e-10 | 2.5e-03 **FAILED** |  |\n"));
+  const auto json = nlohmann::json::parse(gradient_cases::to_json(rows));
+  EXPECT_EQ(json["passed"], 1);
+  EXPECT_EQ(json["failed"], 1);
+  ASSERT_EQ(json["rows"].size(), 2U);
+  EXPECT_EQ(json["rows"][1]["name"], "f");
+  EXPECT_EQ(json["rows"][1]["shape"], "[2, 3]");
+  EXPECT_EQ(json["rows"][1]["dtype"], "float64");
+  EXPECT_EQ(json["rows"][1]["order"], 2);
+  EXPECT_EQ(json["rows"][1]["max_rel_error"], 2.5e-3);
+  EXPECT_EQ(json["rows"][1]["max_abs_error"], 1e-3);
+  EXPECT_EQ(json["rows"][1]["passed"], false);
+}
+
+}  // namespace
+}  // namespace normgrad
