@@ -114,8 +114,7 @@ class Module {
   /// A copy with parameters and buffers of its own; written by NORMGRAD_MEMBERS.
   virtual std::unique_ptr<Module> clone() const = 0;
 
-  /// Computes the result. Models with other arguments give a forward of their own, and
-  /// NORMGRAD_CALL_FORWARD().
+  /// Computes the result. Models with other arguments give a forward of their own, and NORMGRAD_CALL_FORWARD().
   virtual Tensor forward(const Tensor& x);
   /// forward(x); an error on the way is told with the path of the module that it comes from.
   Tensor operator()(const Tensor& x) {

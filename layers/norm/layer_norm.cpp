@@ -46,7 +46,7 @@ std::string LayerNorm::extra_repr() const {
     text += (i == 0 ? ", axes=[" : ", ") + std::to_string(axes_[i]) + (i + 1 == axes_.size() ? "]" : "");
   }
   return text + ", elementwise_affine=" +
-         to_string(weight.defined() ? Affine(bias.defined() ? Affine::full : Affine::scale_only)
+         to_string(weight.defined() ? Affine(bias.defined() ? Affine::both : Affine::scale_only)
                                     : Affine(bias.defined() ? Affine::bias_only : Affine::none));
 }
 

@@ -50,13 +50,13 @@ class Momentum {
 /// Which affine parameters a norm has: a bool for both or none, or one of the two.
 class Affine {
  public:
-  enum Kind : std::uint8_t { none, full, scale_only, bias_only };
+  enum Kind : std::uint8_t { none, both, scale_only, bias_only };
 
-  constexpr Affine(bool on) : kind_(on ? full : none) {}  // NOLINT(google-explicit-constructor)
+  constexpr Affine(bool on) : kind_(on ? both : none) {}  // NOLINT(google-explicit-constructor)
   constexpr Affine(Kind kind) : kind_(kind) {}            // NOLINT(google-explicit-constructor)
 
-  constexpr bool scale() const { return kind_ == full || kind_ == scale_only; }
-  constexpr bool bias() const { return kind_ == full || kind_ == bias_only; }
+  constexpr bool scale() const { return kind_ == both || kind_ == scale_only; }
+  constexpr bool bias() const { return kind_ == both || kind_ == bias_only; }
   constexpr Kind kind() const { return kind_; }
 
  private:
