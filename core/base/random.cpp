@@ -47,13 +47,24 @@ std::uint64_t Generator::next64() noexcept {
   return high << 32 | (*this)();
 }
 
-double Generator::uniform() noexcept { return static_cast<double>(next64() >> 11) * 0x1p-53; }
+double detail::normal(const std::uint32_t* numbers) noexcept {
+  const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform(numbers)));
+  return radius * std::cos(2.0 * std::numbers::pi * uniform(numbers + 2));
+}
 
-float Generator::uniform_float() noexcept { return static_cast<float>((*this)() >> 8) * 0x1p-24F; }
+double Generator::uniform() noexcept {
+  const std::array<std::uint32_t, 2> numbers{(*this)(), (*this)()};
+  return detail::uniform(numbers.data());
+}
+
+float Generator::uniform_float() noexcept {
+  const std::uint32_t number = (*this)();
+  return detail::uniform_float(&number);
+}
 
 double Generator::normal() noexcept {
-  const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
-  return radius * std::cos(2.0 * std::numbers::pi * uniform());
+  const std::array<std::uint32_t, 4> numbers{(*this)(), (*this)(), (*this)(), (*this)()};
+  return detail::normal(numbers.data());
 }
 
 std::uint64_t Generator::below(std::uint64_t n) noexcept {

@@ -45,6 +45,16 @@ class Generator {
 namespace detail {
 /// The numbers of one counter and key.
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) noexcept;
+
+// What uniform_float(), uniform() and normal() make of the 32-bit numbers (1, 2 and 4 of them) that they draw.
+inline float uniform_float(const std::uint32_t* numbers) noexcept {
+  return static_cast<float>(numbers[0] >> 8) * 0x1p-24F;
+}
+inline double uniform(const std::uint32_t* numbers) noexcept {
+  return static_cast<double>((std::uint64_t{numbers[0]} << 32 | numbers[1]) >> 11) * 0x1p-53;
+}
+double normal(const std::uint32_t* numbers) noexcept;
+
 }  // namespace detail
 
 /// The generator that functions use when they are given none.

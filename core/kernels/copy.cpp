@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "normgrad/core/base/parallel.hpp"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::int64_t kBlock = 32768;  // elements of one parallel task
 constexpr std::int64_t kTile = 16;      // a cache line of floats
+constexpr std::int64_t kNarrow = 4;     // below, tiles do not pay
 
 // Drops axes of size 1 and joins neighbours that both sides walk in one stride.
 CopyPlan simplified(const CopyPlan& plan) {
@@ -115,18 +117,79 @@ void copy_rows(const CopyPlan& plan, const T* from, T* to) {
   });
 }
 
-// to[i][j] = from[j][i] for a tile, by way of a buffer: whole lines are read and written.
+using Words4 = std::uint32_t __attribute__((vector_size(16)));
+using Words2 = std::uint64_t __attribute__((vector_size(16)));
+
+// to[i][j] = from[j][i] for 4 x 4 elements.
+inline void transpose_block(const std::uint32_t* from, std::int64_t from_step, std::uint32_t* to) {
+  Words4 rows[4];
+  for (std::int64_t j = 0; j < 4; ++j) {
+    std::memcpy(&rows[j], from + j * from_step, sizeof(Words4));
+  }
+  const Words4 low01 = __builtin_shufflevector(rows[0], rows[1], 0, 4, 1, 5);
+  const Words4 low23 = __builtin_shufflevector(rows[2], rows[3], 0, 4, 1, 5);
+  const Words4 high01 = __builtin_shufflevector(rows[0], rows[1], 2, 6, 3, 7);
+  const Words4 high23 = __builtin_shufflevector(rows[2], rows[3], 2, 6, 3, 7);
+  rows[0] = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
+  rows[1] = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
+  rows[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
+  rows[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
+  for (std::int64_t i = 0; i < 4; ++i) {
+    std::memcpy(to + i * kTile, &rows[i], sizeof(Words4));
+  }
+}
+
+inline void transpose_block(const std::uint64_t* from, std::int64_t from_step, std::uint64_t* to) {
+  for (std::int64_t j = 0; j < 4; j += 2) {
+    for (std::int64_t i = 0; i < 4; i += 2) {
+      Words2 first;
+      Words2 second;
+      std::memcpy(&first, from + j * from_step + i, sizeof(Words2));
+      std::memcpy(&second, from + (j + 1) * from_step + i, sizeof(Words2));
+      const Words2 low = __builtin_shufflevector(first, second, 0, 2);
+      const Words2 high = __builtin_shufflevector(first, second, 1, 3);
+      std::memcpy(to + i * kTile + j, &low, sizeof(Words2));
+      std::memcpy(to + (i + 1) * kTile + j, &high, sizeof(Words2));
+    }
+  }
+}
+
+inline void transpose_block(const std::uint8_t* from, std::int64_t from_step, std::uint8_t* to) {
+  for (std::int64_t i = 0; i < 4; ++i) {
+    for (std::int64_t j = 0; j < 4; ++j) {
+      to[i * kTile + j] = from[j * from_step + i];
+    }
+  }
+}
+
+// to[i][j] = from[j][i] for a tile, by way of a buffer: whole lines are read and written, one after the other, which
+// also serves strides that are powers of two.
 template <class T>
 void transpose_tile(const T* from, std::int64_t from_step, T* to, std::int64_t to_step, std::int64_t rows,
                     std::int64_t columns) {
-  T tile[kTile][kTile];
-  for (std::int64_t j = 0; j < columns; ++j) {
-    for (std::int64_t i = 0; i < rows; ++i) {
-      tile[i][j] = from[j * from_step + i];
+  alignas(64) T tile[kTile * kTile];
+  const std::int64_t whole_rows = rows / 4 * 4;
+  const std::int64_t whole_columns = columns / 4 * 4;
+  for (std::int64_t j = 0; j < whole_columns; j += 4) {
+    for (std::int64_t i = 0; i < whole_rows; i += 4) {
+      transpose_block(from + j * from_step + i, from_step, tile + i * kTile + j);
     }
   }
+  for (std::int64_t j = 0; j < columns; ++j) {
+    for (std::int64_t i = j < whole_columns ? whole_rows : 0; i < rows; ++i) {
+      tile[i * kTile + j] = from[j * from_step + i];
+    }
+  }
+  if (columns == kTile) {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      std::memcpy(to + i * to_step, tile + i * kTile, kTile * sizeof(T));
+    }
+    return;
+  }
   for (std::int64_t i = 0; i < rows; ++i) {
-    std::memcpy(to + i * to_step, tile[i], static_cast<std::size_t>(columns) * sizeof(T));
+    for (std::int64_t j = 0; j < columns; ++j) {
+      to[i * to_step + j] = tile[i * kTile + j];
+    }
   }
 }
 
@@ -157,6 +220,13 @@ void copy_transposed(const CopyPlan& plan, std::size_t axis, const T* from, T* t
   });
 }
 
+CopyPlan swapped(CopyPlan plan, std::size_t i, std::size_t j) {
+  std::swap(plan.size[i], plan.size[j]);
+  std::swap(plan.from_step[i], plan.from_step[j]);
+  std::swap(plan.to_step[i], plan.to_step[j]);
+  return plan;
+}
+
 template <class T>
 void run(const CopyPlan& given, const T* from, T* to) {
   if (count(given) == 0) {
@@ -170,10 +240,15 @@ void run(const CopyPlan& given, const T* from, T* to) {
   const std::size_t last = plan.rank - 1;
   if (plan.to_step[last] == 1 && plan.from_step[last] != 0 && plan.from_step[last] != 1) {
     for (std::size_t axis = last; axis-- > 0;) {
-      if (plan.from_step[axis] == 1) {
-        copy_transposed(plan, axis, from, to);
-        return;
+      if (plan.from_step[axis] != 1 || plan.size[axis] < kNarrow) {
+        continue;
       }
+      if (plan.size[last] < kNarrow) {
+        copy_rows(swapped(plan, axis, last), from, to);
+      } else {
+        copy_transposed(plan, axis, from, to);
+      }
+      return;
     }
   }
   copy_rows(plan, from, to);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "normgrad/core/base/parallel.hpp"
@@ -14,19 +15,28 @@ void fill(T* y, std::int64_t n, T value) {
   parallel_for(n, 65536, [=](std::int64_t begin, std::int64_t end) { std::fill(y + begin, y + end, value); });
 }
 
-/// y[i] = draw(generator), where each draw takes `words` 32-bit numbers: the same numbers as drawn one after the other,
-/// for any number of threads, since a generator can start anywhere in its stream.
-template <class T, class F>
-void fill_random(T* y, std::int64_t n, Generator& generator, std::uint64_t words, F draw) {
+/// y[i] = f(&number[kEach * i]), where number[...] are the next 32-bit numbers of the generator. Those are the same for
+/// any number of threads, since a generator can start anywhere in its stream.
+template <std::int64_t kEach, class T, class F>
+void fill_random(T* y, std::int64_t n, Generator& generator, F f) {
   const std::uint64_t start = generator.position();
+  const auto position = [=](std::int64_t i) { return start + static_cast<std::uint64_t>(i * kEach); };
   parallel_for(n, 8192, [&](std::int64_t begin, std::int64_t end) {
+    constexpr std::int64_t kChunk = 256;
+    std::array<std::uint32_t, kChunk * kEach> numbers;
     Generator part(generator.seed());
-    part.set_position(start + static_cast<std::uint64_t>(begin) * words);
-    for (std::int64_t i = begin; i < end; ++i) {
-      y[i] = draw(part);
+    part.set_position(position(begin));
+    for (std::int64_t i = begin; i < end; i += kChunk) {
+      const std::int64_t count = std::min(end - i, kChunk);
+      for (std::int64_t j = 0; j < count * kEach; ++j) {
+        numbers[static_cast<std::size_t>(j)] = part();
+      }
+      for (std::int64_t j = 0; j < count; ++j) {
+        y[i + j] = f(numbers.data() + j * kEach);
+      }
     }
   });
-  generator.set_position(start + static_cast<std::uint64_t>(n) * words);
+  generator.set_position(position(n));
 }
 
 }  // namespace normgrad::kernels

@@ -85,13 +85,14 @@ Tensor rand(const Shape& shape, TensorOptions options, Generator* generator) {
   Tensor y = Tensor::empty(shape, options.dtype);
   dispatch_float("rand", options.dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernels::fill_random(y.mutable_data<T>(), y.numel(), or_default(generator), sizeof(T) / 4, [](Generator& g) -> T {
-      if constexpr (sizeof(T) == 4) {
-        return g.uniform_float();
-      } else {
-        return g.uniform();
-      }
-    });
+    kernels::fill_random<sizeof(T) / 4>(y.mutable_data<T>(), y.numel(), or_default(generator),
+                                        [](const std::uint32_t* numbers) -> T {
+                                          if constexpr (sizeof(T) == 4) {
+                                            return detail::uniform_float(numbers);
+                                          } else {
+                                            return detail::uniform(numbers);
+                                          }
+                                        });
   });
   return with_options(std::move(y), options);
 }
@@ -100,8 +101,8 @@ Tensor randn(const Shape& shape, TensorOptions options, Generator* generator) {
   Tensor y = Tensor::empty(shape, options.dtype);
   dispatch_float("randn", options.dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernels::fill_random(y.mutable_data<T>(), y.numel(), or_default(generator), 4,
-                         [](Generator& g) { return static_cast<T>(g.normal()); });
+    kernels::fill_random<4>(y.mutable_data<T>(), y.numel(), or_default(generator),
+                            [](const std::uint32_t* numbers) { return static_cast<T>(detail::normal(numbers)); });
   });
   return with_options(std::move(y), options);
 }

@@ -1,5 +1,7 @@
 #include "normgrad/core/ops/dropout.hpp"
 
+#include <cmath>
+
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/fill.hpp"
 #include "normgrad/core/kernels/mask.hpp"
@@ -32,8 +34,9 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator* generator) {
     return x;
   }
   Tensor keep = Tensor::empty(x.shape(), kBool);
-  kernels::fill_random(keep.mutable_data<bool>(), x.numel(), generator == nullptr ? default_generator() : *generator, 1,
-                       [p](Generator& g) { return static_cast<double>(g.uniform_float()) >= p; });
+  const auto limit = static_cast<std::uint64_t>(std::ldexp(p, 32));  // of 2^32 numbers
+  kernels::fill_random<1>(keep.mutable_data<bool>(), x.numel(), generator == nullptr ? default_generator() : *generator,
+                          [limit](const std::uint32_t* number) { return *number >= limit; });
   return scale_masked(x, keep, p == 1.0 ? 0.0 : 1.0 / (1.0 - p));
 }
 
