@@ -3,6 +3,7 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/copy.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/channels_last.hpp"
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
@@ -11,15 +12,13 @@ namespace {
 
 // Strides of the elements as they lie: row-major, or channels last.
 std::array<std::int64_t, Shape::kMaxDims> physical_strides(const Tensor& x) {
-  const ChannelsLast order = x.buffer().channels_last();
-  const bool fits = order && x.dim() >= 3 && x.shape()[0] == order.n && x.shape()[1] == order.c;
-  if (!fits) {
+  if (!detail::lies_channels_last(x)) {
     x.to_row_major();
     return strides_of(x.shape());
   }
   auto strides = strides_of(x.shape());
   for (std::size_t i = 2; i < x.shape().rank(); ++i) {
-    strides[i] *= order.c;
+    strides[i] *= x.shape()[1];
   }
   strides[1] = 1;
   return strides;
