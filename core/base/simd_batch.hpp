@@ -119,5 +119,14 @@ template <class T>
 inline Batch<T> muladd(const Batch<T>& a, const Batch<T>& b, const Batch<T>& c) {
   return xsimd::fma(a, b, c);
 }
+#if defined(NORMGRAD_SIMD_avx512)
+// xsimd 8.1 has no AVX-512 form of fma: it multiplies and adds.
+inline Batch<float> muladd(const Batch<float>& a, const Batch<float>& b, const Batch<float>& c) {
+  return Batch<float>(_mm512_fmadd_ps(a, b, c));
+}
+inline Batch<double> muladd(const Batch<double>& a, const Batch<double>& b, const Batch<double>& c) {
+  return Batch<double>(_mm512_fmadd_pd(a, b, c));
+}
+#endif
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

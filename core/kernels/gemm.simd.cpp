@@ -18,33 +18,29 @@ constexpr std::int64_t kColumns = kVectors* kLanes<T>;
 static_assert(kGemmBlockM % kRows == 0);
 static_assert(kGemmBlockN % kColumns<double> == 0);
 
-// Rows [0, rows) x [0, depth) of op(A) as panels of kRows rows, depth first; missing rows are 0.
+// Copies `count` vectors of `depth` elements as panels of `width` vectors, depth first; missing vectors are 0. Vectors
+// are `step` apart, their elements `depth_step`.
 template <class T>
-void pack_a(const GemmShape& s, const T* a, std::int64_t rows, std::int64_t depth, T* to) {
-  const std::int64_t row_step = s.transpose_a ? 1 : s.lda;
-  const std::int64_t depth_step = s.transpose_a ? s.lda : 1;
-  for (std::int64_t i0 = 0; i0 < rows; i0 += kRows) {
-    const std::int64_t full = rows - i0 < kRows ? rows - i0 : kRows;
-    for (std::int64_t p = 0; p < depth; ++p) {
-      const T* from = a + i0 * row_step + p * depth_step;
-      for (std::int64_t i = 0; i < kRows; ++i) {
-        *to++ = i < full ? from[i * row_step] : T(0);
-      }
+void pack(const T* x, std::int64_t step, std::int64_t depth_step, std::int64_t count, std::int64_t depth,
+          std::int64_t width, T* to) {
+  for (std::int64_t begin = 0; begin < count; begin += width, to += width * depth) {
+    const std::int64_t full = count - begin < width ? count - begin : width;
+    const T* from = x + begin * step;
+    for (std::int64_t i = 0; full < width && i < width * depth; ++i) {
+      to[i] = T(0);
     }
-  }
-}
-
-// [0, depth) x columns [0, columns) of op(B) as panels of kColumns columns; missing columns are 0.
-template <class T>
-void pack_b(const GemmShape& s, const T* b, std::int64_t depth, std::int64_t columns, T* to) {
-  const std::int64_t depth_step = s.transpose_b ? 1 : s.ldb;
-  const std::int64_t column_step = s.transpose_b ? s.ldb : 1;
-  for (std::int64_t j0 = 0; j0 < columns; j0 += kColumns<T>) {
-    const std::int64_t full = columns - j0 < kColumns<T> ? columns - j0 : kColumns<T>;
-    for (std::int64_t p = 0; p < depth; ++p) {
-      const T* from = b + p * depth_step + j0 * column_step;
-      for (std::int64_t j = 0; j < kColumns<T>; ++j) {
-        *to++ = j < full ? from[j * column_step] : T(0);
+    // Reads run along the memory.
+    if (step == 1) {
+      for (std::int64_t p = 0; p < depth; ++p) {
+        for (std::int64_t i = 0; i < full; ++i) {
+          to[p * width + i] = from[p * depth_step + i];
+        }
+      }
+    } else {
+      for (std::int64_t i = 0; i < full; ++i) {
+        for (std::int64_t p = 0; p < depth; ++p) {
+          to[p * width + i] = from[i * step + p * depth_step];
+        }
       }
     }
   }
@@ -98,10 +94,12 @@ void gemm_blocked(const GemmShape& s, T alpha, const T* a, const T* b, T beta, T
     const std::int64_t columns = smaller(kGemmBlockN, s.n - j0);
     for (std::int64_t p0 = 0; p0 < s.k; p0 += kGemmBlockK) {
       const std::int64_t depth = smaller(kGemmBlockK, s.k - p0);
-      pack_b(s, b + (s.transpose_b ? j0 * s.ldb + p0 : p0 * s.ldb + j0), depth, columns, packed_b);
+      pack(b + (s.transpose_b ? j0 * s.ldb + p0 : p0 * s.ldb + j0), s.transpose_b ? s.ldb : 1,
+           s.transpose_b ? 1 : s.ldb, columns, depth, kColumns<T>, packed_b);
       for (std::int64_t i0 = 0; i0 < s.m; i0 += kGemmBlockM) {
         const std::int64_t rows = smaller(kGemmBlockM, s.m - i0);
-        pack_a(s, a + (s.transpose_a ? p0 * s.lda + i0 : i0 * s.lda + p0), rows, depth, packed_a);
+        pack(a + (s.transpose_a ? p0 * s.lda + i0 : i0 * s.lda + p0), s.transpose_a ? 1 : s.lda,
+             s.transpose_a ? s.lda : 1, rows, depth, kRows, packed_a);
         for (std::int64_t j = 0; j < columns; j += kColumns<T>) {
           for (std::int64_t i = 0; i < rows; i += kRows) {
             multiply_tile(depth, alpha, packed_a + i * depth, packed_b + j * depth, p0 == 0 ? beta : T(1),

@@ -1,5 +1,8 @@
 // Pooling over arrays [outer, in..., inner]: row-major planes have outer = n c and inner = 1, channels-last ones
 // outer = n and inner = c.
+//
+// Loops of our own and not oneDNN's: its max pooling passes over NaN, which PyTorch's does not, and keeps the positions
+// of the largest elements to itself, which the second derivative needs.
 #pragma once
 
 #include <array>

@@ -1,6 +1,8 @@
 #include "normgrad/core/kernels/pool.hpp"
 
-// Plain loops that the compiler vectorises: over the channels where they lie last, else along a row.
+#include "normgrad/core/base/simd_batch.hpp"
+
+// Over the channels where they lie last, in registers for float32; else plain loops along a row.
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
@@ -19,6 +21,9 @@ Range reach(const PoolGeometry& g, int axis, std::int64_t o) {
   const auto i = static_cast<std::size_t>(axis);
   const std::int64_t start = o * g.stride[i] - g.padding[i];
   const std::int64_t d = g.dilation[i];
+  if (d == 1) {  // spares the divisions
+    return {larger(0, -start), smaller(g.kernel[i], g.in[i] - start), start};
+  }
   return {start >= 0 ? 0 : (-start + d - 1) / d, smaller(g.kernel[i], (g.in[i] - start + d - 1) / d), start};
 }
 
@@ -81,14 +86,109 @@ void max_row_of_plane(const PoolGeometry& g, std::int64_t row, const T* x, T* y,
   }
 }
 
+// All windows of the output row `oh`, whose channels lie last, from channel `begin` on.
 template <class T>
-void max_row_of_channels(const PoolGeometry& g, std::int64_t row, const T* x, T* y, std::int32_t* index) {
+void max_row_of_channels(const PoolGeometry& g, std::int64_t od, std::int64_t oh, std::int64_t begin, const T* x, T* y,
+                         std::int32_t* index) {
+  for_each_input_row(g, od, oh, [&](std::int64_t row) {
+    for (std::int64_t ow = 0; ow < g.out[2]; ++ow) {
+      const Range width = reach(g, 2, ow);
+      for (std::int64_t kw = width.first; kw < width.last; ++kw) {
+        const std::int64_t position = row + width.start + kw * g.dilation[2];
+        take_larger(x + position * g.inner + begin, y + ow * g.inner + begin, index + ow * g.inner + begin,
+                    g.inner - begin, static_cast<std::int32_t>(position));
+      }
+    }
+  });
+}
+
+// Positions travel as the bits of float lanes, so that comparisons and choices are of one kind.
+Batch<float> bits_of(const Batch<std::int32_t>& v) { return xsimd::bitwise_cast<Batch<float>>(v); }
+Batch<std::int32_t> integers_of(const Batch<float>& v) { return xsimd::bitwise_cast<Batch<std::int32_t>>(v); }
+
+// The same for as many channels as fill registers; returns how many.
+std::int64_t max_row_of_channels_in_registers(const PoolGeometry& g, std::int64_t od, std::int64_t oh, const float* x,
+                                              float* y, std::int32_t* index) {
+  const std::int64_t full = g.inner / kLanes<float> * kLanes<float>;
   for (std::int64_t ow = 0; ow < g.out[2]; ++ow) {
     const Range width = reach(g, 2, ow);
-    for (std::int64_t kw = width.first; kw < width.last; ++kw) {
-      const std::int64_t position = row + width.start + kw * g.dilation[2];
-      take_larger(x + position * g.inner, y + ow * g.inner, index + ow * g.inner, g.inner,
-                  static_cast<std::int32_t>(position));
+    for (std::int64_t c = ow * g.inner; c < ow * g.inner + full; c += kLanes<float>) {
+      Batch<float> largest = load(y + c);
+      Batch<float> at = bits_of(load(index + c));
+      for_each_input_row(g, od, oh, [&](std::int64_t row) {
+        for (std::int64_t kw = width.first; kw < width.last; ++kw) {
+          const std::int64_t position = row + width.start + kw * g.dilation[2];
+          const Batch<float> v = load(x + position * g.inner + c - ow * g.inner);
+          const auto take = (v > largest) | (v != v);
+          largest = xsimd::select(take, v, largest);
+          at = xsimd::select(take, bits_of(Batch<std::int32_t>(static_cast<std::int32_t>(position))), at);
+        }
+      });
+      store(y + c, largest);
+      store(index + c, integers_of(at));
+    }
+  }
+  return full;
+}
+std::int64_t max_row_of_channels_in_registers(const PoolGeometry&, std::int64_t, std::int64_t, const double*, double*,
+                                              std::int32_t*) {
+  return 0;
+}
+
+// Whether every input belongs to exactly one window.
+bool windows_tile(const PoolGeometry& g) {
+  bool tile = true;
+  for (std::size_t i = 0; i < 3; ++i) {
+    tile = tile && g.kernel[i] == g.stride[i] && g.padding[i] == 0 && (g.dilation[i] == 1 || g.kernel[i] == 1) &&
+           g.in[i] == g.out[i] * g.kernel[i];
+  }
+  return tile;
+}
+
+// to[c] = gy[c], or to[c] += gy[c], for the channels whose largest element is the one at `position`; else 0.
+template <bool kAdd, class T>
+void give_to_position(const T* gy, const std::int32_t* index, std::int32_t position, T* to, std::int64_t begin,
+                      std::int64_t n) {
+  for (std::int64_t c = begin; c < n; ++c) {
+    const T given = index[c] == position ? gy[c] : T(0);
+    to[c] = kAdd ? to[c] + given : given;
+  }
+}
+
+template <bool kAdd>
+std::int64_t give_in_registers(const float* gy, const std::int32_t* index, std::int32_t position, float* to,
+                               std::int64_t n) {
+  const Batch<std::int32_t> mine(position);
+  const Batch<std::int32_t> zero(0);
+  std::int64_t c = 0;
+  for (; c + kLanes<float> <= n; c += kLanes<float>) {
+    const Batch<float> given = bits_of(xsimd::select(load(index + c) == mine, integers_of(load(gy + c)), zero));
+    store(to + c, kAdd ? load(to + c) + given : given);
+  }
+  return c;
+}
+template <bool kAdd>
+std::int64_t give_in_registers(const double*, const std::int32_t*, std::int32_t, double*, std::int64_t) {
+  return 0;
+}
+
+// Each element of a window takes from the channels whose largest it is.
+template <bool kAdd, class T>
+void scatter_to_channels(const PoolGeometry& g, const T* gy, const std::int32_t* index, T* gx) {
+  for (std::int64_t od = 0; od < g.out[0]; ++od) {
+    for (std::int64_t oh = 0; oh < g.out[1]; ++oh) {
+      for (std::int64_t ow = 0; ow < g.out[2]; ++ow, gy += g.inner, index += g.inner) {
+        const Range width = reach(g, 2, ow);
+        for_each_input_row(g, od, oh, [&](std::int64_t row) {
+          for (std::int64_t kw = width.first; kw < width.last; ++kw) {
+            const std::int64_t position = row + width.start + kw * g.dilation[2];
+            const auto mine = static_cast<std::int32_t>(position);
+            T* to = gx + position * g.inner;
+            const std::int64_t done = give_in_registers<kAdd>(gy, index, mine, to, g.inner);
+            give_to_position<kAdd>(gy, index, mine, to, done, g.inner);
+          }
+        });
+      }
     }
   }
 }
@@ -109,45 +209,33 @@ void max_pool_plane(const PoolGeometry& g, const T* x, T* y, std::int32_t* index
           index[ow * g.inner + c] = first;
         }
       }
-      for_each_input_row(g, od, oh, [&](std::int64_t position) {
-        if (g.inner == 1) {
-          max_row_of_plane(g, position, x, y, index);
-        } else {
-          max_row_of_channels(g, position, x, y, index);
+      if (g.inner == 1) {
+        for_each_input_row(g, od, oh, [&](std::int64_t row_start) { max_row_of_plane(g, row_start, x, y, index); });
+      } else {
+        const std::int64_t done = max_row_of_channels_in_registers(g, od, oh, x, y, index);
+        if (done < g.inner) {
+          max_row_of_channels(g, od, oh, done, x, y, index);
         }
-      });
+      }
     }
   }
 }
 
 template <class T>
 void max_pool_scatter_plane(const PoolGeometry& g, const T* gy, const std::int32_t* index, T* gx) {
+  if (g.inner != 1 && windows_tile(g)) {
+    scatter_to_channels<false>(g, gy, index, gx);
+    return;
+  }
   for (std::int64_t i = 0; i < g.in_size(); ++i) {
     gx[i] = T(0);
   }
-  if (g.inner == 1) {
-    for (std::int64_t o = 0; o < g.out_size(); ++o) {
-      gx[index[o]] += gy[o];
-    }
+  if (g.inner != 1) {
+    scatter_to_channels<true>(g, gy, index, gx);
     return;
   }
-  // Each element of a window takes from the channels whose largest it is.
-  for (std::int64_t od = 0; od < g.out[0]; ++od) {
-    for (std::int64_t oh = 0; oh < g.out[1]; ++oh) {
-      for (std::int64_t ow = 0; ow < g.out[2]; ++ow, gy += g.inner, index += g.inner) {
-        const Range width = reach(g, 2, ow);
-        for_each_input_row(g, od, oh, [&](std::int64_t row) {
-          for (std::int64_t kw = width.first; kw < width.last; ++kw) {
-            const std::int64_t position = row + width.start + kw * g.dilation[2];
-            T* to = gx + position * g.inner;
-            const auto mine = static_cast<std::int32_t>(position);
-            for (std::int64_t c = 0; c < g.inner; ++c) {
-              to[c] += index[c] == mine ? gy[c] : T(0);
-            }
-          }
-        });
-      }
-    }
+  for (std::int64_t o = 0; o < g.out_size(); ++o) {
+    gx[index[o]] += gy[o];
   }
 }
 
