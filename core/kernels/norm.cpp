@@ -1,6 +1,7 @@
 #include "normgrad/core/kernels/norm.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "normgrad/core/base/parallel.hpp"
@@ -29,6 +30,133 @@ void for_channels(const ChannelGeometry& g, F f) {
     return;
   }
   parallel_tasks(tasks, [&](std::int64_t i) { f(i * step, i + 1 == tasks ? g.channels : (i + 1) * step); });
+}
+
+// A tall matrix [N, C] (an image channels last) is worked on in blocks of rows that stay in the cache, whose moments
+// and sums are merged; 0: not worth it, go column by column.
+std::int64_t rows_per_tile(const ChannelGeometry& g) {
+  constexpr std::int64_t kTall = 1024;
+  if (g.spatial != 1 || g.channels < kLeastColumns || g.batch <= kTall) {
+    return 0;
+  }
+  return std::max<std::int64_t>(256, kTaskElements / g.channels);
+}
+
+// Calls f(rows, element, block) for each block of rows: its geometry, where it starts, and its number.
+template <class F>
+void for_row_tiles(const ChannelGeometry& g, std::int64_t step, F f) {
+  parallel_for(g.batch, step, [&](std::int64_t begin, std::int64_t end) {
+    f(ChannelGeometry{end - begin, g.channels, 1}, begin * g.channels, begin / step);
+  });
+}
+
+// Moments of all rows from those of blocks (Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for
+// computing sample variances", 1979).
+template <class T>
+void merge_moments(const ChannelGeometry& g, std::int64_t step, const std::vector<double>& means,
+                   const std::vector<double>& vars, const NormForward<T>& a) {
+  const std::int64_t blocks = ceil_div(g.batch, step);
+  for (std::int64_t c = 0; c < g.channels; ++c) {
+    // From the first block's on, so that equal means stay what they are.
+    auto n = static_cast<double>(std::min(step, g.batch));
+    double mean = means[static_cast<std::size_t>(c)];
+    double m2 = vars[static_cast<std::size_t>(c)] * n;
+    for (std::int64_t b = 1; b < blocks; ++b) {
+      const auto i = static_cast<std::size_t>(b * g.channels + c);
+      const auto rows = static_cast<double>(std::min(step, g.batch - b * step));
+      const double delta = means[i] - mean;
+      m2 += vars[i] * rows + delta * delta * n * rows / (n + rows);
+      n += rows;
+      mean += delta * rows / n;
+    }
+    const double var = m2 / n;
+    a.mean[c] = mean;
+    a.rstd[c] = 1.0 / std::sqrt(var + a.eps);
+    if (a.var != nullptr) {
+      a.var[c] = var;
+    }
+  }
+}
+
+template <class T>
+NormForward<T> from_element(NormForward<T> a, std::int64_t element) {
+  a.x += element;
+  a.y = a.y == nullptr ? nullptr : a.y + element;
+  return a;
+}
+
+template <class T>
+void apply_in_tiles(const ChannelGeometry& g, std::int64_t step, NormForward<T> a) {
+  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
+  a.var = nullptr;
+  for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t /*block*/) {
+    run(tile, from_element(a, element), true, 0, g.channels);
+  });
+}
+
+template <class T>
+void forward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormForward<T>& a) {
+  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
+  const auto size = static_cast<std::size_t>(ceil_div(g.batch, step) * g.channels);
+  std::vector<double> means(size), rstds(size), vars(size);
+  for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t block) {
+    NormForward<T> of_tile = from_element(a, element);
+    of_tile.y = nullptr;
+    of_tile.mean = means.data() + block * g.channels;
+    of_tile.rstd = rstds.data() + block * g.channels;
+    of_tile.var = vars.data() + block * g.channels;
+    run(tile, of_tile, false, 0, g.channels);
+  });
+  merge_moments(g, step, means, vars, a);
+  if (a.y != nullptr) {
+    apply_in_tiles(g, step, a);
+  }
+}
+
+// With given statistics gx needs no sums, so that one pass does; else a second one follows.
+template <class T>
+void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBackward<T>& a, bool given) {
+  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>);
+  const std::int64_t blocks = ceil_div(g.batch, step);
+  const bool sums_wanted = !given || a.ggamma != nullptr || a.gbeta != nullptr;
+  std::vector<T> parts(static_cast<std::size_t>(sums_wanted ? 2 * blocks * g.channels : 0));
+  for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t block) {
+    NormBackward<T> of_tile = a;
+    of_tile.gy += element;
+    of_tile.x += element;
+    of_tile.gx = given && a.gx != nullptr ? a.gx + element : nullptr;
+    of_tile.gbeta = sums_wanted ? parts.data() + 2 * block * g.channels : nullptr;
+    of_tile.ggamma = sums_wanted ? of_tile.gbeta + g.channels : nullptr;
+    run(tile, of_tile, true, 0, g.channels);
+  });
+  if (!sums_wanted) {
+    return;
+  }
+  std::vector<double> sums(static_cast<std::size_t>(2 * g.channels), 0.0);
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      sums[i] += static_cast<double>(parts[static_cast<std::size_t>(b) * sums.size() + i]);
+    }
+  }
+  for (std::int64_t c = 0; c < g.channels; ++c) {
+    if (a.gbeta != nullptr) {
+      a.gbeta[c] = static_cast<T>(sums[static_cast<std::size_t>(c)]);
+    }
+    if (a.ggamma != nullptr) {
+      a.ggamma[c] = static_cast<T>(sums[static_cast<std::size_t>(g.channels + c)]);
+    }
+  }
+  if (given || a.gx == nullptr) {
+    return;
+  }
+  const auto gradient = NORMGRAD_SIMD_SELECT(norm_columns_gradient_task<T>);
+  for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t /*block*/) {
+    NormBackward<T> of_tile = a;
+    of_tile.gy += element;
+    of_tile.x += element;
+    of_tile.gx += element;
+    gradient(tile, of_tile, sums.data(), static_cast<double>(g.batch));
+  });
 }
 
 // Rows per block for the gradients of the affine parameters: every block has 2 * params() partial sums, which must stay
@@ -85,26 +213,72 @@ void norm_backward(const RowGeometry& g, const NormBackward<T>& a) {
 
 template <class T>
 void norm_forward(const ChannelGeometry& g, const NormForward<T>& a) {
+  if (const std::int64_t step = rows_per_tile(g); step > 0) {
+    forward_in_tiles(g, step, a);
+    return;
+  }
   const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
   for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, false, begin, end); });
 }
 
 template <class T>
 void norm_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
+  if (const std::int64_t step = rows_per_tile(g); step > 0) {
+    backward_in_tiles(g, step, a, false);
+    return;
+  }
   const auto run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>);
   for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, false, begin, end); });
 }
 
 template <class T>
 void norm_apply(const ChannelGeometry& g, const NormForward<T>& a) {
+  if (const std::int64_t step = rows_per_tile(g); step > 0) {
+    apply_in_tiles(g, step, a);
+    return;
+  }
   const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
   for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, true, begin, end); });
 }
 
 template <class T>
 void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
+  if (const std::int64_t step = rows_per_tile(g); step > 0) {
+    backward_in_tiles(g, step, a, true);
+    return;
+  }
   const auto run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>);
   for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, true, begin, end); });
+}
+
+template <class T>
+void norm_forward(const PixelGeometry& g, const NormForward<T>& a) {
+  const auto run = NORMGRAD_SIMD_SELECT(norm_pixels_forward_task<T>);
+  const std::int64_t grain =
+      std::max<std::int64_t>(1, kTaskElements / std::max<std::int64_t>(1, g.positions * g.channels));
+  parallel_for(g.samples, grain, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<double> sums(static_cast<std::size_t>(2 * g.channels));
+    std::vector<T> columns(static_cast<std::size_t>(7 * g.channels));
+    run(g, a, begin, end, sums.data(), columns.data());
+  });
+}
+
+template <class T>
+void norm_backward(const PixelGeometry& g, const NormBackward<T>& a) {
+  const auto run = NORMGRAD_SIMD_SELECT(norm_pixels_backward_task<T>);
+  const bool affine = a.ggamma != nullptr || a.gbeta != nullptr;
+  const std::int64_t params = affine ? g.channels : 0;
+  const std::int64_t step = rows_per_block({g.samples, 1, g.channels, g.positions});
+  const std::int64_t blocks = ceil_div(g.samples, step);
+  std::vector<double> partials(static_cast<std::size_t>(blocks * 2 * params), 0.0);
+  parallel_for(g.samples, step, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<double> sums(static_cast<std::size_t>(2 * g.channels));
+    std::vector<T> columns(static_cast<std::size_t>(7 * g.channels));
+    double* partial = affine ? partials.data() + begin / step * 2 * params : nullptr;
+    run(g, a, begin, end, partial, sums.data(), columns.data());
+  });
+  merge(partials, blocks, params, 0, a.ggamma);
+  merge(partials, blocks, params, 1, a.gbeta);
 }
 
 #define NORMGRAD_INSTANTIATE(T)                                                   \
@@ -112,6 +286,8 @@ void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
   template void norm_backward<T>(const RowGeometry&, const NormBackward<T>&);     \
   template void norm_forward<T>(const ChannelGeometry&, const NormForward<T>&);   \
   template void norm_backward<T>(const ChannelGeometry&, const NormBackward<T>&); \
+  template void norm_forward<T>(const PixelGeometry&, const NormForward<T>&);     \
+  template void norm_backward<T>(const PixelGeometry&, const NormBackward<T>&);   \
   template void norm_apply<T>(const ChannelGeometry&, const NormForward<T>&);     \
   template void norm_apply_backward<T>(const ChannelGeometry&, const NormBackward<T>&);
 NORMGRAD_INSTANTIATE(float)

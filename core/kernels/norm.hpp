@@ -48,6 +48,18 @@ struct ChannelGeometry {
   std::int64_t count() const noexcept { return batch * spatial; }
 };
 
+/// x: [samples, positions, channels], that is [N, C, *] channels last: a statistic for each sample and each of `groups`
+/// groups of neighbouring channels, an affine parameter per channel. At least kLeastColumns channels.
+struct PixelGeometry {
+  std::int64_t samples;
+  std::int64_t positions;
+  std::int64_t channels;
+  std::int64_t groups;
+
+  std::int64_t per_group() const noexcept { return channels / groups; }
+};
+inline constexpr std::int64_t kLeastColumns = 16;
+
 template <class T>
 struct NormForward {
   const T* x;
@@ -85,6 +97,11 @@ void norm_forward(const ChannelGeometry& g, const NormForward<T>& a);
 template <class T>
 void norm_backward(const ChannelGeometry& g, const NormBackward<T>& a);
 
+template <class T>
+void norm_forward(const PixelGeometry& g, const NormForward<T>& a);
+template <class T>
+void norm_backward(const PixelGeometry& g, const NormBackward<T>& a);
+
 /// With given statistics, which are constants: gx = gy * gamma * rstd.
 template <class T>
 void norm_apply(const ChannelGeometry& g, const NormForward<T>& a);
@@ -101,6 +118,15 @@ NORMGRAD_SIMD_DECLARE(
     template <class T> void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a, bool given,
                                                        std::int64_t begin, std::int64_t end);
     template <class T> void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, bool given,
-                                                        std::int64_t begin, std::int64_t end);)
+                                                        std::int64_t begin, std::int64_t end);
+    // gx of rows of [N, C], given sum(gy) and sum(gy * xhat) per column of sets of n elements.
+    template <class T>
+    void norm_columns_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, const double* sums, double n);
+    // `sums` has room for 2 * channels doubles, `columns` for 7 * channels numbers.
+    template <class T> void norm_pixels_forward_task(const PixelGeometry& g, const NormForward<T>& a,
+                                                     std::int64_t begin, std::int64_t end, double* sums, T* columns);
+    template <class T>
+    void norm_pixels_backward_task(const PixelGeometry& g, const NormBackward<T>& a, std::int64_t begin,
+                                   std::int64_t end, double* partial, double* sums, T* columns);)
 
 }  // namespace normgrad::kernels

@@ -1,60 +1,9 @@
 #include "normgrad/core/kernels/norm.hpp"
-#include "normgrad/core/kernels/norm_simd.hpp"
+#include "normgrad/core/kernels/norm_columns_simd.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
-
-// Rows of [N, C] whose float32 sums are taken before they are added in double.
-constexpr std::int64_t kRowRun = 16;
-// Batches of columns that are summed at a time.
-constexpr int kWide = 4;
-
-// out[k][j] = sum over the rows of what f(i, j, v) puts into v[k]; j is the column within the tile of W batches.
-template <class T, int K, int W, class F>
-void reduce_columns(std::int64_t rows, std::int64_t stride, const F& f, double (&out)[K][W * kLanes<T>]) {
-  using V = Batch<T>;
-  V sums[K][W];
-  for (int k = 0; k < K; ++k) {
-    for (int w = 0; w < W; ++w) {
-      sums[k][w] = V(T(0));
-    }
-    for (std::int64_t j = 0; j < W * kLanes<T>; ++j) {
-      out[k][j] = 0.0;
-    }
-  }
-  for (std::int64_t n = 0; n < rows;) {
-    for (const std::int64_t end = n + kRowRun < rows ? n + kRowRun : rows; n < end; ++n) {
-      for (int w = 0; w < W; ++w) {
-        V v[K];
-        f(n * stride + w * kLanes<T>, w * kLanes<T>, v);
-        for (int k = 0; k < K; ++k) {
-          sums[k][w] += v[k];
-        }
-      }
-    }
-    for (int k = 0; k < K; ++k) {
-      alignas(64) T part[W * kLanes<T>];
-      for (int w = 0; w < W; ++w) {
-        sums[k][w].store_aligned(part + w * kLanes<T>);
-        sums[k][w] = V(T(0));
-      }
-      for (std::int64_t j = 0; j < W * kLanes<T>; ++j) {
-        out[k][j] += static_cast<double>(part[j]);
-      }
-    }
-  }
-}
-
-// y[i] = f(i, j) for all rows of the tile.
-template <class T, int W, class F>
-void map_columns(std::int64_t rows, std::int64_t stride, T* y, const F& f) {
-  for (std::int64_t n = 0; n < rows; ++n) {
-    for (int w = 0; w < W; ++w) {
-      store(y + n * stride + w * kLanes<T>, f.template operator()<Batch<T>>(n * stride + w * kLanes<T>, w * kLanes<T>));
-    }
-  }
-}
 
 // What a tile of columns shares, as arrays of T.
 template <class T, int W>
@@ -138,6 +87,37 @@ void columns_forward(const ChannelGeometry& g, const NormForward<T>& a, bool giv
   });
 }
 
+// gx of a tile of columns, given sum(gy) and sum(gy * xhat) over the whole sets, which have n elements.
+template <class T, int W>
+void columns_gradient(const ChannelGeometry& g, const NormBackward<T>& a, const double (&sums)[2][Tile<T, W>::kColumns],
+                      double n, std::int64_t c) {
+  constexpr std::int64_t kColumns = Tile<T, W>::kColumns;
+  Tile<T, W> tile;
+  tile.set_params(a.gamma == nullptr ? nullptr : a.gamma + c, nullptr);
+  for (std::int64_t j = 0; j < kColumns; ++j) {
+    tile.set_statistic(j, a.mean[c + j], a.rstd[c + j]);
+  }
+  const T* gy = a.gy + c;
+  T xhat_term[kColumns];
+  T term[kColumns];
+  for (std::int64_t j = 0; j < kColumns; ++j) {
+    const double gamma = static_cast<double>(tile.gamma[j]);
+    const SetTerms terms = set_terms(a.rstd[c + j], gamma * sums[0][j], gamma * sums[1][j], n, a.centre);
+    xhat_term[j] = static_cast<T>(terms.xhat_term.value);
+    term[j] = static_cast<T>(terms.term.value);
+  }
+  const Statistic<PerElement<T>> stat = tile.statistics();
+  const T* x = a.x + c;
+  const T* gamma = tile.gamma;
+  const T* xt = xhat_term;
+  const T* t = term;
+  map_columns<T, W>(g.batch, g.channels, a.gx + c, [=]<class V>(std::int64_t i, std::int64_t j) {
+    const V xhat = stat.xhat(load_as<V>(x + i), j);
+    return fused<V>(load_as<V>(gy + i) * load_as<V>(gamma + j), stat.rstd.template at<V>(j),
+                    fused<V>(xhat, load_as<V>(xt + j), load_as<V>(t + j)));
+  });
+}
+
 template <class T, int W>
 void columns_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t c) {
   constexpr std::int64_t kColumns = Tile<T, W>::kColumns;
@@ -180,25 +160,7 @@ void columns_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool g
                       [=]<class V>(std::int64_t i, std::int64_t j) { return load_as<V>(gy + i) * load_as<V>(s + j); });
     return;
   }
-  T xhat_term[kColumns];
-  T term[kColumns];
-  for (std::int64_t j = 0; j < kColumns; ++j) {
-    const double gamma = static_cast<double>(tile.gamma[j]);
-    const SetTerms terms =
-        set_terms(a.rstd[c + j], gamma * sums[0][j], gamma * sums[1][j], static_cast<double>(g.batch), a.centre);
-    xhat_term[j] = static_cast<T>(terms.xhat_term.value);
-    term[j] = static_cast<T>(terms.term.value);
-  }
-  const Statistic<PerElement<T>> stat = tile.statistics();
-  const T* x = a.x + c;
-  const T* gamma = tile.gamma;
-  const T* xt = xhat_term;
-  const T* t = term;
-  map_columns<T, W>(g.batch, g.channels, a.gx + c, [=]<class V>(std::int64_t i, std::int64_t j) {
-    const V xhat = stat.xhat(load_as<V>(x + i), j);
-    return fused<V>(load_as<V>(gy + i) * load_as<V>(gamma + j), stat.rstd.template at<V>(j),
-                    fused<V>(xhat, load_as<V>(xt + j), load_as<V>(t + j)));
-  });
+  columns_gradient<T, W>(g, a, sums, static_cast<double>(g.batch), c);
 }
 
 template <class T>
@@ -250,27 +212,10 @@ void channel_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool g
   }
 }
 
-// Calls wide(c) for tiles of kWide batches of columns, narrow(c) for single batches and one(c) for single columns. A
-// remainder is covered by a batch that overlaps the one before: its columns are computed twice, with equal results.
-template <class T, class Wide, class Narrow, class One>
-void for_columns(const ChannelGeometry& g, std::int64_t begin, std::int64_t end, Wide wide, Narrow narrow, One one) {
-  constexpr std::int64_t kWidth = kLanes<T>;
-  std::int64_t c = begin;
-  if (g.spatial == 1 && end - begin >= kWidth && !is_tiny<T>(static_cast<double>(g.batch))) {
-    for (; c + kWide * kWidth <= end; c += kWide * kWidth) {
-      wide(c);
-    }
-    for (; c + kWidth <= end; c += kWidth) {
-      narrow(c);
-    }
-    if (c < end) {
-      narrow(end - kWidth);
-    }
-    return;
-  }
-  for (; c < end; ++c) {
-    one(c);
-  }
+// Whether [begin, end) is worked on in columns of a matrix [N, C].
+template <class T>
+bool in_columns(const ChannelGeometry& g, std::int64_t begin, std::int64_t end) {
+  return g.spatial == 1 && end - begin >= kLanes<T> && !is_tiny<T>(static_cast<double>(g.batch));
 }
 
 }  // namespace
@@ -278,26 +223,46 @@ void for_columns(const ChannelGeometry& g, std::int64_t begin, std::int64_t end,
 template <class T>
 void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t begin,
                                 std::int64_t end) {
-  for_columns<T>(
-      g, begin, end, [&](std::int64_t c) { columns_forward<T, kWide>(g, a, given, c); },
-      [&](std::int64_t c) { columns_forward<T, 1>(g, a, given, c); },
-      [&](std::int64_t c) { channel_forward(g, a, given, c); });
+  if (in_columns<T>(g, begin, end)) {
+    for_tiles<T>(begin, end, [&]<int W>(std::int64_t c) { columns_forward<T, W>(g, a, given, c); });
+    return;
+  }
+  for (std::int64_t c = begin; c < end; ++c) {
+    channel_forward(g, a, given, c);
+  }
 }
 
 template <class T>
 void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t begin,
                                  std::int64_t end) {
-  for_columns<T>(
-      g, begin, end, [&](std::int64_t c) { columns_backward<T, kWide>(g, a, given, c); },
-      [&](std::int64_t c) { columns_backward<T, 1>(g, a, given, c); },
-      [&](std::int64_t c) { channel_backward(g, a, given, c); });
+  if (in_columns<T>(g, begin, end)) {
+    for_tiles<T>(begin, end, [&]<int W>(std::int64_t c) { columns_backward<T, W>(g, a, given, c); });
+    return;
+  }
+  for (std::int64_t c = begin; c < end; ++c) {
+    channel_backward(g, a, given, c);
+  }
+}
+
+template <class T>
+void norm_columns_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, const double* sums, double n) {
+  for_tiles<T>(0, g.channels, [&]<int W>(std::int64_t c) {
+    constexpr std::int64_t kColumns = Tile<T, W>::kColumns;
+    double of_tile[2][kColumns];
+    for (std::int64_t j = 0; j < kColumns; ++j) {
+      of_tile[0][j] = sums[c + j];
+      of_tile[1][j] = sums[g.channels + c + j];
+    }
+    columns_gradient<T, W>(g, a, of_tile, n, c);
+  });
 }
 
 #define NORMGRAD_INSTANTIATE(T)                                                                                    \
   template void norm_channels_forward_task<T>(const ChannelGeometry&, const NormForward<T>&, bool, std::int64_t,   \
                                               std::int64_t);                                                       \
   template void norm_channels_backward_task<T>(const ChannelGeometry&, const NormBackward<T>&, bool, std::int64_t, \
-                                               std::int64_t);
+                                               std::int64_t);                                                      \
+  template void norm_columns_gradient_task<T>(const ChannelGeometry&, const NormBackward<T>&, const double*, double);
 NORMGRAD_INSTANTIATE(float)
 NORMGRAD_INSTANTIATE(double)
 #undef NORMGRAD_INSTANTIATE

@@ -16,51 +16,89 @@ namespace {
 std::int64_t num_sets(const kernels::RowGeometry& g) { return g.rows; }
 std::int64_t num_sets(const kernels::ChannelGeometry& g) { return g.channels; }
 
+// The same sets where the elements lie channels last; `fits` when there is a kernel for that.
+kernels::ChannelGeometry channels_last(const kernels::ChannelGeometry& g) {
+  return {g.batch * g.spatial, g.channels, 1};
+}
+bool fits_channels_last(const kernels::ChannelGeometry& g) { return g.channels >= kernels::kLeastColumns; }
+kernels::PixelGeometry channels_last(const kernels::RowGeometry& g) {
+  return {g.rows / g.cycle, g.span, g.params(), g.cycle};
+}
+bool fits_channels_last(const kernels::RowGeometry& g) {
+  return g.span > 1 && g.length() > 4 && g.params() >= kernels::kLeastColumns;
+}
+
+// Calls f with the geometry of x's elements as they lie.
+template <class Geometry, class F>
+void with_layout(const Geometry& g, bool last, const F& f) {
+  if (last) {
+    f(channels_last(g));
+  } else {
+    f(g);
+  }
+}
+
 template <class Geometry>
 Tensor norm_over_sets(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
                       double eps, bool centre, SetStatistics* statistics) {
   const Shape sets{num_sets(g)};
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  const Layout layout(x, fits_channels_last(g));
+  Tensor y = layout.empty(x);
   SetStatistics s{Tensor::empty(sets, kFloat64), Tensor::empty(sets, kFloat64), {}};
   if (statistics != nullptr) {
     s.var = Tensor::empty(sets, kFloat64);
   }
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::norm_forward<T>(
-        g, {x.data<T>(), data_or_null<T>(weight), data_or_null<T>(bias), eps, centre, y.mutable_data<T>(),
-            s.mean.mutable_data<double>(), s.rstd.mutable_data<double>(), mutable_data_or_null<double>(s.var)});
+    const kernels::NormForward<T> a{layout.read<T>(x),
+                                    data_or_null<T>(weight),
+                                    data_or_null<T>(bias),
+                                    eps,
+                                    centre,
+                                    layout.write<T>(y),
+                                    s.mean.mutable_data<double>(),
+                                    s.rstd.mutable_data<double>(),
+                                    mutable_data_or_null<double>(s.var)};
+    with_layout(g, layout.is_channels_last(), [&](const auto& lying) { kernels::norm_forward<T>(lying, a); });
   });
   if (statistics != nullptr) {
     *statistics = s;
   }
   const bool for_x = x.requires_grad();
   const bool for_weight = weight.requires_grad();
-  return record(name, std::move(y), {x, weight, bias},
-                [name, g, eps, centre, s, x_saved = Saved(x, for_x || for_weight), weight_saved = Saved(weight, for_x),
-                 params = weight.defined() ? weight.shape() : (bias.defined() ? bias.shape() : Shape())](
-                    const Tensor& gy, GradSink& into) {
-                  if (is_grad_enabled()) {
-                    norm_backward_composed(formula_of(g, eps, centre), gy, x_saved.get(), weight_saved.get(), params,
-                                           into);
-                    return;
-                  }
-                  Tensor gx = into.wants(0) ? Tensor::empty(gy.shape(), gy.dtype()) : Tensor();
-                  Tensor gweight = into.wants(1) ? Tensor::empty(params, gy.dtype()) : Tensor();
-                  Tensor gbias = into.wants(2) ? Tensor::empty(params, gy.dtype()) : Tensor();
-                  dispatch_float(name, gy.dtype(), [&](auto zero) {
-                    using T = decltype(zero);
-                    // A gradient of the bias alone needs no x, but the kernel reads one.
-                    const Tensor& x_read = x_saved.get().defined() ? x_saved.get() : gy;
-                    kernels::norm_backward<T>(
-                        g, {gy.data<T>(), x_read.data<T>(), data_or_null<T>(weight_saved.get()), s.mean.data<double>(),
-                            s.rstd.data<double>(), centre, mutable_data_or_null<T>(gx),
-                            mutable_data_or_null<T>(gweight), mutable_data_or_null<T>(gbias)});
-                  });
-                  into.add(0, gx);
-                  into.add(1, gweight);
-                  into.add(2, gbias);
-                });
+  return record(
+      name, std::move(y), {x, weight, bias},
+      [name, g, eps, centre, s, x_saved = Saved(x, for_x || for_weight), weight_saved = Saved(weight, for_x),
+       params = weight.defined() ? weight.shape() : (bias.defined() ? bias.shape() : Shape())](const Tensor& gy,
+                                                                                               GradSink& into) {
+        if (is_grad_enabled()) {
+          norm_backward_composed(formula_of(g, eps, centre), gy, x_saved.get(), weight_saved.get(), params, into);
+          return;
+        }
+        // A gradient of the bias alone needs no x, but the kernel reads one.
+        const Tensor& x_read = x_saved.get().defined() ? x_saved.get() : gy;
+        const Layout lies(x_read, fits_channels_last(g));
+        const Tensor gy_ordered = lies.ordered(gy);
+        Tensor gx = into.wants(0) ? lies.empty(x_read) : Tensor();
+        Tensor gweight = into.wants(1) ? Tensor::empty(params, gy.dtype()) : Tensor();
+        Tensor gbias = into.wants(2) ? Tensor::empty(params, gy.dtype()) : Tensor();
+        dispatch_float(name, gy.dtype(), [&](auto zero) {
+          using T = decltype(zero);
+          const kernels::NormBackward<T> a{lies.read<T>(gy_ordered),
+                                           lies.read<T>(x_read),
+                                           data_or_null<T>(weight_saved.get()),
+                                           s.mean.data<double>(),
+                                           s.rstd.data<double>(),
+                                           centre,
+                                           gx.defined() ? lies.write<T>(gx) : nullptr,
+                                           mutable_data_or_null<T>(gweight),
+                                           mutable_data_or_null<T>(gbias)};
+          with_layout(g, lies.is_channels_last(), [&](const auto& lying) { kernels::norm_backward<T>(lying, a); });
+        });
+        into.add(0, gx);
+        into.add(1, gweight);
+        into.add(2, gbias);
+      });
 }
 
 }  // namespace

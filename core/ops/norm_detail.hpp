@@ -4,6 +4,7 @@
 #include "normgrad/core/autograd/node.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/kernels/norm.hpp"
+#include "normgrad/core/ops/channels_last.hpp"
 
 namespace normgrad::detail {
 
@@ -53,5 +54,38 @@ template <class T>
 T* mutable_data_or_null(Tensor& x) {
   return x.defined() ? x.mutable_data<T>() : nullptr;
 }
+
+/// The order in which a norm works on the elements of x and of what goes with it: as x lies, where a kernel fits that,
+/// else row-major.
+class Layout {
+ public:
+  Layout(const Tensor& x, bool fits) : channels_last_(fits && lies_channels_last(x)) {}
+
+  bool is_channels_last() const { return channels_last_; }
+  /// A new tensor of the shape and dtype of `like`.
+  Tensor empty(const Tensor& like) const {
+    return channels_last_ ? Tensor::empty_channels_last(like.shape(), like.dtype())
+                          : Tensor::empty(like.shape(), like.dtype());
+  }
+  /// The elements of t in this order; read() takes the result.
+  Tensor ordered(const Tensor& t) const {
+    if (!channels_last_ || lies_channels_last(t)) {
+      return t;
+    }
+    t.to_row_major();  // it may be a view of an image of another shape
+    return t.as_channels_last();
+  }
+  template <class T>
+  const T* read(const Tensor& t) const {
+    return channels_last_ ? t.physical_data<T>() : t.data<T>();
+  }
+  template <class T>
+  T* write(Tensor& t) const {
+    return channels_last_ ? t.mutable_physical_data<T>() : t.mutable_data<T>();
+  }
+
+ private:
+  bool channels_last_;
+};
 
 }  // namespace normgrad::detail

@@ -20,9 +20,13 @@ Given copy_statistics(const Tensor& mean, const Tensor& var, double eps) {
   Given s{Tensor::empty(mean.shape(), kFloat64), Tensor::empty(mean.shape(), kFloat64)};
   dispatch_float("batch_norm", mean.dtype(), [&](auto zero) {
     using T = decltype(zero);
+    const T* m = mean.data<T>();
+    const T* v = var.data<T>();
+    double* to_mean = s.mean.mutable_data<double>();
+    double* to_rstd = s.rstd.mutable_data<double>();
     for (std::int64_t c = 0; c < mean.numel(); ++c) {
-      s.mean.mutable_data<double>()[c] = static_cast<double>(mean.data<T>()[c]);
-      s.rstd.mutable_data<double>()[c] = 1.0 / std::sqrt(static_cast<double>(var.data<T>()[c]) + eps);
+      to_mean[c] = static_cast<double>(m[c]);
+      to_rstd[c] = 1.0 / std::sqrt(static_cast<double>(v[c]) + eps);
     }
   });
   return s;
@@ -36,6 +40,10 @@ void check_given(const char* which, const Tensor& statistic, const Tensor& x, st
                       x.dtype(), " but got ", statistic.dtype());
   require<GraphError>(!statistic.requires_grad(), "batch_norm: a ", which,
                       " that requires gradients gets none here; detach() it");
+}
+
+kernels::ChannelGeometry lying(const kernels::ChannelGeometry& g, const detail::Layout& layout) {
+  return layout.is_channels_last() ? kernels::ChannelGeometry{g.batch * g.spatial, g.channels, 1} : g;
 }
 
 // gx, gweight and gbias in Tensor operations.
@@ -68,12 +76,13 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
   check_given("running_mean", running_mean, x, g.channels);
   check_given("running_var", running_var, x, g.channels);
   Given s = copy_statistics(running_mean, running_var, eps);
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  const detail::Layout layout(x, true);
+  Tensor y = layout.empty(x);
   dispatch_float("batch_norm", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::norm_apply<T>(
-        g, {x.data<T>(), detail::data_or_null<T>(weight), detail::data_or_null<T>(bias), eps, true, y.mutable_data<T>(),
-            s.mean.mutable_data<double>(), s.rstd.mutable_data<double>(), nullptr});
+        lying(g, layout), {layout.read<T>(x), detail::data_or_null<T>(weight), detail::data_or_null<T>(bias), eps, true,
+                           layout.write<T>(y), s.mean.mutable_data<double>(), s.rstd.mutable_data<double>(), nullptr});
   });
   return record("batch_norm", std::move(y), {x, weight, bias},
                 [g, s, x_saved = Saved(x, weight.requires_grad()), weight_saved = Saved(weight, x.requires_grad())](
@@ -82,16 +91,19 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
                     backward_composed(g, s, gy, x_saved.get(), weight_saved.get(), into);
                     return;
                   }
-                  Tensor gx = into.wants(0) ? Tensor::empty(gy.shape(), gy.dtype()) : Tensor();
+                  const detail::Layout lies(gy, true);
+                  // x is read only for the gradient of the weight.
+                  const Tensor x_ordered = lies.ordered(x_saved.get().defined() ? x_saved.get() : gy);
+                  Tensor gx = into.wants(0) ? lies.empty(gy) : Tensor();
                   Tensor gweight = into.wants(1) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
                   Tensor gbias = into.wants(2) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
                   dispatch_float("batch_norm", gy.dtype(), [&](auto zero) {
                     using T = decltype(zero);
-                    const Tensor& x_read = x_saved.get().defined() ? x_saved.get() : gy;  // read only for gweight
                     kernels::norm_apply_backward<T>(
-                        g, {gy.data<T>(), x_read.data<T>(), detail::data_or_null<T>(weight_saved.get()),
-                            s.mean.data<double>(), s.rstd.data<double>(), true, detail::mutable_data_or_null<T>(gx),
-                            detail::mutable_data_or_null<T>(gweight), detail::mutable_data_or_null<T>(gbias)});
+                        lying(g, lies),
+                        {lies.read<T>(gy), lies.read<T>(x_ordered), detail::data_or_null<T>(weight_saved.get()),
+                         s.mean.data<double>(), s.rstd.data<double>(), true, gx.defined() ? lies.write<T>(gx) : nullptr,
+                         detail::mutable_data_or_null<T>(gweight), detail::mutable_data_or_null<T>(gbias)});
                   });
                   into.add(0, gx);
                   into.add(1, gweight);

@@ -35,6 +35,10 @@ struct NormEntry {
   /// `argument` is what follows the colon in "group:4", else empty.
   std::function<std::unique_ptr<Module>(const NormContext& context, const std::string& argument)> make;
   bool takes_argument = false;
+  // What it is, for the tests that hold it to that.
+  bool normalises = true;           ///< false: the identity
+  bool centres = true;              ///< removes the mean
+  bool independent_samples = true;  ///< a sample's result does not depend on the others of its batch
 };
 
 const std::vector<NormEntry>& norm_registry();

@@ -14,6 +14,7 @@
 #include "tests/support/wrong_backwards.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/reduction.hpp"
@@ -265,6 +266,56 @@ TEST(NormFunctionTest, GivenStatisticsMayChangeBeforeTheBackward) {
   mean.fill_(9.0);
   var.fill_(7.0);
   EXPECT_EQ(grad({y}, {x}, {gy})[0].to_vector<double>(), expected.to_vector<double>());
+}
+
+// The identity, with a result that lies channels last.
+Tensor channels_last_of(const Tensor& x) {
+  return record("channels_last_of", x.as_channels_last(), {x},
+                [](const Tensor& gy, GradSink& into) { into.add(0, gy * 1.0); });
+}
+
+// Results do not depend on how elements lie; where they lie channels last, results do, too.
+TEST(NormFunctionTest, ChannelsLastGivesTheSame) {
+  const Shape shape{3, 20, 4, 5};
+  const Tensor w = leaf(normal({20}, 2));
+  const Tensor b = leaf(normal({20}, 3));
+  const Tensor mean = normal({20}, 5);
+  const Tensor var = ones({20}, {.dtype = kFloat64});
+  const std::vector<std::function<Tensor(const Tensor&)>> norms = {
+      [&](const Tensor& x) { return batch_norm_training(x, w, b).y; },
+      [&](const Tensor& x) { return batch_norm(x, mean, var, w, b); },
+      [&](const Tensor& x) { return instance_norm(x, w, b); },
+      [&](const Tensor& x) { return group_norm(x, 5, w, b); },
+      [&](const Tensor& x) { return group_norm(x, 1, w); },
+      [&](const Tensor& x) { return group_rms_norm(x, 4, w, b); },
+      [&](const Tensor& x) {
+        return layer_norm(x, {20, 4, 5});
+      }};
+  for (std::size_t i = 0; i < norms.size(); ++i) {
+    SCOPED_TRACE(i);
+    const Tensor x = leaf(input(shape));
+    const Tensor gy = normal(shape, 4);
+    const Tensor y = norms[i](x);
+    const std::vector<Tensor> g = grad({y}, {x, w}, {gy}, {.allow_unused = true});
+    const Tensor last = leaf(input(shape).as_channels_last());
+    const Tensor y_last = norms[i](last);
+    EXPECT_EQ(y_last.is_channels_last(), i != 6);
+    const std::vector<Tensor> g_last = grad({y_last}, {last, w}, {gy}, {.allow_unused = true});
+    const auto expect_same = [](const Tensor& a, const Tensor& c) {
+      const std::vector<double> p = a.to_vector<double>();
+      const std::vector<double> q = c.to_vector<double>();
+      for (std::size_t k = 0; k < p.size(); ++k) {
+        ASSERT_NEAR(p[k], q[k], 1e-12 * (1 + std::fabs(p[k])));
+      }
+    };
+    expect_same(y, y_last);
+    expect_same(g[0], g_last[0]);
+    if (g[1].defined()) {
+      expect_same(g[1], g_last[1]);
+    }
+    const auto norm_of_last = [&](const auto& in) { return norms[i](channels_last_of(in[0])); };
+    EXPECT_TRUE(gradients_agree(norm_of_last, {x}, 2, {.max_elements = 10}));
+  }
 }
 
 TEST(NormFunctionTest, BatchStatisticsAreThoseOfTheBatch) {
