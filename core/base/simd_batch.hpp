@@ -98,7 +98,7 @@ inline void store_partial(T* p, const Batch<T>& v, std::int64_t n) {
   store_masked(p, v, n);
 }
 
-/// Where an element is NaN. (`x != x` and isnan() of xsimd 8 are false for NaN on AVX-512.)
+/// Where an element is NaN. (In xsimd 8 `x != x` is false for NaN on AVX and AVX-512.)
 template <class T>
 inline auto is_nan(const Batch<T>& x) {
   return !(x == x);
