@@ -98,6 +98,14 @@ TEST(GradientCasesTest, CoverEveryLayer) {
   }
 }
 
+TEST(GradientCasesTest, HaveNamesOfTheirOwn) {
+  std::set<std::string> names;
+  for (const GradientCase& c : all_cases()) {
+    const std::string name = c.name + " " + c.shapes();
+    EXPECT_TRUE(names.insert(name).second) << name << " is there twice";
+  }
+}
+
 GradientCase norm_case(testing_support::NormFault fault) {
   Tensor x = toy::values({0.3, -1.2, 2.0, 0.7, 1.1, -0.4, 0.9, 0.1}, {2, 4}).requires_grad_();
   GradientCase c;

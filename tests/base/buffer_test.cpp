@@ -11,7 +11,7 @@ namespace normgrad {
 namespace {
 
 TEST(BufferTest, IsAlignedForAnySize) {
-  for (const std::size_t bytes : {0, 1, 63, 64, 65, 100, 1000, 4097, 1 << 20}) {
+  for (const std::size_t bytes : {0U, 1U, 63U, 64U, 65U, 100U, 1000U, 4097U, 1U << 20}) {
     const Buffer buffer(bytes);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % 64, 0U) << bytes;
     EXPECT_EQ(buffer.bytes(), bytes);

@@ -1,5 +1,6 @@
 #include "tests/gradcheck_report/cases.hpp"
 
+#include <sstream>
 #include <utility>
 
 #include "normgrad/core/autograd/record.hpp"
@@ -96,6 +97,12 @@ Tensor channels_last(const Tensor& x) {
   }
   return record("channels_last", x.as_channels_last(), {x},
                 [](const Tensor& gy, GradSink& into) { into.add(0, channels_last(gy)); });
+}
+
+std::string number(double value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
 }
 
 std::vector<GradientCase> all_cases() {

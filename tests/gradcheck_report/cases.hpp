@@ -55,6 +55,9 @@ class CaseList {
 /// x lying channels last in memory, and so its gradient: for functions that have ways of their own for that.
 Tensor channels_last(const Tensor& x);
 
+/// "0.5", for the names of cases.
+std::string number(double value);
+
 void add_arithmetic(CaseList& list);
 void add_functions(CaseList& list);
 void add_reductions(CaseList& list);

@@ -44,9 +44,9 @@ void add_arithmetic(CaseList& list) {
   binary("maximum (second larger)", &maximum, below, above);
   binary("minimum (first smaller)", &minimum, below, above);
   binary("minimum (second smaller)", &minimum, above, below);
-  for (const ShapePair& pair : kPairs) {
+  for (const Shape& b : {Shape{2, 3}, Shape{3}, Shape{2, 1}, Shape{}, Shape{4, 1, 1}}) {
     list.add("where", [c = list.mask({2, 3})](const Inputs& in) { return where(c, in[0], in[1]); },
-             {list.normal({2, 3}), list.normal(pair.b.rank() == 3 || pair.b == Shape{4, 1} ? Shape{4, 1, 1} : pair.b)});
+             {list.normal({2, 3}), list.normal(b)});
   }
   const Shape shape = {2, 3};
   const auto one = [&](const std::string& name, TensorFunction f, const Tensor& x) {
@@ -62,8 +62,8 @@ void add_arithmetic(CaseList& list) {
       "number divided", [](const Inputs& in) { return 2.0 / in[0]; }, list.away_from_zero(shape));
   for (const double exponent : {2.0, 3.0, 0.5, -1.0, -2.5, 1.0, 0.0}) {
     one(
-        "pow exponent=" + std::to_string(exponent).substr(0, exponent < 0 ? 4 : 3),
-        [exponent](const Inputs& in) { return pow(in[0], exponent); }, list.uniform(shape, 0.3, 2.0));
+        "pow exponent=" + number(exponent), [exponent](const Inputs& in) { return pow(in[0], exponent); },
+        list.uniform(shape, 0.3, 2.0));
   }
   one(
       "pow exponent=2.0, x of both signs", [](const Inputs& in) { return pow(in[0], 2.0); }, list.normal(shape));
@@ -72,8 +72,8 @@ void add_arithmetic(CaseList& list) {
   list.cases.back().inputs.push_back(list.uniform(shape, 0.5, 1));
   for (const auto& [low, high] : {std::pair{-0.1, 0.1}, {-5.0, 5.0}, {-5.0, 0.0}}) {
     one(
-        "clamp", [low = low, high = high](const Inputs& in) { return clamp(in[0], low, high); },
-        list.away_from_zero(shape));
+        "clamp to [" + number(low) + ", " + number(high) + "]",
+        [low = low, high = high](const Inputs& in) { return clamp(in[0], low, high); }, list.away_from_zero(shape));
   }
   one(
       "clamp low only", [](const Inputs& in) { return clamp(in[0], 0.0, {}); }, list.away_from_zero(shape));
@@ -120,19 +120,21 @@ void add_functions(CaseList& list) {
   unary("sigmoid", &sigmoid, wide);
   unary("tanh", &tanh, normal);
   for (const double slope : {0.01, 0.3}) {
-    list.add("leaky_relu", [slope](const Inputs& in) { return leaky_relu(in[0], slope); },
-             {list.away_from_zero({2, 5})});
+    list.add("leaky_relu negative_slope=" + number(slope),
+             [slope](const Inputs& in) { return leaky_relu(in[0], slope); }, {list.away_from_zero({2, 5})});
   }
   for (const double alpha : {1.0, 0.5}) {
-    list.add("elu", [alpha](const Inputs& in) { return elu(in[0], alpha); }, {list.away_from_zero({2, 5})});
+    list.add("elu alpha=" + number(alpha), [alpha](const Inputs& in) { return elu(in[0], alpha); },
+             {list.away_from_zero({2, 5})});
   }
   for (const double beta : {1.0, 3.0}) {
-    list.add("softplus", [beta](const Inputs& in) { return softplus(in[0], beta); }, {list.normal({2, 5})});
+    list.add("softplus beta=" + number(beta), [beta](const Inputs& in) { return softplus(in[0], beta); },
+             {list.normal({2, 5})});
   }
   list.add("softplus above threshold", [](const Inputs& in) { return softplus(in[0], 1.0, 2.0); },
            {list.uniform({2, 3}, 2.5, 5)});
   for (const double p : {0.0, 0.3, 0.8}) {
-    list.add("dropout",
+    list.add("dropout p=" + number(p),
              [p](const Inputs& in) {
                Generator generator(11);
                return dropout(in[0], p, true, &generator);

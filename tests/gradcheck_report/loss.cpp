@@ -73,9 +73,9 @@ void add_losses(CaseList& list) {
              {list.normal(shape), list.normal(shape)});
     pair("l1_loss", [=](const Inputs& in) { return l1_loss(in[0], in[1], {reduction}); });
     for (const double size : {0.5, 30.0}) {  // the linear part, and the quadratic one
-      pair("smooth_l1_loss",
+      pair("smooth_l1_loss beta=" + number(size),
            [=](const Inputs& in) { return smooth_l1_loss(in[0], in[1], {.beta = size, .reduction = reduction}); });
-      pair("huber_loss",
+      pair("huber_loss delta=" + number(size),
            [=](const Inputs& in) { return huber_loss(in[0], in[1], {.delta = size, .reduction = reduction}); });
     }
     const Tensor weight = constant(list.uniform({4}, 0.5, 2.0));
