@@ -1,26 +1,44 @@
 #include "examples/compare_norms/interrupt.hpp"
 
+#include <pthread.h>
+
 #include <csignal>
+#include <ctime>
 
 namespace compare_norms {
 
 namespace {
-volatile std::sig_atomic_t received = 0;
+
+int received = 0;
+
+sigset_t signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
 }
 
-extern "C" {
-static void note_signal(int number) { received = number; }
-}
+}  // namespace
 
+// The signals are asked for instead of handled: oneDNN's sgemm puts its stack pointer at the lower end of a heap block
+// while it computes, and what a signal handler is given on the stack would overwrite the heap below it.
 void catch_interrupts() {
-  struct sigaction action = {};
-  action.sa_handler = note_signal;
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  const sigset_t set = signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-int interrupted() noexcept { return received; }
+int interrupted() noexcept {
+  if (received == 0) {
+    const sigset_t set = signals();
+    const timespec at_once = {};
+    const int number = sigtimedwait(&set, nullptr, &at_once);
+    if (number > 0) {
+      received = number;
+      pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    }
+  }
+  return received;
+}
 
 }  // namespace compare_norms

@@ -3,7 +3,8 @@
 
 namespace compare_norms {
 
-/// From now on the first SIGINT or SIGTERM is only noted; a second one ends the program at once.
+/// From now on the first SIGINT or SIGTERM is only noted, by interrupted(); a second one ends the program at once. To
+/// be called before there are other threads.
 void catch_interrupts();
 /// The signal that came, or 0.
 int interrupted() noexcept;
