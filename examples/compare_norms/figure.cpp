@@ -93,14 +93,7 @@ void write_panel(std::ostream& out, const std::vector<Curve>& curves, const std:
 }
 
 std::string describe(const Plan& plan, const Report& report) {
-  std::ostringstream out;
-  out << plan.model << " on " << report.data << ", " << plan.optimizer << ", batch " << plan.batch_size << ", lr "
-      << plan.lr;
-  if (plan.momentum != 0.0) {
-    out << ", momentum " << plan.momentum;
-  }
-  out << (report.complete ? "" : " (interrupted)");
-  return out.str();
+  return plan.model + " on " + report.data + ": " + to_string(plan) + (report.complete ? "" : " (interrupted)");
 }
 
 std::string script(const Report& report) {

@@ -1,4 +1,5 @@
 // compare_norms: the same training with and without each normalization layer. See --help.
+#include <algorithm>
 #include <exception>
 #include <iostream>
 
@@ -93,6 +94,9 @@ int compare(Options options) {
   Report report = plan_report(options, data);
   log(LogLevel::info, report.data, ": ", report.train_images, " training and ", report.test_images, " test images of ",
       data.train.image_shape(), "; ", report.threads, " thread(s), ", simd_name(simd_level()));
+  for (const Plan& plan : report.plans) {
+    log(LogLevel::info, plan.model, ": ", to_string(plan), "; ", options.seeds, " seed(s)");
+  }
   run_all(report, data, csv);
   if (csv.rows() == 0) {
     log(LogLevel::warn, "interrupted before anything was measured; '", options.out.string(), "' is left as it was");

@@ -46,4 +46,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv);
 /// `train_size`: number of training images, which says how many steps an epoch has.
 Plan make_plan(const Options& options, const std::string& model, std::int64_t train_size);
 
+/// "5000 steps of 60 images, sgd, lr 0.1".
+std::string to_string(const Plan& plan);
+
 }  // namespace compare_norms

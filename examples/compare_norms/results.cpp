@@ -217,12 +217,7 @@ void write_summary(const Report& report, const std::filesystem::path& folder) {
 
 void print_table(const Report& report, std::ostream& out) {
   for (const Plan& plan : report.plans) {
-    out << '\n'
-        << plan.model << " on " << report.data << ": " << plan.steps << " steps of " << plan.batch_size << " images, "
-        << plan.optimizer << ", lr " << plan.lr;
-    if (plan.momentum != 0.0) {
-      out << ", momentum " << plan.momentum;
-    }
+    out << '\n' << plan.model << " on " << report.data << ": " << to_string(plan);
     out << (report.options.seeds > 1 ? ", median of " + std::to_string(report.options.seeds) + " seeds" : "") << '\n';
     out << "              accuracy          steps to accuracy          ms per    memory\n"
         << "norm           final    best    0.70    0.80    0.85      step       MiB\n";
