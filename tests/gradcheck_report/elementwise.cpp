@@ -66,10 +66,14 @@ void add_arithmetic(CaseList& list) {
         list.uniform(shape, 0.3, 2.0));
   }
   one(
-      "pow exponent=2.0, x of both signs", [](const Inputs& in) { return pow(in[0], 2.0); }, list.normal(shape));
-  one(
-      "pow exponent=3.0, x = 0", [](const Inputs& in) { return pow(in[0] * in[1], 3.0); }, list.uniform(shape, 0, 1));
-  list.cases.back().inputs.push_back(list.uniform(shape, 0.5, 1));
+      "pow exponent=2, x of both signs", [](const Inputs& in) { return pow(in[0], 2.0); }, list.normal(shape));
+  for (const double exponent : {2.0, 3.0, 4.0}) {
+    Tensor x = list.normal(shape);
+    x.mutable_data<double>()[1] = 0.0;
+    one(
+        "pow exponent=" + number(exponent) + ", an x of 0",
+        [exponent](const Inputs& in) { return pow(in[0], exponent); }, x);
+  }
   for (const auto& [low, high] : {std::pair{-0.1, 0.1}, {-5.0, 5.0}, {-5.0, 0.0}}) {
     one(
         "clamp to [" + number(low) + ", " + number(high) + "]",
