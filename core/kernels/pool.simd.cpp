@@ -109,21 +109,31 @@ Batch<std::int32_t> integers_of(const Batch<float>& v) { return xsimd::bitwise_c
 // The same for as many channels as fill registers; returns how many.
 std::int64_t max_row_of_channels_in_registers(const PoolGeometry& g, std::int64_t od, std::int64_t oh, const float* x,
                                               float* y, std::int32_t* index) {
+  constexpr std::int64_t kMostRows = 64;
+  if (g.kernel[0] * g.kernel[1] > kMostRows) {
+    return 0;
+  }
+  std::int64_t rows[kMostRows];
+  std::int64_t count = 0;
+  for_each_input_row(g, od, oh, [&](std::int64_t row) { rows[count++] = row; });
   const std::int64_t full = g.inner / kLanes<float> * kLanes<float>;
-  for (std::int64_t ow = 0; ow < g.out[2]; ++ow) {
+  const std::int64_t step = g.dilation[2] * g.inner;
+  for (std::int64_t ow = 0; ow < g.out[2]; ++ow, y += g.inner, index += g.inner) {
     const Range width = reach(g, 2, ow);
-    for (std::int64_t c = ow * g.inner; c < ow * g.inner + full; c += kLanes<float>) {
+    const std::int64_t start = width.start + width.first * g.dilation[2];
+    for (std::int64_t c = 0; c < full; c += kLanes<float>) {
       Batch<float> largest = load(y + c);
       Batch<float> at = bits_of(load(index + c));
-      for_each_input_row(g, od, oh, [&](std::int64_t row) {
-        for (std::int64_t kw = width.first; kw < width.last; ++kw) {
-          const std::int64_t position = row + width.start + kw * g.dilation[2];
-          const Batch<float> v = load(x + position * g.inner + c - ow * g.inner);
+      for (std::int64_t r = 0; r < count; ++r) {
+        std::int64_t position = rows[r] + start;
+        const float* from = x + position * g.inner + c;
+        for (std::int64_t kw = width.first; kw < width.last; ++kw, from += step, position += g.dilation[2]) {
+          const Batch<float> v = load(from);
           const auto take = (v > largest) | (v != v);
           largest = xsimd::select(take, v, largest);
           at = xsimd::select(take, bits_of(Batch<std::int32_t>(static_cast<std::int32_t>(position))), at);
         }
-      });
+      }
       store(y + c, largest);
       store(index + c, integers_of(at));
     }
