@@ -1,0 +1,100 @@
+// Changes in place, and what a backward says to them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/raises.hpp"
+#include "tests/support/toy_ops.hpp"
+#include "normgrad/core/autograd/backward.hpp"
+
+namespace normgrad {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing_support::error_of;
+using toy::leaf;
+using toy::values;
+
+std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
+
+TEST(InPlaceTest, ChangingWhatABackwardNeedsIsAnErrorThatNamesIt) {
+  const Tensor x = leaf({3, 4});
+  Tensor c = values({1, 2});
+  const Tensor y = toy::sum(toy::mul(x, c));
+  c.mul_(2.0);
+  EXPECT_EQ(error_of<GraphError>([&] { y.backward(); }),
+            "backward of 'toy_mul': a tensor of shape [2] that it needs was changed in place after the forward; "
+            "clone() it before changing it");
+}
+
+TEST(InPlaceTest, EvenThroughAnAliasOrRawMemory) {
+  const Tensor x = leaf({3, 4});
+  Tensor c = values({1, 2});
+  Tensor y = toy::sum(toy::mul(x, c));
+  c.alias({1, 2}).fill_(0.0);
+  EXPECT_THROW(y.backward(), GraphError);
+  y = toy::sum(toy::mul(x, c));
+  c.mutable_data<double>()[0] = 1.0;
+  EXPECT_THROW(y.backward(), GraphError);
+}
+
+TEST(InPlaceTest, TheOperationsOwnResult) {
+  const Tensor x = leaf({1});
+  Tensor y = toy::exp(x);
+  y.detach().mul_(2.0);
+  EXPECT_THAT(error_of<GraphError>([&] { y.backward(); }), HasSubstr("'toy_exp'"));
+}
+
+TEST(InPlaceTest, ChangingWhatNobodyNeedsIsAllowed) {
+  const Tensor x = leaf({1});
+  Tensor c = values({1});
+  const Tensor y = toy::add(x, c);
+  c.mul_(2.0);
+  EXPECT_NO_THROW(y.backward());
+}
+
+TEST(InPlaceTest, ParametersChangeOnlyUnderNoGrad) {
+  Tensor x = leaf({1});
+  EXPECT_THROW(x.add_(values({1})), GraphError);
+  EXPECT_THROW(x.fill_(2), GraphError);
+  EXPECT_THROW(values({1}).add_(x), GraphError);
+  const NoGradGuard guard;
+  x.add_(values({1}));
+  EXPECT_THAT(list(x), ElementsAre(2));
+}
+
+TEST(InPlaceTest, AParameterChangedBetweenForwardAndBackward) {
+  Tensor w = leaf({3});
+  const Tensor y = toy::mul(w, w);
+  {
+    const NoGradGuard guard;
+    w.sub_(values({1}));
+  }
+  EXPECT_THROW(y.backward(), GraphError);
+}
+
+TEST(SetDataTest, GivesLeavesOtherElements) {
+  Tensor x = leaf({1, 2});
+  x.set_grad(values({5, 5}));
+  const Tensor same = x;
+  x.set_data(values({7, 8}));
+  EXPECT_THAT(list(same), ElementsAre(7, 8));
+  EXPECT_TRUE(x.requires_grad());
+  EXPECT_THAT(list(x.grad()), ElementsAre(5, 5));
+  x.set_data(values({1, 2, 3}));
+  EXPECT_FALSE(x.grad().defined());
+  toy::sum(toy::mul(x, x)).backward();
+  EXPECT_THAT(list(x.grad()), ElementsAre(2, 4, 6));
+  EXPECT_THROW(toy::scale(x, 1).set_data(values({1})), GraphError);
+  EXPECT_THROW(x.set_data(Tensor::empty({2}, kInt64)), DTypeError);
+}
+
+TEST(SetDataTest, CountsAsAChangeOfWhatABackwardNeeds) {
+  Tensor w = leaf({3});
+  const Tensor y = toy::mul(w, w);
+  w.set_data(values({4}));  // as often written as the data before
+  EXPECT_THROW(y.backward(), GraphError);
+}
+
+}  // namespace
+}  // namespace normgrad
