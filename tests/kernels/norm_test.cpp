@@ -2,13 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <vector>
 
-#include "tests/support/reference_norms.hpp"
+#include "tests/support/norm_kernels.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/base/simd.hpp"
 
@@ -18,138 +16,17 @@ namespace {
 using kernels::ChannelGeometry;
 using kernels::PixelGeometry;
 using kernels::RowGeometry;
+using tests::Data;
+using tests::expect_agrees;
+using tests::largest;
+using tests::near;
+using tests::random_data;
 using tests::Reals;
+using tests::reference;
 using tests::ReferenceNorm;
 using tests::ReferenceResult;
-
-std::int64_t elements(const RowGeometry& g) { return g.rows * g.length(); }
-std::int64_t elements(const ChannelGeometry& g) { return g.count() * g.channels; }
-std::int64_t elements(const PixelGeometry& g) { return g.samples * g.positions * g.channels; }
-std::int64_t params(const PixelGeometry& g) { return g.channels; }
-std::int64_t sets(const PixelGeometry& g) { return g.samples * g.groups; }
-std::int64_t params(const RowGeometry& g) { return g.params(); }
-std::int64_t params(const ChannelGeometry& g) { return g.channels; }
-std::int64_t sets(const RowGeometry& g) { return g.rows; }
-std::int64_t sets(const ChannelGeometry& g) { return g.channels; }
-
-ReferenceNorm reference(const RowGeometry& g, double eps, bool centre) {
-  return {elements(g),
-          g.rows,
-          g.params(),
-          [g](std::int64_t i) { return i / g.length(); },
-          [g](std::int64_t i) { return i / g.length() % g.cycle * g.per_row + i % g.length() / g.span; },
-          eps,
-          centre};
-}
-ReferenceNorm reference(const ChannelGeometry& g, double eps, bool centre) {
-  const auto channel = [g](std::int64_t i) { return i / g.spatial % g.channels; };
-  return {elements(g), g.channels, g.channels, channel, channel, eps, centre};
-}
-
-ReferenceNorm reference(const PixelGeometry& g, double eps, bool centre) {
-  return {elements(g),
-          sets(g),
-          g.channels,
-          [g](std::int64_t i) { return i / (g.positions * g.channels) * g.groups + i % g.channels / g.per_group(); },
-          [g](std::int64_t i) { return i % g.channels; },
-          eps,
-          centre};
-}
-
-template <class T>
-struct Data {
-  std::vector<T> x, gy, gamma, beta;
-};
-
-template <class T, class Geometry>
-Data<T> random_data(const Geometry& g, double mean = 3.0, double std = 0.2, unsigned seed = 1) {
-  std::mt19937 engine(seed);
-  std::normal_distribution<double> normal;
-  const auto draw = [&](std::int64_t n, double m, double s) {
-    std::vector<T> values(static_cast<std::size_t>(n));
-    std::generate(values.begin(), values.end(), [&] { return static_cast<T>(m + s * normal(engine)); });
-    return values;
-  };
-  return {draw(elements(g), mean, std), draw(elements(g), 0, 1), draw(params(g), 0.3, 1), draw(params(g), 0, 1)};
-}
-
-template <class T>
-struct Result {
-  std::vector<T> y, gx, ggamma, gbeta;
-  std::vector<double> mean, rstd, var;
-  friend bool operator==(const Result&, const Result&) = default;
-};
-
-template <class T>
-const T* pointer(const std::vector<T>& values, bool present) {
-  return present ? values.data() : nullptr;
-}
-
-template <class T, class Geometry>
-Result<T> run(const Geometry& g, const Data<T>& d, double eps, bool centre = true, bool scale = true,
-              bool shift = true) {
-  const T nan = std::numeric_limits<T>::quiet_NaN();
-  const auto n = static_cast<std::size_t>(elements(g));
-  const auto s = static_cast<std::size_t>(sets(g));
-  const auto p = static_cast<std::size_t>(params(g));
-  Result<T> r{std::vector<T>(n, nan),     std::vector<T>(n, nan),      std::vector<T>(p, nan),
-              std::vector<T>(p, nan),     std::vector<double>(s, nan), std::vector<double>(s, nan),
-              std::vector<double>(s, nan)};
-  const T* gamma = pointer(d.gamma, scale);
-  kernels::norm_forward<T>(g, {d.x.data(), gamma, pointer(d.beta, shift), eps, centre, r.y.data(), r.mean.data(),
-                               r.rstd.data(), r.var.data()});
-  kernels::norm_backward<T>(g, {d.gy.data(), d.x.data(), gamma, r.mean.data(), r.rstd.data(), centre, r.gx.data(),
-                                r.ggamma.data(), r.gbeta.data()});
-  return r;
-}
-
-template <class T>
-long double largest(const std::vector<T>& values) {
-  long double m = 0;
-  for (const T v : values) {
-    m = std::max(m, std::fabs(static_cast<long double>(v)));
-  }
-  return m;
-}
-
-template <class T>
-testing::AssertionResult near(const char* what, const std::vector<T>& actual, const Reals& expected,
-                              long double tolerance) {
-  for (std::size_t i = 0; i < actual.size(); ++i) {
-    if (!(std::fabs(static_cast<long double>(actual[i]) - expected[i]) <= tolerance)) {
-      return testing::AssertionFailure() << what << "[" << i << "] is " << actual[i] << ", expected "
-                                         << static_cast<double>(expected[i]) << " +- "
-                                         << static_cast<double>(tolerance);
-    }
-  }
-  return testing::AssertionSuccess();
-}
-
-// Rounding of a few units in the last place of the largest term of each sum: `units` of them.
-template <class T, class Geometry>
-void expect_agrees(const Geometry& g, Data<T> d, double eps, bool centre = true, bool scale = true, bool shift = true,
-                   long double units = 16) {
-  if (!scale) {
-    std::fill(d.gamma.begin(), d.gamma.end(), T(1));
-  }
-  if (!shift) {
-    std::fill(d.beta.begin(), d.beta.end(), T(0));
-  }
-  const Result<T> r = run(g, d, eps, centre, scale, shift);
-  const ReferenceResult e = tests::reference_norm(reference(g, eps, centre), d.x, d.gy, d.gamma, d.beta);
-  const long double ulp = units * std::numeric_limits<T>::epsilon();
-  const long double xhat = std::sqrt(static_cast<long double>(elements(g)) / static_cast<long double>(sets(g)));
-  // Statistics are rounded as doubles: what that does to xhat grows with |mean| / std.
-  const long double of_xhat = ulp * xhat + 0x1p-51L * largest(d.x) * largest(e.rstd);
-  const long double g_scale = largest(d.gy) * largest(d.gamma);
-  const long double terms = 1 + std::sqrt(static_cast<long double>(elements(g)) / static_cast<long double>(params(g)));
-  EXPECT_TRUE(near("y", r.y, e.y, of_xhat * largest(d.gamma) + ulp * largest(d.beta)));
-  EXPECT_TRUE(near("mean", r.mean, e.mean, ulp * std::sqrt(largest(e.var)) + 0x1p-52L * largest(d.x)));
-  EXPECT_TRUE(near("var", r.var, e.var, ulp * largest(e.var)));
-  EXPECT_TRUE(near("gx", r.gx, e.gx, g_scale * largest(e.rstd) * (2 * ulp + of_xhat)));
-  EXPECT_TRUE(near("ggamma", r.ggamma, e.ggamma, of_xhat * largest(d.gy) * terms));
-  EXPECT_TRUE(near("gbeta", r.gbeta, e.gbeta, ulp * largest(d.gy) * terms));
-}
+using tests::Result;
+using tests::run;
 
 template <class T>
 class NormKernelTest : public testing::Test {
@@ -298,7 +175,7 @@ Data<T> exact_data(std::int64_t sets_of_x, std::int64_t m, std::int64_t num_para
 template <class T, class Geometry>
 void expect_exact(const Geometry& g) {
   const ReferenceNorm norm = reference(g, 0.25, true);
-  const Data<T> d = exact_data<T>(sets(g), elements(g) / sets(g), params(g), norm);
+  const Data<T> d = exact_data<T>(tests::sets(g), tests::elements(g) / tests::sets(g), tests::params(g), norm);
   const Result<T> r = run(g, d, 0.25);
   const ReferenceResult e = tests::reference_norm(norm, d.x, d.gy, d.gamma, d.beta);
   const auto same = [](const auto& actual, const Reals& expected) {
@@ -350,51 +227,6 @@ TYPED_TEST(NormKernelTest, ConstantSetsGiveBetaExactly) {
       check(PixelGeometry{3, 50, 36, 4});
     }
   });
-}
-
-// |mean| / std from 0 to 1e6 in float32: the error against long double on the very same values does not grow.
-TEST(NormPrecisionTest, LargeMeansCostNoDigitsInFloat32) {
-  for (const double ratio : {0.0, 1.0, 1e2, 1e3, 1e4, 1e5, 1e6}) {
-    SCOPED_TRACE(ratio);
-    const auto check = [&](const auto& g) {
-      const Data<float> d = random_data<float>(g, ratio, 1.0);
-      expect_agrees<float>(g, d, 1e-5);
-    };
-    check(RowGeometry{4, 1, 1024, 1});
-    check(RowGeometry{8, 4, 2, 196});
-    check(ChannelGeometry{8, 3, 784});
-    check(ChannelGeometry{500, 33, 1});
-    check(ChannelGeometry{2500, 33, 1});
-    check(PixelGeometry{4, 196, 36, 4});
-  }
-}
-
-TEST(NormPrecisionTest, HugeAndTinyValuesInFloat32) {
-  for (const double scale : {1e30, 1e25, 1e-30}) {
-    for (const double eps : {1e-5, 1e-70}) {
-      SCOPED_TRACE(testing::Message() << scale << ", eps " << eps);
-      const auto check = [&](const auto& g) {
-        Data<float> d = random_data<float>(g, 0.5 * scale, scale);
-        const Result<float> r = run(g, d, eps);
-        const ReferenceResult e = tests::reference_norm(reference(g, eps, true), d.x, d.gy, d.gamma, d.beta);
-        EXPECT_TRUE(near("y", r.y, e.y, 1e-5L * largest(e.y)));
-        EXPECT_TRUE(near("gx", r.gx, e.gx, 1e-5L * largest(e.gx)));
-        EXPECT_TRUE(near("ggamma", r.ggamma, e.ggamma, 1e-5L * (1 + largest(e.ggamma))));
-      };
-      check(RowGeometry{3, 1, 100, 1});
-      check(RowGeometry{4, 2, 3, 40});
-      check(ChannelGeometry{4, 3, 50});
-      check(ChannelGeometry{30, 20, 1});
-      check(ChannelGeometry{1100, 20, 1});
-      check(PixelGeometry{2, 30, 20, 4});
-    }
-  }
-}
-
-// pytorch#51102: four values around 2000 gave variances up to 48425 instead of 1.
-TEST(NormPrecisionTest, PyTorch51102FourValuesAround2000) {
-  const RowGeometry g{64, 1, 4, 1};
-  expect_agrees<float>(g, random_data<float>(g, 2000.0, 1.0), 1e-5);
 }
 
 TYPED_TEST(NormKernelTest, OnlyWhatIsWantedIsWritten) {
