@@ -23,7 +23,7 @@ void with_params(const T* gamma, const T* beta, std::int64_t offset, const F& f)
   }
 }
 
-// One row with a parameter per element, affine gradients into the scratch sums.
+// One row with a parameter per element, affine gradients into the scratch sums (or not: gx is the same bit for bit).
 template <class T, class G>
 void row_backward_elements(const T* gy, const T* x, std::int64_t length, const Statistic<Uniform>& stat, bool centre,
                            const G& gamma, T* gx, T* ggamma, T* gbeta) {
@@ -31,8 +31,9 @@ void row_backward_elements(const T* gy, const T* x, std::int64_t length, const S
   const bool exact = is_tiny<T>(g.size());
   double sums[2];
   const auto plain = [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
-    v[0] = load_as<V>(gy + i) * gamma.template at<V>(j);
-    v[1] = v[0] * stat.xhat(load_as<V>(x + i), j);
+    const V gyv = load_as<V>(gy + i);
+    v[0] = gyv * gamma.template at<V>(j);
+    v[1] = gyv * stat.xhat(load_as<V>(x + i), j) * gamma.template at<V>(j);
   };
   const auto with_affine = [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
     const V gyv = load_as<V>(gy + i);

@@ -105,9 +105,12 @@ Spec parse(const std::string& spec, const NormContext& context) {
 
 const std::vector<NormEntry>& norm_registry() {
   static const std::vector<NormEntry> entries = {
-      {"none", always, make_none},         {"batch", always, make_batch},
-      {"layer", always, make_layer},       {"instance", needs_positions, make_instance},
-      {"group", always, make_group, true}, {"rms", always, make_rms},
+      {.name = "none", .reason_against = always, .make = make_none, .normalises = false, .centres = false},
+      {.name = "batch", .reason_against = always, .make = make_batch, .independent_samples = false},
+      {.name = "layer", .reason_against = always, .make = make_layer},
+      {.name = "instance", .reason_against = needs_positions, .make = make_instance},
+      {.name = "group", .reason_against = always, .make = make_group, .takes_argument = true},
+      {.name = "rms", .reason_against = always, .make = make_rms, .centres = false},
   };
   return entries;
 }
