@@ -33,6 +33,22 @@ Defaults defaults_of(const std::string& model) {
   return {.steps = 500, .batch_size = 64, .eval_every = 100, .lr = 0.05, .momentum = 0.9};
 }
 
+CLI::Validator number_check(const std::string& expected, bool (*fits)(double)) {
+  return CLI::Validator(
+      [expected, fits](const std::string& text) {
+        double value = 0.0;
+        const bool ok = CLI::detail::lexical_cast(text, value) && fits(value);
+        return ok ? std::string() : "expected a number " + expected + " but got " + text;
+      },
+      "");
+}
+CLI::Validator above_zero() {
+  return number_check("above 0", [](double value) { return value > 0.0; });
+}
+CLI::Validator zero_or_above() {
+  return number_check("of 0 or above", [](double value) { return value >= 0.0; });
+}
+
 void add_flags(CLI::App& app, Options& options) {
   app.add_option("--data", options.data,
                  "fashion-mnist (Debian's package dataset-fashion-mnist), digits (drawn by the program) or a folder "
@@ -47,25 +63,23 @@ void add_flags(CLI::App& app, Options& options) {
                  "none,batch,layer,instance,group,rms")
       ->delimiter(',');
   CLI::Option* steps = app.add_option("--steps", options.steps, "Optimizer steps. Default: mlp 5000, cnn 500");
-  steps->check(CLI::PositiveNumber);
+  steps->check(above_zero());
   app.add_option("--epochs", options.epochs, "Passes through the training images, instead of --steps")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->excludes(steps);
-  app.add_option("--batch-size", options.batch_size, "Images per step. Default: mlp 60, cnn 64")
-      ->check(CLI::PositiveNumber);
+  app.add_option("--batch-size", options.batch_size, "Images per step. Default: mlp 60, cnn 64")->check(above_zero());
   app.add_option("--lr", options.lr, "Learning rate. Default: mlp 0.1, cnn 0.05; adam and adamw 0.001")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--momentum", options.momentum, "Momentum of sgd. Default: mlp 0, cnn 0.9")
-      ->check(CLI::NonNegativeNumber);
+      ->check(above_zero());
+  app.add_option("--momentum", options.momentum, "Momentum of sgd. Default: mlp 0, cnn 0.9")->check(zero_or_above());
   app.add_option("--optimizer", options.optimizer, "sgd (default), adam or adamw")
       ->check(CLI::IsMember({"sgd", "adam", "adamw"}));
   app.add_option("--seeds", options.seeds, "Runs of every model and norm, each with another seed. Default: 1")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option("--seed", options.first_seed, "Seed of the first run: initialisation and order of images. Default: 1");
   app.add_option("--eval-every", options.eval_every, "Steps between two measurements. Default: mlp 250, cnn 100")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option("--train-limit", options.train_limit, "Train on the first N images only. Default: all")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   app.add_option("--threads", options.threads, "Threads; results do not depend on it. Default: all processors")
       ->check(CLI::Range(1, 1024));
   app.add_option("--out", options.out, "Folder of the results. Default: out/compare_norms");

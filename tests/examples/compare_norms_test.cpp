@@ -205,7 +205,7 @@ TEST_F(CompareNormsTest, RefusesWrongFlags) {
   EXPECT_THAT(refusal({"--norms", "group:7"}), HasSubstr("7"));
   EXPECT_THAT(refusal({"--norms", "group:x"}), HasSubstr("group:x"));
   EXPECT_THAT(refusal({"--norms", "batch:2"}), HasSubstr("batch:2"));
-  EXPECT_THAT(refusal({"--steps", "0"}), HasSubstr("--steps"));
+  EXPECT_THAT(refusal({"--steps", "0"}), HasSubstr("--steps: expected a number above 0 but got 0"));
   EXPECT_THAT(refusal({"--steps", "many"}), HasSubstr("--steps"));
   EXPECT_THAT(refusal({"--steps", "3", "--epochs", "1"}), HasSubstr("--epochs"));
   EXPECT_THAT(refusal({"--lr", "-1"}), HasSubstr("--lr"));
