@@ -171,8 +171,7 @@ TEST_F(CompareNormsTest, LearnsTheDigits) {
   const nlohmann::json mlp = summary_in("mlp").at("results");
   EXPECT_LT(mlp[0].at("final_accuracy"), 0.5);
   EXPECT_GT(mlp[1].at("final_accuracy"), 0.85);
-  ASSERT_EQ(run_into("cnn", {"--data", "digits", "--model", "cnn", "--norms", "batch", "--epochs", "0.9"}).exit_code,
-            0);
+  ASSERT_EQ(run_into("cnn", {"--data", "digits", "--model", "cnn", "--norms", "batch", "--epochs", "2"}).exit_code, 0);
   EXPECT_GT(summary_in("cnn").at("results")[0].at("final_accuracy"), 0.95);
 }
 
