@@ -33,7 +33,7 @@ TEST_P(ReductionGradientTest, AgreesWithDifferences) {
     for (const bool keepdim : {false, true}) {
       Tensor x = random_tensor(shape, kFloat64, 11);
       x.requires_grad_();
-      EXPECT_TRUE(gradients_agree([&](const Inputs& in) { return op.f(in[0], axes, keepdim); }, {x}))
+      EXPECT_TRUE(gradients_agree([&, &axes = axes](const Inputs& in) { return op.f(in[0], axes, keepdim); }, {x}))
           << op.name << " " << shape;
     }
   }

@@ -87,7 +87,7 @@ TEST_P(PermuteTest, AgreesWithIndexing) {
     const auto got = y.to_vector<double>();
     const auto strides = strides_of(x.shape());
     std::size_t flat = 0;
-    for_all(y.shape(), [&](const Index& index) {
+    for_all(y.shape(), [&, &sizes = sizes, &axes = axes](const Index& index) {
       std::int64_t from = 0;
       for (std::size_t i = 0; i < index.size(); ++i) {
         ASSERT_EQ(y.shape()[i], sizes[static_cast<std::size_t>(axes[i])]);
