@@ -199,12 +199,13 @@ TEST_P(NormContractTest, EvalChangesNothingAndIsRepeatable) {
 }
 
 TEST_P(NormContractTest, Law3ShiftAndLaw4ScaleAndLaw9Oddness) {
-  if (!entry().normalises) {
-    GTEST_SKIP() << "the identity";
-  }
   const auto norm = make_norm(GetParam().spec, {kChannels, GetParam().spatial_dims, kFloat64});
   const Tensor x = (test::random_tensor(shape(), kFloat64, 1) * 5.0 + 3.0).detach();
   const Tensor y = (*norm)(x);
+  if (!entry().normalises) {
+    EXPECT_EQ(bits(y), bits(x));
+    return;
+  }
   if (entry().centres) {
     EXPECT_LE(distance((*norm)(x + 11.0), y), 1e-9);
   } else {
@@ -217,12 +218,13 @@ TEST_P(NormContractTest, Law3ShiftAndLaw4ScaleAndLaw9Oddness) {
 }
 
 TEST_P(NormContractTest, Law12TheGradientOfACentredNormSumsToZero) {
-  if (!entry().normalises) {
-    GTEST_SKIP() << "the identity";
-  }
   const auto norm = make();
   const Tensor x = input().requires_grad_();
   const Tensor gx = grad({(*norm)(x)}, {x}, {gradient()})[0];
+  if (!entry().normalises) {
+    EXPECT_EQ(bits(gx), bits(gradient()));
+    return;
+  }
   double sum = 0.0;
   double size = 0.0;
   for (const double v : bits(gx)) {
@@ -265,18 +267,18 @@ TEST_P(NormContractTest, Law10CommutesWithPermutationsOfTheBatch) {
 }
 
 TEST_P(NormContractTest, ConstantInputGivesBetaAndFiniteGradients) {
-  if (!entry().centres) {
-    GTEST_SKIP() << "keeps the mean";
-  }
   for (const double value : {0.1, 1e6 + 0.1, 1e30, 1e-30}) {
     const auto norm = make(kFloat32);
     Tensor x = full(shape(), value).requires_grad_();
     const Tensor y = (*norm)(x);
-    const std::vector<float> beta = norm->state_dict().at("bias").to_vector<float>();
-    const std::vector<float> values = y.to_vector<float>();
-    const std::size_t positions = values.size() / (3 * beta.size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      ASSERT_EQ(values[i], beta[i / positions % beta.size()]) << value;
+    EXPECT_TRUE(std::isfinite(largest(y))) << value;
+    if (entry().centres) {
+      const std::vector<float> beta = norm->state_dict().at("bias").to_vector<float>();
+      const std::vector<float> values = y.to_vector<float>();
+      const std::size_t positions = values.size() / (3 * beta.size());
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        ASSERT_EQ(values[i], beta[i / positions % beta.size()]) << value;
+      }
     }
     EXPECT_TRUE(std::isfinite(largest(grad({y}, {x}, {gradient(kFloat32)})[0])));
   }
