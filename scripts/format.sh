@@ -12,5 +12,8 @@ mode=(-i)
 if [[ ${1:-} == --check ]]; then
   mode=(--dry-run --Werror)
 fi
-find normgrad.hpp core layers optim data io examples bench tests \( -name '*.hpp' -o -name '*.cpp' \) -print0 2>/dev/null |
-  xargs -0 clang-format "${mode[@]}"
+places=()
+for place in normgrad.hpp core layers optim data io examples bench tests; do
+  if [[ -e $place ]]; then places+=("$place"); fi
+done
+find "${places[@]}" \( -name '*.hpp' -o -name '*.cpp' \) -print0 | xargs -0 clang-format "${mode[@]}"
