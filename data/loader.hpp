@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "normgrad/core/autograd/state_dict.hpp"
 #include "normgrad/data/dataset.hpp"
 
 namespace normgrad {
@@ -45,15 +46,34 @@ class DataLoader {
   std::int64_t num_examples() const noexcept { return dataset_->size(); }
   /// The epoch that the next begin() starts; from 0.
   std::int64_t epoch() const noexcept { return epoch_; }
-  void set_epoch(std::int64_t epoch) noexcept { epoch_ = epoch; }
+  void set_epoch(std::int64_t epoch) noexcept {
+    epoch_ = epoch;
+    first_batch_ = 0;
+    position_ = nullptr;
+  }
   /// The numbers of the examples in the order of an epoch.
   std::vector<std::int64_t> order(std::int64_t epoch) const;
 
+  /// Where the newest loop stands, and what the order depends on: "epoch", "batch", "seed" and so on. Taken inside the
+  /// loop the batch at hand counts as done: the epoch goes on with the one after it (after the last one, with none).
+  StateDict state_dict() const;
+  /// The next begin() goes on there, in the middle of an epoch if need be. Throws ValueError, and changes nothing, when
+  /// entries are missing or unknown, or when this loader would give other batches than the one of that state.
+  void load_state_dict(const StateDict& state);
+
  private:
+  /// How far an iteration has come; shared by the iterator and its loader.
+  struct Position {
+    std::int64_t epoch = 0;
+    std::int64_t next_batch = 0;
+  };
+
   std::shared_ptr<const Dataset> dataset_;
   DataLoaderOptions options_;
   std::int64_t num_batches_ = 0;
   std::int64_t epoch_ = 0;
+  std::int64_t first_batch_ = 0;  // of the next begin()
+  std::shared_ptr<Position> position_;
 };
 
 /// One pass; independent of the loader once made.
@@ -65,10 +85,7 @@ class DataLoader::Iterator {
 
   /// Makes the batch; each call makes it anew.
   Batch operator*() const;
-  Iterator& operator++() {
-    ++batch_;
-    return *this;
-  }
+  Iterator& operator++();
   void operator++(int) { ++*this; }
   friend bool operator==(const Iterator& it, std::default_sentinel_t) noexcept { return it.batch_ == it.num_batches_; }
 
@@ -79,6 +96,7 @@ class DataLoader::Iterator {
   std::int64_t batch_size_ = 1;
   std::int64_t num_batches_ = 0;
   std::int64_t batch_ = 0;
+  std::shared_ptr<Position> position_;
 };
 
 }  // namespace normgrad

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "tests/support/raises.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/random.hpp"
 
@@ -97,6 +98,88 @@ TEST(DataLoaderTest, EveryPlaceIsEquallyLikely) {
   for (const int count : times) {
     EXPECT_NEAR(count, 1000, 5 * 27);
   }
+}
+
+/// Goes on from `state` in a new loader up to the end of epoch 2; what it hands out.
+std::vector<std::int64_t> rest_of(const StateDict& state, const DataLoaderOptions& options) {
+  DataLoader loader(numbers(10), options);
+  loader.load_state_dict(state);
+  std::vector<std::int64_t> all;
+  while (loader.epoch() < 3) {
+    const std::vector<std::int64_t> epoch = labels_of_epoch(loader);
+    all.insert(all.end(), epoch.begin(), epoch.end());
+  }
+  return all;
+}
+
+TEST(DataLoaderTest, GoesOnAfterEveryBatch) {
+  for (const bool shuffle : {false, true}) {
+    const DataLoaderOptions options = {.batch_size = 3, .shuffle = shuffle, .seed = 0xffff'ffff'ffff'fff0};
+    DataLoader whole(numbers(10), options);
+    std::vector<std::int64_t> all;
+    std::vector<std::pair<std::size_t, StateDict>> states = {{0, whole.state_dict()}};
+    while (whole.epoch() < 3) {
+      for (const auto& [inputs, labels] : whole) {
+        for (std::int64_t i = 0; i < labels.numel(); ++i) {
+          all.push_back(labels.data<std::int64_t>()[i] / 10);
+        }
+        states.emplace_back(all.size(), whole.state_dict());
+      }
+      states.emplace_back(all.size(), whole.state_dict());
+    }
+    ASSERT_EQ(states.size(), 1U + 3 * (4 + 1));
+    for (const auto& [seen, state] : states) {
+      EXPECT_EQ(rest_of(state, options),
+                std::vector<std::int64_t>(all.begin() + static_cast<std::ptrdiff_t>(seen), all.end()));
+    }
+  }
+}
+
+TEST(DataLoaderTest, GoesOnAfterTheLastBatchInTheSameEpoch) {
+  // Saved inside the loop, an epoch is not over: what stands after the loop is still to be done.
+  DataLoader loader(numbers(4), {.batch_size = 2});
+  StateDict inside;
+  for ([[maybe_unused]] const Batch& batch : loader) {
+    inside = loader.state_dict();
+  }
+  EXPECT_EQ(inside.at("epoch").item(), 0.0);
+  EXPECT_EQ(inside.at("batch").item(), 2.0);
+  EXPECT_EQ(loader.state_dict().at("epoch").item(), 1.0);
+  EXPECT_EQ(loader.state_dict().at("batch").item(), 0.0);
+  DataLoader other(numbers(4), {.batch_size = 2});
+  other.load_state_dict(inside);
+  EXPECT_EQ(other.epoch(), 0);
+  EXPECT_EQ(other.state_dict().at("batch").item(), 2.0);
+  EXPECT_TRUE(labels_of_epoch(other).empty());
+  EXPECT_EQ(other.state_dict().at("epoch").item(), 1.0);
+  EXPECT_THAT(labels_of_epoch(other), ElementsAre(0, 1, 2, 3));
+}
+
+TEST(DataLoaderTest, RefusesTheStateOfAnotherLoader) {
+  const auto error = [](const StateDict& state) {
+    DataLoader loader(numbers(10), {.batch_size = 3, .seed = 5});
+    std::string text = testing_support::error_of<ValueError>([&] { loader.load_state_dict(state); });
+    EXPECT_EQ(loader.epoch(), 0);
+    return text;
+  };
+  EXPECT_EQ(error(DataLoader(numbers(10), {.batch_size = 2, .seed = 5}).state_dict()),
+            "DataLoader: load_state_dict: expected batch_size 3 but the state is of a loader with 2, which gives other "
+            "batches");
+  EXPECT_THAT(error(DataLoader(numbers(11), {.batch_size = 3, .seed = 5}).state_dict()),
+              HasSubstr("expected num_examples 10 but"));
+  EXPECT_THAT(error(DataLoader(numbers(10), {.batch_size = 3, .shuffle = true, .seed = 5}).state_dict()),
+              HasSubstr("expected shuffle 0 but"));
+  EXPECT_THAT(error(DataLoader(numbers(10), {.batch_size = 3, .seed = 6}).state_dict()),
+              HasSubstr("expected seed 5 but"));
+  EXPECT_THAT(error(DataLoader(numbers(10), {.batch_size = 3, .drop_last = true, .seed = 5}).state_dict()),
+              HasSubstr("expected drop_last 0 but"));
+  StateDict state = DataLoader(numbers(10), {.batch_size = 3, .seed = 5}).state_dict();
+  state["batch"] = Tensor::empty({}, kInt64).fill_(5);
+  EXPECT_THAT(error(state), HasSubstr("a batch from 0 to 4 but got 0 and 5"));
+  state.erase("batch");
+  EXPECT_THAT(error(state), HasSubstr("expected a whole number 'batch'"));
+  state["batches"] = Tensor::empty({}, kInt64);
+  EXPECT_THAT(error(state), HasSubstr("unexpected entry 'batches'"));
 }
 
 TEST(DataLoaderTest, RefusesWhatGivesNoBatch) {
