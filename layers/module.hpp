@@ -228,12 +228,14 @@ void visit_members(MemberVisitor& visit, [[maybe_unused]] const char* names, Mem
 }  // namespace detail
 
 /// Written once in a module: its name, its members (may be none), and how it is copied.
-#define NORMGRAD_MEMBERS(Type, ...)                                                                    \
-  using ::normgrad::Module::forward;                                                                   \
-  std::string type_name() const override { return #Type; }                                             \
-  std::unique_ptr<::normgrad::Module> clone() const override { return std::make_unique<Type>(*this); } \
-  void members(::normgrad::MemberVisitor& visit) override {                                            \
-    ::normgrad::detail::visit_members(visit, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);                 \
+#define NORMGRAD_MEMBERS(Type, ...)                                                    \
+  using ::normgrad::Module::forward;                                                   \
+  std::string type_name() const override { return #Type; }                             \
+  std::unique_ptr<::normgrad::Module> clone() const override {                         \
+    return std::unique_ptr<::normgrad::Module>(new Type(*this));                       \
+  }                                                                                    \
+  void members(::normgrad::MemberVisitor& visit) override {                            \
+    ::normgrad::detail::visit_members(visit, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); \
   }
 
 /// Written in a model whose forward() takes other arguments than one tensor, or returns something else: model(a, b) is
