@@ -30,6 +30,7 @@
 #include "normgrad/data/image_dataset.hpp"
 #include "normgrad/data/loader.hpp"
 #include "normgrad/data/metrics.hpp"
+#include "normgrad/io/safetensors.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/dropout.hpp"
