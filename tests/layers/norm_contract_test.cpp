@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "tests/support/gradients.hpp"
-#include "tests/support/values.hpp"
+#include "tests/support/norm_places.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/parallel.hpp"
@@ -18,79 +18,12 @@ namespace normgrad {
 namespace {
 
 using testing_support::gradients_agree;
+using tests::bits;
+using tests::distance;
+using tests::largest;
 
-struct Place {
-  std::string spec;
-  std::int64_t spatial_dims;
-};
-void PrintTo(const Place& place, std::ostream* out) { *out << place.spec << " with " << place.spatial_dims << " axes"; }
-
-constexpr std::int64_t kChannels = 40;
-
-std::vector<Place> places() {
-  std::vector<Place> all;
-  for (const std::string& name : norm_names()) {
-    for (std::int64_t spatial = 0; spatial <= 3; ++spatial) {
-      if (is_norm_applicable(name, {.num_features = kChannels, .spatial_dims = spatial})) {
-        all.push_back({name, spatial});
-      }
-    }
-  }
-  all.push_back({"group:4", 2});
-  return all;
-}
-
-class NormContractTest : public testing::TestWithParam<Place> {
- protected:
-  std::unique_ptr<Module> make(DType dtype = kFloat64) const {
-    std::unique_ptr<Module> norm = make_norm(
-        GetParam().spec, {.num_features = kChannels, .spatial_dims = GetParam().spatial_dims, .dtype = dtype});
-    std::uint32_t seed = 100;
-    for (Tensor& parameter : norm->parameters()) {
-      const NoGradGuard no_grad;
-      parameter.copy_(test::random_tensor(parameter.shape(), dtype, seed++));
-    }
-    return norm;
-  }
-  const NormEntry& entry() const {
-    for (const NormEntry& e : norm_registry()) {
-      if (GetParam().spec.starts_with(e.name)) {
-        return e;
-      }
-    }
-    throw ValueError("no such norm");
-  }
-  Shape shape(std::int64_t samples = 3) const {
-    Shape s{samples, kChannels};
-    const std::int64_t sizes[] = {3, 2, 2};
-    for (std::int64_t i = 0; i < GetParam().spatial_dims; ++i) {
-      s.push_back(sizes[i]);
-    }
-    return s;
-  }
-  Tensor input(std::uint32_t seed = 1, DType dtype = kFloat64) const {
-    return (test::random_tensor(shape(), dtype, seed) * 0.2 + 3.0).detach();
-  }
-  Tensor gradient(DType dtype = kFloat64) const { return test::random_tensor(shape(), dtype, 7); }
-};
-
-INSTANTIATE_TEST_SUITE_P(Registry, NormContractTest, testing::ValuesIn(places()), [](const auto& instance) {
-  std::string name = instance.param.spec + "_" + std::to_string(instance.param.spatial_dims) + "d";
-  for (char& c : name) {
-    c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-  }
-  return name;
-});
-
-double largest(const Tensor& x) {
-  double m = 0.0;
-  for (const double v : x.to(kFloat64).to_vector<double>()) {
-    m = std::max(m, std::fabs(v));
-  }
-  return m;
-}
-double distance(const Tensor& a, const Tensor& b) { return largest(a.detach() - b.detach()); }
-std::vector<double> bits(const Tensor& x) { return x.detach().to(kFloat64).to_vector<double>(); }
+class NormContractTest : public tests::NormPlaceTest {};
+INSTANTIATE_TEST_SUITE_P(Registry, NormContractTest, testing::ValuesIn(tests::norm_places()), tests::place_name);
 
 TEST_P(NormContractTest, KeepsShapeDtypeAndInput) {
   for (const DType dtype : {kFloat32, kFloat64}) {
@@ -196,74 +129,6 @@ TEST_P(NormContractTest, EvalChangesNothingAndIsRepeatable) {
   for (std::size_t i = 0; i < before.size(); ++i) {
     EXPECT_EQ(bits(norm->buffers()[i]), before[i]);
   }
-}
-
-TEST_P(NormContractTest, Law3ShiftAndLaw4ScaleAndLaw9Oddness) {
-  const auto norm = make_norm(GetParam().spec, {kChannels, GetParam().spatial_dims, kFloat64});
-  const Tensor x = (test::random_tensor(shape(), kFloat64, 1) * 5.0 + 3.0).detach();
-  const Tensor y = (*norm)(x);
-  if (!entry().normalises) {
-    EXPECT_EQ(bits(y), bits(x));
-    return;
-  }
-  if (entry().centres) {
-    EXPECT_LE(distance((*norm)(x + 11.0), y), 1e-9);
-  } else {
-    EXPECT_GT(distance((*norm)(x + 11.0), y), 1e-3);
-  }
-  EXPECT_LE(distance((*norm)(-x), -y), 1e-12);
-  // N_eps(a x) is N_{eps/a^2}(x): eps counts at most eps / 2v, and v is above 1e-2 here.
-  EXPECT_LE(distance((*norm)(x * 4.0), y), 5e-3 * largest(y));
-  EXPECT_GT(distance((*norm)(x * 4.0), x * 4.0), 1.0);
-}
-
-TEST_P(NormContractTest, Law12TheGradientOfACentredNormSumsToZero) {
-  const auto norm = make();
-  const Tensor x = input().requires_grad_();
-  const Tensor gx = grad({(*norm)(x)}, {x}, {gradient()})[0];
-  if (!entry().normalises) {
-    EXPECT_EQ(bits(gx), bits(gradient()));
-    return;
-  }
-  double sum = 0.0;
-  double size = 0.0;
-  for (const double v : bits(gx)) {
-    sum += v;
-    size += std::fabs(v);
-  }
-  if (entry().centres) {
-    EXPECT_LE(std::fabs(sum), 1e-12 * size);
-  } else {
-    EXPECT_GT(std::fabs(sum), 1e-6 * size);
-  }
-}
-
-TEST_P(NormContractTest, Law18SamplesAreIndependentBitForBit) {
-  const auto norm = make();
-  const auto run = [&](const Tensor& samples, const Tensor& gy) {
-    Tensor x = samples.detach().requires_grad_();
-    const Tensor y = (*norm)(x);
-    return std::pair{bits(y), bits(grad({y}, {x}, {gy})[0])};
-  };
-  const auto [y, gx] = run(input(), gradient());
-  const std::size_t size = y.size() / 3;
-  if (entry().independent_samples) {
-    const auto [y1, gx1] = run(input().narrow(0, 1, 1), gradient().narrow(0, 1, 1));
-    EXPECT_EQ(y1, std::vector<double>(y.begin() + static_cast<std::ptrdiff_t>(size),
-                                      y.begin() + static_cast<std::ptrdiff_t>(2 * size)));
-    EXPECT_EQ(gx1, std::vector<double>(gx.begin() + static_cast<std::ptrdiff_t>(size),
-                                       gx.begin() + static_cast<std::ptrdiff_t>(2 * size)));
-  } else {
-    const auto [other, unused] = run(cat({input().narrow(0, 0, 2), input(9).narrow(0, 2, 1)}), gradient());
-    EXPECT_NE(other.front(), y.front());
-  }
-}
-
-TEST_P(NormContractTest, Law10CommutesWithPermutationsOfTheBatch) {
-  const auto norm = make();
-  const FreezeStatisticsGuard guard;
-  const Tensor order = tensor({2, 0, 1}, {.dtype = kInt64});
-  EXPECT_LE(distance((*norm)(input().index_select(0, order)), (*norm)(input()).index_select(0, order)), 1e-12);
 }
 
 TEST_P(NormContractTest, ConstantInputGivesBetaAndFiniteGradients) {

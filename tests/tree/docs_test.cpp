@@ -1,6 +1,7 @@
 // The documents keep up with the code.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <set>
@@ -82,6 +83,37 @@ TEST(Docs, LinksLeadToFiles) {
     }
   }
   EXPECT_GT(links, 10);
+}
+
+// docs/identities.md and the tests know the same identities, by the same names.
+TEST(Docs, EveryIdentityHasItsTests) {
+  std::set<std::string> in_page;
+  std::set<int> numbers;
+  for (const std::string& line : read_lines(source_dir() / "docs/identities.md")) {
+    if (line.starts_with("| ") && std::isdigit(static_cast<unsigned char>(line[2])) != 0) {
+      numbers.insert(std::stoi(line.substr(2)));
+    }
+    for (std::size_t at = line.find("Identity.N"); at != std::string::npos; at = line.find("Identity.N", at + 1)) {
+      in_page.insert(line.substr(at + 9, line.find('`', at) - at - 9));
+    }
+  }
+  std::set<std::string> in_tests;
+  for (const SourceFile& file : source_files({"tests/layers"})) {
+    for (const std::string& line : file.lines) {
+      const std::size_t at = line.find("Identity, N");
+      if (line.starts_with("TEST") && at != std::string::npos) {
+        in_tests.insert(line.substr(at + 10, line.find(')') - at - 10));
+      }
+    }
+  }
+  EXPECT_EQ(in_page, in_tests);
+  EXPECT_GE(numbers.size(), 25U);
+  for (const int number : numbers) {
+    const std::string prefix = (number < 10 ? "N0" : "N") + std::to_string(number) + "_";
+    EXPECT_TRUE(std::any_of(in_tests.begin(), in_tests.end(), [&](const auto& name) {
+      return name.starts_with(prefix);
+    })) << number;
+  }
 }
 
 }  // namespace

@@ -1,0 +1,108 @@
+// The norms of the registry in every place where they can stand, for the tests that all of them have to pass: a new
+// norm is tested by being there.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/support/values.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/layers/norm/registry.hpp"
+
+namespace normgrad::tests {
+
+struct Place {
+  std::string spec;
+  std::int64_t spatial_dims;
+};
+inline void PrintTo(const Place& place, std::ostream* out) {
+  *out << place.spec << " with " << place.spatial_dims << " axes";
+}
+
+inline constexpr std::int64_t kChannels = 40;
+
+inline const NormEntry& entry_of(const Place& place) {
+  for (const NormEntry& entry : norm_registry()) {
+    if (place.spec == entry.name || place.spec.starts_with(entry.name + ":")) {
+      return entry;
+    }
+  }
+  throw ValueError("no such norm");
+}
+
+/// All places; only of norms that normalise when asked.
+inline std::vector<Place> norm_places(bool normalising_only = false) {
+  std::vector<Place> all;
+  for (const std::string& name : norm_names()) {
+    for (std::int64_t spatial = 0; spatial <= 3; ++spatial) {
+      if (is_norm_applicable(name, {.num_features = kChannels, .spatial_dims = spatial})) {
+        all.push_back({name, spatial});
+      }
+    }
+  }
+  all.push_back({"group:4", 2});
+  std::erase_if(all, [&](const Place& place) { return normalising_only && !entry_of(place).normalises; });
+  return all;
+}
+
+inline std::string place_name(const testing::TestParamInfo<Place>& instance) {
+  std::string name = instance.param.spec + "_" + std::to_string(instance.param.spatial_dims) + "d";
+  for (char& c : name) {
+    c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  }
+  return name;
+}
+
+inline double largest(const Tensor& x) {
+  double m = 0.0;
+  for (const double v : x.to(kFloat64).to_vector<double>()) {
+    m = std::max(m, std::fabs(v));
+  }
+  return m;
+}
+inline double distance(const Tensor& a, const Tensor& b) { return largest(a.detach() - b.detach()); }
+inline std::vector<double> bits(const Tensor& x) { return x.detach().to(kFloat64).to_vector<double>(); }
+
+class NormPlaceTest : public testing::TestWithParam<Place> {
+ protected:
+  /// As the registry makes it: weight 1, bias 0.
+  std::unique_ptr<Module> plain(DType dtype = kFloat64) const {
+    return make_norm(GetParam().spec,
+                     {.num_features = kChannels, .spatial_dims = GetParam().spatial_dims, .dtype = dtype});
+  }
+  /// With random parameters.
+  std::unique_ptr<Module> make(DType dtype = kFloat64) const {
+    std::unique_ptr<Module> norm = plain(dtype);
+    std::uint32_t seed = 100;
+    for (Tensor& parameter : norm->parameters()) {
+      const NoGradGuard no_grad;
+      parameter.copy_(test::random_tensor(parameter.shape(), dtype, seed++));
+    }
+    return norm;
+  }
+  const NormEntry& entry() const { return entry_of(GetParam()); }
+  Shape shape(std::int64_t samples = 3) const {
+    Shape s{samples, kChannels};
+    const std::int64_t sizes[] = {3, 2, 2};
+    for (std::int64_t i = 0; i < GetParam().spatial_dims; ++i) {
+      s.push_back(sizes[i]);
+    }
+    return s;
+  }
+  Tensor input(std::uint32_t seed = 1, DType dtype = kFloat64, double mean = 3.0, double sigma = 0.2) const {
+    return (test::random_tensor(shape(), dtype, seed) * sigma + mean).detach();
+  }
+  Tensor gradient(DType dtype = kFloat64, std::uint32_t seed = 7) const {
+    return test::random_tensor(shape(), dtype, seed);
+  }
+};
+
+}  // namespace normgrad::tests
