@@ -163,7 +163,8 @@ Tensor Tensor::detach() const { return alias(shape()); }
 
 void Tensor::set_data(const Tensor& source) {
   require<GraphError>(is_leaf(), "set_data: the tensor is the result of an operation; only leaves can be given data");
-  const Tensor kept = source;  // `source` may be this tensor's own gradient or alias
+  // `source` may be this tensor's own gradient or alias. NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
+  const Tensor kept = source;
   require<DTypeError>(!requires_grad() || is_floating_point(kept.dtype()),
                       "set_data: expected floating point data for ", "a tensor that requires gradients but got ",
                       kept.dtype());

@@ -85,7 +85,7 @@ class Pool {
 
  private:
   std::mutex mutex_;
-  std::array<std::vector<void*>, 64 * 4> free_;
+  std::array<std::vector<void*>, std::size_t{64} * 4> free_;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
   std::size_t pooled_ = 0;

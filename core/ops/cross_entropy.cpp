@@ -152,7 +152,7 @@ Tensor cross_entropy_with_probabilities(const Tensor& logits, const Tensor& targ
     q = q * reshape_to(options.weight, shape);
   }
   const auto signed_axis = static_cast<std::int64_t>(axis);
-  const Tensor losses = -sum(log_softmax(logits, signed_axis) * q, signed_axis);
+  Tensor losses = -sum(log_softmax(logits, signed_axis) * q, signed_axis);
   switch (options.reduction) {
     case Reduction::none:
       return losses;
