@@ -79,6 +79,11 @@ class StateReader {
 
 }  // namespace
 
+const std::vector<const char*>& Optimizer::scalar_names() const {
+  static const std::vector<const char*> kNone;
+  return kNone;
+}
+
 Tensor Optimizer::zeros_like_param(const Tensor& param) { return Tensor::empty(param.shape(), param.dtype()).zero_(); }
 
 void Optimizer::add_params(std::vector<Tensor> params) {
@@ -103,6 +108,7 @@ void Optimizer::add_params(std::vector<Tensor> params) {
   group.states.resize(params.size());
   for (ParamState& state : group.states) {
     state.slots.resize(slot_names().size());
+    state.scalars.resize(scalar_names().size(), 1.0);
   }
   group.params = std::move(params);
   groups_.push_back(std::move(group));
@@ -175,6 +181,49 @@ void Optimizer::set_lr(double lr, std::size_t group) {
   lr_ref(group) = lr;
 }
 
+double Optimizer::initial_lr(std::size_t group) const {
+  return const_cast<Optimizer*>(this)->group_at(group).initial_lr.value_or(lr(group));
+}
+
+void Optimizer::set_initial_lr(double lr, std::size_t group) {
+  require<ValueError>(lr >= 0.0, type_name(), ": expected initial_lr >= 0 but got ", lr);
+  group_at(group).initial_lr = lr;
+}
+
+bool Optimizer::has_option(const std::string& name) const {
+  const std::vector<Option> all = const_cast<Optimizer*>(this)->options_of(0);
+  return std::any_of(all.begin(), all.end(), [&](const Option& option) { return option.first == name; });
+}
+
+Optimizer::Option Optimizer::find_option(const std::string& name, std::size_t group) const {
+  auto* self = const_cast<Optimizer*>(this);
+  self->group_at(group);
+  std::string known;
+  for (const Option& option : self->options_of(group)) {
+    if (option.first == name) {
+      return option;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(option.first);
+  }
+  fail<ValueError>(type_name(), ": expected one of the options ", known, " but got '", name, "'");
+}
+
+double Optimizer::option(const std::string& name, std::size_t group) const {
+  return value_of(find_option(name, group).second);
+}
+
+void Optimizer::set_option(const std::string& name, double value, std::size_t group) {
+  const Option option = find_option(name, group);
+  const double before = value_of(option.second);
+  set_value(option.second, value);
+  try {
+    check_options(group);
+  } catch (...) {
+    set_value(option.second, before);
+    throw;
+  }
+}
+
 StateDict Optimizer::state_dict() const {
   StateDict state;
   std::size_t index = 0;
@@ -188,6 +237,9 @@ StateDict Optimizer::state_dict() const {
         if (param.slots[s].defined()) {
           state[state_key(index, slot_names()[s])] = copy_of(param.slots[s]);
         }
+      }
+      for (std::size_t s = 0; s < param.scalars.size(); ++s) {
+        state[state_key(index, scalar_names()[s])] = scalar(param.scalars[s], kFloat64);
       }
       ++index;
     }
@@ -210,6 +262,9 @@ void Optimizer::load_state_dict(const StateDict& state) {
       for (const char* name : slot_names()) {
         const Tensor* slot = reader.read(state_key(index, name), param.shape(), false);
         loaded.slots.push_back(slot != nullptr ? copy_of(*slot) : Tensor());
+      }
+      for (const char* name : scalar_names()) {
+        loaded.scalars.push_back(reader.number(state_key(index, name)));
       }
       ++index;
     }

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -51,6 +52,16 @@ class Optimizer {
   /// Sets the learning rate of all groups, or of one. Throws ValueError for a negative one.
   void set_lr(double lr);
   void set_lr(double lr, std::size_t group);
+  /// Where learning rate schedules start: what lr() was when the first of them was made, or set_initial_lr() was
+  /// called; lr() until then. As in PyTorch no part of the state.
+  double initial_lr(std::size_t group = 0) const;
+  void set_initial_lr(double lr, std::size_t group);
+
+  /// An option by the name that it has in state_dict(), such as "momentum" or "beta1"; a bool is 0 or 1. Throws
+  /// ValueError, naming those that there are, for another name, and for a value out of range.
+  double option(const std::string& name, std::size_t group = 0) const;
+  void set_option(const std::string& name, double value, std::size_t group);
+  bool has_option(const std::string& name) const;
 
   /// All that a later run needs to go on: options as "group.<g>.<option>", and of parameter i, counted through all
   /// groups, "state.<i>.step" and "state.<i>.<name>" such as "state.3.momentum_buffer". Values are copies.
@@ -61,10 +72,12 @@ class Optimizer {
  protected:
   /// An option by name, to be read and written.
   using Option = std::pair<const char*, std::variant<double*, bool*>>;
-  /// What is remembered of one parameter: one tensor (or none yet) for each of slot_names().
+  /// What is remembered of one parameter: one tensor (or none yet) for each of slot_names(), and a number for each of
+  /// scalar_names().
   struct ParamState {
     std::int64_t step = 0;
     std::vector<Tensor> slots;
+    std::vector<double> scalars;
   };
 
   Optimizer() = default;
@@ -74,6 +87,8 @@ class Optimizer {
   virtual std::vector<Option> options_of(std::size_t group) = 0;
   virtual void check_options(std::size_t group) const = 0;
   virtual const std::vector<const char*>& slot_names() const = 0;
+  /// Numbers that are remembered of each parameter; they start at 1.
+  virtual const std::vector<const char*>& scalar_names() const;
   /// One step of one parameter; `state.step` counts it already.
   virtual void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) = 0;
 
@@ -83,7 +98,9 @@ class Optimizer {
   struct Entry {
     std::vector<Tensor> params;
     std::vector<ParamState> states;
+    std::optional<double> initial_lr;
   };
+  Option find_option(const std::string& name, std::size_t group) const;
   double& lr_ref(std::size_t group) const;
   Entry& group_at(std::size_t group);
 

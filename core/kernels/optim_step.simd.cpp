@@ -1,23 +1,10 @@
 #include "normgrad/core/kernels/optim_step.hpp"
 
-#include "normgrad/core/base/simd_batch.hpp"
+#include "normgrad/core/kernels/optim_step_simd.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
-
-// The last elements go through the same arithmetic as the others, so that all are rounded alike.
-template <class T>
-struct Full {
-  Batch<T> get(const T* p) const { return load(p); }
-  void put(T* p, const Batch<T>& v) const { store(p, v); }
-};
-template <class T>
-struct Partial {
-  std::int64_t n;
-  Batch<T> get(const T* p) const { return load_partial(p, n); }
-  void put(T* p, const Batch<T>& v) const { store_partial(p, v, n); }
-};
 
 template <class T>
 struct Sgd {
@@ -80,27 +67,16 @@ struct Adam {
   }
 };
 
-template <class T, class Step>
-void run(const Step& step, std::int64_t n) {
-  std::int64_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) {
-    step(i, Full<T>{});
-  }
-  if (i < n) {
-    step(i, Partial<T>{n - i});
-  }
-}
-
 }  // namespace
 
 template <class T>
 void sgd_step(T* p, const T* gradient, T* buffer, std::int64_t n, const SgdStep& step) {
-  run<T>(Sgd<T>{p, gradient, buffer, step}, n);
+  for_each_register<T>(Sgd<T>{p, gradient, buffer, step}, 0, n);
 }
 
 template <class T>
 void adam_step(T* p, const T* gradient, T* m, T* v, T* vmax, std::int64_t n, const AdamStep& step) {
-  run<T>(Adam<T>{p, gradient, m, v, vmax, step}, n);
+  for_each_register<T>(Adam<T>{p, gradient, m, v, vmax, step}, 0, n);
 }
 
 template void sgd_step<float>(float*, const float*, float*, std::int64_t, const SgdStep&);

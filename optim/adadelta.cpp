@@ -1,0 +1,39 @@
+#include "normgrad/optim/adadelta.hpp"
+
+#include "normgrad/optim/adaptive.hpp"
+
+namespace normgrad {
+
+Adadelta::Adadelta(std::vector<Tensor> params, AdadeltaOptions options) {
+  add_param_group({std::move(params), options});
+}
+
+Adadelta::Adadelta(std::vector<ParamGroup<AdadeltaOptions>> groups) { add_param_groups(std::move(groups)); }
+
+std::vector<Optimizer::Option> Adadelta::options_of(std::size_t group) {
+  AdadeltaOptions& o = options(group);
+  return {
+      {"lr", &o.lr}, {"rho", &o.rho}, {"eps", &o.eps}, {"weight_decay", &o.weight_decay}, {"maximize", &o.maximize}};
+}
+
+void Adadelta::check_options(std::size_t group) const {
+  const AdadeltaOptions& o = options(group);
+  detail::check_at_least_zero("Adadelta", "lr", o.lr);
+  detail::check_at_least_zero("Adadelta", "eps", o.eps);
+  detail::check_at_least_zero("Adadelta", "weight_decay", o.weight_decay);
+  require<ValueError>(o.rho >= 0.0 && o.rho <= 1.0, "Adadelta: expected rho in [0, 1] but got ", o.rho);
+}
+
+const std::vector<const char*>& Adadelta::slot_names() const {
+  static const std::vector<const char*> kNames = {"square_avg", "acc_delta"};
+  return kNames;
+}
+
+void Adadelta::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
+  const AdadeltaOptions& o = options(group);
+  const kernels::AdadeltaStep step = {
+      .common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize), .lr = o.lr, .rho = o.rho, .eps = o.eps};
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, true, false});
+}
+
+}  // namespace normgrad

@@ -1,0 +1,34 @@
+// Adadelta: steps of the size that the steps before had.
+#pragma once
+
+#include <vector>
+
+#include "normgrad/optim/optimizer.hpp"
+
+namespace normgrad {
+
+struct AdadeltaOptions {
+  double lr = 1.0;
+  double rho = 0.9;           ///< how long the mean squares remember
+  double eps = 1e-6;          ///< stands inside of the roots
+  double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter
+  bool maximize = false;      ///< climbs instead
+};
+
+/// torch.optim.Adadelta (Zeiler, "ADADELTA: an adaptive learning rate method", 2012): v = rho v + (1 - rho) g^2;
+/// d = sqrt(u + eps) / sqrt(v + eps) g; u = rho u + (1 - rho) d^2; p -= lr d.
+class Adadelta final : public OptimizerOf<AdadeltaOptions> {
+ public:
+  /// Throws ValueError for options out of range.
+  explicit Adadelta(std::vector<Tensor> params, AdadeltaOptions options = {});
+  explicit Adadelta(std::vector<ParamGroup<AdadeltaOptions>> groups);
+  const char* type_name() const noexcept override { return "Adadelta"; }
+
+ protected:
+  std::vector<Option> options_of(std::size_t group) override;
+  void check_options(std::size_t group) const override;
+  const std::vector<const char*>& slot_names() const override;
+  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
+};
+
+}  // namespace normgrad

@@ -1,0 +1,44 @@
+#include "normgrad/optim/adagrad.hpp"
+
+#include "normgrad/optim/adaptive.hpp"
+
+namespace normgrad {
+
+Adagrad::Adagrad(std::vector<Tensor> params, AdagradOptions options) { add_param_group({std::move(params), options}); }
+
+Adagrad::Adagrad(std::vector<ParamGroup<AdagradOptions>> groups) { add_param_groups(std::move(groups)); }
+
+std::vector<Optimizer::Option> Adagrad::options_of(std::size_t group) {
+  AdagradOptions& o = options(group);
+  return {{"lr", &o.lr},
+          {"lr_decay", &o.lr_decay},
+          {"weight_decay", &o.weight_decay},
+          {"initial_accumulator_value", &o.initial_accumulator_value},
+          {"eps", &o.eps},
+          {"maximize", &o.maximize}};
+}
+
+void Adagrad::check_options(std::size_t group) const {
+  const AdagradOptions& o = options(group);
+  detail::check_at_least_zero("Adagrad", "lr", o.lr);
+  detail::check_at_least_zero("Adagrad", "lr_decay", o.lr_decay);
+  detail::check_at_least_zero("Adagrad", "weight_decay", o.weight_decay);
+  detail::check_at_least_zero("Adagrad", "initial_accumulator_value", o.initial_accumulator_value);
+  detail::check_at_least_zero("Adagrad", "eps", o.eps);
+}
+
+const std::vector<const char*>& Adagrad::slot_names() const {
+  static const std::vector<const char*> kNames = {"sum"};
+  return kNames;
+}
+
+void Adagrad::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
+  const AdagradOptions& o = options(group);
+  const double rate = o.lr / (1.0 + static_cast<double>(state.step - 1) * o.lr_decay);
+  const kernels::AdagradStep step = {
+      .common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize), .rate = rate, .eps = o.eps};
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, false, false},
+                          {o.initial_accumulator_value, 0.0, 0.0});
+}
+
+}  // namespace normgrad

@@ -1,0 +1,35 @@
+// Adagrad: gradients divided by the root of the sum of all their squares.
+#pragma once
+
+#include <vector>
+
+#include "normgrad/optim/optimizer.hpp"
+
+namespace normgrad {
+
+struct AdagradOptions {
+  double lr = 1e-2;
+  double lr_decay = 0.0;                   ///< the rate of step t is lr / (1 + (t - 1) lr_decay)
+  double weight_decay = 0.0;               ///< added to the gradient as weight_decay * parameter
+  double initial_accumulator_value = 0.0;  ///< what the sum starts with
+  double eps = 1e-10;                      ///< stands outside of the root
+  bool maximize = false;                   ///< climbs instead
+};
+
+/// torch.optim.Adagrad (Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
+/// optimization", 2011): sum += g^2; p -= lr / (1 + (t - 1) lr_decay) g / (sqrt(sum) + eps).
+class Adagrad final : public OptimizerOf<AdagradOptions> {
+ public:
+  /// Throws ValueError for options out of range.
+  explicit Adagrad(std::vector<Tensor> params, AdagradOptions options = {});
+  explicit Adagrad(std::vector<ParamGroup<AdagradOptions>> groups);
+  const char* type_name() const noexcept override { return "Adagrad"; }
+
+ protected:
+  std::vector<Option> options_of(std::size_t group) override;
+  void check_options(std::size_t group) const override;
+  const std::vector<const char*>& slot_names() const override;
+  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
+};
+
+}  // namespace normgrad

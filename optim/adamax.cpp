@@ -1,0 +1,46 @@
+#include "normgrad/optim/adamax.hpp"
+
+#include <cmath>
+
+#include "normgrad/optim/adaptive.hpp"
+
+namespace normgrad {
+
+Adamax::Adamax(std::vector<Tensor> params, AdamaxOptions options) { add_param_group({std::move(params), options}); }
+
+Adamax::Adamax(std::vector<ParamGroup<AdamaxOptions>> groups) { add_param_groups(std::move(groups)); }
+
+std::vector<Optimizer::Option> Adamax::options_of(std::size_t group) {
+  AdamaxOptions& o = options(group);
+  return {{"lr", &o.lr},
+          {"beta1", &o.betas[0]},
+          {"beta2", &o.betas[1]},
+          {"eps", &o.eps},
+          {"weight_decay", &o.weight_decay},
+          {"maximize", &o.maximize}};
+}
+
+void Adamax::check_options(std::size_t group) const {
+  const AdamaxOptions& o = options(group);
+  detail::check_at_least_zero("Adamax", "lr", o.lr);
+  detail::check_at_least_zero("Adamax", "eps", o.eps);
+  detail::check_at_least_zero("Adamax", "weight_decay", o.weight_decay);
+  detail::check_betas("Adamax", o.betas);
+}
+
+const std::vector<const char*>& Adamax::slot_names() const {
+  static const std::vector<const char*> kNames = {"exp_avg", "exp_inf"};
+  return kNames;
+}
+
+void Adamax::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
+  const AdamaxOptions& o = options(group);
+  const kernels::AdamaxStep step = {.common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize),
+                                    .beta1 = o.betas[0],
+                                    .beta2 = o.betas[1],
+                                    .eps = o.eps,
+                                    .rate = o.lr / (1.0 - std::pow(o.betas[0], static_cast<double>(state.step)))};
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, true, false});
+}
+
+}  // namespace normgrad

@@ -1,0 +1,35 @@
+// Adamax: Adam with the largest gradient in the place of the mean square.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "normgrad/optim/optimizer.hpp"
+
+namespace normgrad {
+
+struct AdamaxOptions {
+  double lr = 2e-3;
+  std::array<double, 2> betas = {0.9, 0.999};
+  double eps = 1e-8;          ///< added to each magnitude
+  double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter
+  bool maximize = false;      ///< climbs instead
+};
+
+/// torch.optim.Adamax (Kingma and Ba, "Adam: a method for stochastic optimization", 2015, section 7.1):
+/// m = beta1 m + (1 - beta1) g; u = max(beta2 u, |g| + eps); p -= lr / (1 - beta1^t) m / u.
+class Adamax final : public OptimizerOf<AdamaxOptions> {
+ public:
+  /// Throws ValueError for options out of range.
+  explicit Adamax(std::vector<Tensor> params, AdamaxOptions options = {});
+  explicit Adamax(std::vector<ParamGroup<AdamaxOptions>> groups);
+  const char* type_name() const noexcept override { return "Adamax"; }
+
+ protected:
+  std::vector<Option> options_of(std::size_t group) override;
+  void check_options(std::size_t group) const override;
+  const std::vector<const char*>& slot_names() const override;
+  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
+};
+
+}  // namespace normgrad

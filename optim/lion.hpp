@@ -1,0 +1,34 @@
+// Lion: steps of one length, by the sign of a momentum.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "normgrad/optim/optimizer.hpp"
+
+namespace normgrad {
+
+struct LionOptions {
+  double lr = 1e-4;                           ///< a third to a tenth of what AdamW takes
+  std::array<double, 2> betas = {0.9, 0.99};  ///< weight of the momentum in the step, and in what is remembered
+  double weight_decay = 0.0;                  ///< takes lr * weight_decay of the parameter away; 3 to 10 times AdamW's
+  bool maximize = false;                      ///< climbs instead
+};
+
+/// Chen et al., "Symbolic discovery of optimization algorithms", 2023 (not in PyTorch): p *= 1 - lr weight_decay;
+/// p -= lr sign(beta1 m + (1 - beta1) g); m = beta2 m + (1 - beta2) g. The sign of 0 is 0.
+class Lion final : public OptimizerOf<LionOptions> {
+ public:
+  /// Throws ValueError for options out of range.
+  explicit Lion(std::vector<Tensor> params, LionOptions options = {});
+  explicit Lion(std::vector<ParamGroup<LionOptions>> groups);
+  const char* type_name() const noexcept override { return "Lion"; }
+
+ protected:
+  std::vector<Option> options_of(std::size_t group) override;
+  void check_options(std::size_t group) const override;
+  const std::vector<const char*>& slot_names() const override;
+  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
+};
+
+}  // namespace normgrad

@@ -1,0 +1,63 @@
+#include "normgrad/optim/nadam.hpp"
+
+#include <cmath>
+
+#include "normgrad/optim/adaptive.hpp"
+
+namespace normgrad {
+
+NAdam::NAdam(std::vector<Tensor> params, NAdamOptions options) { add_param_group({std::move(params), options}); }
+
+NAdam::NAdam(std::vector<ParamGroup<NAdamOptions>> groups) { add_param_groups(std::move(groups)); }
+
+std::vector<Optimizer::Option> NAdam::options_of(std::size_t group) {
+  NAdamOptions& o = options(group);
+  return {{"lr", &o.lr},
+          {"beta1", &o.betas[0]},
+          {"beta2", &o.betas[1]},
+          {"eps", &o.eps},
+          {"weight_decay", &o.weight_decay},
+          {"momentum_decay", &o.momentum_decay},
+          {"decoupled_weight_decay", &o.decoupled_weight_decay},
+          {"maximize", &o.maximize}};
+}
+
+void NAdam::check_options(std::size_t group) const {
+  const NAdamOptions& o = options(group);
+  detail::check_at_least_zero("NAdam", "lr", o.lr);
+  detail::check_at_least_zero("NAdam", "eps", o.eps);
+  detail::check_at_least_zero("NAdam", "weight_decay", o.weight_decay);
+  detail::check_at_least_zero("NAdam", "momentum_decay", o.momentum_decay);
+  detail::check_betas("NAdam", o.betas);
+}
+
+const std::vector<const char*>& NAdam::slot_names() const {
+  static const std::vector<const char*> kNames = {"exp_avg", "exp_avg_sq"};
+  return kNames;
+}
+
+const std::vector<const char*>& NAdam::scalar_names() const {
+  static const std::vector<const char*> kNames = {"mu_product"};
+  return kNames;
+}
+
+void NAdam::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
+  const NAdamOptions& o = options(group);
+  const auto t = static_cast<double>(state.step);
+  const auto momentum = [&](double step) { return o.betas[0] * (1.0 - 0.5 * std::pow(0.96, step * o.momentum_decay)); };
+  const double now = momentum(t);
+  const double next = momentum(t + 1.0);
+  double& product = state.scalars[0];
+  product *= now;
+  const kernels::NadamStep step = {
+      .common = detail::step_decay(o.lr, o.weight_decay, o.decoupled_weight_decay, o.maximize),
+      .beta1 = o.betas[0],
+      .beta2 = o.betas[1],
+      .eps = o.eps,
+      .gradient_rate = o.lr * (1.0 - now) / (1.0 - product),
+      .mean_rate = o.lr * next / (1.0 - product * next),
+      .rscale = 1.0 / std::sqrt(1.0 - std::pow(o.betas[1], t))};
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, true, false});
+}
+
+}  // namespace normgrad

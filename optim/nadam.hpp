@@ -1,0 +1,40 @@
+// NAdam: Adam with Nesterov momentum.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "normgrad/optim/optimizer.hpp"
+
+namespace normgrad {
+
+struct NAdamOptions {
+  double lr = 2e-3;
+  std::array<double, 2> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0.0;            ///< added to the gradient as weight_decay * parameter
+  double momentum_decay = 4e-3;         ///< how fast the momentum approaches beta1
+  bool decoupled_weight_decay = false;  ///< take lr * weight_decay of the parameter away instead, as AdamW does
+  bool maximize = false;                ///< climbs instead
+};
+
+/// torch.optim.NAdam (Dozat, "Incorporating Nesterov momentum into Adam", 2016): with m, v and v^ as in Adam,
+/// mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2) and P_t = mu_1 ... mu_t:
+/// p -= lr ((1 - mu_t) / (1 - P_t) g + mu_{t+1} / (1 - P_{t+1}) m) / (sqrt(v^) + eps).
+/// (PyTorch before 2.0 had one mu_t too many in P_{t+1}; this is the formula of its documentation and of 2.0.)
+class NAdam final : public OptimizerOf<NAdamOptions> {
+ public:
+  /// Throws ValueError for options out of range.
+  explicit NAdam(std::vector<Tensor> params, NAdamOptions options = {});
+  explicit NAdam(std::vector<ParamGroup<NAdamOptions>> groups);
+  const char* type_name() const noexcept override { return "NAdam"; }
+
+ protected:
+  std::vector<Option> options_of(std::size_t group) override;
+  void check_options(std::size_t group) const override;
+  const std::vector<const char*>& slot_names() const override;
+  const std::vector<const char*>& scalar_names() const override;
+  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
+};
+
+}  // namespace normgrad

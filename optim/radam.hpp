@@ -1,0 +1,38 @@
+// RAdam: Adam that waits for a variance worth dividing by.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "normgrad/optim/optimizer.hpp"
+
+namespace normgrad {
+
+struct RAdamOptions {
+  double lr = 1e-3;
+  std::array<double, 2> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0.0;            ///< added to the gradient as weight_decay * parameter
+  bool decoupled_weight_decay = false;  ///< take lr * weight_decay of the parameter away instead, as AdamW does
+  bool maximize = false;                ///< climbs instead
+};
+
+/// torch.optim.RAdam (Liu et al., "On the variance of the adaptive learning rate and beyond", 2020): with m, v and m^
+/// as in Adam, rho = 2 / (1 - beta2) - 1 and rho_t = rho - 2 t beta2^t / (1 - beta2^t): p -= lr m^ while rho_t <= 5,
+/// then p -= lr r_t m^ sqrt(1 - beta2^t) / (sqrt(v) + eps), where r_t^2 = (rho_t - 4) (rho_t - 2) rho / ((rho - 4) (rho
+/// - 2) rho_t).
+class RAdam final : public OptimizerOf<RAdamOptions> {
+ public:
+  /// Throws ValueError for options out of range.
+  explicit RAdam(std::vector<Tensor> params, RAdamOptions options = {});
+  explicit RAdam(std::vector<ParamGroup<RAdamOptions>> groups);
+  const char* type_name() const noexcept override { return "RAdam"; }
+
+ protected:
+  std::vector<Option> options_of(std::size_t group) override;
+  void check_options(std::size_t group) const override;
+  const std::vector<const char*>& slot_names() const override;
+  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
+};
+
+}  // namespace normgrad

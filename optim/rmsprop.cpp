@@ -1,0 +1,46 @@
+#include "normgrad/optim/rmsprop.hpp"
+
+#include "normgrad/optim/adaptive.hpp"
+
+namespace normgrad {
+
+RMSprop::RMSprop(std::vector<Tensor> params, RMSpropOptions options) { add_param_group({std::move(params), options}); }
+
+RMSprop::RMSprop(std::vector<ParamGroup<RMSpropOptions>> groups) { add_param_groups(std::move(groups)); }
+
+std::vector<Optimizer::Option> RMSprop::options_of(std::size_t group) {
+  RMSpropOptions& o = options(group);
+  return {{"lr", &o.lr},
+          {"alpha", &o.alpha},
+          {"eps", &o.eps},
+          {"weight_decay", &o.weight_decay},
+          {"momentum", &o.momentum},
+          {"centered", &o.centered},
+          {"maximize", &o.maximize}};
+}
+
+void RMSprop::check_options(std::size_t group) const {
+  const RMSpropOptions& o = options(group);
+  detail::check_at_least_zero("RMSprop", "lr", o.lr);
+  detail::check_at_least_zero("RMSprop", "eps", o.eps);
+  detail::check_at_least_zero("RMSprop", "weight_decay", o.weight_decay);
+  detail::check_at_least_zero("RMSprop", "momentum", o.momentum);
+  require<ValueError>(o.alpha >= 0.0 && o.alpha <= 1.0, "RMSprop: expected alpha in [0, 1] but got ", o.alpha);
+}
+
+const std::vector<const char*>& RMSprop::slot_names() const {
+  static const std::vector<const char*> kNames = {"square_avg", "grad_avg", "momentum_buffer"};
+  return kNames;
+}
+
+void RMSprop::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
+  const RMSpropOptions& o = options(group);
+  const kernels::RmspropStep step = {.common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize),
+                                     .lr = o.lr,
+                                     .alpha = o.alpha,
+                                     .eps = o.eps,
+                                     .momentum = o.momentum};
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, o.centered, o.momentum > 0.0});
+}
+
+}  // namespace normgrad

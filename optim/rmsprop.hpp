@@ -1,0 +1,38 @@
+// RMSprop: gradients divided by their root mean square of late.
+#pragma once
+
+#include <vector>
+
+#include "normgrad/optim/optimizer.hpp"
+
+namespace normgrad {
+
+struct RMSpropOptions {
+  double lr = 1e-2;
+  double alpha = 0.99;        ///< how long the mean square remembers
+  double eps = 1e-8;          ///< stands outside of the root
+  double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter
+  double momentum = 0.0;
+  bool centered = false;  ///< divides by the standard deviation instead
+  bool maximize = false;  ///< climbs instead
+};
+
+/// torch.optim.RMSprop (Hinton, lecture 6e of "Neural networks for machine learning", 2012; centered: Graves,
+/// "Generating sequences with recurrent neural networks", 2013): v = alpha v + (1 - alpha) g^2; centered, m is the same
+/// mean of g and v - m^2 takes the place of v (0 where rounding takes it below, which gives NaN in PyTorch);
+/// d = g / (sqrt(v) + eps); with momentum b = momentum b + d and p -= lr b, else p -= lr d.
+class RMSprop final : public OptimizerOf<RMSpropOptions> {
+ public:
+  /// Throws ValueError for options out of range.
+  explicit RMSprop(std::vector<Tensor> params, RMSpropOptions options = {});
+  explicit RMSprop(std::vector<ParamGroup<RMSpropOptions>> groups);
+  const char* type_name() const noexcept override { return "RMSprop"; }
+
+ protected:
+  std::vector<Option> options_of(std::size_t group) override;
+  void check_options(std::size_t group) const override;
+  const std::vector<const char*>& slot_names() const override;
+  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
+};
+
+}  // namespace normgrad
