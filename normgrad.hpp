@@ -1,6 +1,7 @@
 // Everything a training program needs: #include <normgrad/normgrad.hpp>.
 #pragma once
 
+#include "normgrad/core/autograd/anomaly.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/function.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
@@ -40,6 +41,7 @@
 #include "normgrad/layers/init.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/module.hpp"
+#include "normgrad/layers/module_hooks.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <functional>
+#include <unordered_map>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 
@@ -76,6 +77,15 @@ std::vector<Tensor> without_names(const NamedTensors& named) {
     tensors.push_back(tensor);
   }
   return tensors;
+}
+
+template <class Named>
+std::string joined_names(const Named& named) {
+  std::string text;
+  for (const auto& [name, thing] : named) {
+    text += (text.empty() ? "'" : ", '") + name + "'";
+  }
+  return text.empty() ? "none" : text;
 }
 
 void convert(Tensor& tensor, DType dtype) {
@@ -165,6 +175,21 @@ void Module::add_to_path(Error& error) {
   }
 }
 
+// The names are found once, as seen from the outermost module; a module that is no member of it has its caller's path.
+void Module::enter() {
+  thread_local std::unordered_map<const Module*, std::string> names;
+  auto& places = detail::module_places();
+  if (places.empty()) {
+    names.clear();
+    for (const auto& [name, module] : named_modules()) {
+      names.emplace(module, name);
+    }
+  }
+  const auto found = names.find(this);
+  std::string path = found != names.end() ? found->second : places.empty() ? "" : places.back().path;
+  places.push_back({type_name(), std::move(path), this});
+}
+
 std::vector<Tensor> Module::parameters() const { return without_names(named_parameters()); }
 
 NamedTensors Module::named_parameters() const {
@@ -212,6 +237,50 @@ void Module::requires_grad_(bool on) {
   for (Tensor& parameter : parameters()) {
     parameter.requires_grad_(on);
   }
+}
+
+std::int64_t Module::requires_grad_(const std::vector<std::string>& names, bool on) {
+  NamedTensors own = named_parameters();
+  std::vector<bool> chosen(own.size());
+  for (const std::string& name : names) {
+    bool fits = false;
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      if (own[i].first == name || own[i].first.starts_with(name + ".")) {
+        chosen[i] = fits = true;
+      }
+    }
+    require<ValueError>(fits, type_name(),
+                        ": requires_grad_: expected the name of a parameter or of a part of the model", " but got '",
+                        name, "'; there are: ", joined_names(own));
+  }
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    if (chosen[i]) {
+      own[i].second.requires_grad_(on);
+      ++count;
+    }
+  }
+  return count;
+}
+
+Module& Module::get_submodule(const std::string& name) {
+  const NamedModules own = named_modules();
+  for (const auto& [own_name, module] : own) {
+    if (own_name == name) {
+      return *module;
+    }
+  }
+  fail<ValueError>(type_name(), ": get_submodule: no module is called '", name, "'; there are: ", joined_names(own));
+}
+
+Tensor Module::get_parameter(const std::string& name) const {
+  const NamedTensors own = named_parameters();
+  for (const auto& [own_name, tensor] : own) {
+    if (own_name == name) {
+      return tensor;
+    }
+  }
+  fail<ValueError>(type_name(), ": get_parameter: no parameter is called '", name, "'; there are: ", joined_names(own));
 }
 
 void Module::to(DType dtype) {

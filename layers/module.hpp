@@ -26,6 +26,8 @@
 
 #include "normgrad/core/autograd/state_dict.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/autograd/watch.hpp"
+#include "normgrad/layers/module_hooks.hpp"
 
 namespace normgrad {
 
@@ -118,7 +120,7 @@ class Module {
   virtual Tensor forward(const Tensor& x);
   /// forward(x); an error on the way is told with the path of the module that it comes from.
   Tensor operator()(const Tensor& x) {
-    return with_path([&] { return forward(x); });
+    return with_path([&] { return hooks_ ? forward_with_hooks(x) : forward(x); });
   }
 
   /// All parameters, of children too, in the order of members(). The tensors are handles to the module's own.
@@ -129,6 +131,18 @@ class Module {
   /// This module ("") and all below it with their full names.
   NamedModules named_modules();
   NamedModules named_children();
+  /// The module of a full name such as "features.0" ("" is this one), or the parameter; throw ValueError, listing the
+  /// names that there are, for another one.
+  Module& get_submodule(const std::string& name);
+  Tensor get_parameter(const std::string& name) const;
+
+  // Hooks: see module_hooks.hpp. They belong to this module: copies have none, and moving takes them along. They are
+  // called, in the order of their registration, by module(x); not by forward(x), and a module whose forward takes other
+  // arguments refuses to run with them.
+
+  ModuleHookHandle register_forward_pre_hook(ForwardPreHook hook);
+  ModuleHookHandle register_forward_hook(ForwardHook hook);
+  ModuleHookHandle register_full_backward_hook(ModuleBackwardHook hook);
 
   /// Sets the mode of this module and all below it; touches neither requires_grad nor anything else.
   void train(bool on = true);
@@ -139,6 +153,11 @@ class Module {
   void zero_grad();
   /// Switches requires_grad of all parameters.
   void requires_grad_(bool on = true);
+  /// Switches it for those parameters that are called one of the names, or lie below a module that is: for
+  /// fine-tuning, `net.requires_grad_({"stem", "head.norm"}, false)`. Norms that are frozen so still update their
+  /// running statistics when training; eval() stops that. Returns the number of parameters; throws ValueError, changing
+  /// nothing, for a name that fits none.
+  std::int64_t requires_grad_(const std::vector<std::string>& names, bool on);
   /// Converts floating point parameters (with their gradients) and buffers, keeping the handles that optimizers have.
   void to(DType dtype);
   std::int64_t num_parameters() const;
@@ -154,13 +173,24 @@ class Module {
  protected:
   Module() = default;
   Module(const Module&) = default;
-  Module(Module&&) noexcept = default;
+  Module(Module&& other) noexcept : training_(other.training_), hooks_(std::move(other.hooks_)) {
+    hooks_.belongs_to(this);
+  }
   Module& operator=(const Module&) = default;
-  Module& operator=(Module&&) noexcept = default;
+  Module& operator=(Module&& other) noexcept {
+    training_ = other.training_;
+    hooks_ = std::move(other.hooks_);
+    hooks_.belongs_to(this);
+    return *this;
+  }
+
+  /// Throws Error when there are hooks: called before a forward that cannot serve them.
+  void refuse_hooks() const;
 
   /// f(); an error that it throws goes on with this module's name in its path.
   template <class F>
   std::invoke_result_t<F> with_path(F&& f) {
+    const Running running(*this);
     try {
       return f();
     } catch (Error& error) {
@@ -170,9 +200,32 @@ class Module {
   }
 
  private:
+  // Tells watchers which module runs.
+  class Running {
+   public:
+    explicit Running(Module& module) : watched_(detail::is_watched()) {
+      if (watched_) [[unlikely]] {
+        module.enter();
+      }
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    ~Running() {
+      if (watched_) [[unlikely]] {
+        detail::module_places().pop_back();
+      }
+    }
+
+   private:
+    bool watched_;
+  };
+
+  void enter();
   void add_to_path(Error& error);
+  Tensor forward_with_hooks(const Tensor& x);
 
   bool training_ = true;
+  detail::ModuleHookSlot hooks_;
 };
 
 /// The module tree with options, shapes and parameter counts:
@@ -243,6 +296,7 @@ void visit_members(MemberVisitor& visit, [[maybe_unused]] const char* names, Mem
 #define NORMGRAD_CALL_FORWARD()                                                                             \
   template <class... Args>                                                                                  \
   decltype(auto) operator()(Args&&... args) {                                                               \
+    this->refuse_hooks();                                                                                   \
     return this->with_path([&]() -> decltype(auto) { return this->forward(std::forward<Args>(args)...); }); \
   }
 

@@ -4,6 +4,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "normgrad/core/autograd/anomaly.hpp"
+#include "normgrad/core/autograd/anomaly_check.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
 #include "normgrad/core/autograd/record.hpp"
@@ -134,6 +136,9 @@ class Run {
 
   void visit(Node& node, Tensor gradient) {
     apply_hooks(node, gradient);
+    if (checks_) {
+      detail::check_whole_gradient(node, gradient);
+    }
     const bool is_result = restricted_ && results.contains(&node);
     if (is_result) {
       results[&node] = gradient;
@@ -232,6 +237,7 @@ class Run {
 
   bool retain_;
   bool create_;
+  bool checks_ = is_anomaly_enabled();
   bool restricted_ = false;
   std::unordered_map<const Node*, Tensor> pending_;
   std::unordered_set<const Node*> needed_;
@@ -250,6 +256,9 @@ void Run::Sink::add(std::size_t i, Tensor gradient) {
   require<GraphError>(gradient.shape() == input->shape() && gradient.dtype() == input->dtype(), "backward of '",
                       node_.name(), "': expected a gradient of ", input->dtype(), " ", input->shape(), " for input ", i,
                       " but got ", gradient.dtype(), " ", gradient.shape());
+  if (run_.checks_) {
+    detail::check_input_gradient(node_, i, gradient);
+  }
   run_.deliver(input, std::move(gradient));
 }
 

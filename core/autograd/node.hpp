@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -61,6 +62,8 @@ class Node : public RefCounted {
   Tensor grad;                       ///< accumulated here when keeps_grad()
   bool retains_grad = false;         ///< asked for by Tensor::retain_grad()
   std::shared_ptr<GradHooks> hooks;  ///< null while there are none
+  /// The layer that ran the operation, as "Linear 'head.fc1'"; known only when it ran in anomaly mode.
+  std::unique_ptr<std::string> origin;
 
   bool keeps_grad() const noexcept { return retains_grad || is_leaf(); }
 

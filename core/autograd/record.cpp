@@ -1,5 +1,7 @@
 #include "normgrad/core/autograd/record.hpp"
 
+#include "normgrad/core/autograd/anomaly.hpp"
+
 namespace normgrad {
 
 Saved::Saved(const Tensor& tensor, bool needed) {
@@ -16,6 +18,18 @@ const Tensor& Saved::get() const {
                      " that it needs was changed in place after the forward; clone() it before changing it");
   }
   return tensor_;
+}
+
+void detail::note_origin(Node& node) {
+  if (!is_anomaly_enabled()) {
+    return;
+  }
+  const Node* running = current_node();
+  if (running != nullptr && running->origin) {
+    node.origin = std::make_unique<std::string>(*running->origin);
+  } else if (std::string place = current_place(); !place.empty()) {
+    node.origin = std::make_unique<std::string>(std::move(place));
+  }
 }
 
 SavedOutput::SavedOutput(const Tensor& y) : plain_(y.detach()) {}

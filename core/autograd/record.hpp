@@ -20,6 +20,7 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
+#include "normgrad/core/autograd/watch.hpp"
 
 namespace normgrad {
 
@@ -52,6 +53,9 @@ class SavedOutput {
 
 namespace detail {
 
+/// Tells the node its layer: the one that runs, or in a backward that of the node whose backward it is.
+void note_origin(Node& node);
+
 template <class F>
 class OpNode final : public Node {
  public:
@@ -73,6 +77,9 @@ class OpNode final : public Node {
 
 template <class Inputs, class F>
 Tensor record_all(const char* name, Tensor&& y, const Inputs& inputs, F&& backward) {
+  if (is_watched()) [[unlikely]] {
+    tell_computed(name, y, std::vector<Tensor>(inputs.begin(), inputs.end()));
+  }
   if (!is_grad_enabled()) {
     return std::move(y);
   }
@@ -84,6 +91,9 @@ Tensor record_all(const char* name, Tensor&& y, const Inputs& inputs, F&& backwa
     NodePtr node(new OpNode<std::remove_cvref_t<F>>(name, y.shape(), y.dtype(), std::forward<F>(backward)));
     for (const Tensor& input : inputs) {
       node->inputs.push_back(input.defined() ? input.node() : NodePtr());
+    }
+    if (is_watched()) [[unlikely]] {
+      note_origin(*node);
     }
     y.set_node(std::move(node));
   }
