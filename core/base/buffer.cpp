@@ -1,5 +1,9 @@
 #include "normgrad/core/base/buffer.hpp"
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -16,6 +20,7 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kSmallest = 64;
+constexpr std::size_t kHugePage = std::size_t{1} << 21;
 
 // Four size classes per doubling, so at most a fifth of a block is unused.
 std::size_t round_to_class(std::size_t bytes) {
@@ -33,6 +38,19 @@ std::size_t class_index(std::size_t rounded) {
   return doubling * 4 + (rounded - floor) / std::max<std::size_t>(floor / 4, 1);
 }
 
+// Large blocks lie on huge pages where the system has them: a pass over an array of several megabytes otherwise spends
+// up to a third of its time looking up addresses.
+void* allocate(std::size_t rounded) {
+  const bool huge = rounded >= kHugePage;
+  void* memory = std::aligned_alloc(huge ? kHugePage : kAlignment, rounded);
+#if defined(__linux__)
+  if (huge && memory != nullptr) {
+    madvise(memory, rounded, MADV_HUGEPAGE);  // advice: without it the memory is as good
+  }
+#endif
+  return memory;
+}
+
 class Pool {
  public:
   void* take(std::size_t rounded) {
@@ -47,7 +65,7 @@ class Pool {
       return memory;
     }
     ++system_allocations_;
-    void* memory = std::aligned_alloc(kAlignment, rounded);
+    void* memory = allocate(rounded);
     if (memory == nullptr) {
       in_use_ -= rounded;
       throw std::bad_alloc();

@@ -1,5 +1,7 @@
 #include "normgrad/core/kernels/norm.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -14,6 +16,21 @@ constexpr std::int64_t kTaskElements = std::int64_t{1} << 15;
 // Columns that a task of [N, C] takes: whole cache lines, and a few registers wide.
 constexpr std::int64_t kColumnStep = 64;
 constexpr std::int64_t kMaxBlocks = 32;
+constexpr std::int64_t kLeastTasks = 8;
+
+// Whether an output of this many bytes is written past the caches: where the four arrays of a norm's forward and
+// backward do not fit into the last cache together, a line of the output would only push out what is still to be read.
+bool goes_past_caches(std::int64_t elements, std::size_t element_size, std::int64_t segment) {
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+  static const std::int64_t cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#else
+  static const std::int64_t cache = 0;
+#endif
+  constexpr std::int64_t kLongSegment = 512;
+  const auto size = static_cast<std::int64_t>(element_size);
+  const std::int64_t least = cache > 0 ? cache / 8 : std::int64_t{1} << 22;
+  return elements * size >= least && (segment * size % 64 == 0 || segment >= kLongSegment);
+}
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -23,6 +40,8 @@ void for_channels(const ChannelGeometry& g, F f) {
   std::int64_t step = std::max<std::int64_t>(1, kTaskElements / std::max<std::int64_t>(1, g.count()));
   if (g.spatial == 1) {
     step = std::max(kColumnStep, step / kColumnStep * kColumnStep);
+  } else if (g.channels >= kLeastTasks * g.together()) {
+    step = std::max(step, g.together());
   }
   const std::int64_t tasks = std::max<std::int64_t>(1, g.channels / step);
   if (tasks == 1) {
@@ -30,6 +49,23 @@ void for_channels(const ChannelGeometry& g, F f) {
     return;
   }
   parallel_tasks(tasks, [&](std::int64_t i) { f(i * step, i + 1 == tasks ? g.channels : (i + 1) * step); });
+}
+
+template <class T>
+bool rows_go_past_caches(const RowGeometry& g) {
+  return goes_past_caches(g.rows * g.length(), sizeof(T), g.span > 1 ? g.span : g.length());
+}
+template <class T>
+void channels_forward(const ChannelGeometry& g, NormForward<T> a, bool given) {
+  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
+  a.past_caches = g.spatial > 1 && goes_past_caches(g.channels * g.count(), sizeof(T), g.spatial);
+  for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, given, begin, end); });
+}
+template <class T>
+void channels_backward(const ChannelGeometry& g, NormBackward<T> a, bool given) {
+  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>);
+  a.past_caches = g.spatial > 1 && goes_past_caches(g.channels * g.count(), sizeof(T), g.spatial);
+  for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, given, begin, end); });
 }
 
 // A tall matrix [N, C] (an image channels last) is worked on in blocks of rows that stay in the cache, whose moments
@@ -188,15 +224,19 @@ void merge(const std::vector<double>& partials, std::int64_t blocks, std::int64_
 }  // namespace
 
 template <class T>
-void norm_forward(const RowGeometry& g, const NormForward<T>& a) {
+void norm_forward(const RowGeometry& g, const NormForward<T>& args) {
   const auto run = NORMGRAD_SIMD_SELECT(norm_rows_forward_task<T>);
+  NormForward<T> a = args;
+  a.past_caches = rows_go_past_caches<T>(g);
   const std::int64_t grain = std::max<std::int64_t>(1, kTaskElements / std::max<std::int64_t>(1, g.length()));
   parallel_for(g.rows, grain, [&](std::int64_t begin, std::int64_t end) { run(g, a, begin, end); });
 }
 
 template <class T>
-void norm_backward(const RowGeometry& g, const NormBackward<T>& a) {
+void norm_backward(const RowGeometry& g, const NormBackward<T>& args) {
   const auto run = NORMGRAD_SIMD_SELECT(norm_rows_backward_task<T>);
+  NormBackward<T> a = args;
+  a.past_caches = rows_go_past_caches<T>(g);
   const bool affine = a.ggamma != nullptr || a.gbeta != nullptr;
   const std::int64_t params = affine ? g.params() : 0;
   const std::int64_t step = rows_per_block(g);
@@ -217,8 +257,7 @@ void norm_forward(const ChannelGeometry& g, const NormForward<T>& a) {
     forward_in_tiles(g, step, a);
     return;
   }
-  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
-  for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, false, begin, end); });
+  channels_forward(g, a, false);
 }
 
 template <class T>
@@ -227,8 +266,7 @@ void norm_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
     backward_in_tiles(g, step, a, false);
     return;
   }
-  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>);
-  for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, false, begin, end); });
+  channels_backward(g, a, false);
 }
 
 template <class T>
@@ -237,8 +275,7 @@ void norm_apply(const ChannelGeometry& g, const NormForward<T>& a) {
     apply_in_tiles(g, step, a);
     return;
   }
-  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
-  for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, true, begin, end); });
+  channels_forward(g, a, true);
 }
 
 template <class T>
@@ -247,8 +284,7 @@ void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
     backward_in_tiles(g, step, a, true);
     return;
   }
-  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>);
-  for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, true, begin, end); });
+  channels_backward(g, a, true);
 }
 
 template <class T>

@@ -46,6 +46,13 @@ struct ChannelGeometry {
   std::int64_t spatial;
 
   std::int64_t count() const noexcept { return batch * spatial; }
+  /// Channels to work on at the same time: a few kilobytes of each sample, half of a level 2 cache of the batch.
+  std::int64_t together() const noexcept {
+    const std::int64_t by_sample = 1024 / (spatial > 0 ? spatial : 1);
+    const std::int64_t by_batch = (std::int64_t{1} << 16) / (count() > 0 ? count() : 1);
+    const std::int64_t both = by_sample < by_batch ? by_sample : by_batch;
+    return both > 1 ? both : 1;
+  }
 };
 
 /// x: [samples, positions, channels], that is [N, C, *] channels last: a statistic for each sample and each of `groups`
@@ -66,11 +73,12 @@ struct NormForward {
   const T* gamma;  ///< null: 1
   const T* beta;   ///< null: 0
   double eps;
-  bool centre;   ///< false: mean stays 0 and var is the mean square
-  T* y;          ///< null: statistics only (not with given ones)
-  double* mean;  ///< per set; read instead of written when the statistics are given
-  double* rstd;  ///< as mean
-  double* var;   ///< per set, biased; null: not wanted
+  bool centre;               ///< false: mean stays 0 and var is the mean square
+  T* y;                      ///< null: statistics only (not with given ones)
+  double* mean;              ///< per set; read instead of written when the statistics are given
+  double* rstd;              ///< as mean
+  double* var;               ///< per set, biased; null: not wanted
+  bool past_caches = false;  ///< how to write y; the kernels decide
 };
 
 template <class T>
@@ -84,6 +92,7 @@ struct NormBackward {
   T* gx;      ///< null: not wanted; likewise the next two
   T* ggamma;  ///< per affine parameter
   T* gbeta;
+  bool past_caches = false;  ///< how to write gx; the kernels decide
 };
 
 /// T is float or double in all of these.

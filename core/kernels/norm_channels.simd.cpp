@@ -163,52 +163,159 @@ void columns_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool g
   columns_gradient<T, W>(g, a, sums, static_cast<double>(g.batch), c);
 }
 
-template <class T>
-void channel_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t c) {
-  const Segments set{g.batch, g.channels * g.spatial, g.spatial};
-  const T* x = a.x + c * g.spatial;
-  if (!given) {
-    const Moments m = moments(x, set, a.centre, a.eps);
-    a.mean[c] = m.mean;
-    a.rstd[c] = m.rstd(a.eps);
-    if (a.var != nullptr) {
-      a.var[c] = m.var;
+// Channels of one sample that lie together are worked on together, so that short ones do not jump about in memory;
+// those of the whole batch stay in the cache.
+constexpr std::int64_t kMostTogether = 32;
+
+Segments channel(const ChannelGeometry& g) { return {g.batch, g.channels * g.spatial, g.spatial}; }
+
+// out[c] = the sums of what make(c) makes, for `size` channels.
+template <class T, int K, class Make>
+void reduce_channels(const ChannelGeometry& g, std::int64_t size, const Make& make, double (*out)[K]) {
+  Sums<T, K> sums[kMostTogether];
+  for (std::int64_t n = 0; n < g.batch; ++n) {
+    for (std::int64_t c = 0; c < size; ++c) {
+      sums[c].add(n * g.channels * g.spatial, g.spatial, make(c));
     }
   }
-  if (a.y != nullptr) {
-    const Uniform gamma{a.gamma == nullptr ? 1.0 : static_cast<double>(a.gamma[c])};
-    const Uniform beta{a.beta == nullptr ? 0.0 : static_cast<double>(a.beta[c])};
-    normalise(x, set, is_tiny<T>(set.size()), statistic<T>(a.mean[c], a.rstd[c]), gamma, beta, a.y + c * g.spatial);
+  for (std::int64_t c = 0; c < size; ++c) {
+    sums[c].total(out[c]);
   }
 }
 
 template <class T>
-void channel_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t c) {
-  const Segments set{g.batch, g.channels * g.spatial, g.spatial};
-  const bool exact = is_tiny<T>(set.size());
-  const T* gy = a.gy + c * g.spatial;
-  const double gamma = a.gamma == nullptr ? 1.0 : static_cast<double>(a.gamma[c]);
-  const Statistic<Uniform> stat = statistic<T>(a.mean[c], a.rstd[c]);
-  double sums[2] = {};
+void channel_moments(const ChannelGeometry& g, const T* x, bool centre, double eps, std::int64_t size, Moments* m) {
+  const Segments set = channel(g);
+  if (is_tiny<T>(set.size())) {
+    for (std::int64_t c = 0; c < size; ++c) {
+      m[c] = exact_moments(x + c * g.spatial, set, centre);
+    }
+    return;
+  }
+  Uniform pivots[kMostTogether] = {};
+  if (centre) {
+    double sums[kMostTogether][1];
+    reduce_channels<T>(
+        g, size, [&](std::int64_t c) { return value_terms(x + c * g.spatial); }, sums);
+    for (std::int64_t c = 0; c < size; ++c) {
+      pivots[c] = pivot_of<T>(sums[c][0], set.size());
+    }
+  }
+  double deviations[kMostTogether][2];
+  reduce_channels<T>(
+      g, size, [&](std::int64_t c) { return deviation_terms(x + c * g.spatial, pivots[c]); }, deviations);
+  for (std::int64_t c = 0; c < size; ++c) {
+    m[c] = moments_of(x + c * g.spatial, set, centre, eps, pivots[c], deviations[c]);
+  }
+}
+
+// Calls f(c, i, segment) for the channels of one sample after the other; element i is where a channel of it begins.
+template <class F>
+void for_segments(const ChannelGeometry& g, std::int64_t first, std::int64_t size, const F& f) {
+  for (std::int64_t n = 0; n < g.batch; ++n) {
+    for (std::int64_t c = 0; c < size; ++c) {
+      f(c, (n * g.channels + first + c) * g.spatial, Segments{1, 0, g.spatial});
+    }
+  }
+}
+
+template <class T>
+void channels_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t first,
+                      std::int64_t size) {
+  if (!given) {
+    Moments m[kMostTogether];
+    channel_moments(g, a.x + first * g.spatial, a.centre, a.eps, size, m);
+    for (std::int64_t c = 0; c < size; ++c) {
+      a.mean[first + c] = m[c].mean;
+      a.rstd[first + c] = m[c].rstd(a.eps);
+      if (a.var != nullptr) {
+        a.var[first + c] = m[c].var;
+      }
+    }
+  }
+  if (a.y == nullptr) {
+    return;
+  }
+  Statistic<Uniform> stats[kMostTogether];
+  Uniform gamma[kMostTogether];
+  Uniform beta[kMostTogether];
+  for (std::int64_t c = 0; c < size; ++c) {
+    stats[c] = statistic<T>(a.mean[first + c], a.rstd[first + c]);
+    gamma[c].value = a.gamma == nullptr ? 1.0 : static_cast<double>(a.gamma[first + c]);
+    beta[c].value = a.beta == nullptr ? 0.0 : static_cast<double>(a.beta[first + c]);
+  }
+  const bool exact = is_tiny<T>(static_cast<double>(g.count()));
+  for_segments(g, first, size, [&](std::int64_t c, std::int64_t i, const Segments& segment) {
+    normalise(a.x + i, segment, exact, stats[c], gamma[c], beta[c], a.y + i, a.past_caches);
+  });
+}
+
+// sums[c] = {sum(gy), sum(gy * xhat)}, which are the gradients of beta and gamma.
+template <class T>
+void channel_sums(const ChannelGeometry& g, const NormBackward<T>& a, const Statistic<Uniform>* stats,
+                  std::int64_t first, std::int64_t size, double (*sums)[2]) {
+  const auto make = [&](std::int64_t c) {
+    return gradient_terms(a.gy + (first + c) * g.spatial, a.x + (first + c) * g.spatial, stats[c]);
+  };
+  if (is_tiny<T>(static_cast<double>(g.count()))) {
+    for (std::int64_t c = 0; c < size; ++c) {
+      reduce_exact(channel(g), make(c), sums[c]);
+    }
+  } else {
+    reduce_channels<T>(g, size, make, sums);
+  }
+  for (std::int64_t c = 0; c < size; ++c) {
+    if (a.ggamma != nullptr) {
+      a.ggamma[first + c] = static_cast<T>(sums[c][1]);
+    }
+    if (a.gbeta != nullptr) {
+      a.gbeta[first + c] = static_cast<T>(sums[c][0]);
+    }
+  }
+}
+
+template <class T>
+void channels_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t first,
+                       std::int64_t size) {
+  Statistic<Uniform> stats[kMostTogether];
+  Uniform gamma[kMostTogether];
+  for (std::int64_t c = 0; c < size; ++c) {
+    stats[c] = statistic<T>(a.mean[first + c], a.rstd[first + c]);
+    gamma[c].value = a.gamma == nullptr ? 1.0 : static_cast<double>(a.gamma[first + c]);
+  }
+  double sums[kMostTogether][2];
   if (!given || a.ggamma != nullptr || a.gbeta != nullptr) {
-    gradient_sums(gy, a.x + c * g.spatial, set, exact, stat, sums);
-  }
-  if (a.ggamma != nullptr) {
-    a.ggamma[c] = static_cast<T>(sums[1]);
-  }
-  if (a.gbeta != nullptr) {
-    a.gbeta[c] = static_cast<T>(sums[0]);
+    channel_sums(g, a, stats, first, size, sums);
   }
   if (a.gx == nullptr) {
     return;
   }
-  T* gx = a.gx + c * g.spatial;
   if (given) {
-    const Uniform scale{gamma * a.rstd[c]};
-    map(set, gx, [=]<class V>(std::int64_t i, std::int64_t j) { return load_as<V>(gy + i) * scale.template at<V>(j); });
-  } else {
-    const SetTerms terms = set_terms(a.rstd[c], gamma * sums[0], gamma * sums[1], set.size(), a.centre);
-    input_gradient(gy, a.x + c * g.spatial, set, exact, stat, Uniform{gamma}, terms, gx);
+    for_segments(g, first, size, [&](std::int64_t c, std::int64_t i, const Segments& segment) {
+      const T* gy = a.gy + i;
+      const Uniform scale{gamma[c].value * a.rstd[first + c]};
+      map(segment, a.gx + i, a.past_caches,
+          [=]<class V>(std::int64_t k, std::int64_t j) { return load_as<V>(gy + k) * scale.template at<V>(j); });
+    });
+    return;
+  }
+  const auto n = static_cast<double>(g.count());
+  SetTerms terms[kMostTogether];
+  for (std::int64_t c = 0; c < size; ++c) {
+    const double scale = gamma[c].value;
+    terms[c] = set_terms(a.rstd[first + c], scale * sums[c][0], scale * sums[c][1], n, a.centre);
+  }
+  for_segments(g, first, size, [&](std::int64_t c, std::int64_t i, const Segments& segment) {
+    input_gradient(a.gy + i, a.x + i, segment, is_tiny<T>(n), stats[c], gamma[c], terms[c], a.gx + i, a.past_caches);
+  });
+}
+
+// Calls f(first, size) for blocks of channels that are worked on together.
+template <class F>
+void for_blocks(const ChannelGeometry& g, std::int64_t begin, std::int64_t end, const F& f) {
+  const std::int64_t together = g.together() < kMostTogether ? g.together() : kMostTogether;
+  for (std::int64_t c = begin; c < end; c += together) {
+    f(c, end - c < together ? end - c : together);
   }
 }
 
@@ -227,8 +334,9 @@ void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& 
     for_tiles<T>(begin, end, [&]<int W>(std::int64_t c) { columns_forward<T, W>(g, a, given, c); });
     return;
   }
-  for (std::int64_t c = begin; c < end; ++c) {
-    channel_forward(g, a, given, c);
+  for_blocks(g, begin, end, [&](std::int64_t first, std::int64_t size) { channels_forward(g, a, given, first, size); });
+  if (a.past_caches) {
+    end_stream();
   }
 }
 
@@ -239,8 +347,10 @@ void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>
     for_tiles<T>(begin, end, [&]<int W>(std::int64_t c) { columns_backward<T, W>(g, a, given, c); });
     return;
   }
-  for (std::int64_t c = begin; c < end; ++c) {
-    channel_backward(g, a, given, c);
+  for_blocks(g, begin, end,
+             [&](std::int64_t first, std::int64_t size) { channels_backward(g, a, given, first, size); });
+  if (a.past_caches) {
+    end_stream();
   }
 }
 

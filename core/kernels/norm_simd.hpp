@@ -42,7 +42,7 @@ inline V fused(const V& a, const V& b, const V& c) {
   if constexpr (std::is_arithmetic_v<V>) {
     return a * b + c;
   } else {
-    return xsimd::fma(a, b, c);
+    return muladd(a, b, c);
   }
 }
 
@@ -88,79 +88,83 @@ Statistic<Uniform> statistic(double mean, double rstd) {
 /// Batches that are summed in T before they are added in double.
 inline constexpr std::int64_t kRun = 32;
 
+/// Sums over segments, one after the other.
+template <class T, int K>
+struct Sums {
+  WideSum<T> batches[K];
+  double singles[K] = {};
+
+  /// Adds what f(base + j, j, v) puts into v[k], for all j of a segment.
+  template <class F>
+  void add(std::int64_t base, std::int64_t length, const F& f) {
+    using V = Batch<T>;
+    constexpr std::int64_t kWidth = kLanes<T>;
+    constexpr int kUnroll = 4 / K;
+    for (std::int64_t j = 0; j + kWidth <= length;) {
+      V sums[kUnroll][K];
+      for (int u = 0; u < kUnroll; ++u) {
+        for (int k = 0; k < K; ++k) {
+          sums[u][k] = V(T(0));
+        }
+      }
+      const auto step = [&](int u, std::int64_t at) {
+        V v[K];
+        f(base + at, at, v);
+        for (int k = 0; k < K; ++k) {
+          sums[u][k] += v[k];
+        }
+      };
+      std::int64_t steps = (length - j) / kWidth;
+      steps = steps < kRun ? steps : kRun;
+      for (; steps >= kUnroll; steps -= kUnroll) {
+        for (int u = 0; u < kUnroll; ++u, j += kWidth) {
+          step(u, j);
+        }
+      }
+      for (; steps > 0; --steps, j += kWidth) {
+        step(0, j);
+      }
+      if (j < length && j + kWidth > length) {  // the last batch overlaps the one before
+        V v[K];
+        f(base + length - kWidth, length - kWidth, v);
+        for (int k = 0; k < K; ++k) {
+          sums[kUnroll - 1][k] += clear_first(v[k], j + kWidth - length);
+        }
+        j = length;
+      }
+      for (int k = 0; k < K; ++k) {
+        for (int u = 1; u < kUnroll; ++u) {
+          sums[0][k] += sums[u][k];
+        }
+        batches[k].add(sums[0][k]);
+      }
+    }
+    if (length < kWidth) {
+      for (std::int64_t j = 0; j < length; ++j) {
+        T v[K];
+        f(base + j, j, v);
+        for (int k = 0; k < K; ++k) {
+          singles[k] += static_cast<double>(v[k]);
+        }
+      }
+    }
+  }
+
+  void total(double (&out)[K]) const {
+    for (int k = 0; k < K; ++k) {
+      out[k] = singles[k] + batches[k].total();
+    }
+  }
+};
+
 /// out[k] = sum over all elements of what f(i, j, v) puts into v[k].
 template <class T, int K, class F>
 void reduce(const Segments& g, const F& f, double (&out)[K]) {
-  using V = Batch<T>;
-  constexpr std::int64_t kWidth = kLanes<T>;
-  constexpr int kUnroll = 4 / K;
-  double lanes[K][kWidth] = {};
-  double tail[K] = {};
-  V sums[kUnroll][K];
-  for (int u = 0; u < kUnroll; ++u) {
-    for (int k = 0; k < K; ++k) {
-      sums[u][k] = V(T(0));
-    }
-  }
-  const auto flush = [&] {
-    for (int k = 0; k < K; ++k) {
-      V all = sums[0][k];
-      sums[0][k] = V(T(0));
-      for (int u = 1; u < kUnroll; ++u) {
-        all += sums[u][k];
-        sums[u][k] = V(T(0));
-      }
-      alignas(64) T part[kWidth];
-      all.store_aligned(part);
-      for (std::int64_t l = 0; l < kWidth; ++l) {
-        lanes[k][l] += static_cast<double>(part[l]);
-      }
-    }
-  };
-  std::int64_t run = 0;
+  Sums<T, K> sums;
   for (std::int64_t s = 0; s < g.count; ++s) {
-    const std::int64_t base = s * g.stride;
-    std::int64_t i = 0;
-    while (i + kWidth <= g.length) {
-      std::int64_t steps = (g.length - i) / kWidth;
-      steps = steps < kRun - run ? steps : kRun - run;
-      run += steps;
-      for (; steps >= kUnroll; steps -= kUnroll) {
-        for (int u = 0; u < kUnroll; ++u, i += kWidth) {
-          V v[K];
-          f(base + i, i, v);
-          for (int k = 0; k < K; ++k) {
-            sums[u][k] += v[k];
-          }
-        }
-      }
-      for (; steps > 0; --steps, i += kWidth) {
-        V v[K];
-        f(base + i, i, v);
-        for (int k = 0; k < K; ++k) {
-          sums[0][k] += v[k];
-        }
-      }
-      if (run == kRun) {
-        flush();
-        run = 0;
-      }
-    }
-    for (; i < g.length; ++i) {
-      T v[K];
-      f(base + i, i, v);
-      for (int k = 0; k < K; ++k) {
-        tail[k] += static_cast<double>(v[k]);
-      }
-    }
+    sums.add(s * g.stride, g.length, f);
   }
-  flush();
-  for (int k = 0; k < K; ++k) {
-    out[k] = tail[k];
-    for (std::int64_t l = 0; l < kWidth; ++l) {
-      out[k] += lanes[k][l];
-    }
-  }
+  sums.total(out);
 }
 
 /// The same, element by element in double.
@@ -180,16 +184,28 @@ void reduce_exact(const Segments& g, const F& f, double (&out)[K]) {
   }
 }
 
-/// y[i] = f(i, j) for all elements; y must not overlap what f reads.
-template <class T, class F>
-void map(const Segments& g, T* y, const F& f) {
+/// y[i] = f(i, j) for all elements; y must not overlap what f reads. kPast: written past the caches.
+template <bool kPast, class T, class F>
+void map_segments(const Segments& g, T* y, const F& f) {
   using V = Batch<T>;
   constexpr std::int64_t kWidth = kLanes<T>;
   for (std::int64_t s = 0; s < g.count; ++s) {
     const std::int64_t base = s * g.stride;
     std::int64_t i = 0;
+    if (kPast && g.length >= kWidth) {
+      const auto beyond = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(y + base) / sizeof(T)) % kWidth;
+      if (beyond != 0) {  // up to an aligned address
+        store(y + base, f.template operator()<V>(base, 0));
+        i = kWidth - beyond;
+      }
+    }
     for (; i + kWidth <= g.length; i += kWidth) {
-      store(y + base + i, f.template operator()<V>(base + i, i));
+      const V v = f.template operator()<V>(base + i, i);
+      if constexpr (kPast) {
+        stream(y + base + i, v);
+      } else {
+        store(y + base + i, v);
+      }
     }
     if (i < g.length && g.length >= kWidth) {
       i = g.length - kWidth;  // the last batch overlaps the one before
@@ -200,6 +216,10 @@ void map(const Segments& g, T* y, const F& f) {
       y[base + i] = f.template operator()<T>(base + i, i);
     }
   }
+}
+template <class T, class F>
+void map(const Segments& g, T* y, bool past, const F& f) {
+  past ? map_segments<true>(g, y, f) : map_segments<false>(g, y, f);
 }
 
 template <class T, class F>
@@ -261,41 +281,56 @@ inline bool is_out_of_range(double squares, double n, double eps) {
   return !(squares <= 1e300) || (squares < n * 1e-30 && eps < 1e-20);
 }
 
+/// The terms of sum(x), and of the sums of x - pivot and of its square.
+template <class T>
+auto value_terms(const T* x) {
+  return [=]<class V>(std::int64_t i, std::int64_t, V(&v)[1]) { v[0] = load_as<V>(x + i); };
+}
+template <class T>
+auto deviation_terms(const T* x, const Uniform& pivot) {
+  return [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
+    v[0] = load_as<V>(x + i) - pivot.at<V>(j);
+    v[1] = v[0] * v[0];
+  };
+}
+/// The value of T next to the mean of n elements.
+template <class T>
+Uniform pivot_of(double sum, double n) {
+  return {static_cast<double>(static_cast<T>(sum / n))};
+}
+template <class T>
+Moments moments_of(const T* x, const Segments& g, bool centre, double eps, const Uniform& pivot,
+                   const double (&deviations)[2]) {
+  if (std::is_same_v<T, float> && is_out_of_range(deviations[1], g.size(), eps)) {
+    return exact_moments(x, g, centre);
+  }
+  return finish_moments(pivot.value, deviations[0], deviations[1], g.size(), centre);
+}
+
 template <class T>
 Moments moments(const T* x, const Segments& g, bool centre, double eps) {
-  const double n = g.size();
-  if (is_tiny<T>(n)) {
+  if (is_tiny<T>(g.size())) {
     return exact_moments(x, g, centre);
   }
   Uniform pivot{0.0};
   if (centre) {
     double sum[1];
-    reduce<T>(
-        g, [=]<class V>(std::int64_t i, std::int64_t, V(&v)[1]) { v[0] = load_as<V>(x + i); }, sum);
-    pivot.value = static_cast<double>(static_cast<T>(sum[0] / n));
+    reduce<T>(g, value_terms(x), sum);
+    pivot = pivot_of<T>(sum[0], g.size());
   }
-  double sums[2];
-  reduce<T>(
-      g,
-      [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
-        v[0] = load_as<V>(x + i) - pivot.at<V>(j);
-        v[1] = v[0] * v[0];
-      },
-      sums);
-  if (std::is_same_v<T, float> && is_out_of_range(sums[1], n, eps)) {
-    return exact_moments(x, g, centre);
-  }
-  return finish_moments(pivot.value, sums[0], sums[1], n, centre);
+  double deviations[2];
+  reduce<T>(g, deviation_terms(x, pivot), deviations);
+  return moments_of(x, g, centre, eps, pivot, deviations);
 }
 
 /// y = xhat * gamma + beta over one set or a part of it.
 template <class T, class G, class B>
 void normalise(const T* x, const Segments& g, bool exact, const Statistic<Uniform>& stat, const G& gamma, const B& beta,
-               T* y) {
+               T* y, bool past) {
   const auto f = [=]<class V>(std::int64_t i, std::int64_t j) {
     return fused<V>(stat.xhat(load_as<V>(x + i), j), gamma.template at<V>(j), beta.template at<V>(j));
   };
-  exact ? map_exact(g, y, f) : map(g, y, f);
+  exact ? map_exact(g, y, f) : map(g, y, past, f);
 }
 
 /// The two terms of gx that a whole set shares: gx = g * rstd + xhat * xhat_term + term.
@@ -308,28 +343,28 @@ inline SetTerms set_terms(double rstd, double sum_g, double sum_g_xhat, double n
 
 template <class T, class G>
 void input_gradient(const T* gy, const T* x, const Segments& g, bool exact, const Statistic<Uniform>& stat,
-                    const G& gamma, const SetTerms& terms, T* gx) {
+                    const G& gamma, const SetTerms& terms, T* gx, bool past) {
   const auto f = [=]<class V>(std::int64_t i, std::int64_t j) {
     const V xhat = stat.xhat(load_as<V>(x + i), j);
     return fused<V>(load_as<V>(gy + i) * gamma.template at<V>(j), stat.rstd.at<V>(j),
                     fused<V>(xhat, terms.xhat_term.at<V>(j), terms.term.at<V>(j)));
   };
-  exact ? map_exact(g, gx, f) : map(g, gx, f);
+  exact ? map_exact(g, gx, f) : map(g, gx, past, f);
 }
 
-/// sums = {sum(gy), sum(gy * xhat)}.
+/// The terms of sum(gy) and sum(gy * xhat).
 template <class T>
-void gradient_sums(const T* gy, const T* x, const Segments& g, bool exact, const Statistic<Uniform>& stat,
-                   double (&sums)[2]) {
-  const auto f = [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
+auto gradient_terms(const T* gy, const T* x, const Statistic<Uniform>& stat) {
+  return [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
     v[0] = load_as<V>(gy + i);
     v[1] = v[0] * stat.xhat(load_as<V>(x + i), j);
   };
-  if (exact) {
-    reduce_exact(g, f, sums);
-  } else {
-    reduce<T>(g, f, sums);
-  }
+}
+template <class T>
+void gradient_sums(const T* gy, const T* x, const Segments& g, bool exact, const Statistic<Uniform>& stat,
+                   double (&sums)[2]) {
+  const auto f = gradient_terms(gy, x, stat);
+  exact ? reduce_exact(g, f, sums) : reduce<T>(g, f, sums);
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE
