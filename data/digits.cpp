@@ -16,7 +16,7 @@ namespace normgrad {
 namespace {
 
 constexpr int kSide = 28;
-constexpr std::int64_t kPixels = kSide * kSide;
+constexpr std::int64_t kPixels = std::int64_t{kSide} * kSide;
 constexpr int kImageDrawsBits = 20;                            // an image draws fewer than 2^20 random numbers
 constexpr std::uint64_t kTestStream = std::uint64_t{1} << 40;  // the first test image's number in the stream
 
@@ -138,7 +138,7 @@ void draw_line(std::span<double> ink, Point a, Point b, double radius) {
   for (int row = pixel(std::min(a.y, b.y) - reach); row <= pixel(std::max(a.y, b.y) + reach); ++row) {
     for (int column = pixel(std::min(a.x, b.x) - reach); column <= pixel(std::max(a.x, b.x) + reach); ++column) {
       const double cover = radius + 0.5 - distance({column + 0.5, row + 0.5}, a, b);
-      double& here = ink[static_cast<std::size_t>(row * kSide + column)];
+      double& here = ink[static_cast<std::size_t>(row) * kSide + static_cast<std::size_t>(column)];
       here = std::max(here, std::clamp(cover, 0.0, 1.0));
     }
   }

@@ -28,7 +28,8 @@ StepLR::StepLR(Optimizer& optimizer, std::int64_t step_size, double gamma)
 }
 
 double StepLR::lr_at(std::int64_t epoch, double base_lr) const {
-  return base_lr * std::pow(gamma_, static_cast<double>(epoch / step_size_));
+  const std::int64_t drops = epoch / step_size_;
+  return base_lr * std::pow(gamma_, static_cast<double>(drops));
 }
 
 CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, std::int64_t t_max, double eta_min)

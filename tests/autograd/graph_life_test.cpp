@@ -28,7 +28,7 @@ void on_small_stack(const std::function<void()>& f) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   ASSERT_EQ(pthread_attr_setstacksize(&attributes, std::size_t{256} << 10), 0);
-  pthread_t thread;
+  pthread_t thread = {};
   const auto run = [](void* context) -> void* {
     (*static_cast<const std::function<void()>*>(context))();
     return nullptr;

@@ -95,7 +95,7 @@ TEST(BufferTest, ForeignMemoryIsReleasedOnceByItsOwner) {
   int released = 0;
   {
     const Buffer a(memory.data(), sizeof memory, &released, [](void* owner) { ++*static_cast<int*>(owner); });
-    const Buffer b = a;
+    const Buffer b = a;  // NOLINT(performance-unnecessary-copy-initialization): what is tested
     EXPECT_EQ(static_cast<void*>(b.data()), memory.data());
     EXPECT_EQ(b.bytes(), sizeof memory);
   }
