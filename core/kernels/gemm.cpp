@@ -12,14 +12,24 @@ namespace normgrad::kernels {
 namespace {
 
 // Multiplications per piece of a product that is cut, and how many pieces at most: a function of the shape alone.
-constexpr std::int64_t kPieceWork = std::int64_t{1} << 22;
+constexpr std::int64_t kPieceWork = std::int64_t{1} << 21;
 constexpr std::int64_t kMaxPieces = 16;
-constexpr std::int64_t kGranule = 48;  // rows and columns are cut at multiples of it, to keep register tiles full
+
+// oneDNN is as good from some size on, except at transposing B, and better for vectors.
+bool runs_in_tiles(const GemmShape& s) {
+  constexpr std::int64_t kFew = 8;
+  return s.m >= kFew && s.n >= kFew && (s.transpose_b || s.m * s.n * s.k <= kPieceWork);
+}
 
 template <class T>
 void multiply(const GemmShape& s, T alpha, const T* a, const T* b, T beta, T* c) {
   if constexpr (std::is_same_v<T, float>) {
-    onednn::sgemm(s, alpha, a, b, beta, c);
+    if (!runs_in_tiles(s)) {
+      onednn::sgemm(s, alpha, a, b, beta, c);
+      return;
+    }
+    const Buffer scratch(static_cast<std::size_t>(kGemmTilesScratch) * sizeof(T));
+    NORMGRAD_SIMD_SELECT(gemm_tiles)(s, alpha, a, b, beta, c, reinterpret_cast<T*>(scratch.data()));
   } else {
     const Buffer scratch(static_cast<std::size_t>(kGemmScratch) * sizeof(T));
     NORMGRAD_SIMD_SELECT(gemm_blocked<T>)(s, alpha, a, b, beta, c, reinterpret_cast<T*>(scratch.data()));
@@ -34,8 +44,18 @@ void scale(const GemmShape& s, T beta, T* c) {
   }
 }
 
+// Few rows or columns in a piece, and copying the other matrix would take longer than multiplying with it.
 std::int64_t pieces_of(const GemmShape& s) {
-  return std::clamp(s.m * s.n * s.k / kPieceWork, std::int64_t{1}, kMaxPieces);
+  constexpr std::int64_t kShort = 96;
+  const std::int64_t length = std::max(s.m, s.n);
+  const std::int64_t most = std::clamp(length / kShort, std::int64_t{length >= kShort ? 2 : 1}, kMaxPieces);
+  return std::clamp(s.m * s.n * s.k / kPieceWork, std::int64_t{1}, most);
+}
+
+// Rows or columns of a piece, a multiple of what keeps register tiles full, as far as that leaves pieces alike.
+std::int64_t step_of(std::int64_t length, std::int64_t pieces) {
+  const std::int64_t granule = length >= pieces * 1024 ? 48 : length >= pieces * 64 ? 16 : 4;
+  return (length + pieces * granule - 1) / (pieces * granule) * granule;
 }
 
 }  // namespace
@@ -52,7 +72,7 @@ void gemm(const GemmShape& s, T alpha, const T* a, const T* b, T beta, T* c) {
   const bool by_rows = s.m >= s.n;
   const std::int64_t length = by_rows ? s.m : s.n;
   const std::int64_t pieces = pieces_of(s);
-  const std::int64_t step = pieces == 1 ? length : (length + pieces * kGranule - 1) / (pieces * kGranule) * kGranule;
+  const std::int64_t step = pieces == 1 ? length : step_of(length, pieces);
   parallel_tasks((length + step - 1) / step, [&](std::int64_t i) {
     GemmShape piece = s;
     const std::int64_t begin = i * step;

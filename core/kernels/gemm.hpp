@@ -1,4 +1,5 @@
-// Matrix products over row-major arrays. float32 runs on oneDNN, float64 on a blocked loop of our own.
+// Matrix products over row-major arrays. float32 runs on oneDNN and, where that is not at its best, on a
+// loop of our own; float64 on a blocked loop of our own.
 #pragma once
 
 #include <cstdint>
@@ -44,5 +45,15 @@ inline constexpr std::int64_t kGemmScratch = kGemmBlockK * (kGemmBlockM + kGemmB
 
 NORMGRAD_SIMD_DECLARE(template <class T> void gemm_blocked(const GemmShape& shape, T alpha, const T* a, const T* b,
                                                            T beta, T* c, T* scratch);)
+
+// The loop for small products: tiles of C in registers over panels of B that are copied, or dot products where both lie
+// along the sum; A is read as it lies.
+inline constexpr std::int64_t kGemmTilesDepth = 384;
+inline constexpr std::int64_t kGemmTilesWidth = 64;
+/// Floats of scratch memory that gemm_tiles() needs; 64-byte aligned.
+inline constexpr std::int64_t kGemmTilesScratch = kGemmTilesDepth * kGemmTilesWidth;
+
+NORMGRAD_SIMD_DECLARE(void gemm_tiles(const GemmShape& shape, float alpha, const float* a, const float* b, float beta,
+                                      float* c, float* scratch);)
 
 }  // namespace normgrad::kernels

@@ -1,0 +1,205 @@
+#include "normgrad/core/base/simd_batch.hpp"
+#include "normgrad/core/kernels/gemm.hpp"
+#include "normgrad/core/kernels/gemm_dots_simd.hpp"
+
+namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
+
+namespace {
+
+constexpr std::int64_t kLane = kLanes<float>;
+
+// Rows of a tile of C that is V vectors wide: its sums, a row of B and an element of A lie in registers.
+#if defined(NORMGRAD_SIMD_avx512)
+constexpr std::int64_t kWidest = 4;
+constexpr std::int64_t kRowsOf[kWidest + 1] = {0, 14, 12, 9, 6};
+#else
+constexpr std::int64_t kWidest = 3;
+constexpr std::int64_t kRowsOf[kWidest + 1] = {0, 8, 6, 4};
+#endif
+constexpr std::int64_t kPanelFloats = 7168;  // of B: fits the first-level cache with room to spare
+static_assert(kWidest * kLane <= kGemmTilesWidth);
+
+std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+
+struct Operands {
+  const float* a;
+  std::int64_t row_step;    // of A
+  std::int64_t depth_step;  // of A
+  const float* b;           // rows of `b_step` elements
+  std::int64_t b_step;
+  std::int64_t depth;
+  float alpha;
+  float beta;
+};
+
+// c = alpha * A B + beta * c on R rows and V vectors, the last one of `last` elements.
+template <std::int64_t R, std::int64_t V>
+void tile(const Operands& o, const float* a, float* c, std::int64_t ldc, std::int64_t last) {
+  Batch<float> sum[R][V];
+#pragma GCC unroll 16
+  for (std::int64_t i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (std::int64_t v = 0; v < V; ++v) {
+      sum[i][v] = Batch<float>(0.0F);
+    }
+  }
+  const float* b = o.b;
+  for (std::int64_t p = 0; p < o.depth; ++p, a += o.depth_step, b += o.b_step) {
+    Batch<float> row[V];
+#pragma GCC unroll 8
+    for (std::int64_t v = 0; v < V; ++v) {
+      row[v] = load(b + v * kLane);
+    }
+#pragma GCC unroll 16
+    for (std::int64_t i = 0; i < R; ++i) {
+      const Batch<float> x(a[i * o.row_step]);
+#pragma GCC unroll 8
+      for (std::int64_t v = 0; v < V; ++v) {
+        sum[i][v] = muladd(x, row[v], sum[i][v]);
+      }
+    }
+  }
+  const Batch<float> alpha(o.alpha);
+  const Batch<float> beta(o.beta);
+#pragma GCC unroll 16
+  for (std::int64_t i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (std::int64_t v = 0; v < V; ++v) {
+      float* to = c + i * ldc + v * kLane;
+      const Batch<float> value = alpha * sum[i][v];
+      if (v + 1 == V && last < kLane) {
+        store_partial(to, o.beta == 0.0F ? value : value + beta * load_partial(to, last), last);
+      } else {
+        store(to, o.beta == 0.0F ? value : value + beta * load(to));
+      }
+    }
+  }
+}
+
+template <std::int64_t R, std::int64_t V>
+void tile_of(std::int64_t rows, const Operands& o, const float* a, float* c, std::int64_t ldc, std::int64_t last) {
+  if constexpr (R > 1) {
+    if (rows < R) {
+      tile_of<R - 1, V>(rows, o, a, c, ldc, last);
+      return;
+    }
+  }
+  tile<R, V>(o, a, c, ldc, last);
+}
+
+// All rows of a panel of V vectors, in tiles of about the same height.
+template <std::int64_t V>
+void panel(std::int64_t vectors, std::int64_t m, const Operands& o, float* c, std::int64_t ldc, std::int64_t last) {
+  if constexpr (V > 1) {
+    if (vectors < V) {
+      panel<V - 1>(vectors, m, o, c, ldc, last);
+      return;
+    }
+  }
+  constexpr std::int64_t kRows = kRowsOf[V];
+  const std::int64_t tiles = (m + kRows - 1) / kRows;
+  for (std::int64_t i = 0, begin = 0; i < tiles; ++i) {
+    const std::int64_t rows = m / tiles + (i < m % tiles ? 1 : 0);
+    tile_of<kRows, V>(rows, o, o.a + begin * o.row_step, c + begin * ldc, ldc, last);
+    begin += rows;
+  }
+}
+
+#if defined(__SSE__)
+// to[j * to_step + i] = from[i * from_step + j] for 4 x 4 elements.
+void transpose_4x4(const float* from, std::int64_t from_step, float* to, std::int64_t to_step) {
+  __m128 r0 = _mm_loadu_ps(from);
+  __m128 r1 = _mm_loadu_ps(from + from_step);
+  __m128 r2 = _mm_loadu_ps(from + 2 * from_step);
+  __m128 r3 = _mm_loadu_ps(from + 3 * from_step);
+  _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
+  _mm_storeu_ps(to, r0);
+  _mm_storeu_ps(to + to_step, r1);
+  _mm_storeu_ps(to + 2 * to_step, r2);
+  _mm_storeu_ps(to + 3 * to_step, r3);
+}
+#else
+void transpose_4x4(const float* from, std::int64_t from_step, float* to, std::int64_t to_step) {
+  for (std::int64_t i = 0; i < 4; ++i) {
+    for (std::int64_t j = 0; j < 4; ++j) {
+      to[j * to_step + i] = from[i * from_step + j];
+    }
+  }
+}
+#endif
+
+// Rows [p, p + depth) of `columns` columns of op(B) from `j` on, `width` apart, filled up with zeros.
+void pack(const GemmShape& s, const float* b, std::int64_t p, std::int64_t depth, std::int64_t j, std::int64_t columns,
+          std::int64_t width, float* to) {
+  for (std::int64_t q = 0; columns < width && q < depth; ++q) {
+    for (std::int64_t i = columns; i < width; ++i) {
+      to[q * width + i] = 0.0F;
+    }
+  }
+  if (!s.transpose_b) {
+    const float* from = b + p * s.ldb + j;
+    for (std::int64_t q = 0; q < depth; ++q, from += s.ldb, to += width) {
+      std::int64_t i = 0;
+      for (; i + kLane <= columns; i += kLane) {
+        store(to + i, load(from + i));
+      }
+      if (i < columns) {
+        store_partial(to + i, load_partial(from + i, columns - i), columns - i);
+      }
+    }
+    return;
+  }
+  const float* from = b + j * s.ldb + p;
+  for (std::int64_t i = 0; i < columns; i += 4) {
+    std::int64_t q = 0;
+    for (; i + 4 <= columns && q + 4 <= depth; q += 4) {
+      transpose_4x4(from + i * s.ldb + q, s.ldb, to + q * width + i, width);
+    }
+    for (; q < depth; ++q) {
+      for (std::int64_t k = i; k < smaller(columns, i + 4); ++k) {
+        to[q * width + k] = from[k * s.ldb + q];
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b, float beta, float* c, float* scratch) {
+#if defined(NORMGRAD_SIMD_avx512)
+  if (dots_pay(s)) {
+    gemm_dots(s, alpha, a, b, beta, c);
+    return;
+  }
+#endif
+  const std::int64_t vectors = (s.n + kLane - 1) / kLane;
+  for (std::int64_t p = 0; p < s.k; p += kGemmTilesDepth) {
+    const std::int64_t depth = smaller(kGemmTilesDepth, s.k - p);
+    const std::int64_t widest = smaller(kWidest, larger(3, kPanelFloats / (depth * kLane)));
+    const std::int64_t panels = (vectors + widest - 1) / widest;
+    Operands o{a + p * (s.transpose_a ? s.lda : 1),
+               s.transpose_a ? 1 : s.lda,
+               s.transpose_a ? s.lda : 1,
+               scratch,
+               0,
+               depth,
+               alpha,
+               p == 0 ? beta : 1.0F};
+    for (std::int64_t i = 0, begin = 0; i < panels; ++i) {
+      const std::int64_t width = (vectors / panels + (i < vectors % panels ? 1 : 0)) * kLane;
+      const std::int64_t columns = smaller(width, s.n - begin);
+      // Few rows are done before a copy of B would be.
+      const bool direct = !s.transpose_b && columns == width && s.m <= 8;
+      if (!direct) {
+        pack(s, b, p, depth, begin, columns, width, scratch);
+      }
+      o.b = direct ? b + p * s.ldb + begin : scratch;
+      o.b_step = direct ? s.ldb : width;
+      panel<kWidest>(width / kLane, s.m, o, c + begin, s.ldc, columns - (width - kLane));
+      begin += width;
+    }
+  }
+}
+
+}  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE
