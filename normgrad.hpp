@@ -31,6 +31,8 @@
 #include "normgrad/data/image_dataset.hpp"
 #include "normgrad/data/loader.hpp"
 #include "normgrad/data/metrics.hpp"
+#include "normgrad/io/npy.hpp"
+#include "normgrad/io/npz.hpp"
 #include "normgrad/io/safetensors.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/conv.hpp"

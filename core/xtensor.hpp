@@ -1,5 +1,5 @@
-// Tensors from and to xtensor, and NumPy's .npy files through it. Not a part of <normgrad/normgrad.hpp>: include it
-// where it is needed, and link xtensor. The one file that knows xtensor's version (0.24 and 0.25).
+// Tensors from and to xtensor. Not a part of <normgrad/normgrad.hpp>: include it where it is needed, and link xtensor.
+// The one file that knows xtensor's version (0.24 and 0.25).
 //
 //   xt::xarray<float> a = xt::linspace<float>(0, 1, 6).reshape({2, 3});
 //   Tensor x = from_xtensor(std::move(a));     // no copy
@@ -8,16 +8,13 @@
 #pragma once
 
 #include <cstdint>
-#include <fstream>
 #include <memory>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <xtensor/xadapt.hpp>
 #include <xtensor/xarray.hpp>
-#include <xtensor/xnpy.hpp>
 #include <xtensor/xtensor.hpp>
 
 #include "normgrad/core/autograd/tensor.hpp"
@@ -121,74 +118,6 @@ xt::xarray<T> to_xarray(const Tensor& tensor) {
     }
   });
   return y;
-}
-
-/// Writes a .npy file of the tensor's dtype; throws IoError naming the file.
-inline void save_npy(const std::string& path, const Tensor& tensor) {
-  std::ofstream file(path, std::ios::binary);
-  dispatch_all(tensor.dtype(), [&](auto zero) {
-    const std::string bytes = xt::dump_npy(as_xtensor<decltype(zero)>(tensor));
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  });
-  require<IoError>(file.flush().good(), "save_npy: cannot write '", path, "'");
-}
-
-namespace detail {
-
-/// The entry 'descr' of a .npy file's header, such as "<f4"; leaves the stream at its beginning.
-inline std::string npy_descr(std::istream& file, const std::string& path) {
-  std::string start(256, '\0');
-  file.read(start.data(), static_cast<std::streamsize>(start.size()));
-  start.resize(static_cast<std::size_t>(file.gcount()));
-  file.clear();
-  file.seekg(0);
-  const std::size_t key = start.find("'descr'");
-  const std::size_t open = key == std::string::npos ? key : start.find('\'', key + 7);
-  const std::size_t close = open == std::string::npos ? open : start.find('\'', open + 1);
-  require<IoError>(start.compare(0, 6, "\x93NUMPY") == 0 && close != std::string::npos, "load_npy: '", path,
-                   "' is not a .npy file");
-  return start.substr(open + 1, close - open - 1);
-}
-
-template <class T>
-Tensor load_npy_as(std::istream& file, const std::string& path) {
-  try {
-    auto array = xt::load_npy<T>(file);
-    require<IoError>(!file.fail(), "load_npy: '", path, "' ends too early");
-    return from_xtensor(array);
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    fail<IoError>("load_npy: cannot read '", path, "': ", error.what());
-  }
-}
-
-}  // namespace detail
-
-/// Reads a .npy file of float32, float64, bool, int64, int32 or uint8 (the last two become int64) in C or Fortran
-/// order; throws IoError naming the file when it cannot be read or holds another type.
-inline Tensor load_npy(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  require<IoError>(file.is_open(), "load_npy: cannot open '", path, "'");
-  const std::string descr = detail::npy_descr(file, path);
-  if (descr == "<f4") {
-    return detail::load_npy_as<float>(file, path);
-  }
-  if (descr == "<f8") {
-    return detail::load_npy_as<double>(file, path);
-  }
-  if (descr == "<i8") {
-    return detail::load_npy_as<std::int64_t>(file, path);
-  }
-  if (descr == "<i4") {
-    return detail::load_npy_as<std::int32_t>(file, path);
-  }
-  if (descr == "|u1") {
-    return detail::load_npy_as<std::uint8_t>(file, path);
-  }
-  require<IoError>(descr == "|b1", "load_npy: '", path, "' holds elements of type '", descr,
-                   "'; expected float32, float64, int64, int32, uint8 or bool");
-  return detail::load_npy_as<bool>(file, path);
 }
 
 }  // namespace normgrad

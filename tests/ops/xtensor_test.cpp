@@ -6,7 +6,6 @@
 #include <xtensor/xmath.hpp>
 #include <xtensor/xstrided_view.hpp>
 
-#include "tests/support/temporary_folder.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/shape.hpp"
 
@@ -14,7 +13,6 @@ namespace normgrad {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::ThrowsMessage;
 
 TEST(XtensorTest, CopiesExpressions) {
@@ -81,53 +79,6 @@ TEST(XtensorTest, CopiesOut) {
   const Tensor y = arange(0, 12, 1, {.dtype = kFloat32}).reshape({1, 3, 2, 2}).as_channels_last();
   EXPECT_EQ(to_xarray<double>(y)(0, 2, 0, 1), 9.0);
   EXPECT_EQ(to_xarray<float>(full({}, 4.0))(), 4.0F);
-}
-
-class NpyTest : public testing::Test {
- protected:
-  void write(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
-  const testing_support::TemporaryFolder folder_;
-  const std::string path_ = (folder_ / "x.npy").string();
-};
-
-TEST_F(NpyTest, ReadsWhatItWrote) {
-  for (const DType dtype : {kFloat32, kFloat64, kInt64, kBool}) {
-    for (const Shape& shape : {Shape{2, 3}, Shape{5}, Shape{}, Shape{2, 0}}) {
-      const Tensor x = full(shape, 1.0, {.dtype = dtype});
-      save_npy(path_, x);
-      const Tensor y = load_npy(path_);
-      EXPECT_EQ(y.dtype(), dtype);
-      EXPECT_EQ(y.shape(), shape);
-      EXPECT_EQ(y.to_vector<double>(), x.to_vector<double>());
-    }
-  }
-  save_npy(path_, arange(6).reshape({3, 2}));
-  EXPECT_THAT(load_npy(path_).to_vector<double>(), ElementsAre(0, 1, 2, 3, 4, 5));
-}
-
-TEST_F(NpyTest, ReadsFortranOrderAndSmallIntegers) {
-  const xt::xarray<double, xt::layout_type::column_major> a = {{1, 2, 3}, {4, 5, 6}};
-  xt::dump_npy(path_, a);
-  EXPECT_THAT(load_npy(path_).to_vector<double>(), ElementsAre(1, 2, 3, 4, 5, 6));
-  xt::dump_npy(path_, xt::xarray<std::uint8_t>{1, 255});
-  EXPECT_THAT(load_npy(path_).to_vector<std::int64_t>(), ElementsAre(1, 255));
-  xt::dump_npy(path_, xt::xarray<std::int32_t>{-1, 2});
-  EXPECT_THAT(load_npy(path_).to_vector<std::int64_t>(), ElementsAre(-1, 2));
-}
-
-TEST_F(NpyTest, Errors) {
-  EXPECT_THAT([] { load_npy("/nowhere/x.npy"); }, ThrowsMessage<IoError>("load_npy: cannot open '/nowhere/x.npy'"));
-  EXPECT_THAT([] { save_npy("/nowhere/x.npy", zeros({1})); },
-              ThrowsMessage<IoError>("save_npy: cannot write '/nowhere/x.npy'"));
-  write("not an array");
-  EXPECT_THAT([&] { load_npy(path_); }, ThrowsMessage<IoError>("load_npy: '" + path_ + "' is not a .npy file"));
-  xt::dump_npy(path_, xt::xarray<std::uint16_t>{1, 2});
-  EXPECT_THAT([&] { load_npy(path_); }, ThrowsMessage<IoError>(HasSubstr("holds elements of type '<u2'")));
-  const std::string bytes = xt::dump_npy(xt::xarray<float>{1, 2, 3});
-  write(bytes.substr(0, bytes.size() - 4));
-  EXPECT_THAT([&] { load_npy(path_); }, ThrowsMessage<IoError>("load_npy: '" + path_ + "' ends too early"));
-  write(bytes.substr(0, 40));
-  EXPECT_THROW(load_npy(path_), IoError);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/parity/layers.hpp"
-#include "tests/support/safetensors.hpp"
 #include "normgrad/core/autograd/backward.hpp"
+#include "normgrad/io/safetensors.hpp"
 
 namespace normgrad::tests {
 
@@ -49,7 +49,7 @@ double error_of(const Tensor& truth, const Tensor& result) {
 
 class Case {
  public:
-  explicit Case(const std::filesystem::path& path) : file_(read_safetensors(path)) {
+  explicit Case(const std::filesystem::path& path) : file_(load_safetensors(path)) {
     for (const auto& [key, value] : file_.metadata) {
       static const std::set<std::string> known = {"layer", "args", "mode",        "steps",
                                                   "dtype", "kind", "torch_error", "made_with"};

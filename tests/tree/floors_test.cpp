@@ -28,7 +28,7 @@ const std::vector<Room> kRooms = {
     {"layers", {"core/base", "core/kernels", "core/autograd", "core/ops"}},
     {"optim", {"core/base", "core/kernels", "core/autograd", "core/ops"}},
     {"data", {"core/base", "core/kernels", "core/autograd", "core/ops"}},
-    {"io", {"core/base", "core/kernels", "core/autograd", "core/ops", "layers"}},
+    {"io", {"core/base", "core/kernels", "core/autograd", "core/ops", "core", "layers"}},
 };
 
 /// The room that a file of the library lies in: the one with the longest fitting folder.
@@ -50,7 +50,7 @@ std::string inside_normgrad(const std::string& include) {
 /// Libraries that a file of a user shall not have to compile.
 bool is_foreign(const std::string& include) {
   static const std::vector<std::string> kForeign = {"xtensor/", "xtl/", "xsimd/",   "spdlog/", "fmt/",
-                                                    "dnnl",     "CLI/", "nlohmann", "zlib.h",  "omp.h"};
+                                                    "dnnl",     "CLI/", "nlohmann", "zlib.h",  "zip.h", "omp.h"};
   return std::any_of(kForeign.begin(), kForeign.end(),
                      [&](const std::string& name) { return include.find(name) != std::string::npos; });
 }

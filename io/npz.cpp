@@ -1,0 +1,156 @@
+#include "normgrad/io/npz.hpp"
+
+#include <zip.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "normgrad/io/input_file.hpp"
+#include "normgrad/io/npy_format.hpp"
+#include "normgrad/io/output_file.hpp"
+
+namespace normgrad {
+
+namespace {
+
+constexpr std::string_view kSuffix = ".npy";
+constexpr std::size_t kChunk = std::size_t{1} << 20;
+
+struct DiscardArchive {
+  void operator()(zip_t* archive) const { zip_discard(archive); }
+};
+struct CloseEntry {
+  void operator()(zip_file_t* entry) const { zip_fclose(entry); }
+};
+struct FreeSource {
+  void operator()(zip_source_t* source) const { zip_source_free(source); }
+};
+using Archive = std::unique_ptr<zip_t, DiscardArchive>;
+using Entry = std::unique_ptr<zip_file_t, CloseEntry>;
+using Source = std::unique_ptr<zip_source_t, FreeSource>;
+
+std::string text_of(zip_error_t* error) {
+  std::string text = zip_error_strerror(error);
+  zip_error_fini(error);
+  return text;
+}
+
+Archive open_archive(const std::string& where, const std::filesystem::path& path) {
+  int code = 0;
+  Archive archive(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
+  if (archive == nullptr) {
+    zip_error_t error;
+    zip_error_init_with_code(&error, code);
+    fail<IoError>(where, "is not a valid archive: ", text_of(&error));
+  }
+  return archive;
+}
+
+/// Grows with what is really there: what the archive says of its size may be wrong.
+std::string unpack(const std::string& where, zip_t* archive, std::uint64_t index) {
+  const Entry entry(zip_fopen_index(archive, index, 0));
+  require<IoError>(entry != nullptr, where, "cannot be read: ", zip_error_strerror(zip_get_error(archive)));
+  std::string bytes;
+  for (;;) {
+    const std::size_t have = bytes.size();
+    bytes.resize(have + kChunk);
+    const zip_int64_t got = zip_fread(entry.get(), bytes.data() + have, kChunk);
+    require<IoError>(got >= 0, where, "is damaged: ", zip_error_strerror(zip_file_get_error(entry.get())));
+    bytes.resize(have + static_cast<std::size_t>(got));
+    if (got == 0) {
+      return bytes;
+    }
+  }
+}
+
+[[noreturn]] void fail_to_pack(const std::filesystem::path& path, const char* reason) {
+  fail<IoError>("save_npz: '", path.string(), "': cannot be packed: ", reason);
+}
+
+void pack(const std::filesystem::path& path, zip_t* archive, const std::string& name, const std::string& bytes,
+          NpzOptions options) {
+  const auto check = [&](bool ok) {
+    if (!ok) {
+      fail_to_pack(path, zip_error_strerror(zip_get_error(archive)));
+    }
+  };
+  Source source(zip_source_buffer(archive, bytes.data(), bytes.size(), 0));
+  check(source != nullptr);
+  const zip_int64_t index = zip_file_add(archive, name.c_str(), source.get(), ZIP_FL_ENC_UTF_8);
+  check(index >= 0);
+  static_cast<void>(source.release());  // the archive's from here on
+  const auto entry = static_cast<zip_uint64_t>(index);
+  check(zip_set_file_compression(archive, entry, options.compress ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0) == 0);
+  constexpr zip_uint16_t kFirstDay = 1U << 5 | 1U;  // 1 January 1980: the same bytes at any time
+  check(zip_file_set_dostime(archive, entry, 0, kFirstDay, 0) == 0);
+}
+
+}  // namespace
+
+void save_npz(const std::filesystem::path& path, const StateDict& tensors, NpzOptions options) {
+  std::vector<std::string> arrays;  // which the archive refers to until it is closed
+  for (const auto& [name, tensor] : tensors) {
+    require<ValueError>(tensor.defined(), "save_npz: '", name, "' is undefined");
+    arrays.push_back(detail::npy_bytes(tensor));
+  }
+  detail::OutputFile file("save_npz", path);
+  zip_error_t error;
+  zip_error_init(&error);
+  Source memory(zip_source_buffer_create(nullptr, 0, 0, &error));
+  Archive archive(memory != nullptr ? zip_open_from_source(memory.get(), ZIP_TRUNCATE, &error) : nullptr);
+  if (archive == nullptr) {
+    fail_to_pack(path, text_of(&error).c_str());
+  }
+  zip_source_keep(memory.get());  // one reference is the archive's now
+  auto next = arrays.begin();
+  for (const auto& [name, tensor] : tensors) {
+    pack(path, archive.get(), name + std::string(kSuffix), *next++, options);
+  }
+  if (zip_close(archive.get()) != 0) {
+    fail_to_pack(path, zip_error_strerror(zip_get_error(archive.get())));
+  }
+  static_cast<void>(archive.release());
+
+  if (tensors.empty()) {  // of which libzip writes nothing at all
+    file.write(std::string("PK\x05\x06") + std::string(18, '\0'));
+  } else if (zip_source_open(memory.get()) != 0) {
+    fail_to_pack(path, zip_error_strerror(zip_source_error(memory.get())));
+  } else {
+    std::string chunk(kChunk, '\0');
+    zip_int64_t got = 0;
+    while ((got = zip_source_read(memory.get(), chunk.data(), chunk.size())) > 0) {
+      file.write(chunk.data(), static_cast<std::size_t>(got));
+    }
+    zip_source_close(memory.get());
+    if (got < 0) {
+      fail_to_pack(path, zip_error_strerror(zip_source_error(memory.get())));
+    }
+  }
+  file.commit();
+}
+
+StateDict load_npz(const std::filesystem::path& path) {
+  const std::string where = detail::InputFile("load_npz", path).where();  // says what is wrong with the file itself
+  const Archive archive = open_archive(where, path);
+  StateDict tensors;
+  const auto count = static_cast<std::uint64_t>(zip_get_num_entries(archive.get(), 0));
+  for (std::uint64_t index = 0; index < count; ++index) {
+    const char* entry = zip_get_name(archive.get(), index, 0);
+    require<IoError>(entry != nullptr, where, "entry ", index, " has no name");
+    std::string name = entry;
+    require<IoError>(name.ends_with(kSuffix), where, "expected arrays, called *.npy, but got '", name, "'");
+    name.resize(name.size() - kSuffix.size());
+    const std::string here = where + "array '" + name + "': ";
+    require<IoError>(!tensors.contains(name), here, "comes twice");
+    const std::string bytes = unpack(here, archive.get(), index);
+    tensors[name] = detail::parse_npy(here, bytes.size(), [&](std::uint64_t offset, void* to, std::size_t size) {
+      std::copy_n(bytes.data() + offset, size, static_cast<char*>(to));
+    });
+  }
+  return tensors;
+}
+
+}  // namespace normgrad
