@@ -49,8 +49,8 @@ std::string inside_normgrad(const std::string& include) {
 
 /// Libraries that a file of a user shall not have to compile.
 bool is_foreign(const std::string& include) {
-  static const std::vector<std::string> kForeign = {"xtensor/", "xtl/", "xsimd/",   "spdlog/", "fmt/",
-                                                    "dnnl",     "CLI/", "nlohmann", "zlib.h",  "zip.h", "omp.h"};
+  static const std::vector<std::string> kForeign = {"xtensor/", "xtl/",     "xsimd/", "spdlog/", "fmt/", "dnnl",
+                                                    "CLI/",     "nlohmann", "zlib.h", "zip.h",   "omp.h"};
   return std::any_of(kForeign.begin(), kForeign.end(),
                      [&](const std::string& name) { return include.find(name) != std::string::npos; });
 }
