@@ -1,46 +1,151 @@
 #include "normgrad/optim/lr_scheduler.hpp"
 
-#include <cmath>
-#include <numbers>
+#include <algorithm>
 
 namespace normgrad {
 
-LRScheduler::LRScheduler(Optimizer& optimizer) : optimizer_(optimizer) {
-  for (std::size_t g = 0; g < optimizer.num_groups(); ++g) {
-    base_lrs_.push_back(optimizer.lr(g));
+namespace detail {
+
+namespace {
+
+Shape shape_of(const StateField& field) {
+  const auto* const* several = std::get_if<std::vector<double>*>(&field.second);
+  return several != nullptr ? Shape{static_cast<std::int64_t>((*several)->size())} : Shape{};
+}
+
+void assign(const StateField& field, const std::vector<double>& values) {
+  if (auto* const* several = std::get_if<std::vector<double>*>(&field.second)) {
+    **several = values;
+  } else if (auto* const* number = std::get_if<double*>(&field.second)) {
+    **number = values[0];
+  } else {
+    *std::get<std::int64_t*>(field.second) = static_cast<std::int64_t>(values[0]);
   }
-  last_lr_ = base_lrs_;
+}
+
+Tensor tensor_of(const StateField& field) {
+  if (const auto* const* integer = std::get_if<std::int64_t*>(&field.second)) {
+    Tensor tensor = Tensor::empty({}, kInt64);
+    tensor.mutable_data<std::int64_t>()[0] = **integer;
+    return tensor;
+  }
+  Tensor tensor = Tensor::empty(shape_of(field), kFloat64);
+  if (const auto* const* several = std::get_if<std::vector<double>*>(&field.second)) {
+    std::copy((*several)->begin(), (*several)->end(), tensor.mutable_data<double>());
+  } else {
+    tensor.mutable_data<double>()[0] = *std::get<double*>(field.second);
+  }
+  return tensor;
+}
+
+}  // namespace
+
+void load_fields(const char* where, const std::vector<StateField>& fields, const StateDict& state) {
+  std::string wrong;
+  std::vector<std::vector<double>> values(fields.size());
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const auto found = state.find(fields[i].first);
+    if (found == state.end() || !found->second.defined()) {
+      wrong += "\n  missing: " + fields[i].first;
+    } else if (found->second.shape() != shape_of(fields[i])) {
+      wrong += concat("\n  of another shape: ", fields[i].first, ": expected ", shape_of(fields[i]), " but got ",
+                      found->second.shape());
+    } else {
+      values[i] = found->second.to_vector<double>();
+    }
+  }
+  for (const auto& [name, tensor] : state) {
+    if (std::none_of(fields.begin(), fields.end(), [&name = name](const auto& field) { return field.first == name; })) {
+      wrong += "\n  unexpected: " + name;
+    }
+  }
+  require<ValueError>(wrong.empty(), where, ": load_state_dict: the state does not fit; nothing was loaded", wrong);
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    assign(fields[i], values[i]);
+  }
+}
+
+StateDict state_of(const std::vector<StateField>& fields) {
+  StateDict state;
+  for (const StateField& field : fields) {
+    state[field.first] = tensor_of(field);
+  }
+  return state;
+}
+
+}  // namespace detail
+
+std::vector<double> PerGroup::resolve(const char* where, const char* what, std::size_t groups) const {
+  if (values_.size() == 1) {
+    return std::vector<double>(groups, values_[0]);
+  }
+  require<ValueError>(values_.size() == groups, where, ": expected one ", what, ", or one for each of ", groups,
+                      " groups, but got ", values_.size());
+  return values_;
+}
+
+LRScheduler::LRScheduler(Optimizer& optimizer) : optimizer_(&optimizer) {
+  for (std::size_t g = 0; g < optimizer.num_groups(); ++g) {
+    base_lrs_.push_back(optimizer.initial_lr(g));
+    last_lr_.push_back(optimizer.lr(g));
+  }
+}
+
+// All rates are known before the first is set: an error changes nothing.
+template <class Rate>
+void LRScheduler::go_to(std::int64_t epoch, Rate rate) {
+  check_epoch(epoch);
+  std::vector<double> rates;
+  for (std::size_t g = 0; g < base_lrs_.size(); ++g) {
+    rates.push_back(rate(g));
+    require<ValueError>(rates.back() >= 0.0, type_name(), ": expected a learning rate >= 0 in epoch ", epoch,
+                        " but got ", rates.back());
+  }
+  for (std::size_t g = 0; g < rates.size(); ++g) {
+    optimizer_->set_lr(rates[g], g);
+  }
+  enter_epoch(epoch);
+  last_lr_ = std::move(rates);
+  epoch_ = epoch;
+}
+
+void LRScheduler::step() {
+  go_to(epoch_ + 1, [this](std::size_t g) { return next_lr(epoch_ + 1, optimizer_->lr(g), g); });
 }
 
 void LRScheduler::set_epoch(std::int64_t epoch) {
-  require<ValueError>(epoch >= 0, "LRScheduler: expected an epoch of at least 0 but got ", epoch);
-  epoch_ = epoch;
+  require<ValueError>(epoch >= 0, type_name(), ": expected an epoch of at least 0 but got ", epoch);
+  go_to(epoch, [&](std::size_t g) { return lr_at(epoch, g); });
+}
+
+void LRScheduler::begin() {
+  std::vector<double> initial;
   for (std::size_t g = 0; g < base_lrs_.size(); ++g) {
-    last_lr_[g] = lr_at(epoch, base_lrs_[g]);
-    optimizer_.set_lr(last_lr_[g], g);
+    initial.push_back(optimizer_->initial_lr(g));
+  }
+  go_to(0, [this](std::size_t g) { return next_lr(0, optimizer_->lr(g), g); });
+  for (std::size_t g = 0; g < initial.size(); ++g) {
+    optimizer_->set_initial_lr(initial[g], g);
   }
 }
 
-StepLR::StepLR(Optimizer& optimizer, std::int64_t step_size, double gamma)
-    : LRScheduler(optimizer), step_size_(step_size), gamma_(gamma) {
-  require<ValueError>(step_size > 0, "StepLR: expected step_size > 0 but got ", step_size);
-  require<ValueError>(gamma >= 0.0, "StepLR: expected gamma >= 0 but got ", gamma);
+void LRScheduler::restart() { LRScheduler::set_epoch(0); }
+
+std::vector<detail::StateField> LRScheduler::fields() {
+  return {{"last_epoch", &epoch_}, {"base_lrs", &base_lrs_}, {"last_lr", &last_lr_}};
 }
 
-double StepLR::lr_at(std::int64_t epoch, double base_lr) const {
-  const std::int64_t drops = epoch / step_size_;
-  return base_lr * std::pow(gamma_, static_cast<double>(drops));
+void LRScheduler::tell_optimizer() {
+  for (std::size_t g = 0; g < last_lr_.size(); ++g) {
+    optimizer_->set_lr(last_lr_[g], g);
+  }
 }
 
-CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, std::int64_t t_max, double eta_min)
-    : LRScheduler(optimizer), t_max_(t_max), eta_min_(eta_min) {
-  require<ValueError>(t_max > 0, "CosineAnnealingLR: expected t_max > 0 but got ", t_max);
-  require<ValueError>(eta_min >= 0.0, "CosineAnnealingLR: expected eta_min >= 0 but got ", eta_min);
-}
+StateDict LRScheduler::state_dict() const { return detail::state_of(const_cast<LRScheduler*>(this)->fields()); }
 
-double CosineAnnealingLR::lr_at(std::int64_t epoch, double base_lr) const {
-  const double phase = std::numbers::pi * static_cast<double>(epoch) / static_cast<double>(t_max_);
-  return eta_min_ + (base_lr - eta_min_) * (1.0 + std::cos(phase)) / 2.0;
+void LRScheduler::load_state_dict(const StateDict& state) {
+  detail::load_fields(type_name(), fields(), state);
+  tell_optimizer();
 }
 
 }  // namespace normgrad

@@ -1,70 +1,112 @@
-// Learning rates that change over time. A schedule sets the rates of an optimizer's groups, each from the one that the
-// group had when the schedule was made; step() is called once per epoch (or per step, as its numbers are meant).
+// LRScheduler: a learning rate that changes over time. Names and numbers are those of torch.optim.lr_scheduler.
+//
+//   CosineAnnealingLR schedule(optimizer, 90);
+//   for (int epoch = 0; epoch < 90; ++epoch) {
+//     ...                // steps of the optimizer
+//     schedule.step();   // once per epoch, or per step of the optimizer, as its numbers are meant
+//   }
+//
+// Every schedule starts from the optimizer's initial_lr(), which the first one that is made sets. Most go on from the
+// rate that they find, so that several can work on one optimizer: see SequentialLR (warm-up, then something else) and
+// ChainedScheduler (several at the same time) in combined_schedules.hpp.
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
+#include "normgrad/core/autograd/state_dict.hpp"
 #include "normgrad/optim/optimizer.hpp"
 
 namespace normgrad {
 
+namespace detail {
+/// A number, or several, of a state by its name in the state dict.
+using StateField = std::pair<std::string, std::variant<std::int64_t*, double*, std::vector<double>*>>;
+/// Reads a state into fields. Throws ValueError, listing what does not fit, before anything is changed.
+void load_fields(const char* where, const std::vector<StateField>& fields, const StateDict& state);
+StateDict state_of(const std::vector<StateField>& fields);
+}  // namespace detail
+
 class LRScheduler {
  public:
-  LRScheduler(const LRScheduler&) = default;
-  LRScheduler& operator=(const LRScheduler&) = delete;
+  LRScheduler(LRScheduler&&) noexcept = default;
+  LRScheduler& operator=(LRScheduler&&) = delete;
   virtual ~LRScheduler() = default;
 
   /// Goes on to the next epoch and sets its learning rates.
-  void step() { set_epoch(epoch_ + 1); }
+  virtual void step();
+  /// Goes to an epoch, whatever the rates are now. Throws ValueError for a negative one.
+  virtual void set_epoch(std::int64_t epoch);
   /// How many times step() was called.
   std::int64_t epoch() const noexcept { return epoch_; }
-  /// Goes to an epoch. To continue a run, make optimizer and schedule as at its start, load the optimizer's state, then
-  /// go to the epoch. Throws ValueError for a negative one.
-  void set_epoch(std::int64_t epoch);
   /// The learning rates of the groups as the schedule has set them.
   const std::vector<double>& last_lr() const noexcept { return last_lr_; }
+  Optimizer& optimizer() const noexcept { return *optimizer_; }
+
+  /// Where the schedule is: "last_epoch", "base_lrs", "last_lr", and more in some; of the parts of combined ones as
+  /// "<i>.last_epoch" and so on. What a schedule was made with (step sizes, functions) is not in it.
+  StateDict state_dict() const;
+  /// Goes on from there, on a schedule that was made with the same arguments; sets the optimizer's learning rates, too.
+  /// Throws ValueError, listing what does not fit, before anything is changed.
+  void load_state_dict(const StateDict& state);
 
  protected:
-  /// The optimizer must outlive the schedule.
+  /// The optimizer must outlive the schedule and stay where it is.
   explicit LRScheduler(Optimizer& optimizer);
-  /// The learning rate in an epoch of a group that has `base_lr` in epoch 0.
-  virtual double lr_at(std::int64_t epoch, double base_lr) const = 0;
+
+  virtual const char* type_name() const noexcept = 0;
+  /// The rate of a group in an epoch, from `lr`, the one in the epoch before (in epoch 0: what the schedule finds).
+  virtual double next_lr(std::int64_t epoch, double lr, std::size_t group) const = 0;
+  /// The rate of a group in an epoch, from nothing but base_lr(group).
+  virtual double lr_at(std::int64_t epoch, std::size_t group) const = 0;
+  /// Throws ValueError where the schedule does not reach.
+  virtual void check_epoch(std::int64_t /*epoch*/) const {}
+  /// Sets what else changes with an epoch.
+  virtual void enter_epoch(std::int64_t /*epoch*/) {}
+
+  // For schedules made of others.
+
+  /// Goes to epoch 0 from the rates that there are: as a schedule does when it is made, which its constructor calls.
+  virtual void begin();
+  /// Goes to epoch 0 from the base rates: as a part of a sequence does when its time comes.
+  virtual void restart();
+  /// What the state is made of.
+  virtual std::vector<detail::StateField> fields();
+  /// Tells the optimizer what a loaded state says.
+  virtual void tell_optimizer();
+
+  double base_lr(std::size_t group) const { return base_lrs_[group]; }
+  std::size_t num_groups() const noexcept { return base_lrs_.size(); }
+  void set_base_lr(double lr, std::size_t group) { base_lrs_[group] = lr; }
+  void set_last_lr(std::vector<double> lr) { last_lr_ = std::move(lr); }
+  void set_epoch_only(std::int64_t epoch) noexcept { epoch_ = epoch; }
 
  private:
-  Optimizer& optimizer_;
+  friend class CombinedSchedule;
+  template <class Rate>
+  void go_to(std::int64_t epoch, Rate rate);
+
+  Optimizer* optimizer_;
   std::vector<double> base_lrs_;
   std::vector<double> last_lr_;
   std::int64_t epoch_ = 0;
 };
 
-/// torch.optim.lr_scheduler.StepLR: base_lr * gamma^floor(epoch / step_size).
-class StepLR final : public LRScheduler {
+/// A number for all groups of an optimizer, or one for each: 0.1 or {0.1, 0.01}.
+class PerGroup {
  public:
-  /// Throws ValueError unless step_size > 0.
-  StepLR(Optimizer& optimizer, std::int64_t step_size, double gamma = 0.1);
-
- protected:
-  double lr_at(std::int64_t epoch, double base_lr) const override;
+  PerGroup(double all) : values_{all} {}                            // NOLINT(google-explicit-constructor)
+  PerGroup(std::initializer_list<double> each) : values_(each) {}   // NOLINT(google-explicit-constructor)
+  PerGroup(std::vector<double> each) : values_(std::move(each)) {}  // NOLINT(google-explicit-constructor)
+  /// One for each group; throws ValueError, naming `what`, for another number of them.
+  std::vector<double> resolve(const char* where, const char* what, std::size_t groups) const;
 
  private:
-  std::int64_t step_size_;
-  double gamma_;
-};
-
-/// torch.optim.lr_scheduler.CosineAnnealingLR (Loshchilov and Hutter, "SGDR", 2017, without restarts):
-/// eta_min + (base_lr - eta_min) * (1 + cos(pi * epoch / t_max)) / 2; rises again after t_max.
-class CosineAnnealingLR final : public LRScheduler {
- public:
-  /// Throws ValueError unless t_max > 0.
-  CosineAnnealingLR(Optimizer& optimizer, std::int64_t t_max, double eta_min = 0.0);
-
- protected:
-  double lr_at(std::int64_t epoch, double base_lr) const override;
-
- private:
-  std::int64_t t_max_;
-  double eta_min_;
+  std::vector<double> values_;
 };
 
 }  // namespace normgrad

@@ -1,0 +1,94 @@
+// Schedules made of others.
+//
+//   SequentialLR schedule(optimizer, {LinearLR(optimizer, {.start_factor = 0.1, .total_iters = 5}),   // warm-up
+//                                     CosineAnnealingLR(optimizer, 85)}, {5});
+//   ChainedScheduler both({ConstantLR(optimizer, {.factor = 0.1, .total_iters = 2}), ExponentialLR(optimizer, 0.9)});
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "normgrad/optim/lr_scheduler.hpp"
+
+namespace normgrad {
+
+/// A schedule of any kind, made from one, or from a pointer by those who want to look at it later.
+class AnyLRScheduler {
+ public:
+  template <class S>
+  requires(std::derived_from<std::remove_cvref_t<S>, LRScheduler> && !std::is_lvalue_reference_v<S>)
+      AnyLRScheduler(S&& schedule)  // NOLINT: meant to convert
+      : schedule_(std::make_shared<std::remove_cvref_t<S>>(std::move(schedule))) {}
+  template <std::derived_from<LRScheduler> S>
+  AnyLRScheduler(std::shared_ptr<S> schedule) : schedule_(std::move(schedule)) {}  // NOLINT: meant to convert
+  const std::shared_ptr<LRScheduler>& get() const noexcept { return schedule_; }
+
+ private:
+  std::shared_ptr<LRScheduler> schedule_;
+};
+
+/// What SequentialLR and ChainedScheduler share.
+class CombinedSchedule : public LRScheduler {
+ public:
+  /// Starts anew and makes `epoch` steps.
+  void set_epoch(std::int64_t epoch) override;
+  const std::vector<std::shared_ptr<LRScheduler>>& schedules() const noexcept { return schedules_; }
+
+ protected:
+  /// Throws ValueError for no schedules, and ones of another optimizer.
+  CombinedSchedule(const char* where, Optimizer& optimizer, std::vector<AnyLRScheduler> schedules);
+  double next_lr(std::int64_t epoch, double lr, std::size_t group) const final;
+  double lr_at(std::int64_t epoch, std::size_t group) const final;
+  std::vector<detail::StateField> fields() final;
+  /// Throws what the part would.
+  void check_part(std::size_t i, std::int64_t epoch) const { schedules_[i]->check_epoch(epoch); }
+  void begin_part(std::size_t i) { schedules_[i]->begin(); }
+  void restart_part(std::size_t i) { schedules_[i]->restart(); }
+  void tell_optimizer_of(std::size_t i) { schedules_[i]->tell_optimizer(); }
+  /// Sets the optimizer's rates to its initial ones.
+  void reset_lrs();
+  void set_place(std::int64_t epoch);
+
+ private:
+  std::vector<std::shared_ptr<LRScheduler>> schedules_;
+};
+
+/// torch.optim.lr_scheduler.SequentialLR: schedule i up to epoch milestones[i], which is epoch 0 of the next one.
+class SequentialLR final : public CombinedSchedule {
+ public:
+  /// Throws ValueError unless there is one schedule more than milestones, and these rise from 1 or above.
+  SequentialLR(Optimizer& optimizer, std::vector<AnyLRScheduler> schedules, std::vector<std::int64_t> milestones);
+  void step() override;
+
+ protected:
+  const char* type_name() const noexcept override { return "SequentialLR"; }
+  void begin() override { restart(); }
+  void restart() override;
+  void tell_optimizer() override;
+
+ private:
+  std::size_t part_at(std::int64_t epoch) const;
+
+  std::vector<std::int64_t> milestones_;
+};
+
+/// torch.optim.lr_scheduler.ChainedScheduler: all of them in every epoch, each from the rate that the one before has
+/// set.
+class ChainedScheduler final : public CombinedSchedule {
+ public:
+  /// Throws ValueError for no schedules, and ones of different optimizers.
+  explicit ChainedScheduler(std::vector<AnyLRScheduler> schedules);
+  void step() override;
+
+ protected:
+  const char* type_name() const noexcept override { return "ChainedScheduler"; }
+  void begin() override;
+  void restart() override;
+  void tell_optimizer() override;
+};
+
+}  // namespace normgrad

@@ -1,0 +1,80 @@
+#include "normgrad/optim/reduce_lr_on_plateau.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace normgrad {
+
+ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, ReduceLROnPlateauOptions options)
+    : optimizer_(&optimizer),
+      options_(std::move(options)),
+      min_lrs_(options_.min_lr.resolve("ReduceLROnPlateau", "min_lr", optimizer.num_groups())),
+      best_(options_.mode == PlateauMode::min ? std::numeric_limits<double>::infinity()
+                                              : -std::numeric_limits<double>::infinity()) {
+  require<ValueError>(options_.factor >= 0.0 && options_.factor < 1.0,
+                      "ReduceLROnPlateau: expected factor in [0, 1) but got ", options_.factor);
+  require<ValueError>(options_.patience >= 0 && options_.cooldown >= 0,
+                      "ReduceLROnPlateau: expected patience and cooldown >= 0 but got ", options_.patience, " and ",
+                      options_.cooldown);
+  for (std::size_t g = 0; g < optimizer.num_groups(); ++g) {
+    require<ValueError>(min_lrs_[g] >= 0.0, "ReduceLROnPlateau: expected min_lr >= 0 but got ", min_lrs_[g]);
+    last_lr_.push_back(optimizer.lr(g));
+  }
+}
+
+bool ReduceLROnPlateau::is_better(double metric) const {
+  const bool relative = options_.threshold_mode == ThresholdMode::rel;
+  if (options_.mode == PlateauMode::min) {
+    return metric < (relative ? best_ * (1.0 - options_.threshold) : best_ - options_.threshold);
+  }
+  return metric > (relative ? best_ * (1.0 + options_.threshold) : best_ + options_.threshold);
+}
+
+void ReduceLROnPlateau::step(double metric) {
+  ++epoch_;
+  if (is_better(metric)) {
+    best_ = metric;
+    num_bad_epochs_ = 0;
+  } else {
+    ++num_bad_epochs_;
+  }
+  if (cooldown_counter_ > 0) {
+    --cooldown_counter_;
+    num_bad_epochs_ = 0;
+  }
+  if (num_bad_epochs_ > options_.patience) {
+    for (std::size_t g = 0; g < min_lrs_.size(); ++g) {
+      const double lr = optimizer_->lr(g);
+      const double reduced = std::max(lr * options_.factor, min_lrs_[g]);
+      if (lr - reduced > options_.eps) {
+        optimizer_->set_lr(reduced, g);
+      }
+    }
+    cooldown_counter_ = options_.cooldown;
+    num_bad_epochs_ = 0;
+  }
+  for (std::size_t g = 0; g < last_lr_.size(); ++g) {
+    last_lr_[g] = optimizer_->lr(g);
+  }
+}
+
+std::vector<detail::StateField> ReduceLROnPlateau::fields() {
+  return {{"last_epoch", &epoch_},
+          {"best", &best_},
+          {"num_bad_epochs", &num_bad_epochs_},
+          {"cooldown_counter", &cooldown_counter_},
+          {"last_lr", &last_lr_}};
+}
+
+StateDict ReduceLROnPlateau::state_dict() const {
+  return detail::state_of(const_cast<ReduceLROnPlateau*>(this)->fields());
+}
+
+void ReduceLROnPlateau::load_state_dict(const StateDict& state) {
+  detail::load_fields("ReduceLROnPlateau", fields(), state);
+  for (std::size_t g = 0; g < last_lr_.size(); ++g) {
+    optimizer_->set_lr(last_lr_[g], g);
+  }
+}
+
+}  // namespace normgrad
