@@ -96,8 +96,8 @@ TEST_F(OpenDatasetTest, ReadsPlainAndCompressedFolders) {
   EXPECT_EQ(test.size(), 20);
   EXPECT_EQ(train.image_shape(), Shape({1, 28, 28}));
   EXPECT_EQ(train.label(13), 3);
-  EXPECT_EQ(train.pixels(13)[6 * 28], 255);
-  EXPECT_EQ(train.pixels(13)[7 * 28], 0);
+  EXPECT_EQ(train.pixels(13)[std::size_t{6} * 28], 255);
+  EXPECT_EQ(train.pixels(13)[std::size_t{7} * 28], 0);
 
   const testing_support::Bytes bytes = testing_support::read_bytes(file("train-images-idx3-ubyte"));
   std::filesystem::remove(file("train-images-idx3-ubyte"));
