@@ -140,6 +140,7 @@ class Module {
   // called, in the order of their registration, by module(x); not by forward(x), and a module whose forward takes other
   // arguments refuses to run with them.
 
+  bool has_hooks() const noexcept { return static_cast<bool>(hooks_); }
   ModuleHookHandle register_forward_pre_hook(ForwardPreHook hook);
   ModuleHookHandle register_forward_hook(ForwardHook hook);
   ModuleHookHandle register_full_backward_hook(ModuleBackwardHook hook);

@@ -19,6 +19,7 @@ template <class Options>
 class PoolLayer : public Module {
  public:
   const PerAxis& kernel_size() const noexcept { return kernel_size_; }
+  const Options& options() const noexcept { return options_; }
   std::string extra_repr() const override;
 
  protected:

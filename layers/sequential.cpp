@@ -1,8 +1,28 @@
 #include "normgrad/layers/sequential.hpp"
 
 #include <algorithm>
+#include <typeinfo>
+
+#include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/pooling.hpp"
 
 namespace normgrad {
+
+namespace {
+
+// Whether `second` after `first` gives the same, values and gradients, as `first` after `second`: ReLU and max pooling
+// do where no window reaches into padding, and pooling first leaves ReLU a quarter of the work. A derived class
+// may do anything, so the types have to be these very ones.
+bool may_swap(const Module& first, const Module& second) {
+  if (typeid(first) != typeid(ReLU) || first.has_hooks() || second.has_hooks() ||
+      (typeid(second) != typeid(MaxPool1d) && typeid(second) != typeid(MaxPool2d))) {
+    return false;
+  }
+  const MaxPoolOptions& options = static_cast<const detail::PoolLayer<MaxPoolOptions>&>(second).options();
+  return options.padding == PerAxis(0);
+}
+
+}  // namespace
 
 Sequential::Sequential(std::initializer_list<NamedModule> modules) {
   for (const NamedModule& module : modules) {
@@ -40,8 +60,13 @@ void Sequential::members(MemberVisitor& visit) {
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const NamedModule& entry : entries_) {
-    y = entry.module(y);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    if (i + 1 < entries_.size() && may_swap(*entries_[i].module, *entries_[i + 1].module)) {
+      y = entries_[i].module(entries_[i + 1].module(y));
+      ++i;
+    } else {
+      y = entries_[i].module(y);
+    }
   }
   return y;
 }

@@ -6,6 +6,7 @@
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/accumulate.hpp"
+#include "normgrad/core/kernels/conv_winograd.hpp"
 #include "normgrad/core/kernels/onednn.hpp"
 
 namespace normgrad::kernels {
@@ -135,6 +136,10 @@ ConvGeometry::Sizes ConvGeometry::natural_out() const noexcept {
 template <class T>
 void conv_forward(const ConvGeometry& g, const T* x, const T* w, const T* bias, T* y) {
   if constexpr (std::is_same_v<T, float>) {
+    if (winograd_serves(g)) {
+      winograd_forward(g, x, w, bias, y);
+      return;
+    }
     if (has_description(g) && !is_empty(g)) {
       run_over_batch(g, ConvPass::forward, x, w, bias, y);
       return;
@@ -146,6 +151,10 @@ void conv_forward(const ConvGeometry& g, const T* x, const T* w, const T* bias, 
 template <class T>
 void conv_backward_input(const ConvGeometry& g, const T* gy, const T* w, T* gx) {
   if constexpr (std::is_same_v<T, float>) {
+    if (winograd_serves(g)) {
+      winograd_backward_input(g, gy, w, gx);
+      return;
+    }
     if (has_description(g) && !is_empty(g)) {
       run_over_batch(g, ConvPass::backward_input, gy, w, nullptr, gx);
       return;
@@ -157,6 +166,10 @@ void conv_backward_input(const ConvGeometry& g, const T* gy, const T* w, T* gx) 
 template <class T>
 void conv_backward_weight(const ConvGeometry& g, const T* gy, const T* x, T* gw) {
   if constexpr (std::is_same_v<T, float>) {
+    if (winograd_serves(g)) {
+      winograd_backward_weight(g, gy, x, gw);
+      return;
+    }
     if (has_description(g) && !is_empty(g)) {
       weight_over_batch(g, gy, x, gw);
       return;

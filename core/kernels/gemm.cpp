@@ -18,13 +18,13 @@ constexpr std::int64_t kMaxPieces = 16;
 // oneDNN is as good from some size on, except at transposing B, and better for vectors.
 bool runs_in_tiles(const GemmShape& s) {
   constexpr std::int64_t kFew = 8;
-  return s.m >= kFew && s.n >= kFew && (s.transpose_b || s.m * s.n * s.k <= kPieceWork);
+  return s.m >= kFew && s.n >= kFew && (s.transpose_b || s.m * s.n * s.k <= 4 * kPieceWork);
 }
 
 template <class T>
-void multiply(const GemmShape& s, T alpha, const T* a, const T* b, T beta, T* c) {
+void multiply(const GemmShape& s, bool in_tiles, T alpha, const T* a, const T* b, T beta, T* c) {
   if constexpr (std::is_same_v<T, float>) {
-    if (!runs_in_tiles(s)) {
+    if (!in_tiles) {
       onednn::sgemm(s, alpha, a, b, beta, c);
       return;
     }
@@ -72,15 +72,16 @@ void gemm(const GemmShape& s, T alpha, const T* a, const T* b, T beta, T* c) {
   const bool by_rows = s.m >= s.n;
   const std::int64_t length = by_rows ? s.m : s.n;
   const std::int64_t pieces = pieces_of(s);
+  const bool in_tiles = runs_in_tiles(s);
   const std::int64_t step = pieces == 1 ? length : step_of(length, pieces);
   parallel_tasks((length + step - 1) / step, [&](std::int64_t i) {
     GemmShape piece = s;
     const std::int64_t begin = i * step;
     (by_rows ? piece.m : piece.n) = std::min(step, length - begin);
     if (by_rows) {
-      multiply(piece, alpha, a + begin * (s.transpose_a ? 1 : s.lda), b, beta, c + begin * s.ldc);
+      multiply(piece, in_tiles, alpha, a + begin * (s.transpose_a ? 1 : s.lda), b, beta, c + begin * s.ldc);
     } else {
-      multiply(piece, alpha, a, b + begin * (s.transpose_b ? s.ldb : 1), beta, c + begin);
+      multiply(piece, in_tiles, alpha, a, b + begin * (s.transpose_b ? s.ldb : 1), beta, c + begin);
     }
   });
 }
@@ -102,7 +103,7 @@ void gemm_batched(const GemmShape& s, std::int64_t count, const T* a, const std:
   // One task runs with one oneDNN thread, too.
   parallel_tasks((count + grain - 1) / grain, [&](std::int64_t task) {
     for (std::int64_t i = task * grain; i < std::min(count, (task + 1) * grain); ++i) {
-      multiply(s, T(1), a + a_offsets[i], b + b_offsets[i], T(0), c + i * size);
+      multiply(s, runs_in_tiles(s), T(1), a + a_offsets[i], b + b_offsets[i], T(0), c + i * size);
     }
   });
 }

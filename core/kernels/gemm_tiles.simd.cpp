@@ -189,8 +189,8 @@ void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b,
     for (std::int64_t i = 0, begin = 0; i < panels; ++i) {
       const std::int64_t width = (vectors / panels + (i < vectors % panels ? 1 : 0)) * kLane;
       const std::int64_t columns = smaller(width, s.n - begin);
-      // Few rows are done before a copy of B would be.
-      const bool direct = !s.transpose_b && columns == width && s.m <= 8;
+      // Few rows are done before a copy of B would be; rows of B that touch each other lie well as they are.
+      const bool direct = !s.transpose_b && columns == width && (s.m <= 8 || s.ldb == width);
       if (!direct) {
         pack(s, b, p, depth, begin, columns, width, scratch);
       }

@@ -68,10 +68,22 @@ template <class B, class T, std::size_t N>
 inline B polynomial(const B& x, const T (&coefficients)[N]) {
   B y(coefficients[N - 1]);
   for (std::size_t i = N - 1; i-- > 0;) {
-    y = xsimd::fma(y, x, B(coefficients[i]));
+    y = muladd(y, x, B(coefficients[i]));
   }
   return y;
 }
+
+/// y * 2^n for a whole n, also where 2^n is too small or too large for a number.
+#if defined(NORMGRAD_SIMD_avx512)
+inline Batch<float> scaled(const Batch<float>& y, const Batch<float>& n) { return _mm512_scalef_ps(y, n); }
+inline Batch<double> scaled(const Batch<double>& y, const Batch<double>& n) { return _mm512_scalef_pd(y, n); }
+#else
+template <class B>
+inline B scaled(const B& y, const B& n) {
+  const B half = xsimd::nearbyint(n * B(typename B::value_type(0.5)));
+  return xsimd::ldexp(xsimd::ldexp(y, xsimd::to_int(half)), xsimd::to_int(n - half));
+}
+#endif
 
 /// exp(x + more) for |more| much smaller than 1.
 template <class B>
@@ -85,10 +97,7 @@ inline B vexp(const B& x, const B& more) {
   const B n = xsimd::nearbyint(within * B(T(1.44269504088896340735992468100189214)));
   const B high = within - n * B(C::kLog2High);  // exact
   const B r = (high - n * B(C::kLog2Low)) + more;
-  const B y = xsimd::fma(r * r, polynomial(r, C::kExp), r) + B(T(1));
-  // 2^n in two steps: it may be too small or too large for one.
-  const B half = xsimd::nearbyint(n * B(T(0.5)));
-  return xsimd::ldexp(xsimd::ldexp(y, xsimd::to_int(half)), xsimd::to_int(n - half));
+  return scaled(muladd(r * r, polynomial(r, C::kExp), r) + B(T(1)), n);
 }
 template <class B>
 inline B vexp(const B& x) {

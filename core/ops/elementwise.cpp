@@ -66,8 +66,10 @@ Tensor apply_unary_grad(kernels::UnaryGrad op, const Tensor& saved, const Tensor
   return dispatch_float("backward", saved.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Tensor x = lying_with(saved, gy);
-    const Tensor g = lying_with(gy, saved);
-    Tensor gx = empty_lying_as(x, x.dtype());
+    // A gradient that nobody else holds is not needed afterwards: its memory takes the result.
+    const bool in_place = gy.is_sole_owner() && gy.is_channels_last() == x.is_channels_last();
+    const Tensor g = in_place ? gy : lying_with(gy, saved);
+    Tensor gx = in_place ? gy : empty_lying_as(x, x.dtype());
     kernels::unary_grad(op, params, x.physical_data<T>(), g.physical_data<T>(), gx.mutable_physical_data<T>(),
                         x.numel());
     return gx;

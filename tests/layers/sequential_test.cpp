@@ -2,8 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "normgrad/core/ops/activation.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/pool.hpp"
+#include "normgrad/core/ops/reduction.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/pooling.hpp"
 
 namespace normgrad {
 namespace {
@@ -53,6 +59,40 @@ TEST(SequentialTest, EmptyGivesItsInput) {
   Sequential net;
   const Tensor x = Tensor::empty({2});
   EXPECT_TRUE(is_same(net(x), x));
+}
+
+// ReLU and max pooling may be computed in either order: neither values nor gradients may show it.
+TEST(SequentialTest, ReluBeforeMaxPoolingGivesWhatItSays) {
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    manual_seed(3);
+    // Rounded to whole numbers, for ties, zeros and windows without anything positive.
+    Tensor values = randn({3, 4, 8, 8}, {.dtype = dtype});
+    values = where(gt(values, 0.5), 1.0 + 0.0 * values, where(lt(values, -0.5), values, 0.0 * values));
+    for (const std::int64_t padding : {0, 1}) {
+      Sequential net(ReLU(), MaxPool2d(2, {.padding = padding}));
+      const Tensor x = values.clone().requires_grad_();
+      const Tensor plain_x = values.clone().requires_grad_();
+      const Tensor y = net(x);
+      const Tensor plain = max_pool2d(relu(plain_x), 2, {.padding = padding});
+      EXPECT_EQ(y.to_vector<double>(), plain.to_vector<double>());
+      const Tensor weights = randn(y.shape(), {.dtype = dtype});
+      sum(y * weights).backward();
+      sum(plain * weights).backward();
+      EXPECT_EQ(x.grad().to_vector<double>(), plain_x.grad().to_vector<double>());
+    }
+  }
+}
+
+TEST(SequentialTest, HooksSeeTheOrderThatIsWritten) {
+  Sequential net(ReLU(), MaxPool2d(2));
+  std::vector<Shape> seen;
+  net[0].register_forward_hook([&](Module&, const Tensor&, const Tensor& y) {
+    seen.push_back(y.shape());
+    return Tensor();
+  });
+  net(Tensor::empty({2, 3, 4, 4}).fill_(1.0));
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0], (Shape{2, 3, 4, 4}));
 }
 
 }  // namespace
