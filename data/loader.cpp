@@ -1,19 +1,13 @@
 #include "normgrad/data/loader.hpp"
 
-#include <algorithm>
 #include <bit>
-#include <numeric>
-#include <span>
 
 #include "normgrad/core/base/error.hpp"
-#include "normgrad/core/base/random.hpp"
+#include "normgrad/data/prefetch.hpp"
 
 namespace normgrad {
 
 namespace {
-// A shuffle of fewer than 2^31 examples draws less than this, so the epochs' stretches of the stream do not meet.
-constexpr int kDrawsPerEpochBits = 36;
-
 Tensor whole_number(std::int64_t value) {
   Tensor tensor = Tensor::empty({}, kInt64);
   *tensor.mutable_data<std::int64_t>() = value;
@@ -29,37 +23,54 @@ std::int64_t entry_of(const StateDict& state, const char* name) {
 }
 }  // namespace
 
-DataLoader::DataLoader(std::shared_ptr<const Dataset> dataset, const DataLoaderOptions& options)
+DataLoader::DataLoader(DatasetPtr dataset, const DataLoaderOptions& options)
     : dataset_(std::move(dataset)), options_(options) {
+  require<ValueError>(dataset_ != nullptr, "DataLoader: expected a dataset but got none");
   require<ValueError>(options.batch_size >= 1, "DataLoader: expected a batch_size of at least 1 but got ",
                       options.batch_size);
-  const std::int64_t size = dataset_->size();
+  require<ValueError>(options.num_workers >= 0, "DataLoader: expected num_workers of at least 0 but got ",
+                      options.num_workers);
+  require<ValueError>(options.prefetch_factor >= 1, "DataLoader: expected a prefetch_factor of at least 1 but got ",
+                      options.prefetch_factor);
+  require<ValueError>(!options.shuffle || options.sampler == nullptr,
+                      "DataLoader: expected shuffle or a sampler but got both; a RandomSampler shuffles");
+  const std::int64_t size = options.sampler != nullptr ? options.sampler->size() : dataset_->size();
   num_batches_ = (size + (options.drop_last ? 0 : options.batch_size - 1)) / options.batch_size;
   require<ValueError>(num_batches_ > 0, "DataLoader: expected a dataset of at least ",
-                      options.drop_last ? options.batch_size : 1, " examples but got ", size);
-}
-
-std::vector<std::int64_t> DataLoader::order(std::int64_t epoch) const {
-  std::vector<std::int64_t> order(static_cast<std::size_t>(dataset_->size()));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  if (options_.shuffle) {
-    Generator generator(options_.seed);
-    generator.set_position(static_cast<std::uint64_t>(epoch) << kDrawsPerEpochBits);
-    for (std::size_t i = order.size(); i > 1; --i) {
-      std::swap(order[i - 1], order[generator.below(i)]);
+                      options.drop_last ? options.batch_size : 1, " examples but got ", size,
+                      options.drop_last && size > 0 ? "; without drop_last the smaller batch is kept" : "");
+  if (options_.sampler == nullptr) {
+    if (options.shuffle) {
+      options_.sampler = std::make_shared<const RandomSampler>(size, RandomSamplerOptions{.seed = options.seed});
+    } else {
+      options_.sampler = std::make_shared<const SequentialSampler>(size);
     }
   }
-  return order;
 }
+
+std::int64_t DataLoader::last_batch_size() const noexcept {
+  const std::int64_t rest = options_.sampler->size() % options_.batch_size;
+  return options_.drop_last || rest == 0 ? options_.batch_size : rest;
+}
+
+std::vector<std::int64_t> DataLoader::order(std::int64_t epoch) const { return options_.sampler->order(epoch); }
 
 DataLoader::Iterator DataLoader::begin() {
   position_ = std::make_shared<Position>(Position{.epoch = epoch_, .next_batch = std::exchange(first_batch_, 0)});
   Iterator it;
-  it.dataset_ = dataset_;
-  it.order_ = order(epoch_++);
-  it.batch_size_ = options_.batch_size;
+  it.plan_ = std::make_shared<const detail::EpochPlan>(detail::EpochPlan{.dataset = dataset_,
+                                                                         .transform = options_.transform,
+                                                                         .order = order(epoch_),
+                                                                         .batch_size = options_.batch_size,
+                                                                         .seed = options_.seed,
+                                                                         .epoch = epoch_});
+  ++epoch_;
   it.num_batches_ = num_batches_;
   it.batch_ = position_->next_batch;
+  if (options_.num_workers > 0) {
+    it.prefetcher_ = std::make_shared<detail::Prefetcher>(it.plan_, it.batch_, num_batches_, options_.num_workers,
+                                                          options_.prefetch_factor);
+  }
   it.position_ = position_;
   if (it.batch_ == num_batches_) {
     *position_ = {.epoch = epoch_, .next_batch = 0};
@@ -98,9 +109,7 @@ void DataLoader::load_state_dict(const StateDict& state) {
 
 Batch DataLoader::Iterator::operator*() const {
   position_->next_batch = batch_ + 1;
-  const std::span<const std::int64_t> order = order_;
-  const auto begin = static_cast<std::size_t>(batch_ * batch_size_);
-  return dataset_->batch(order.subspan(begin, std::min(static_cast<std::size_t>(batch_size_), order.size() - begin)));
+  return prefetcher_ != nullptr ? prefetcher_->batch(batch_) : plan_->batch(batch_);
 }
 
 DataLoader::Iterator& DataLoader::Iterator::operator++() {

@@ -2,38 +2,67 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "normgrad/core/autograd/state_dict.hpp"
+#include "normgrad/data/collate.hpp"
 #include "normgrad/data/dataset.hpp"
+#include "normgrad/data/sampler.hpp"
 
 namespace normgrad {
+
+class Generator;
+
+/// Changes a batch at random, drawing from `generator` alone, which is a function of the loader's seed, the epoch and
+/// the number of the batch. compose() of image_transform.hpp makes one. With workers it is called on several threads.
+using BatchTransform = std::function<Batch(Batch batch, Generator& generator)>;
 
 struct DataLoaderOptions {
   std::int64_t batch_size = 1;
   /// A new random order in every epoch.
   bool shuffle = false;
-  /// Leave out a last batch of fewer than batch_size examples.
+  /// Leave out a last batch of fewer than batch_size examples. Off by default, as PyTorch's: then a last batch may hold
+  /// one example, which batch norms cannot train with (see check_batches()).
   bool drop_last = false;
   /// The order of epoch e depends on this and e only: not on the default generator, and not on earlier epochs.
   std::uint64_t seed = 0;
+  /// Threads that make batches ahead of time; 0: batches are made when they are asked for. The batches are the same,
+  /// bit for bit, with any number of them. Datasets and transforms are then used on several threads at once.
+  int num_workers = 0;
+  /// Batches that are made ahead, for each worker.
+  int prefetch_factor = 2;
+  /// Which examples an epoch consists of, and their order; instead of `shuffle`.
+  std::shared_ptr<const Sampler> sampler = nullptr;
+  /// Applied to every batch, in the workers.
+  BatchTransform transform = nullptr;
 };
+
+namespace detail {
+struct EpochPlan;
+class Prefetcher;
+}  // namespace detail
 
 /// Every loop over it is one epoch:
 ///
 ///   DataLoader batches(train, {.batch_size = 64, .shuffle = true});
 ///   for (const auto& [inputs, labels] : batches) { ... }
+///
+/// An error in a dataset or transform reaches the loop at the batch where it happened, as the type that it was if that
+/// is an Error, else as an Error, with a text that begins with the number of the example in the dataset:
+/// "DataLoader: example 17 (batch 2 of epoch 0): ...".
 class DataLoader {
  public:
-  /// Keeps a copy of the dataset (the datasets here are cheap handles). Throws ValueError for batch_size < 1 and for a
-  /// dataset that gives no batch at all.
-  template <class D>
+  /// Keeps a copy of the dataset (the datasets here are cheap handles), which may be any indexable object, such as a
+  /// std::vector<Example>: see collate.hpp. Throws ValueError for options out of range and for a dataset that gives no
+  /// batch at all.
+  template <DatasetLike D>
   explicit DataLoader(D dataset, const DataLoaderOptions& options = {})
-      : DataLoader(std::static_pointer_cast<const Dataset>(std::make_shared<const D>(std::move(dataset))), options) {}
-  DataLoader(std::shared_ptr<const Dataset> dataset, const DataLoaderOptions& options);
+      : DataLoader(share_dataset(std::move(dataset)), options) {}
+  DataLoader(DatasetPtr dataset, const DataLoaderOptions& options);
 
   class Iterator;
   /// Starts the next epoch.
@@ -42,6 +71,8 @@ class DataLoader {
 
   /// Batches in an epoch.
   std::int64_t num_batches() const noexcept { return num_batches_; }
+  /// Examples in the last batch of an epoch, from 1 to batch_size.
+  std::int64_t last_batch_size() const noexcept;
   /// Examples in the dataset.
   std::int64_t num_examples() const noexcept { return dataset_->size(); }
   /// The epoch that the next begin() starts; from 0.
@@ -68,7 +99,7 @@ class DataLoader {
     std::int64_t next_batch = 0;
   };
 
-  std::shared_ptr<const Dataset> dataset_;
+  DatasetPtr dataset_;
   DataLoaderOptions options_;
   std::int64_t num_batches_ = 0;
   std::int64_t epoch_ = 0;
@@ -76,14 +107,14 @@ class DataLoader {
   std::shared_ptr<Position> position_;
 };
 
-/// One pass; independent of the loader once made.
+/// One pass; independent of the loader once made. Copies share the workers.
 class DataLoader::Iterator {
  public:
   using value_type = Batch;
   using difference_type = std::ptrdiff_t;
   using iterator_concept = std::input_iterator_tag;
 
-  /// Makes the batch; each call makes it anew.
+  /// The batch, made now (each call makes it anew) or by a worker.
   Batch operator*() const;
   Iterator& operator++();
   void operator++(int) { ++*this; }
@@ -91,9 +122,8 @@ class DataLoader::Iterator {
 
  private:
   friend class DataLoader;
-  std::shared_ptr<const Dataset> dataset_;
-  std::vector<std::int64_t> order_;
-  std::int64_t batch_size_ = 1;
+  std::shared_ptr<const detail::EpochPlan> plan_;
+  std::shared_ptr<detail::Prefetcher> prefetcher_;  // null without workers
   std::int64_t num_batches_ = 0;
   std::int64_t batch_ = 0;
   std::shared_ptr<Position> position_;

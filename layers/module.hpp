@@ -193,7 +193,13 @@ class Module {
   std::invoke_result_t<F> with_path(F&& f) {
     const Running running(*this);
     try {
-      return f();
+      if constexpr (std::is_same_v<std::invoke_result_t<F>, Tensor>) {
+        Tensor y = f();
+        running.returns(y);
+        return y;
+      } else {
+        return f();
+      }
     } catch (Error& error) {
       add_to_path(error);
       throw;
@@ -207,6 +213,11 @@ class Module {
     explicit Running(Module& module) : watched_(detail::is_watched()) {
       if (watched_) [[unlikely]] {
         module.enter();
+      }
+    }
+    void returns(const Tensor& y) const {
+      if (watched_) [[unlikely]] {
+        detail::tell_returned(y);
       }
     }
     Running(const Running&) = delete;

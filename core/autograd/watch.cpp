@@ -25,6 +25,12 @@ void tell_computed(const char* name, const Tensor& y, const std::vector<Tensor>&
   }
 }
 
+void tell_returned(const Tensor& y) {
+  for (Watcher* watcher : own_watchers) {
+    watcher->returned(y);
+  }
+}
+
 std::vector<ModulePlace>& module_places() noexcept { return places; }
 
 std::string current_place() {

@@ -29,6 +29,9 @@ class Watcher {
   /// recorded.
   virtual void computed(const char* name, const Tensor& y, const std::vector<Tensor>& inputs) = 0;
 
+  /// The innermost module returns `y` from its forward; not told of modules that return something else.
+  virtual void returned(const Tensor& /*y*/) {}
+
  protected:
   virtual ~Watcher();
 };
@@ -37,8 +40,9 @@ class Watcher {
 extern std::atomic<int> watchers;
 inline bool is_watched() noexcept { return watchers.load(std::memory_order_relaxed) != 0; }
 
-/// Tells this thread's watchers.
+/// Tell this thread's watchers.
 void tell_computed(const char* name, const Tensor& y, const std::vector<Tensor>& inputs);
+void tell_returned(const Tensor& y);
 
 /// The modules that run on this thread, outermost first; kept up only while there are watchers.
 std::vector<ModulePlace>& module_places() noexcept;

@@ -7,11 +7,13 @@
 #include <exception>
 
 #include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/serial.hpp"
 
 namespace normgrad {
 
 namespace {
 std::atomic<int> thread_count{0};  // 0: not set yet, OpenMP's default
+thread_local bool serial = false;
 }  // namespace
 
 void set_num_threads(int n) {
@@ -20,7 +22,13 @@ void set_num_threads(int n) {
   omp_set_num_threads(n);
 }
 
+SerialSection::SerialSection() noexcept : before_(serial) { serial = true; }
+SerialSection::~SerialSection() { serial = before_; }
+
 int get_num_threads() noexcept {
+  if (serial) {
+    return 1;
+  }
   const int set = thread_count.load(std::memory_order_relaxed);
   return set != 0 ? set : omp_get_max_threads();
 }

@@ -1,0 +1,13 @@
+# The documentation site: target `docs`, not part of `all`. A test runs it too and looks at its warnings.
+find_program(NORMGRAD_DOXYGEN doxygen)
+if(NORMGRAD_DOXYGEN)
+  set(NORMGRAD_DOXYGEN_EXCLUDE "")
+  foreach(header ${NORMGRAD_INTERNAL_HEADERS})
+    string(APPEND NORMGRAD_DOXYGEN_EXCLUDE "${PROJECT_SOURCE_DIR}/${header} ")
+  endforeach()
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/site)
+  configure_file(${PROJECT_SOURCE_DIR}/docs/doxygen/Doxyfile.in ${PROJECT_BINARY_DIR}/Doxyfile @ONLY)
+  add_custom_target(docs COMMAND ${NORMGRAD_DOXYGEN} ${PROJECT_BINARY_DIR}/Doxyfile
+                    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
+                    COMMENT "Writing ${PROJECT_BINARY_DIR}/site/index.html")
+endif()

@@ -1,0 +1,19 @@
+// A thread that does not start others.
+#pragma once
+
+namespace normgrad {
+
+/// While it lives, the operations of this thread run on it alone, as within a task. For threads that work beside
+/// others.
+class SerialSection {
+ public:
+  SerialSection() noexcept;
+  SerialSection(const SerialSection&) = delete;
+  SerialSection& operator=(const SerialSection&) = delete;
+  ~SerialSection();
+
+ private:
+  bool before_;
+};
+
+}  // namespace normgrad

@@ -1,0 +1,149 @@
+#include "normgrad/data/image_transform.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/random.hpp"
+
+namespace normgrad {
+
+namespace {
+
+// Where the window of one result lies in its image, and whether it is mirrored.
+struct Window {
+  std::int64_t top = 0;
+  std::int64_t left = 0;
+  bool flip_x = false;
+  bool flip_y = false;
+};
+
+void check_images(const char* where, const Tensor& images) {
+  require<ShapeError>(images.defined() && images.dim() == 4, where, ": expected images [n, C, H, W] but got ",
+                      images.defined() ? images.shape() : Shape());
+}
+
+template <class T>
+void cut_row(const T* from, std::int64_t width, T* to, std::int64_t out_width, const Window& window, T fill) {
+  for (std::int64_t x = 0; x < out_width; ++x) {
+    const std::int64_t at = window.left + (window.flip_x ? out_width - 1 - x : x);
+    to[x] = at >= 0 && at < width ? from[at] : fill;
+  }
+}
+
+Tensor cut(const char* where, const Tensor& images, std::int64_t height, std::int64_t width,
+           const std::vector<Window>& windows, double fill) {
+  const Shape& in = images.shape();
+  Tensor out = Tensor::empty({in[0], in[1], height, width}, images.dtype());
+  dispatch_float(where, images.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = images.data<T>();
+    T* to = out.mutable_data<T>();
+    for (std::int64_t plane = 0; plane < in[0] * in[1]; ++plane, from += in[2] * in[3]) {
+      const Window& window = windows[static_cast<std::size_t>(plane / in[1])];
+      for (std::int64_t y = 0; y < height; ++y, to += width) {
+        const std::int64_t at = window.top + (window.flip_y ? height - 1 - y : y);
+        if (at >= 0 && at < in[2]) {
+          cut_row(from + at * in[3], in[3], to, width, window, static_cast<T>(fill));
+        } else {
+          std::fill_n(to, width, static_cast<T>(fill));
+        }
+      }
+    }
+  });
+  return out;
+}
+
+std::vector<Window> windows_of(const Tensor& images) {
+  return std::vector<Window>(static_cast<std::size_t>(images.size(0)));
+}
+
+std::int64_t draw(Generator& generator, std::int64_t low, std::int64_t high) {
+  return low + static_cast<std::int64_t>(generator.below(static_cast<std::uint64_t>(high - low + 1)));
+}
+
+void check_probability(const char* where, double p) {
+  require<ValueError>(p >= 0.0 && p <= 1.0, where, ": expected a probability p from 0 to 1 but got ", p);
+}
+
+}  // namespace
+
+Tensor RandomShift::operator()(const Tensor& images, Generator& generator) const {
+  check_images("RandomShift", images);
+  require<ValueError>(max_shift >= 0, "RandomShift: expected a max_shift of at least 0 but got ", max_shift);
+  std::vector<Window> windows = windows_of(images);
+  for (Window& window : windows) {
+    window.top = draw(generator, -max_shift, max_shift);
+    window.left = draw(generator, -max_shift, max_shift);
+  }
+  return cut("RandomShift", images, images.size(2), images.size(3), windows, fill);
+}
+
+Tensor RandomHorizontalFlip::operator()(const Tensor& images, Generator& generator) const {
+  check_images("RandomHorizontalFlip", images);
+  check_probability("RandomHorizontalFlip", p);
+  std::vector<Window> windows = windows_of(images);
+  for (Window& window : windows) {
+    window.flip_x = generator.uniform() < p;
+  }
+  return cut("RandomHorizontalFlip", images, images.size(2), images.size(3), windows, 0.0);
+}
+
+Tensor RandomVerticalFlip::operator()(const Tensor& images, Generator& generator) const {
+  check_images("RandomVerticalFlip", images);
+  check_probability("RandomVerticalFlip", p);
+  std::vector<Window> windows = windows_of(images);
+  for (Window& window : windows) {
+    window.flip_y = generator.uniform() < p;
+  }
+  return cut("RandomVerticalFlip", images, images.size(2), images.size(3), windows, 0.0);
+}
+
+Tensor RandomCrop::operator()(const Tensor& images, Generator& generator) const {
+  check_images("RandomCrop", images);
+  require<ValueError>(padding >= 0, "RandomCrop: expected a padding of at least 0 but got ", padding);
+  require<ShapeError>(
+      height >= 1 && width >= 1 && height <= images.size(2) + 2 * padding && width <= images.size(3) + 2 * padding,
+      "RandomCrop: expected a window of 1x1 to ", images.size(2) + 2 * padding, "x", images.size(3) + 2 * padding,
+      " for images ", images.shape(), " with padding ", padding, " but got ", height, "x", width);
+  std::vector<Window> windows = windows_of(images);
+  for (Window& window : windows) {
+    window.top = draw(generator, -padding, images.size(2) + padding - height);
+    window.left = draw(generator, -padding, images.size(3) + padding - width);
+  }
+  return cut("RandomCrop", images, height, width, windows, fill);
+}
+
+Tensor Normalize::operator()(const Tensor& images, Generator& /*generator*/) const {
+  check_images("Normalize", images);
+  const auto channels = static_cast<std::size_t>(images.size(1));
+  require<ShapeError>(mean.size() == channels && std.size() == channels, "Normalize: expected ", channels,
+                      " means and standard deviations, one for each channel of ", images.shape(), ", but got ",
+                      mean.size(), " and ", std.size());
+  for (const double deviation : std) {
+    require<ValueError>(deviation > 0.0, "Normalize: expected standard deviations above 0 but got ", deviation);
+  }
+  Tensor out = Tensor::empty(images.shape(), images.dtype());
+  dispatch_float("Normalize", images.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = images.data<T>();
+    T* to = out.mutable_data<T>();
+    const std::int64_t plane = images.size(2) * images.size(3);
+    for (std::int64_t i = 0; i < images.numel(); ++i) {
+      const std::size_t c = static_cast<std::size_t>(i / plane) % channels;
+      to[i] = static_cast<T>((static_cast<double>(from[i]) - mean[c]) / std[c]);
+    }
+  });
+  return out;
+}
+
+std::function<Batch(Batch batch, Generator& generator)> compose(std::vector<ImageTransform> transforms) {
+  return [transforms = std::move(transforms)](Batch batch, Generator& generator) {
+    for (const ImageTransform& transform : transforms) {
+      batch.inputs = transform(batch.inputs, generator);
+    }
+    return batch;
+  };
+}
+
+}  // namespace normgrad

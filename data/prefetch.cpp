@@ -1,0 +1,142 @@
+#include "normgrad/data/prefetch.hpp"
+
+#include <algorithm>
+#include <span>
+#include <string>
+
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/random.hpp"
+#include "normgrad/core/base/serial.hpp"
+
+namespace normgrad::detail {
+
+namespace {
+
+// A stream of its own for each batch.
+Generator generator_of(std::uint64_t seed, std::int64_t epoch, std::int64_t batch) {
+  const auto half = [](auto value, int shift) {
+    return static_cast<std::uint32_t>(static_cast<std::uint64_t>(value) >> shift);
+  };
+  const auto mixed =
+      philox({half(epoch, 0), half(epoch, 32), half(batch, 0), half(batch, 32)}, {half(seed, 0), half(seed, 32)});
+  return Generator(std::uint64_t{mixed[0]} << 32 | mixed[1]);
+}
+
+template <class E>
+void rethrow_if(const std::exception& error, const std::string& text) {
+  if (dynamic_cast<const E*>(&error) != nullptr) {
+    throw E(text);
+  }
+}
+
+[[noreturn]] void rethrow_with(const std::string& where, const std::exception& error) {
+  const std::string text = where + ": " + error.what();
+  rethrow_if<ShapeError>(error, text);
+  rethrow_if<ValueError>(error, text);
+  rethrow_if<DTypeError>(error, text);
+  rethrow_if<IndexError>(error, text);
+  rethrow_if<GraphError>(error, text);
+  rethrow_if<IoError>(error, text);
+  throw Error(text);
+}
+
+// The first example that cannot be made alone; none when all can.
+const std::int64_t* culprit(const Dataset& dataset, std::span<const std::int64_t> indices) {
+  for (const std::int64_t& index : indices) {
+    try {
+      dataset.batch({&index, 1});
+    } catch (...) {
+      return &index;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Batch EpochPlan::batch(std::int64_t number) const {
+  const NoGradGuard no_grad;
+  const auto begin = static_cast<std::size_t>(number * batch_size);
+  const std::span<const std::int64_t> indices =
+      std::span(order).subspan(begin, std::min(static_cast<std::size_t>(batch_size), order.size() - begin));
+  const auto place = [&](const std::string& what) {
+    return concat("DataLoader: ", what, "batch ", number, " of epoch ", epoch);
+  };
+  Batch made;
+  try {
+    made = dataset->batch(indices);
+  } catch (const std::exception& error) {
+    const std::int64_t* index = culprit(*dataset, indices);
+    rethrow_with(index == nullptr ? place("") : place(concat("example ", *index, " (")) + ")", error);
+  }
+  if (transform) {
+    Generator generator = generator_of(seed, epoch, number);
+    try {
+      made = transform(std::move(made), generator);
+    } catch (const std::exception& error) {
+      rethrow_with(place("transform of "), error);
+    }
+  }
+  return made;
+}
+
+Prefetcher::Prefetcher(std::shared_ptr<const EpochPlan> plan, std::int64_t first, std::int64_t count, int workers,
+                       int ahead)
+    : plan_(std::move(plan)), count_(count), room_(std::int64_t{workers} * ahead), next_(first), wanted_(first) {
+  for (int i = 0; i < workers; ++i) {
+    threads_.emplace_back([this] { work(); });
+  }
+}
+
+Prefetcher::~Prefetcher() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  has_room_.notify_all();
+  for (std::thread& thread : threads_) {
+    thread.join();
+  }
+}
+
+void Prefetcher::work() {
+  const SerialSection serial;  // the workers share the processors with the training
+  std::unique_lock lock(mutex_);
+  while (true) {
+    has_room_.wait(lock, [this] { return stop_ || next_ >= count_ || next_ < wanted_ + room_; });
+    if (stop_ || next_ >= count_) {
+      return;
+    }
+    const std::int64_t number = next_++;
+    lock.unlock();
+    Made made;
+    try {
+      made.batch = plan_->batch(number);
+    } catch (...) {
+      made.error = std::current_exception();
+    }
+    lock.lock();
+    made_.emplace(number, std::move(made));
+    is_made_.notify_all();
+  }
+}
+
+Batch Prefetcher::batch(std::int64_t number) {
+  std::unique_lock lock(mutex_);
+  if (number < wanted_) {
+    lock.unlock();
+    return plan_->batch(number);
+  }
+  wanted_ = number;
+  made_.erase(made_.begin(), made_.lower_bound(number));
+  has_room_.notify_all();
+  is_made_.wait(lock, [&] { return made_.contains(number); });
+  const Made& made = made_.at(number);
+  if (made.error) {
+    std::rethrow_exception(made.error);
+  }
+  return made.batch;
+}
+
+}  // namespace normgrad::detail

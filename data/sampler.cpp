@@ -1,0 +1,164 @@
+#include "normgrad/data/sampler.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <utility>
+
+#include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/random.hpp"
+
+namespace normgrad {
+
+namespace {
+
+// An epoch of fewer than 2^31 examples draws less than this, so the epochs' stretches of the stream do not meet.
+constexpr int kDrawsPerEpochBits = 36;
+
+Generator generator_of(std::uint64_t seed, std::int64_t epoch) {
+  Generator generator(seed);
+  generator.set_position(static_cast<std::uint64_t>(epoch) << kDrawsPerEpochBits);
+  return generator;
+}
+
+std::vector<std::int64_t> counted(std::int64_t size) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(size));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  return order;
+}
+
+void shuffle(std::vector<std::int64_t>& order, Generator& generator) {
+  for (std::size_t i = order.size(); i > 1; --i) {
+    std::swap(order[i - 1], order[generator.below(i)]);
+  }
+}
+
+}  // namespace
+
+SequentialSampler::SequentialSampler(std::int64_t size) : size_(size) {
+  require<ValueError>(size >= 1, "SequentialSampler: expected at least 1 example but got ", size);
+}
+
+std::vector<std::int64_t> SequentialSampler::order(std::int64_t /*epoch*/) const { return counted(size_); }
+
+RandomSampler::RandomSampler(std::int64_t size, const RandomSamplerOptions& options)
+    : examples_(size), options_(options) {
+  require<ValueError>(size >= 1, "RandomSampler: expected at least 1 example but got ", size);
+  require<ValueError>(options.num_samples >= 0, "RandomSampler: expected num_samples of at least 0 but got ",
+                      options.num_samples);
+  require<ValueError>(options.replacement || options.num_samples <= size, "RandomSampler: expected at most ", size,
+                      " samples, as many as there are examples, but got ", options.num_samples,
+                      "; pass {.replacement = true} to draw more");
+  if (options_.num_samples == 0) {
+    options_.num_samples = size;
+  }
+}
+
+std::vector<std::int64_t> RandomSampler::order(std::int64_t epoch) const {
+  Generator generator = generator_of(options_.seed, epoch);
+  std::vector<std::int64_t> order;
+  if (options_.replacement) {
+    for (std::int64_t i = 0; i < options_.num_samples; ++i) {
+      order.push_back(static_cast<std::int64_t>(generator.below(static_cast<std::uint64_t>(examples_))));
+    }
+    return order;
+  }
+  order = counted(examples_);
+  shuffle(order, generator);
+  order.resize(static_cast<std::size_t>(options_.num_samples));
+  return order;
+}
+
+WeightedRandomSampler::WeightedRandomSampler(std::vector<double> weights, std::int64_t num_samples,
+                                             const WeightedSamplerOptions& options)
+    : weights_(std::move(weights)), num_samples_(num_samples), options_(options) {
+  std::int64_t positive = 0;
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    require<ValueError>(std::isfinite(weights_[i]) && weights_[i] >= 0.0,
+                        "WeightedRandomSampler: expected weights of at least 0 but weight ", i, " is ", weights_[i]);
+    positive += weights_[i] > 0.0 ? 1 : 0;
+  }
+  require<ValueError>(positive > 0, "WeightedRandomSampler: expected a weight above 0 but got none");
+  require<ValueError>(num_samples >= 1, "WeightedRandomSampler: expected num_samples of at least 1 but got ",
+                      num_samples);
+  require<ValueError>(options.replacement || num_samples <= positive, "WeightedRandomSampler: expected at most ",
+                      positive, " samples, as many as there are weights above 0, but got ", num_samples,
+                      "; pass {.replacement = true} to draw more");
+}
+
+std::vector<std::int64_t> WeightedRandomSampler::order(std::int64_t epoch) const {
+  Generator generator = generator_of(options_.seed, epoch);
+  const auto count = static_cast<std::size_t>(num_samples_);
+  std::vector<std::int64_t> order;
+  order.reserve(count);
+  if (options_.replacement) {
+    std::vector<double> up_to(weights_.size());
+    std::partial_sum(weights_.begin(), weights_.end(), up_to.begin());
+    // Rounding may bring a draw to the very end; the last example with a weight is the answer then.
+    const auto last = std::lower_bound(up_to.begin(), up_to.end(), up_to.back());
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto found = std::upper_bound(up_to.begin(), up_to.end(), generator.uniform() * up_to.back());
+      order.push_back(std::min(found, last) - up_to.begin());
+    }
+    return order;
+  }
+  // The first `count` arrivals of independent exponential clocks whose rates are the weights.
+  std::vector<std::pair<double, std::int64_t>> arrivals;
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    const double draw = -std::log1p(-generator.uniform());
+    if (weights_[i] > 0.0) {
+      arrivals.emplace_back(draw / weights_[i], static_cast<std::int64_t>(i));
+    }
+  }
+  std::sort(arrivals.begin(), arrivals.end());
+  for (std::size_t i = 0; i < count; ++i) {
+    order.push_back(arrivals[i].second);
+  }
+  return order;
+}
+
+ClassBalancedSampler::ClassBalancedSampler(const Tensor& labels, const ClassBalancedSamplerOptions& options)
+    : options_(options) {
+  require<DTypeError>(labels.dtype() == kInt64, "ClassBalancedSampler: expected int64 labels but got ", labels.dtype(),
+                      "; convert them with labels.to(kInt64)");
+  require<ShapeError>(labels.dim() == 1, "ClassBalancedSampler: expected labels [n] but got ", labels.shape());
+  require<ValueError>(labels.numel() >= 1, "ClassBalancedSampler: expected at least 1 label but got none");
+  require<ValueError>(options.num_samples >= 0, "ClassBalancedSampler: expected num_samples of at least 0 but got ",
+                      options.num_samples);
+  std::map<std::int64_t, std::vector<std::int64_t>> by_label;
+  for (std::int64_t i = 0; i < labels.numel(); ++i) {
+    by_label[labels.data<std::int64_t>()[i]].push_back(i);
+  }
+  for (auto& [label, examples] : by_label) {
+    classes_.push_back(std::move(examples));
+  }
+  if (options_.num_samples == 0) {
+    options_.num_samples = labels.numel();
+  }
+}
+
+std::vector<std::int64_t> ClassBalancedSampler::order(std::int64_t epoch) const {
+  Generator generator = generator_of(options_.seed, epoch);
+  const auto count = static_cast<std::size_t>(options_.num_samples);
+  const std::size_t classes = classes_.size();
+  std::vector<std::int64_t> order;
+  order.reserve(count);
+  for (std::size_t c = 0; c < classes; ++c) {
+    // The first count % classes classes, counted from one that moves on with the epochs, get one more.
+    const std::size_t turn = (c + classes - static_cast<std::size_t>(epoch) % classes) % classes;
+    std::size_t rest = count / classes + (turn < count % classes ? 1 : 0);
+    while (rest > 0) {
+      std::vector<std::int64_t> pass = classes_[c];
+      shuffle(pass, generator);
+      const std::size_t taken = std::min(rest, pass.size());
+      order.insert(order.end(), pass.begin(), pass.begin() + static_cast<std::ptrdiff_t>(taken));
+      rest -= taken;
+    }
+  }
+  shuffle(order, generator);
+  return order;
+}
+
+}  // namespace normgrad

@@ -1,0 +1,107 @@
+// Samplers: which examples an epoch consists of, and in which order.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace normgrad {
+
+class Tensor;
+
+/// The order of an epoch is a function of the epoch's number (and a seed that the sampler was made with): not of other
+/// epochs, of the default generator, or of the number of workers. So an interrupted run can go on in the same order.
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+  /// Examples in an epoch.
+  virtual std::int64_t size() const = 0;
+  /// size() numbers of examples of the dataset.
+  virtual std::vector<std::int64_t> order(std::int64_t epoch) const = 0;
+
+ protected:
+  Sampler() = default;
+  Sampler(const Sampler&) = default;
+  Sampler(Sampler&&) noexcept = default;
+  Sampler& operator=(const Sampler&) = default;
+  Sampler& operator=(Sampler&&) noexcept = default;
+};
+
+/// 0, 1, ..., size - 1 in every epoch.
+class SequentialSampler final : public Sampler {
+ public:
+  explicit SequentialSampler(std::int64_t size);
+  std::int64_t size() const override { return size_; }
+  std::vector<std::int64_t> order(std::int64_t epoch) const override;
+
+ private:
+  std::int64_t size_;
+};
+
+struct RandomSamplerOptions {
+  /// Draw each example independently of those before (else every example comes once).
+  bool replacement = false;
+  /// Examples in an epoch; 0: as many as there are. More than there are need `replacement`.
+  std::int64_t num_samples = 0;
+  std::uint64_t seed = 0;
+};
+
+/// A new random order of `size` examples in every epoch, all orders being equally likely.
+class RandomSampler final : public Sampler {
+ public:
+  /// Throws ValueError for size < 1 and for num_samples < 0 or larger than `size` without replacement.
+  explicit RandomSampler(std::int64_t size, const RandomSamplerOptions& options = {});
+  std::int64_t size() const override { return options_.num_samples; }
+  std::vector<std::int64_t> order(std::int64_t epoch) const override;
+
+ private:
+  std::int64_t examples_;
+  RandomSamplerOptions options_;
+};
+
+struct WeightedSamplerOptions {
+  /// PyTorch's default: an example may come more than once in an epoch.
+  bool replacement = true;
+  std::uint64_t seed = 0;
+};
+
+/// Draws example i with a probability proportional to weights[i]; without replacement as successive draws from what is
+/// left (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
+class WeightedRandomSampler final : public Sampler {
+ public:
+  /// Throws ValueError for weights that are negative or not finite, without a positive one, for num_samples < 1, and
+  /// without replacement for more samples than positive weights.
+  WeightedRandomSampler(std::vector<double> weights, std::int64_t num_samples,
+                        const WeightedSamplerOptions& options = {});
+  std::int64_t size() const override { return num_samples_; }
+  std::vector<std::int64_t> order(std::int64_t epoch) const override;
+
+ private:
+  std::vector<double> weights_;
+  std::int64_t num_samples_;
+  WeightedSamplerOptions options_;
+};
+
+struct ClassBalancedSamplerOptions {
+  /// Examples in an epoch; 0: as many as there are labels.
+  std::int64_t num_samples = 0;
+  std::uint64_t seed = 0;
+};
+
+/// Every class equally often in each epoch (numbers differ by one at most, and by turns), in random order. Within a
+/// class every example comes once before any comes again.
+class ClassBalancedSampler final : public Sampler {
+ public:
+  /// labels: [n], int64. Throws DTypeError or ShapeError for another tensor, ValueError for no labels or num_samples <
+  /// 0.
+  explicit ClassBalancedSampler(const Tensor& labels, const ClassBalancedSamplerOptions& options = {});
+  std::int64_t size() const override { return options_.num_samples; }
+  std::vector<std::int64_t> order(std::int64_t epoch) const override;
+  /// Classes that have an example.
+  std::int64_t num_classes() const noexcept { return static_cast<std::int64_t>(classes_.size()); }
+
+ private:
+  std::vector<std::vector<std::int64_t>> classes_;  // the examples of each, by rising label
+  ClassBalancedSamplerOptions options_;
+};
+
+}  // namespace normgrad

@@ -1,0 +1,190 @@
+// Workers: the same batches with any number of them. Run this one under the thread sanitizer, too.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/support/raises.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/data/image_dataset.hpp"
+#include "normgrad/data/image_transform.hpp"
+#include "normgrad/data/loader.hpp"
+
+namespace normgrad {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::error_of;
+
+ImageDataset images(std::int64_t count) {
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::uint8_t> labels;
+  for (std::int64_t i = 0; i < count; ++i) {
+    for (int pixel = 0; pixel < 36; ++pixel) {
+      pixels.push_back(static_cast<std::uint8_t>((i * 37 + pixel * 11) % 256));
+    }
+    labels.push_back(static_cast<std::uint8_t>(i % 10));
+  }
+  return {{count, 1, 6, 6}, pixels, labels};
+}
+
+DataLoaderOptions augmented(int workers) {
+  return {
+      .batch_size = 4,
+      .shuffle = true,
+      .seed = 7,
+      .num_workers = workers,
+      .transform = compose({RandomShift{1}, RandomHorizontalFlip{}, RandomCrop{5, 5, 1}, Normalize{{0.5}, {0.25}}})};
+}
+
+/// Everything that two epochs hand out.
+std::vector<float> everything(DataLoader loader) {
+  std::vector<float> all;
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    for (const auto& [inputs, labels] : loader) {
+      const std::vector<float> x = inputs.to_vector<float>();
+      const std::vector<float> y = labels.to_vector<float>();
+      all.insert(all.end(), x.begin(), x.end());
+      all.insert(all.end(), y.begin(), y.end());
+    }
+  }
+  return all;
+}
+
+TEST(WorkersTest, BatchesAreTheSameWithAnyNumberOfThem) {
+  const std::vector<float> expected = everything(DataLoader(images(30), augmented(0)));
+  ASSERT_EQ(expected.size(), 2U * 30 * (25 + 1));
+  for (const int workers : {1, 2, 4}) {
+    EXPECT_EQ(everything(DataLoader(images(30), augmented(workers))), expected) << workers << " workers";
+  }
+  DataLoaderOptions other_seed = augmented(2);
+  other_seed.seed = 8;
+  EXPECT_NE(everything(DataLoader(images(30), other_seed)), expected);
+}
+
+/// Refuses example `bad`; slow where others are fast, so that workers overtake each other.
+class Faulty : public Dataset {
+ public:
+  Faulty(std::int64_t bad, bool foreign) : bad_(bad), foreign_(foreign) {}
+  std::int64_t size() const override { return 20; }
+  Batch batch(std::span<const std::int64_t> indices) const override {
+    for (const std::int64_t index : indices) {
+      if (index % 3 == 0) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      }
+      if (index == bad_ && foreign_) {
+        throw std::runtime_error("cannot read it");
+      }
+      require<IoError>(index != bad_, "cannot open it");
+    }
+    return {.inputs = Tensor::empty({static_cast<std::int64_t>(indices.size())}), .labels = {}};
+  }
+
+ private:
+  std::int64_t bad_;
+  bool foreign_;
+};
+
+TEST(WorkersTest, ErrorsReachTheLoopAtTheirBatchWithTheExample) {
+  for (const int workers : {0, 1, 2, 4}) {
+    for (const bool foreign : {false, true}) {
+      DataLoader loader(Faulty(13, foreign), {.batch_size = 3, .num_workers = workers});
+      int seen = 0;
+      const auto loop = [&] {
+        for ([[maybe_unused]] const Batch& batch : loader) {
+          ++seen;
+        }
+      };
+      const std::string text = foreign ? error_of<Error>(loop) : error_of<IoError>(loop);
+      EXPECT_EQ(text, foreign ? "DataLoader: example 13 (batch 4 of epoch 0): cannot read it"
+                              : "DataLoader: example 13 (batch 4 of epoch 0): cannot open it");
+      EXPECT_EQ(seen, 4) << workers << " workers";
+    }
+  }
+}
+
+TEST(WorkersTest, ErrorsOfTransformsNameTheBatch) {
+  DataLoader loader(images(6), {.batch_size = 2, .num_workers = 2, .transform = compose({RandomCrop{9, 9}})});
+  EXPECT_THAT(error_of<ShapeError>([&] { *loader.begin(); }),
+              HasSubstr("DataLoader: transform of batch 0 of epoch 0: RandomCrop: expected a window of 1x1 to 6x6"));
+}
+
+TEST(WorkersTest, LoopsMayEndEarlyAndBatchesMayBeAskedForTwice) {
+  DataLoader loader(images(30), augmented(3));
+  for ([[maybe_unused]] const Batch& batch : loader) {
+    break;
+  }
+  DataLoader::Iterator it = loader.begin();
+  const DataLoader::Iterator behind = it;
+  const std::vector<float> first = (*it).inputs.to_vector<float>();
+  EXPECT_EQ((*it).inputs.to_vector<float>(), first);
+  ++it;
+  EXPECT_NE((*it).inputs.to_vector<float>(), first);
+  EXPECT_EQ((*behind).inputs.to_vector<float>(), first) << "forgotten by the workers, and made anew";
+  DataLoader::Iterator none = loader.begin();  // never asked
+}
+
+TEST(WorkersTest, MakeNoMoreThanTheyMay) {
+  struct Counting : Dataset {
+    explicit Counting(std::atomic<int>& made) : made_(&made) {}
+    std::int64_t size() const override { return 100; }
+    Batch batch(std::span<const std::int64_t> indices) const override {
+      *made_ += static_cast<int>(indices.size());
+      EXPECT_FALSE(is_grad_enabled());
+      EXPECT_EQ(get_num_threads(), 1) << "workers leave the other processors to the training";
+      return {.inputs = Tensor::empty({1}), .labels = {}};
+    }
+    std::atomic<int>* made_;
+  };
+  std::atomic<int> made = 0;
+  DataLoader loader(Counting(made), {.num_workers = 2, .prefetch_factor = 3});
+  DataLoader::Iterator it = loader.begin();
+  *it;
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_GE(made.load(), 1);
+  EXPECT_LE(made.load(), 6);
+}
+
+TEST(WorkersTest, GoOnInTheMiddleOfAnEpoch) {
+  DataLoader whole(images(30), augmented(2));
+  std::vector<std::vector<float>> batches;
+  StateDict state;
+  for (const Batch& batch : whole) {
+    batches.push_back(batch.inputs.to_vector<float>());
+    if (batches.size() == 3) {
+      state = whole.state_dict();
+    }
+  }
+  DataLoader rest(images(30), augmented(4));
+  rest.load_state_dict(state);
+  std::size_t at = 3;
+  for (const Batch& batch : rest) {
+    EXPECT_EQ(batch.inputs.to_vector<float>(), batches.at(at++));
+  }
+  EXPECT_EQ(at, batches.size());
+}
+
+TEST(WorkersTest, OptionsAreChecked) {
+  EXPECT_THAT(error_of<ValueError>([] { DataLoader(images(3), {.num_workers = -1}); }),
+              HasSubstr("num_workers of at least 0 but got -1"));
+  EXPECT_THAT(error_of<ValueError>([] { DataLoader(images(3), {.prefetch_factor = 0}); }),
+              HasSubstr("prefetch_factor of at least 1 but got 0"));
+  const auto sampler = std::make_shared<const SequentialSampler>(2);
+  EXPECT_THAT(error_of<ValueError>([&] { DataLoader(images(3), {.shuffle = true, .sampler = sampler}); }),
+              HasSubstr("shuffle or a sampler but got both"));
+  DataLoader two(images(30), {.batch_size = 3, .sampler = sampler});
+  EXPECT_EQ(two.num_batches(), 1);
+  EXPECT_EQ(two.last_batch_size(), 2);
+  EXPECT_EQ(two.num_examples(), 30);
+  EXPECT_EQ(DataLoader(images(30), {.batch_size = 3}).last_batch_size(), 3);
+  EXPECT_EQ(DataLoader(images(31), {.batch_size = 3}).last_batch_size(), 1);
+  EXPECT_EQ(DataLoader(images(31), {.batch_size = 3, .drop_last = true}).last_batch_size(), 3);
+}
+
+}  // namespace
+}  // namespace normgrad
