@@ -158,7 +158,9 @@ Module& AnyModule::get() const {
 }
 
 Tensor Module::forward(const Tensor& /*x*/) {
-  fail<Error>(type_name(), ": forward(x) is not defined for this module; call the forward that it has");
+  fail<Error>(type_name(),
+              ": forward(x) is not defined for this module; call the forward that it has, or write "
+              "NORMGRAD_CALL_FORWARD() in the class to call it as model(a, b)");
 }
 
 // Names are looked up only now that something went wrong, so that they are right wherever the module was moved to.
@@ -327,6 +329,7 @@ LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) 
       report.unexpected_keys.push_back(name);
     }
   }
+  const bool loose_helps = wrong.empty();
   if (options.strict) {
     for (const std::string& name : report.missing_keys) {
       wrong += "\n  missing: " + name;
@@ -336,7 +339,7 @@ LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) 
     }
   }
   require<ValueError>(wrong.empty(), type_name(), ": load_state_dict: the state does not fit; nothing was loaded",
-                      wrong);
+                      wrong, loose_helps ? "\n{.strict = false} loads what fits and reports the rest" : "");
 
   const NoGradGuard no_grad;
   for (auto& [name, tensor] : own) {

@@ -87,7 +87,9 @@ const std::vector<const char*>& Optimizer::scalar_names() const {
 Tensor Optimizer::zeros_like_param(const Tensor& param) { return Tensor::empty(param.shape(), param.dtype()).zero_(); }
 
 void Optimizer::add_params(std::vector<Tensor> params) {
-  require<ValueError>(!params.empty(), type_name(), ": expected parameters but got an empty list");
+  require<ValueError>(!params.empty(), type_name(),
+                      ": expected parameters but got an empty list; is every layer of the model named in "
+                      "NORMGRAD_MEMBERS?");
   std::unordered_set<const Node*> known;
   for (const Entry& group : groups_) {
     for (const Tensor& param : group.params) {

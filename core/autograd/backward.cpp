@@ -272,13 +272,14 @@ std::vector<Tensor> checked_grad_outputs(const char* where, const std::vector<Te
     const Tensor& y = outputs[i];
     require<GraphError>(y.defined() && y.requires_grad(), where, ": output ", i,
                         " requires no gradient: it does not depend on a tensor that does, or was computed under "
-                        "NoGradGuard");
+                        "NoGradGuard; call requires_grad_() on what shall be differentiated before it is used");
     Tensor gy = grad_outputs.empty() ? Tensor() : grad_outputs[i];
     if (!gy.defined()) {
       require<GraphError>(y.numel() == 1, where,
                           ": a gradient can be left out only for outputs of one element, but "
                           "output ",
-                          i, " has shape ", y.shape());
+                          i, " has shape ", y.shape(),
+                          "; reduce it first, as in loss.mean().backward(), or pass a gradient");
       gy = Tensor::empty(y.shape(), y.dtype());
       gy.fill_(1.0);
     }

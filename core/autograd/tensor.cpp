@@ -28,7 +28,10 @@ std::size_t storage_bytes(const Shape& shape, DType dtype) {
 }  // namespace
 
 TensorImpl& Tensor::impl() const {
-  require<ValueError>(defined(), "tensor: used before it was given a value (undefined tensor)");
+  require<ValueError>(
+      defined(),
+      "tensor: used before it was given a value (undefined tensor); a grad() is undefined until backward() "
+      "has reached it");
   return *impl_;
 }
 
@@ -58,7 +61,8 @@ bool Tensor::is_sole_owner() const noexcept {
 }
 
 const void* Tensor::physical_data_checked(DType dtype) const {
-  require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were read as ", dtype);
+  require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were read as ", dtype,
+                      "; convert them with to(), or ask for the elements' own type");
   return impl_->buffer.data();
 }
 
@@ -76,7 +80,8 @@ void* Tensor::mutable_data_checked(DType dtype) {
 }
 
 double Tensor::item() const {
-  require<ShapeError>(numel() == 1, "item: expected a tensor of one element but got shape ", shape());
+  require<ShapeError>(numel() == 1, "item: expected a tensor of one element but got shape ", shape(),
+                      "; reduce it with mean() or sum(), or choose an element as in x[0].item()");
   return dispatch_all(dtype(), [&](auto zero) { return static_cast<double>(*data<decltype(zero)>()); });
 }
 
@@ -103,7 +108,8 @@ Tensor& Tensor::requires_grad_(bool requires_grad) {
   require<GraphError>(is_leaf() || requires_grad, "requires_grad_: the tensor is the result of '",
                       node() ? node()->name() : "", "'; only leaves can be switched off, detach() it instead");
   require<DTypeError>(!requires_grad || is_floating_point(dtype()),
-                      "requires_grad_: only floating point tensors can require gradients, this one is ", dtype());
+                      "requires_grad_: only floating point tensors can require gradients, this one is ", dtype(),
+                      "; convert it with to(kFloat32) first");
   if (requires_grad != this->requires_grad()) {
     impl().node = requires_grad ? NodePtr(new LeafNode(shape(), dtype())) : NodePtr();
   }

@@ -82,7 +82,7 @@ Shape broadcast_shapes(const char* where, const Shape& a, const Shape& b) {
     const std::int64_t sa = i + a.rank() < rank ? 1 : a[i + a.rank() - rank];
     const std::int64_t sb = i + b.rank() < rank ? 1 : b[i + b.rank() - rank];
     require<ShapeError>(sa == sb || sa == 1 || sb == 1, where, ": expected shapes that broadcast but got ", a, " and ",
-                        b);
+                        b, "; axes are compared from the last one on: add some with unsqueeze()");
     out.push_back(sa == 1 ? sb : sa);
   }
   return out;

@@ -214,7 +214,10 @@ Tensor conv_nd(const char* name, std::size_t axes, const Tensor& x, const Tensor
                       weight.shape());
   require<ShapeError>(c_in == weight.size(1) * options.groups, name, ": expected an input with ",
                       weight.size(1) * options.groups, " channels for a weight ", weight.shape(),
-                      " and groups = ", options.groups, " but got ", x.shape());
+                      " and groups = ", options.groups, " but got ", x.shape(),
+                      has_batch && axes == 2 && x.size(-1) == weight.size(1) * options.groups
+                          ? "; channels come before rows and columns: x.permute({0, 3, 1, 2})"
+                          : "");
   check_bias(name, bias, c_out);
   const Tensor images = batched(x, axes);
   ConvGeometry g{.n = images.size(0), .c_in = c_in, .c_out = c_out, .groups = options.groups};

@@ -28,11 +28,22 @@ void check_options(const char* where, const Tensor& x, const Tensor& weight, Red
   require<ValueError>(reduction != Reduction::batchmean, where, ": reduction batchmean is for kl_div only");
 }
 
+// What to do about a target that is not int64 of the expected shape.
+const char* advice_for(const Tensor& target, const Shape& expected) {
+  if (target.shape() == expected) {
+    return target.dtype() == kInt64 ? "" : "; convert class indices with target.to(kInt64)";
+  }
+  return target.shape().rank() > 0 && target.shape().back() == 1 && target.numel() == expected.numel()
+             ? "; drop the last axis with target.squeeze(-1)"
+             : "";
+}
+
 void check_indices(const char* where, const Tensor& target, std::int64_t classes, std::int64_t ignore_index) {
   const auto* t = target.data<std::int64_t>();
   for (std::int64_t i = 0; i < target.numel(); ++i) {
     require<IndexError>((t[i] >= 0 && t[i] < classes) || t[i] == ignore_index, where,
-                        ": expected class indices in [0, ", classes, ") but got ", t[i], " at position ", i);
+                        ": expected class indices in [0, ", classes, ") but got ", t[i], " at position ", i,
+                        "; the last layer needs one output for each class");
   }
 }
 
@@ -176,7 +187,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
   expected.erase(class_axis(logits));
   require<ShapeError>(target.dtype() == kInt64 && target.shape() == expected,
                       "cross_entropy: expected a target of int64 ", expected, " (class indices) or ", logits.dtype(),
-                      " ", logits.shape(), " (probabilities) but got ", target.dtype(), " ", target.shape());
+                      " ", logits.shape(), " (probabilities) but got ", target.dtype(), " ", target.shape(),
+                      advice_for(target, expected));
   check_indices("cross_entropy", target, logits.shape()[class_axis(logits)], options.ignore_index);
   const Tensor losses = cross_entropy_rows(as_rows(logits), target.alias({target.numel()}), options);
   return reduce_rows(losses, target, options.weight, options.ignore_index, options.reduction);
@@ -187,7 +199,7 @@ Tensor nll_loss(const Tensor& log_probs, const Tensor& target, const NllLossOpti
   Shape expected = log_probs.shape();
   expected.erase(class_axis(log_probs));
   require<ShapeError>(target.dtype() == kInt64 && target.shape() == expected, "nll_loss: expected a target of int64 ",
-                      expected, " but got ", target.dtype(), " ", target.shape());
+                      expected, " but got ", target.dtype(), " ", target.shape(), advice_for(target, expected));
   check_indices("nll_loss", target, log_probs.shape()[class_axis(log_probs)], options.ignore_index);
 
   const Tensor indices = target.alias({target.numel()});

@@ -39,7 +39,7 @@ T number_as(const char* name, double number) {
 
 void check_same_dtype(const char* name, const Tensor& a, const Tensor& b) {
   require<DTypeError>(a.dtype() == b.dtype(), name, ": expected operands of the same dtype but got ", a.dtype(),
-                      " and ", b.dtype());
+                      " and ", b.dtype(), "; convert one of them with to()");
 }
 
 void check_float(const char* name, const Tensor& x) {

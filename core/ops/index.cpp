@@ -20,7 +20,8 @@ kernels::IndexShape index_shape(const Shape& shape, std::size_t axis, std::int64
 }
 
 void check_index(const char* where, const Tensor& index, std::int64_t size) {
-  require<DTypeError>(index.dtype() == kInt64, where, ": expected an int64 index but got ", index.dtype());
+  require<DTypeError>(index.dtype() == kInt64, where, ": expected an int64 index but got ", index.dtype(),
+                      "; convert it with to(kInt64)");
   const auto* values = index.data<std::int64_t>();
   for (std::int64_t i = 0; i < index.numel(); ++i) {
     require<IndexError>(values[i] >= 0 && values[i] < size, where, ": expected indices in [0, ", size, ") but got ",

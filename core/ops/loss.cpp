@@ -15,9 +15,11 @@ namespace {
 void check(const char* where, const Tensor& x, const Tensor& target, Reduction reduction) {
   require<DTypeError>(is_floating_point(x.dtype()), where, ": expected float32 or float64 input but got ", x.dtype());
   require<ShapeError>(target.shape() == x.shape(), where, ": expected a target of shape ", x.shape(), " but got ",
-                      target.shape());
+                      target.shape(),
+                      target.numel() == x.numel() ? "; give it the same axes with target.view() or unsqueeze()" : "");
   require<DTypeError>(target.dtype() == x.dtype(), where, ": expected a target of ", x.dtype(), " but got ",
-                      target.dtype());
+                      target.dtype(), "; convert it with target.to(", x.dtype() == kFloat32 ? "kFloat32" : "kFloat64",
+                      ")");
   require<ValueError>(reduction != Reduction::batchmean, where, ": reduction batchmean is for kl_div only");
 }
 

@@ -81,7 +81,15 @@ Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpos
 
 void check_dtypes(const char* where, const Tensor& a, const Tensor& b) {
   require<DTypeError>(a.dtype() == b.dtype(), where, ": expected both operands to have the same dtype but got ",
-                      a.dtype(), " and ", b.dtype());
+                      a.dtype(), " and ", b.dtype(), "; convert one of them with to()");
+}
+
+// What to do about an input whose last axis is not `in` long.
+std::string advice_for(const Tensor& x, std::int64_t in) {
+  if (x.dim() > 2 && x.size(0) > 0 && x.numel() / x.size(0) == in) {
+    return "; flatten it first: x.flatten(1)";
+  }
+  return x.dim() == 0 ? "" : detail::concat("; the layer before gives ", x.size(-1), ", so in_features has to be that");
 }
 
 }  // namespace
@@ -120,7 +128,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require<ShapeError>(weight.dim() == 2, "linear: expected a weight [out, in] but got ", weight.shape());
   const std::int64_t out = weight.size(0);
   const std::int64_t in = weight.size(1);
-  require<ShapeError>(x.dim() >= 1 && x.size(-1) == in, "linear: expected an input [*, ", in, "] but got ", x.shape());
+  require<ShapeError>(x.dim() >= 1 && x.size(-1) == in, "linear: expected an input [*, ", in, "] but got ", x.shape(),
+                      x.dim() >= 1 && x.size(-1) == in ? "" : advice_for(x, in));
   if (bias.defined()) {
     check_dtypes("linear", x, bias);
     require<ShapeError>(bias.shape() == Shape{out}, "linear: expected a bias [", out, "] but got ", bias.shape());

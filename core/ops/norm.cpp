@@ -45,7 +45,7 @@ Tensor norm_groups(const char* name, const Tensor& x, std::int64_t num_groups, c
   const ChannelGeometry g = channel_geometry(name, x);
   require<ValueError>(num_groups > 0, name, ": expected num_groups > 0 but got ", num_groups);
   require<ShapeError>(g.channels > 0 && g.channels % num_groups == 0, name, ": expected a number of channels that ",
-                      num_groups, " groups divide but got ", x.shape());
+                      num_groups, " groups divide but got ", x.shape(), ", which has ", g.channels);
   check_norm(name, x, {g.channels}, weight, bias, eps);
   return norm_over(name, x, RowGeometry{g.batch * num_groups, num_groups, g.channels / num_groups, g.spatial}, weight,
                    bias, eps, centre);

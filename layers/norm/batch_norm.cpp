@@ -18,7 +18,7 @@ Tensor BatchNorm::forward(const Tensor& x) {
     expected += " or " + detail::input_text(max_rank_, num_features());
   }
   require<ShapeError>(x.dim() >= min_rank_ && x.dim() <= max_rank_, type_name(), ": expected ", expected, " but got ",
-                      x.shape());
+                      x.shape(), "; for other numbers of axes there are BatchNorm1d, 2d and 3d");
   check_channels(x, 1, expected);
   const std::int64_t count = x.numel() / num_features();
   if (!use_batch_statistics(count, "value per channel", x.shape())) {

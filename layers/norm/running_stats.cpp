@@ -102,14 +102,18 @@ std::string RunningStatsNorm::extra_repr() const {
 }
 
 void RunningStatsNorm::freeze() {
-  require<ValueError>(tracks_running_stats(), type_name(),
-                      ": freeze: expected a layer with running statistics but track_running_stats is false");
+  require<ValueError>(
+      tracks_running_stats(), type_name(),
+      ": freeze: expected a layer with running statistics but track_running_stats is false; make it with "
+      "{.track_running_stats = true}");
   frozen_ = true;
 }
 
 void RunningStatsNorm::set_statistics(Statistics statistics) {
-  require<ValueError>(statistics != Statistics::running || tracks_running_stats(), type_name(),
-                      ": set_statistics: expected a layer with running statistics but track_running_stats is false");
+  require<ValueError>(
+      statistics != Statistics::running || tracks_running_stats(), type_name(),
+      ": set_statistics: expected a layer with running statistics but track_running_stats is false; make it "
+      "with {.track_running_stats = true}");
   statistics_ = statistics;
 }
 
@@ -134,7 +138,7 @@ void RunningStatsNorm::reset_parameters() {
 
 void RunningStatsNorm::check_channels(const Tensor& x, std::int64_t axis, const std::string& expected) const {
   require<ShapeError>(x.size(axis) == num_features_, type_name(), ": expected ", expected, " but got ", x.shape(),
-                      ", which has ", x.size(axis), " channels");
+                      ", which has ", x.size(axis), " channels; make it ", type_name(), "(", x.size(axis), ")");
   for (const Tensor* own : {static_cast<const Tensor*>(&weight), static_cast<const Tensor*>(&bias),
                             static_cast<const Tensor*>(&running_mean)}) {
     require<DTypeError>(!own->defined() || own->dtype() == x.dtype(), type_name(), ": expected an input of dtype ",
@@ -155,7 +159,8 @@ bool RunningStatsNorm::use_batch_statistics(std::int64_t count, const char* valu
   fail<ShapeError>(
       type_name(), ": expected more than 1 ", values, " to take batch statistics of",
       is_training() ? " (training mode)" : (tracks_running_stats() ? "" : " (track_running_stats is false)"),
-      " but got ", shape, "; use larger batches (leave out the last one), eval() with running statistics, ",
+      " but got ", shape,
+      "; use larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with running statistics, ",
       "or {.single_value = SingleValue::use_running}");
 }
 

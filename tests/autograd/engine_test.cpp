@@ -93,7 +93,8 @@ TEST(BackwardTest, OutputMayBeALeafOrComeTwice) {
 TEST(BackwardTest, Errors) {
   const Tensor x = leaf({1, 2});
   EXPECT_EQ(error_of<GraphError>([&] { toy::scale(x, 2).backward(); }),
-            "backward: a gradient can be left out only for outputs of one element, but output 0 has shape [2]");
+            "backward: a gradient can be left out only for outputs of one element, but output 0 has shape [2]; reduce "
+            "it first, as in loss.mean().backward(), or pass a gradient");
   EXPECT_EQ(error_of<GraphError>([&] {
               toy::scale(x, 2).backward(values({1, 2, 3}));
             }),

@@ -250,7 +250,8 @@ TEST(RequiresGradTest, Switches) {
   x.requires_grad_(false);
   EXPECT_FALSE(x.requires_grad());
   EXPECT_EQ(error_of<DTypeError>([] { Tensor::empty({2}, kInt64).requires_grad_(); }),
-            "requires_grad_: only floating point tensors can require gradients, this one is int64");
+            "requires_grad_: only floating point tensors can require gradients, this one is int64; convert it with "
+            "to(kFloat32) first");
 }
 
 TEST(RequiresGradTest, SetGradChecks) {

@@ -63,7 +63,8 @@ TEST(BroadcastShapes, FollowsNumPy) {
   EXPECT_EQ(error_of<ShapeError>([] {
               broadcast_shapes("add", {2, 3}, {4});
             }),
-            "add: expected shapes that broadcast but got [2, 3] and [4]");
+            "add: expected shapes that broadcast but got [2, 3] and [4]; axes are compared from the last one on: add "
+            "some with unsqueeze()");
   EXPECT_THROW(broadcast_shapes("add", {2}, {0}), ShapeError);
 }
 

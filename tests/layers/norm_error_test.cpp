@@ -78,38 +78,50 @@ TEST(NormErrorTest, EveryLineOfTheFixture) {
       "GroupNorm: expected an input [N, 4, *] of at least 2 dimensions but got [4]",
       "GroupNorm: expected num_groups > 0 but got 0",
       "GroupNorm: expected more than 1 value per group but got [1, 4] with 4 groups",
-      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [4, 2], which has 2 channels",
-      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [4, 3, 2, 2]",
+      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [4, 2], which has 2 channels; make it "
+      "BatchNorm1d(2)",
+      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [4, 3, 2, 2]; for other numbers of "
+      "axes there are BatchNorm1d, 2d and 3d",
       "BatchNorm1d: expected more than 1 value per channel to take batch statistics of (training mode) but got [1, 3]; "
-      "use larger batches (leave out the last one), eval() with running statistics, or {.single_value = "
+      "use larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with running statistics, or "
+      "{.single_value = "
       "SingleValue::use_running}",
-      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [3]",
-      "BatchNorm2d: expected a 4-D input [N, 3, H, W] but got [4, 3]",
-      "BatchNorm2d: expected a 4-D input [N, 3, H, W] but got [4, 2, 5, 5], which has 2 channels",
+      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [3]; for other numbers of axes there "
+      "are BatchNorm1d, 2d and 3d",
+      "BatchNorm2d: expected a 4-D input [N, 3, H, W] but got [4, 3]; for other numbers of axes there are BatchNorm1d, "
+      "2d and 3d",
+      "BatchNorm2d: expected a 4-D input [N, 3, H, W] but got [4, 2, 5, 5], which has 2 channels; make it "
+      "BatchNorm2d(2)",
       "BatchNorm2d: expected more than 1 value per channel to take batch statistics of (training mode) but got [1, 3, "
-      "1, 1]; use larger batches (leave out the last one), eval() with running statistics, or {.single_value = "
+      "1, 1]; use larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with running "
+      "statistics, or {.single_value = "
       "SingleValue::use_running}",
       "",
-      "BatchNorm3d: expected a 5-D input [N, 3, D, H, W] but got [4, 3, 2, 2]",
-      "InstanceNorm1d: expected a 3-D input [N, 3, L] or a 2-D input [3, L] but got [4, 3], which has 4 channels",
-      "InstanceNorm1d: expected a 3-D input [N, 3, L] or a 2-D input [3, L] but got [4, 2, 5], which has 2 channels",
+      "BatchNorm3d: expected a 5-D input [N, 3, D, H, W] but got [4, 3, 2, 2]; for other numbers of axes there are "
+      "BatchNorm1d, 2d and 3d",
+      "InstanceNorm1d: expected a 3-D input [N, 3, L] or a 2-D input [3, L] but got [4, 3], which has 4 channels; make "
+      "it InstanceNorm1d(4)",
+      "InstanceNorm1d: expected a 3-D input [N, 3, L] or a 2-D input [3, L] but got [4, 2, 5], which has 2 channels; "
+      "make it InstanceNorm1d(2)",
       "InstanceNorm1d: expected more than 1 value per sample and channel to take batch statistics of (training mode) "
       "but "
-      "got [4, 3, 1]; use larger batches (leave out the last one), eval() with running statistics, or {.single_value = "
+      "got [4, 3, 1]; use larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with running "
+      "statistics, or {.single_value = "
       "SingleValue::use_running}",
       "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 3]",
       "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 2, 5, 5], which has 2 "
-      "channels",
+      "channels; make it InstanceNorm2d(2)",
       "InstanceNorm2d: expected more than 1 value per sample and channel to take batch statistics of (training mode) "
       "but "
-      "got [4, 3, 1, 1]; use larger batches (leave out the last one), eval() with running statistics, or "
+      "got [4, 3, 1, 1]; use larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with "
+      "running statistics, or "
       "{.single_value "
       "= SingleValue::use_running}",
       "InstanceNorm3d: expected a 5-D input [N, 3, D, H, W] or a 4-D input [3, D, H, W] but got [4, 3, 2]",
       "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 2, 5, 5], which has 2 "
-      "channels",
+      "channels; make it InstanceNorm2d(2)",
       "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 2, 5, 5], which has 2 "
-      "channels",
+      "channels; make it InstanceNorm2d(2)",
       "LocalResponseNorm: expected size > 0 but got 0",
       "LocalResponseNorm: local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got [2, 3]",
       "LocalResponseNorm: local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got [3]",
@@ -154,7 +166,7 @@ TEST(NormErrorTest, ErrorsNameThePathInTheModel) {
               net(zeros({64, 16, 14, 14}));
             }),
             "BatchNorm2d 'features.norm1': expected a 4-D input [N, 32, H, W] but got [64, 16, 14, 14], which has 16 "
-            "channels");
+            "channels; make it BatchNorm2d(16)");
 }
 
 TEST(NormErrorTest, OptionsAreRefusedAtConstruction) {
@@ -173,10 +185,12 @@ TEST(NormErrorTest, OptionsAreRefusedAtConstruction) {
             }),
             "LayerNorm: expected as many axes as normalized_shape [3, 4] has but got 1");
   EXPECT_EQ(error_of<ValueError>([] { BatchNorm1d(3, {.track_running_stats = false}).freeze(); }),
-            "BatchNorm1d: freeze: expected a layer with running statistics but track_running_stats is false");
+            "BatchNorm1d: freeze: expected a layer with running statistics but track_running_stats is false; make it "
+            "with {.track_running_stats = true}");
   EXPECT_EQ(
       error_of<ValueError>([] { BatchNorm1d(3, {.track_running_stats = false}).set_statistics(Statistics::running); }),
-      "BatchNorm1d: set_statistics: expected a layer with running statistics but track_running_stats is false");
+      "BatchNorm1d: set_statistics: expected a layer with running statistics but track_running_stats is false; make it "
+      "with {.track_running_stats = true}");
 }
 
 TEST(NormErrorTest, DtypesThatDoNotFit) {

@@ -276,15 +276,18 @@ TEST(CrossEntropyTest, Errors) {
   Tensor bad = t.clone();
   bad.mutable_data<std::int64_t>()[3] = 11;
   EXPECT_THAT([&] { cross_entropy(x, bad); },
-              ThrowsMessage<IndexError>("cross_entropy: expected class indices in [0, 10) but got 11 at position 3"));
+              ThrowsMessage<IndexError>("cross_entropy: expected class indices in [0, 10) but got 11 at position 3; "
+                                        "the last layer needs one output for each class"));
   EXPECT_THAT([&] { nll_loss(x, bad); },
-              ThrowsMessage<IndexError>("nll_loss: expected class indices in [0, 10) but got 11 at position 3"));
+              ThrowsMessage<IndexError>("nll_loss: expected class indices in [0, 10) but got 11 at position 3; the "
+                                        "last layer needs one output for each class"));
   EXPECT_THAT([&] { cross_entropy(x, t.narrow(0, 0, 59)); },
               ThrowsMessage<ShapeError>("cross_entropy: expected a target of int64 [60] (class indices) or float32 "
                                         "[60, 10] (probabilities) but got int64 [59]"));
   EXPECT_THAT([&] { cross_entropy(x, zeros({60})); },
-              ThrowsMessage<ShapeError>("cross_entropy: expected a target of int64 [60] (class indices) or float32 "
-                                        "[60, 10] (probabilities) but got float32 [60]"));
+              ThrowsMessage<ShapeError>(
+                  "cross_entropy: expected a target of int64 [60] (class indices) or float32 "
+                  "[60, 10] (probabilities) but got float32 [60]; convert class indices with target.to(kInt64)"));
   EXPECT_THAT([&] { cross_entropy(t, t); },
               ThrowsMessage<DTypeError>("cross_entropy: expected float32 or float64 input but got int64"));
   EXPECT_THAT([&] { cross_entropy(zeros({}), zeros({})); },

@@ -262,9 +262,10 @@ TEST(ErrorTest, SaysWhatWasExpectedAndWhatCame) {
   const Tensor i = zeros({3}, {.dtype = kInt64});
   const Tensor m = zeros({3}, {.dtype = kBool});
   EXPECT_EQ(error_of<ShapeError>([&] { f + zeros({4}); }),
-            "add: expected shapes that broadcast but got [2, 3] and [4]");
+            "add: expected shapes that broadcast but got [2, 3] and [4]; axes are compared from the last one on: add "
+            "some with unsqueeze()");
   EXPECT_EQ(error_of<DTypeError>([&] { f* d; }),
-            "mul: expected operands of the same dtype but got float32 and float64");
+            "mul: expected operands of the same dtype but got float32 and float64; convert one of them with to()");
   EXPECT_EQ(error_of<DTypeError>([&] { m + m; }),
             "add: expected a tensor of numbers but got bool; convert it with to()");
   EXPECT_EQ(error_of<DTypeError>([&] { i / i; }), "div: expected a float32 or float64 tensor but got int64");
@@ -278,7 +279,8 @@ TEST(ErrorTest, SaysWhatWasExpectedAndWhatCame) {
   EXPECT_EQ(error_of<ValueError>([&] { to(full({1}, kNan), kInt64); }),
             "to: expected values that fit int64, but the float32 tensor has one that does not");
   EXPECT_EQ(error_of<ShapeError>([&] { sum_to(f, {2}); }),
-            "sum_to: expected shapes that broadcast but got [2, 3] and [2]");
+            "sum_to: expected shapes that broadcast but got [2, 3] and [2]; axes are compared from the last one on: "
+            "add some with unsqueeze()");
 }
 
 TEST(InPlaceTest, ComputesWithoutBroadcasting) {

@@ -73,7 +73,8 @@ TEST_P(ElementwiseLossTest, Errors) {
       [&] {
         GetParam().f(x, zeros({2, 3}, {.dtype = kFloat64}), Reduction::mean);
       },
-      ThrowsMessage<DTypeError>(name + ": expected a target of float32 but got float64"));
+      ThrowsMessage<DTypeError>(name +
+                                ": expected a target of float32 but got float64; convert it with target.to(kFloat32)"));
   EXPECT_THAT([&] { GetParam().f(zeros({2}, {.dtype = kInt64}), zeros({2}, {.dtype = kInt64}), Reduction::mean); },
               ThrowsMessage<DTypeError>(name + ": expected float32 or float64 input but got int64"));
   if (name != "kl_div") {

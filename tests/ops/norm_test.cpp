@@ -402,7 +402,7 @@ TEST(NormOpErrorTest, TellWhatWasExpectedAndWhatCame) {
             }),
             "rms_norm: expected an input [*, 2, 3, 4] for normalized_shape [2, 3, 4] but got [3, 4]");
   EXPECT_EQ(error_of<ShapeError>([&] { group_norm(x, 4); }),
-            "group_norm: expected a number of channels that 4 groups divide but got [4, 6, 3, 4]");
+            "group_norm: expected a number of channels that 4 groups divide but got [4, 6, 3, 4], which has 6");
   EXPECT_EQ(error_of<ValueError>([&] { group_norm(x, -2); }), "group_norm: expected num_groups > 0 but got -2");
   EXPECT_EQ(error_of<ShapeError>([&] { group_norm(input({4}), 2); }),
             "group_norm: expected an input [N, C, *] of at least 2 dimensions but got [4]");

@@ -58,7 +58,8 @@ TEST(XtensorTest, ViewsShareAndKeepTheMemory) {
   x = Tensor();
   EXPECT_EQ(xt::sum(view)(), 18.0F);
   EXPECT_THAT([] { as_xtensor<double>(zeros({2})); },
-              ThrowsMessage<DTypeError>("tensor: its elements are float32 but were read as float64"));
+              ThrowsMessage<DTypeError>("tensor: its elements are float32 but were read as float64; convert them with "
+                                        "to(), or ask for the elements' own type"));
 }
 
 TEST(XtensorTest, MutableViewsWriteThroughAndCountAsAChange) {

@@ -127,7 +127,7 @@ TEST(SgdTest, RefusesWhatCannotBe) {
   EXPECT_EQ(error_of<ValueError>([&] { SGD({param}, {.nesterov = true}); }),
             "SGD: nesterov needs momentum > 0 and dampening = 0 but got momentum 0 and dampening 0");
   EXPECT_EQ(error_of<ValueError>([&] { SGD(std::vector<Tensor>{}); }),
-            "SGD: expected parameters but got an empty list");
+            "SGD: expected parameters but got an empty list; is every layer of the model named in NORMGRAD_MEMBERS?");
   EXPECT_EQ(error_of<ValueError>([&] { SGD({param, param}); }), "SGD: parameter 1 of shape [1] is there already");
   EXPECT_EQ(error_of<ValueError>([&] { SGD({Tensor()}); }), "SGD: parameter 0 is undefined");
   EXPECT_EQ(error_of<ValueError>([&] { SGD({Tensor::empty({2}, kInt64)}); }),
