@@ -56,6 +56,41 @@ void kaiming_uniform_(Tensor weight, KaimingOptions options = {});
 /// Normal with standard deviation gain / sqrt(fan).
 void kaiming_normal_(Tensor weight, KaimingOptions options = {});
 
+struct TruncNormalOptions {
+  double mean = 0.0;
+  double std = 1.0;
+  double a = -2.0;  ///< no value is below
+  double b = 2.0;   ///< none is above; both are values, not multiples of std
+  Generator* generator = nullptr;
+};
+/// Normal with mean and std, as far as it lies in [a, b]. Throws ValueError unless std > 0 and a < b.
+void trunc_normal_(Tensor tensor, TruncNormalOptions options = {});
+
+struct OrthogonalOptions {
+  double gain = 1.0;
+  Generator* generator = nullptr;
+};
+/// As a matrix [size 0, the rest]: gain times rows, or columns, whichever are fewer, that are orthonormal; uniform
+/// among all such (Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear
+/// neural networks", 2014). Throws ShapeError for fewer than 2 axes.
+void orthogonal_(Tensor tensor, OrthogonalOptions options = {});
+
+struct SparseOptions {
+  double std = 0.01;
+  Generator* generator = nullptr;
+};
+/// [rows, columns]: in each column the part `sparsity` of the rows (rounded up) is 0, at random places, the others are
+/// normal (Martens, "Deep learning via Hessian-free optimization", 2010). Throws ShapeError unless there are 2 axes,
+/// ValueError for a sparsity outside [0, 1].
+void sparse_(Tensor tensor, double sparsity, SparseOptions options = {});
+
+/// The identity: 1 on the diagonal of [rows, columns], else 0. Throws ShapeError unless there are 2 axes.
+void eye_(Tensor tensor);
+/// The identity of convolutions: a weight [out, in / groups, kernel...] that gives channel i of each group's input as
+/// channel i of its result, as far as both exist. Throws ShapeError unless there are 3 to 5 axes, ValueError for groups
+/// that do not divide the first size.
+void dirac_(Tensor weight, std::int64_t groups = 1);
+
 class Parameter;
 /// PyTorch's start of Linear and the convolutions: weight from kaiming_uniform_ with a = sqrt(5), which is uniform in
 /// +-1 / sqrt(fan_in), and so is the bias, where there is one.
