@@ -28,7 +28,7 @@ concept Indexable = requires(const D& d) {
 };
 
 template <class D>
-using ItemOf = std::remove_cvref_t<decltype(std::declval<const D&>()[0])>;
+using ItemOf = std::remove_cvref_t<decltype(std::declval<const D&>()[0])>;  ///< the type of its elements
 
 /// A number as a tensor without axes: whole numbers as int64, float as float32, double as float64; tensors as they are.
 inline const Tensor& to_tensor(const Tensor& value) { return value; }
@@ -87,7 +87,7 @@ class IndexedDataset final : public Dataset {
   Collate collate_;
 };
 
-using DatasetPtr = std::shared_ptr<const Dataset>;
+using DatasetPtr = std::shared_ptr<const Dataset>;  ///< a dataset of any type
 
 /// What a DataLoader and the functions on datasets take: a Dataset, a DatasetPtr, or an Indexable whose elements there
 /// is a to_example() for.

@@ -14,6 +14,7 @@ struct Batch {
   Tensor labels;
 };
 
+/// Numbered examples; a cheap handle that is copied, and may be used on several threads at once.
 class Dataset {
  public:
   virtual ~Dataset() = default;

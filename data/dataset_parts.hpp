@@ -25,6 +25,7 @@ class Subset final : public Dataset {
   std::shared_ptr<const std::vector<std::int64_t>> indices_;
 };
 
+/// The examples of those numbers, of a dataset of any kind.
 template <DatasetLike D>
 Subset subset(D whole, std::vector<std::int64_t> indices) {
   return {share_dataset(std::move(whole)), std::move(indices)};

@@ -7,6 +7,7 @@
 
 namespace normgrad {
 
+/// Options of make_digits().
 struct DigitsOptions {
   std::int64_t train = 6000;
   std::int64_t test = 1000;

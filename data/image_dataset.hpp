@@ -42,6 +42,7 @@ class ImageDataset : public Dataset {
   /// The first `count` examples (all when there are fewer).
   ImageDataset first(std::int64_t count) const;
 
+  /// Of all pixels of all channels.
   PixelStatistics pixel_statistics() const;
   /// The same images, handed out as (pixel / 255 - mean) / std; to be called with the statistics of the training set.
   /// Throws ValueError unless std > 0.
@@ -66,6 +67,7 @@ struct ImageSplits {
   ImageDataset test;
 };
 
+/// Options of open_dataset().
 struct OpenDatasetOptions {
   /// Hand out pixels with mean 0 and standard deviation 1 over the training set; else from 0 to 1.
   bool standardise = true;

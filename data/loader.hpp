@@ -21,6 +21,7 @@ class Generator;
 /// the number of the batch. compose() of image_transform.hpp makes one. With workers it is called on several threads.
 using BatchTransform = std::function<Batch(Batch batch, Generator& generator)>;
 
+/// Options of a DataLoader; names and defaults are PyTorch's.
 struct DataLoaderOptions {
   std::int64_t batch_size = 1;
   /// A new random order in every epoch.

@@ -37,6 +37,7 @@ class SequentialSampler final : public Sampler {
   std::int64_t size_;
 };
 
+/// Options of a RandomSampler.
 struct RandomSamplerOptions {
   /// Draw each example independently of those before (else every example comes once).
   bool replacement = false;
@@ -58,6 +59,7 @@ class RandomSampler final : public Sampler {
   RandomSamplerOptions options_;
 };
 
+/// Options of a WeightedRandomSampler.
 struct WeightedSamplerOptions {
   /// PyTorch's default: an example may come more than once in an epoch.
   bool replacement = true;
@@ -81,6 +83,7 @@ class WeightedRandomSampler final : public Sampler {
   WeightedSamplerOptions options_;
 };
 
+/// Options of a ClassBalancedSampler.
 struct ClassBalancedSamplerOptions {
   /// Examples in an epoch; 0: as many as there are labels.
   std::int64_t num_samples = 0;

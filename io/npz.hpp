@@ -7,6 +7,7 @@
 
 namespace normgrad {
 
+/// Options of save_npz().
 struct NpzOptions {
   bool compress = false;  ///< numpy.savez_compressed instead of numpy.savez
 };

@@ -60,12 +60,14 @@ class SiLU : public Module {
   Tensor forward(const Tensor& x) override;
 };
 
+/// 1 / (1 + exp(-x)).
 class Sigmoid : public Module {
  public:
   NORMGRAD_MEMBERS(Sigmoid)
   Tensor forward(const Tensor& x) override;
 };
 
+/// tanh(x).
 class Tanh : public Module {
  public:
   NORMGRAD_MEMBERS(Tanh)

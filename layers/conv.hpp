@@ -14,6 +14,7 @@
 
 namespace normgrad {
 
+/// Options of Conv1d, Conv2d and Conv3d; names and defaults are PyTorch's.
 struct ConvLayerOptions {
   PerAxis stride = 1;
   PerAxis padding = 0;
@@ -24,6 +25,7 @@ struct ConvLayerOptions {
   Generator* generator = nullptr;  ///< of the starting values; null: default_generator()
 };
 
+/// Options of ConvTranspose2d; names and defaults are PyTorch's.
 struct ConvTransposeLayerOptions {
   PerAxis stride = 1;
   PerAxis padding = 0;

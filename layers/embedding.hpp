@@ -10,6 +10,7 @@
 
 namespace normgrad {
 
+/// Options of an Embedding; names and defaults are PyTorch's.
 struct EmbeddingOptions {
   std::optional<std::int64_t> padding_idx = {};  ///< a row that starts as zeros and gets no gradient; may be negative
   DType dtype = kFloat32;

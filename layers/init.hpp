@@ -28,6 +28,7 @@ Fans calculate_fans(const Tensor& weight);
 /// The factor that keeps the variance through a nonlinearity; `negative_slope` counts for leaky_relu only.
 double calculate_gain(Nonlinearity nonlinearity, double negative_slope = 0.01);
 
+/// All elements become that number.
 void constant_(Tensor tensor, double value);
 void zeros_(Tensor tensor);
 void ones_(Tensor tensor);
@@ -35,6 +36,7 @@ void ones_(Tensor tensor);
 void uniform_(Tensor tensor, double low = 0.0, double high = 1.0, Generator* generator = nullptr);
 void normal_(Tensor tensor, double mean = 0.0, double std = 1.0, Generator* generator = nullptr);
 
+/// Options of the Xavier initialisers.
 struct XavierOptions {
   double gain = 1.0;
   Generator* generator = nullptr;
@@ -45,6 +47,7 @@ void xavier_uniform_(Tensor weight, XavierOptions options = {});
 /// Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)).
 void xavier_normal_(Tensor weight, XavierOptions options = {});
 
+/// Options of the Kaiming initialisers.
 struct KaimingOptions {
   double a = 0.0;  ///< negative slope of the leaky_relu that follows
   FanMode mode = FanMode::fan_in;
@@ -56,6 +59,7 @@ void kaiming_uniform_(Tensor weight, KaimingOptions options = {});
 /// Normal with standard deviation gain / sqrt(fan).
 void kaiming_normal_(Tensor weight, KaimingOptions options = {});
 
+/// Options of trunc_normal_().
 struct TruncNormalOptions {
   double mean = 0.0;
   double std = 1.0;
@@ -66,6 +70,7 @@ struct TruncNormalOptions {
 /// Normal with mean and std, as far as it lies in [a, b]. Throws ValueError unless std > 0 and a < b.
 void trunc_normal_(Tensor tensor, TruncNormalOptions options = {});
 
+/// Options of orthogonal_().
 struct OrthogonalOptions {
   double gain = 1.0;
   Generator* generator = nullptr;
@@ -75,6 +80,7 @@ struct OrthogonalOptions {
 /// neural networks", 2014). Throws ShapeError for fewer than 2 axes.
 void orthogonal_(Tensor tensor, OrthogonalOptions options = {});
 
+/// Options of sparse_().
 struct SparseOptions {
   double std = 0.01;
   Generator* generator = nullptr;

@@ -9,6 +9,7 @@
 
 namespace normgrad {
 
+/// Options of a Linear; names and defaults are PyTorch's.
 struct LinearOptions {
   bool bias = true;
   DType dtype = kFloat32;
@@ -24,6 +25,7 @@ class Linear : public Module {
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
+  /// As constructed.
   std::int64_t in_features() const noexcept { return in_features_; }
   std::int64_t out_features() const noexcept { return out_features_; }
   /// Draws new starting values.

@@ -62,9 +62,9 @@ class StateBuffer : public Tensor {
 class MemberVisitor {
  public:
   virtual ~MemberVisitor() = default;
-  virtual void parameter(const std::string& name, Parameter& parameter) = 0;
-  virtual void buffer(const std::string& name, StateBuffer& buffer) = 0;
-  virtual void child(const std::string& name, Module& child) = 0;
+  virtual void parameter(const std::string& name, Parameter& parameter) = 0;  ///< called for each parameter
+  virtual void buffer(const std::string& name, StateBuffer& buffer) = 0;      ///< called for each buffer
+  virtual void child(const std::string& name, Module& child) = 0;             ///< called for each module
 
   /// Tells one member, by its type; vectors of members get names "name.0", "name.1", ...; empty ones are passed over.
   void operator()(const std::string& name, Parameter& member);
@@ -91,9 +91,10 @@ class MemberVisitor {
   }
 };
 
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
-using NamedModules = std::vector<std::pair<std::string, Module*>>;
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;   ///< by full name
+using NamedModules = std::vector<std::pair<std::string, Module*>>;  ///< by full name
 
+/// Options of load_state_dict().
 struct LoadOptions {
   bool strict = true;  ///< missing and unexpected keys are errors
 };
@@ -103,6 +104,7 @@ struct LoadReport {
   std::vector<std::string> unexpected_keys;
 };
 
+/// Base of all layers and models: see the head of this file.
 class Module {
  public:
   virtual ~Module() = default;
@@ -141,6 +143,7 @@ class Module {
   // arguments refuses to run with them.
 
   bool has_hooks() const noexcept { return static_cast<bool>(hooks_); }
+  /// Called before the forward, after it, and on its gradients.
   ModuleHookHandle register_forward_pre_hook(ForwardPreHook hook);
   ModuleHookHandle register_forward_hook(ForwardHook hook);
   ModuleHookHandle register_full_backward_hook(ModuleBackwardHook hook);

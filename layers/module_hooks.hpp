@@ -31,7 +31,7 @@ class ModuleHookHandle {
  public:
   ModuleHookHandle() = default;
   ModuleHookHandle(std::weak_ptr<detail::ModuleHooks> hooks, std::uint64_t id);
-  void remove();
+  void remove();  ///< does nothing the second time
 
  private:
   std::weak_ptr<detail::ModuleHooks> hooks_;

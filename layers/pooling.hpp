@@ -45,6 +45,7 @@ class MaxPool1d : public detail::PoolLayer<MaxPoolOptions> {
   Tensor forward(const Tensor& x) override;
 };
 
+/// x: [N, C, H, W] or [C, H, W].
 class MaxPool2d : public detail::PoolLayer<MaxPoolOptions> {
  public:
   explicit MaxPool2d(const PerAxis& kernel_size, const MaxPoolOptions& options = {})
@@ -53,6 +54,7 @@ class MaxPool2d : public detail::PoolLayer<MaxPoolOptions> {
   Tensor forward(const Tensor& x) override;
 };
 
+/// x: [N, C, L] or [C, L].
 class AvgPool1d : public detail::PoolLayer<AvgPoolOptions> {
  public:
   explicit AvgPool1d(const PerAxis& kernel_size, const AvgPoolOptions& options = {})
@@ -61,6 +63,7 @@ class AvgPool1d : public detail::PoolLayer<AvgPoolOptions> {
   Tensor forward(const Tensor& x) override;
 };
 
+/// x: [N, C, H, W] or [C, H, W].
 class AvgPool2d : public detail::PoolLayer<AvgPoolOptions> {
  public:
   explicit AvgPool2d(const PerAxis& kernel_size, const AvgPoolOptions& options = {})

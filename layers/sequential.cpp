@@ -12,8 +12,7 @@ namespace {
 
 // Whether `second` after `first` gives the same, values and gradients, as `first` after `second`: ReLU and max pooling
 // do where no window reaches into padding, and pooling first leaves ReLU a quarter of the work. Watchers see the layers
-// in their order. A derived class
-// may do anything, so the types have to be these very ones.
+// in their order. A derived class may do anything, so the types have to be these very ones.
 bool may_swap(const Module& first, const Module& second) {
   if (typeid(first) != typeid(ReLU) || first.has_hooks() || second.has_hooks() || detail::is_watched() ||
       (typeid(second) != typeid(MaxPool1d) && typeid(second) != typeid(MaxPool2d))) {

@@ -50,8 +50,8 @@ class Sequential final : public Module {
     return push_back(NamedModule(std::move(name), std::move(module)));
   }
 
-  std::int64_t size() const noexcept { return static_cast<std::int64_t>(entries_.size()); }
-  bool empty() const noexcept { return entries_.empty(); }
+  std::int64_t size() const noexcept { return static_cast<std::int64_t>(entries_.size()); }  ///< number of modules
+  bool empty() const noexcept { return entries_.empty(); }                                   ///< whether there are none
   /// Module i, negative counted from the end; throws IndexError out of range.
   Module& operator[](std::int64_t i) const;
   /// The same as what it is; throws ValueError when it is of another type.

@@ -23,6 +23,7 @@ struct LayerSummary {
   std::int64_t bytes = 0;      ///< of its results, all calls together
 };
 
+/// What summary() found; printed as a table.
 struct ModelSummary {
   Shape input_shape;
   std::vector<LayerSummary> layers;   ///< the model itself, then all below it, in the order of named_modules()

@@ -7,6 +7,7 @@
 
 namespace normgrad {
 
+/// Options of Adadelta; names and defaults are PyTorch's.
 struct AdadeltaOptions {
   double lr = 1.0;
   double rho = 0.9;           ///< how long the mean squares remember

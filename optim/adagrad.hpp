@@ -7,6 +7,7 @@
 
 namespace normgrad {
 
+/// Options of Adagrad; names and defaults are PyTorch's.
 struct AdagradOptions {
   double lr = 1e-2;
   double lr_decay = 0.0;                   ///< the rate of step t is lr / (1 + (t - 1) lr_decay)

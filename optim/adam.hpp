@@ -8,6 +8,7 @@
 
 namespace normgrad {
 
+/// Options of Adam; names and defaults are PyTorch's.
 struct AdamOptions {
   double lr = 1e-3;
   std::array<double, 2> betas = {0.9, 0.999};  ///< how long the means of the gradient and of its square remember
@@ -17,6 +18,7 @@ struct AdamOptions {
   bool maximize = false;                       ///< climbs instead
 };
 
+/// Options of AdamW; names and defaults are PyTorch's.
 struct AdamWOptions {
   double lr = 1e-3;
   std::array<double, 2> betas = {0.9, 0.999};

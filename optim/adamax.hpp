@@ -8,6 +8,7 @@
 
 namespace normgrad {
 
+/// Options of Adamax; names and defaults are PyTorch's.
 struct AdamaxOptions {
   double lr = 2e-3;
   std::array<double, 2> betas = {0.9, 0.999};

@@ -7,6 +7,7 @@
 
 namespace normgrad {
 
+/// Options of clip_grad_norm_().
 struct ClipGradNormOptions {
   double norm_type = 2.0;           ///< 1, 2, ... or infinity for the largest magnitude
   bool error_if_nonfinite = false;  ///< throw ValueError, changing nothing, when the norm is infinite or NaN

@@ -25,6 +25,7 @@ class AnyLRScheduler {
       : schedule_(std::make_shared<std::remove_cvref_t<S>>(std::move(schedule))) {}
   template <std::derived_from<LRScheduler> S>
   AnyLRScheduler(std::shared_ptr<S> schedule) : schedule_(std::move(schedule)) {}  // NOLINT: meant to convert
+  /// The schedule.
   const std::shared_ptr<LRScheduler>& get() const noexcept { return schedule_; }
 
  private:

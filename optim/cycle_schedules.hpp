@@ -30,8 +30,10 @@ class MomentumSchedule : public LRScheduler {
 
 }  // namespace detail
 
+/// How OneCycleLR goes from one rate to the next.
 enum class AnnealStrategy : std::uint8_t { cos, linear };
 
+/// Options of OneCycleLR; names and defaults are PyTorch's.
 struct OneCycleLROptions {
   std::int64_t total_steps = 0;  ///< or, when 0, epochs * steps_per_epoch
   std::int64_t epochs = 0;
@@ -85,6 +87,7 @@ enum class CyclicMode : std::uint8_t { triangular, triangular2, exp_range };
 /// What scale_fn is called with: the number of the cycle, from 1, or the epoch.
 enum class ScaleMode : std::uint8_t { cycle, iterations };
 
+/// Options of CyclicLR; names and defaults are PyTorch's.
 struct CyclicLROptions {
   std::int64_t step_size_up = 2000;
   std::optional<std::int64_t> step_size_down = std::nullopt;  ///< nullopt: step_size_up

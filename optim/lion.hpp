@@ -8,6 +8,7 @@
 
 namespace normgrad {
 
+/// Options of Lion; names and defaults are PyTorch's.
 struct LionOptions {
   double lr = 1e-4;                           ///< a third to a tenth of what AdamW takes
   std::array<double, 2> betas = {0.9, 0.99};  ///< weight of the momentum in the step, and in what is remembered

@@ -31,6 +31,7 @@ void load_fields(const char* where, const std::vector<StateField>& fields, const
 StateDict state_of(const std::vector<StateField>& fields);
 }  // namespace detail
 
+/// Base of all schedules: see the head of this file.
 class LRScheduler {
  public:
   LRScheduler(LRScheduler&&) noexcept = default;
@@ -58,6 +59,7 @@ class LRScheduler {
   /// The optimizer must outlive the schedule and stay where it is.
   explicit LRScheduler(Optimizer& optimizer);
 
+  /// The name in errors, such as "StepLR".
   virtual const char* type_name() const noexcept = 0;
   /// The rate of a group in an epoch, from `lr`, the one in the epoch before (in epoch 0: what the schedule finds).
   virtual double next_lr(std::int64_t epoch, double lr, std::size_t group) const = 0;
@@ -79,6 +81,7 @@ class LRScheduler {
   /// Tells the optimizer what a loaded state says.
   virtual void tell_optimizer();
 
+  /// For derived classes: the rate that a group had at the start, and those that the schedule has set.
   double base_lr(std::size_t group) const { return base_lrs_[group]; }
   std::size_t num_groups() const noexcept { return base_lrs_.size(); }
   void set_base_lr(double lr, std::size_t group) { base_lrs_[group] = lr; }

@@ -8,6 +8,7 @@
 
 namespace normgrad {
 
+/// Options of NAdam; names and defaults are PyTorch's.
 struct NAdamOptions {
   double lr = 2e-3;
   std::array<double, 2> betas = {0.9, 0.999};

@@ -30,6 +30,7 @@ struct ParamGroup {
   Options options = {};
 };
 
+/// Base of all optimizers: see the head of this file.
 class Optimizer {
  public:
   Optimizer(const Optimizer&) = delete;
@@ -46,6 +47,7 @@ class Optimizer {
   /// Drops the gradients of all parameters.
   void zero_grad();
 
+  /// Parameter groups, and what is in one.
   std::size_t num_groups() const noexcept { return groups_.size(); }
   const std::vector<Tensor>& params(std::size_t group = 0) const;
   double lr(std::size_t group = 0) const;
@@ -84,6 +86,7 @@ class Optimizer {
   /// Throws ValueError for no parameters, undefined ones, results of operations, and ones that are there already.
   void add_params(std::vector<Tensor> params);
 
+  /// What a group's options are, whether they are in range (else ValueError), and the tensors kept for each parameter.
   virtual std::vector<Option> options_of(std::size_t group) = 0;
   virtual void check_options(std::size_t group) const = 0;
   virtual const std::vector<const char*>& slot_names() const = 0;
@@ -92,6 +95,7 @@ class Optimizer {
   /// One step of one parameter; `state.step` counts it already.
   virtual void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) = 0;
 
+  /// A slot for that parameter, all 0.
   static Tensor zeros_like_param(const Tensor& param);
 
  private:
@@ -126,9 +130,11 @@ class OptimizerOf : public Optimizer {
   }
   /// The options of a group; changes count from the next step on, which checks them.
   Options& options(std::size_t group = 0) { return options_.at(group); }
+  /// The same, to be read.
   const Options& options(std::size_t group = 0) const { return options_.at(group); }
 
  protected:
+  /// All or none of them.
   void add_param_groups(std::vector<Group> groups) {
     require<ValueError>(!groups.empty(), type_name(), ": expected parameters but got no groups");
     for (Group& group : groups) {

@@ -8,6 +8,7 @@
 
 namespace normgrad {
 
+/// Options of RAdam; names and defaults are PyTorch's.
 struct RAdamOptions {
   double lr = 1e-3;
   std::array<double, 2> betas = {0.9, 0.999};

@@ -13,6 +13,7 @@ enum class PlateauMode : std::uint8_t { min, max };
 /// Better by `threshold` as a part of the best value, or as it is.
 enum class ThresholdMode : std::uint8_t { rel, abs };
 
+/// Options of ReduceLROnPlateau; names and defaults are PyTorch's.
 struct ReduceLROnPlateauOptions {
   PlateauMode mode = PlateauMode::min;
   double factor = 0.1;

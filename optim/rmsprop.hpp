@@ -7,6 +7,7 @@
 
 namespace normgrad {
 
+/// Options of RMSprop; names and defaults are PyTorch's.
 struct RMSpropOptions {
   double lr = 1e-2;
   double alpha = 0.99;        ///< how long the mean square remembers

@@ -93,6 +93,7 @@ class ExponentialLR final : public LRScheduler {
   double gamma_;
 };
 
+/// Options of ConstantLR; names and defaults are PyTorch's.
 struct ConstantLROptions {
   double factor = 1.0 / 3.0;
   std::int64_t total_iters = 5;
@@ -112,6 +113,7 @@ class ConstantLR final : public LRScheduler {
   ConstantLROptions options_;
 };
 
+/// Options of LinearLR; names and defaults are PyTorch's.
 struct LinearLROptions {
   double start_factor = 1.0 / 3.0;
   double end_factor = 1.0;
@@ -133,6 +135,7 @@ class LinearLR final : public LRScheduler {
   LinearLROptions options_;
 };
 
+/// Options of PolynomialLR; names and defaults are PyTorch's.
 struct PolynomialLROptions {
   std::int64_t total_iters = 5;
   double power = 1.0;
@@ -170,6 +173,7 @@ class CosineAnnealingLR final : public LRScheduler {
   double eta_min_;
 };
 
+/// Options of CosineAnnealingWarmRestarts; names and defaults are PyTorch's.
 struct WarmRestartOptions {
   std::int64_t t_mult = 1;  ///< each period is as many times as long as the one before
   double eta_min = 0.0;

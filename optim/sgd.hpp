@@ -7,6 +7,7 @@
 
 namespace normgrad {
 
+/// Options of SGD; names and defaults are PyTorch's.
 struct SGDOptions {
   double lr = 1e-3;
   double momentum = 0.0;

@@ -5,6 +5,7 @@
 
 namespace normgrad {
 
+/// Options of DetectAnomalyGuard.
 struct AnomalyOptions {
   /// Look at the result of every forward operation, too: the error then comes from the operation that made the first
   /// value that is not finite. Off by default, as PyTorch's mode looks at gradients only, and as infinities may be

@@ -7,6 +7,7 @@
 
 namespace normgrad {
 
+/// Options of grad().
 struct GradOptions {
   bool retain_graph = false;  ///< keep the graph for another backward
   bool create_graph = false;  ///< make the gradients differentiable; keeps the graph too

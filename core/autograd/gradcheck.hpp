@@ -36,10 +36,12 @@
 
 namespace normgrad {
 
+/// What is checked: tensors to a tensor.
 using TensorFunction = std::function<Tensor(const std::vector<Tensor>& inputs)>;
 /// With several results; an undefined one counts as zero.
 using TensorsFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>;
 
+/// Options of gradcheck() and its kin.
 struct GradCheckOptions {
   double rtol = 1e-7;
   double atol = 1e-8;  ///< in units of the largest element of the gradient of the input
@@ -80,14 +82,15 @@ struct GradCheckInput {
   std::vector<std::int64_t> unresolved;  ///< elements where the differences do not settle, so that nothing is shown
 };
 
+/// What gradcheck() found.
 struct GradCheckReport {
   int order = 1;
   bool passed = true;
   std::vector<GradCheckInput> inputs;
   std::vector<std::string> problems;  ///< what else is wrong, such as a recorded and an ordinary backward that differ
 
-  double max_abs_error() const;
-  double max_rel_error() const;
+  double max_abs_error() const;  ///< over all inputs
+  double max_rel_error() const;  ///< over all inputs
 };
 /// A table: one line for each input, and what went wrong with both values, the element and the step.
 std::string to_string(const GradCheckReport& report);

@@ -18,8 +18,8 @@ class GradSink;
 /// Node pointers of an operation's inputs, null where an input requires no gradient; up to 3 lie in the node itself.
 class NodeInputs {
  public:
-  void push_back(NodePtr node);
-  std::size_t size() const noexcept { return size_; }
+  void push_back(NodePtr node);                        ///< null for an input without a gradient
+  std::size_t size() const noexcept { return size_; }  ///< number of inputs
   const NodePtr& operator[](std::size_t i) const noexcept { return i < kInline ? inline_[i] : more_[i - kInline]; }
   const NodePtr* begin() const = delete;
 
@@ -65,7 +65,7 @@ class Node : public RefCounted {
   /// The layer that ran the operation, as "Linear 'head.fc1'"; known only when it ran in anomaly mode.
   std::unique_ptr<std::string> origin;
 
-  bool keeps_grad() const noexcept { return retains_grad || is_leaf(); }
+  bool keeps_grad() const noexcept { return retains_grad || is_leaf(); }  ///< whether a backward adds to grad
 
  private:
   const char* name_;

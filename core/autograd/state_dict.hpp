@@ -22,13 +22,13 @@ class StateDict {
   StateDict() = default;
   StateDict(std::initializer_list<value_type> entries);
 
-  std::size_t size() const noexcept { return entries_.size(); }
-  bool empty() const noexcept { return entries_.empty(); }
-  const_iterator begin() const noexcept { return entries_.begin(); }
-  const_iterator end() const noexcept { return entries_.end(); }
+  std::size_t size() const noexcept { return entries_.size(); }       ///< number of entries
+  bool empty() const noexcept { return entries_.empty(); }            ///< whether there are none
+  const_iterator begin() const noexcept { return entries_.begin(); }  ///< the first entry
+  const_iterator end() const noexcept { return entries_.end(); }      ///< past the last entry
 
-  bool contains(const std::string& name) const { return positions_.contains(name); }
-  const_iterator find(const std::string& name) const;
+  bool contains(const std::string& name) const { return positions_.contains(name); }  ///< whether there is such a key
+  const_iterator find(const std::string& name) const;                                 ///< end() when there is none such
   /// Throws ValueError, naming the key, when there is none such.
   const Tensor& at(const std::string& name) const;
   /// The entry of that name; a new undefined one at the end when there is none.

@@ -20,7 +20,7 @@ namespace normgrad {
 
 class Node;
 class Tensor;
-using NodePtr = IntrusivePtr<Node>;
+using NodePtr = IntrusivePtr<Node>;  ///< shared ownership of a node
 
 /// What a new tensor is made of.
 struct TensorOptions {
@@ -28,6 +28,7 @@ struct TensorOptions {
   bool requires_grad = false;
 };
 
+/// Options of Tensor::backward().
 struct BackwardOptions {
   /// Keep the graph for another backward; a graph is otherwise freed as the backward passes.
   bool retain_graph = false;
@@ -47,7 +48,7 @@ class HookHandle {
  public:
   HookHandle() = default;
   HookHandle(std::weak_ptr<GradHooks> hooks, std::uint64_t id);
-  void remove();
+  void remove();  ///< does nothing the second time
 
  private:
   std::weak_ptr<GradHooks> hooks_;  // does not keep the graph alive
@@ -70,8 +71,8 @@ class Tensor {
   /// A tensor over a given buffer of at least numel elements.
   static Tensor from_buffer(Buffer buffer, const Shape& shape, DType dtype);
 
-  bool defined() const noexcept { return static_cast<bool>(impl_); }
-  const Shape& shape() const;
+  bool defined() const noexcept { return static_cast<bool>(impl_); }  ///< false for the undefined tensor
+  const Shape& shape() const;                                         ///< sizes, outermost first
   /// Size of one axis, negative counted from the end.
   std::int64_t size(std::int64_t axis) const { return shape().at(axis); }
   /// Number of axes.
@@ -225,7 +226,7 @@ class Tensor {
 /// The array behind a Tensor.
 class TensorImpl : public RefCounted {
  public:
-  static void destroy(TensorImpl* impl) noexcept { delete impl; }
+  static void destroy(TensorImpl* impl) noexcept { delete impl; }  ///< called by the last handle
 
   Shape shape;
   DType dtype = kFloat32;

@@ -37,8 +37,8 @@ class Buffer {
   }
   ~Buffer();
 
-  std::byte* data() const noexcept;
-  std::size_t bytes() const noexcept;
+  std::byte* data() const noexcept;    ///< null when empty
+  std::size_t bytes() const noexcept;  ///< as asked for
   /// True when no other Buffer refers to the same block.
   bool unique() const noexcept;
   std::uint64_t version() const noexcept;
@@ -63,8 +63,8 @@ struct MemoryStats {
   std::size_t bytes_pooled;          ///< freed, kept for reuse
   std::uint64_t system_allocations;  ///< requests that the pool could not serve
 };
-MemoryStats memory_stats() noexcept;
-void reset_peak_memory() noexcept;
+MemoryStats memory_stats() noexcept;  ///< of all threads
+void reset_peak_memory() noexcept;    ///< peak: what is in use now
 /// Gives all pooled memory back to the system.
 void empty_memory_pool() noexcept;
 

@@ -12,15 +12,16 @@ namespace normgrad {
 /// float32 and float64 can require gradients; int64 holds indices and labels, boolean masks.
 enum class DType : std::uint8_t { float32, float64, int64, boolean };
 
-inline constexpr DType kFloat32 = DType::float32;
-inline constexpr DType kFloat64 = DType::float64;
-inline constexpr DType kInt64 = DType::int64;
-inline constexpr DType kBool = DType::boolean;
+inline constexpr DType kFloat32 = DType::float32;  ///< float
+inline constexpr DType kFloat64 = DType::float64;  ///< double
+inline constexpr DType kInt64 = DType::int64;      ///< std::int64_t
+inline constexpr DType kBool = DType::boolean;     ///< bool
 
 /// "float32", "float64", "int64", "bool".
 const char* dtype_name(DType dtype) noexcept;
 std::ostream& operator<<(std::ostream& out, DType dtype);
 
+/// Bytes of an element.
 constexpr std::size_t dtype_size(DType dtype) noexcept {
   switch (dtype) {
     case DType::float32:
@@ -34,8 +35,10 @@ constexpr std::size_t dtype_size(DType dtype) noexcept {
   return 8;
 }
 
+/// Whether it is float32 or float64.
 constexpr bool is_floating_point(DType dtype) noexcept { return dtype == kFloat32 || dtype == kFloat64; }
 
+/// The DType of a C++ type; others have none.
 template <class T>
 struct DTypeOf;
 template <>
@@ -55,7 +58,7 @@ struct DTypeOf<bool> {
   static constexpr DType value = kBool;
 };
 template <class T>
-inline constexpr DType dtype_of = DTypeOf<T>::value;
+inline constexpr DType dtype_of = DTypeOf<T>::value;  ///< the DType of a C++ type
 
 /// Calls `f(T{})` with T = float or double; throws DTypeError naming `where` for other dtypes.
 template <class F>

@@ -15,7 +15,7 @@ class RefCounted {
   RefCounted(const RefCounted&) = delete;
   RefCounted& operator=(const RefCounted&) = delete;
 
-  void add_reference() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void add_reference() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }  ///< one owner more
   /// True when that was the last one.
   bool drop_reference() const noexcept { return references_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
   std::uint32_t reference_count() const noexcept { return references_.load(std::memory_order_acquire); }
@@ -27,6 +27,7 @@ class RefCounted {
   mutable std::atomic<std::uint32_t> references_{0};
 };
 
+/// A pointer that shares a RefCounted object.
 template <class T>
 class IntrusivePtr {
  public:
@@ -49,7 +50,7 @@ class IntrusivePtr {
     }
   }
 
-  T* get() const noexcept { return object_; }
+  T* get() const noexcept { return object_; }  ///< null when empty
   T* operator->() const noexcept { return object_; }
   T& operator*() const noexcept { return *object_; }
   explicit operator bool() const noexcept { return object_ != nullptr; }

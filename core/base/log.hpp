@@ -8,6 +8,7 @@
 
 namespace normgrad {
 
+/// What a message is worth.
 enum class LogLevel { trace, debug, info, warn, error, off };
 
 /// "trace", "debug", "info", "warn", "error" or "off"; throws ValueError for another name. Default: info.

@@ -26,7 +26,7 @@ class Generator {
   static constexpr std::uint32_t min() noexcept { return 0; }
   static constexpr std::uint32_t max() noexcept { return 0xffffffffU; }
 
-  std::uint64_t next64() noexcept;
+  std::uint64_t next64() noexcept;  ///< 64 random bits
   /// Uniform in [0, 1) with 53 random bits.
   double uniform() noexcept;
   /// Uniform in [0, 1) with 24 random bits.

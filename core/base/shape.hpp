@@ -22,9 +22,9 @@ class Shape {
   Shape(const std::vector<std::int64_t>& sizes);  // NOLINT(google-explicit-constructor)
   explicit Shape(std::span<const std::int64_t> sizes);
 
-  std::int64_t dim() const noexcept { return static_cast<std::int64_t>(rank_); }
-  std::size_t rank() const noexcept { return rank_; }
-  bool empty() const noexcept { return rank_ == 0; }
+  std::int64_t dim() const noexcept { return static_cast<std::int64_t>(rank_); }  ///< number of axes
+  std::size_t rank() const noexcept { return rank_; }                             ///< the same, as an index
+  bool empty() const noexcept { return rank_ == 0; }                              ///< whether it is a scalar's
   /// Product of the sizes; 1 for a scalar.
   std::int64_t numel() const noexcept;
 
@@ -34,12 +34,12 @@ class Shape {
   std::int64_t at(std::int64_t axis) const;
   std::int64_t back() const noexcept { return sizes_[rank_ - 1]; }
 
-  const std::int64_t* begin() const noexcept { return sizes_.data(); }
-  const std::int64_t* end() const noexcept { return sizes_.data() + rank_; }
+  const std::int64_t* begin() const noexcept { return sizes_.data(); }        ///< the outermost size
+  const std::int64_t* end() const noexcept { return sizes_.data() + rank_; }  ///< past the innermost size
 
-  void push_back(std::int64_t size);
-  void insert(std::size_t position, std::int64_t size);
-  void erase(std::size_t position);
+  void push_back(std::int64_t size);                     ///< adds an innermost axis
+  void insert(std::size_t position, std::int64_t size);  ///< adds an axis before that position
+  void erase(std::size_t position);                      ///< removes the axis at that position
 
   friend bool operator==(const Shape& a, const Shape& b) noexcept;
 
@@ -57,8 +57,8 @@ class Axes {
   Axes(std::initializer_list<std::int64_t> axes) : list_(axes) {}
   Axes(const std::vector<std::int64_t>& axes) : list_(axes) {}  // NOLINT(google-explicit-constructor)
 
-  bool all() const noexcept { return list_.empty(); }
-  const std::vector<std::int64_t>& list() const noexcept { return list_; }
+  bool all() const noexcept { return list_.empty(); }                       ///< whether none are named
+  const std::vector<std::int64_t>& list() const noexcept { return list_; }  ///< as given
   /// For each axis of a tensor of `dim` dimensions whether it is named; throws IndexError for one out of range and
   /// ValueError for one named twice, naming `where`.
   std::array<bool, Shape::kMaxDims> mask(const char* where, std::int64_t dim) const;
@@ -67,8 +67,8 @@ class Axes {
   std::vector<std::int64_t> list_;
 };
 
-std::string to_string(const Shape& shape);
-std::ostream& operator<<(std::ostream& out, const Shape& shape);
+std::string to_string(const Shape& shape);                        ///< "[2, 3, 4]"
+std::ostream& operator<<(std::ostream& out, const Shape& shape);  ///< "[2, 3, 4]"
 
 /// `axis` counted from the front, in [0, dim); throws IndexError naming `where`.
 std::size_t normalize_axis(const char* where, std::int64_t axis, std::int64_t dim);

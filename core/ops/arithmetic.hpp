@@ -10,13 +10,13 @@
 
 namespace normgrad {
 
-Tensor add(const Tensor& a, const Tensor& b);
-Tensor sub(const Tensor& a, const Tensor& b);
-Tensor mul(const Tensor& a, const Tensor& b);
-Tensor div(const Tensor& a, const Tensor& b);
-Tensor add(const Tensor& a, double b);
-Tensor mul(const Tensor& a, double b);
-Tensor div(const Tensor& a, double b);
+Tensor add(const Tensor& a, const Tensor& b);  ///< a + b
+Tensor sub(const Tensor& a, const Tensor& b);  ///< a - b
+Tensor mul(const Tensor& a, const Tensor& b);  ///< a * b
+Tensor div(const Tensor& a, const Tensor& b);  ///< a / b
+Tensor add(const Tensor& a, double b);         ///< a + b
+Tensor mul(const Tensor& a, double b);         ///< a * b
+Tensor div(const Tensor& a, double b);         ///< a / b
 /// a^b, element-wise.
 Tensor pow(const Tensor& a, const Tensor& b);
 Tensor pow(const Tensor& a, double exponent);
@@ -28,19 +28,19 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 /// x limited to [low, high]; the gradient is 1 within and on the limits, else 0.
 Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high);
 
-inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
-inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
-inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
-inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
-inline Tensor operator+(const Tensor& a, double b) { return add(a, b); }
-inline Tensor operator-(const Tensor& a, double b) { return add(a, -b); }
-inline Tensor operator*(const Tensor& a, double b) { return mul(a, b); }
-inline Tensor operator/(const Tensor& a, double b) { return div(a, b); }
-inline Tensor operator+(double a, const Tensor& b) { return add(b, a); }
-inline Tensor operator*(double a, const Tensor& b) { return mul(b, a); }
-Tensor operator-(double a, const Tensor& b);
-Tensor operator/(double a, const Tensor& b);
-Tensor operator-(const Tensor& x);
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }  ///< add
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }  ///< sub
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }  ///< mul
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }  ///< div
+inline Tensor operator+(const Tensor& a, double b) { return add(a, b); }         ///< add
+inline Tensor operator-(const Tensor& a, double b) { return add(a, -b); }        ///< sub
+inline Tensor operator*(const Tensor& a, double b) { return mul(a, b); }         ///< mul
+inline Tensor operator/(const Tensor& a, double b) { return div(a, b); }         ///< div
+inline Tensor operator+(double a, const Tensor& b) { return add(b, a); }         ///< add
+inline Tensor operator*(double a, const Tensor& b) { return mul(b, a); }         ///< mul
+Tensor operator-(double a, const Tensor& b);                                     ///< a - b
+Tensor operator/(double a, const Tensor& b);                                     ///< a / b
+Tensor operator-(const Tensor& x);                                               ///< neg
 
 // Comparisons give bool tensors and no gradient.
 Tensor eq(const Tensor& a, const Tensor& b);

@@ -12,6 +12,7 @@
 
 namespace normgrad {
 
+/// Options of conv1d, conv2d and conv3d; names and defaults are PyTorch's.
 struct ConvOptions {
   PerAxis stride = 1;
   PerAxis padding = 0;  ///< zeros added on both sides
@@ -19,10 +20,12 @@ struct ConvOptions {
   std::int64_t groups = 1;  ///< channels are cut into this many groups that do not mix
 };
 
+/// x: [N, C, L], [N, C, H, W] or [N, C, D, H, W], or one without N; weight: [C_out, C / groups, kernel]; bias: [C_out].
 Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
 
+/// Options of conv_transpose2d; names and defaults are PyTorch's.
 struct ConvTransposeOptions {
   PerAxis stride = 1;
   PerAxis padding = 0;         ///< taken off both sides of the result

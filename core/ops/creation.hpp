@@ -11,12 +11,12 @@
 
 namespace normgrad {
 
-Tensor zeros(const Shape& shape, TensorOptions options = {});
-Tensor ones(const Shape& shape, TensorOptions options = {});
-Tensor full(const Shape& shape, double value, TensorOptions options = {});
-Tensor zeros_like(const Tensor& x);
-Tensor ones_like(const Tensor& x);
-Tensor full_like(const Tensor& x, double value);
+Tensor zeros(const Shape& shape, TensorOptions options = {});               ///< all 0
+Tensor ones(const Shape& shape, TensorOptions options = {});                ///< all 1
+Tensor full(const Shape& shape, double value, TensorOptions options = {});  ///< all `value`
+Tensor zeros_like(const Tensor& x);                                         ///< of its shape and dtype
+Tensor ones_like(const Tensor& x);                                          ///< of its shape and dtype
+Tensor full_like(const Tensor& x, double value);                            ///< of its shape and dtype
 /// start, start + step, ... below end. Default dtype here: int64.
 Tensor arange(double start, double end, double step = 1.0, TensorOptions options = {.dtype = kInt64});
 Tensor arange(std::int64_t end);
@@ -40,9 +40,9 @@ class NestedValues {
  public:
   NestedValues(double value) : value_(value) {}                                               // NOLINT
   NestedValues(std::initializer_list<NestedValues> items) : items_(items), is_list_(true) {}  // NOLINT
-  bool is_list() const noexcept { return is_list_; }
-  double value() const noexcept { return value_; }
-  const std::vector<NestedValues>& items() const noexcept { return items_; }
+  bool is_list() const noexcept { return is_list_; }                                          ///< or one number
+  double value() const noexcept { return value_; }                                            ///< of one number
+  const std::vector<NestedValues>& items() const noexcept { return items_; }                  ///< of a list
 
  private:
   double value_ = 0.0;

@@ -13,10 +13,12 @@ namespace normgrad {
 /// divided by the size of the first axis, is for kl_div only.
 enum class Reduction { none, mean, sum, batchmean };
 
+/// Options of losses without others of their own.
 struct LossOptions {
   Reduction reduction = Reduction::mean;
 };
 
+/// Options of cross_entropy.
 struct CrossEntropyOptions {
   Tensor weight = {};                ///< [C], of the logits' dtype: a factor for each class; undefined means ones
   std::int64_t ignore_index = -100;  ///< rows with this target count nothing and get no gradient
@@ -32,6 +34,7 @@ struct CrossEntropyOptions {
 /// probabilities the mean divides by the number of rows. Throws IndexError for a class out of range.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options = {});
 
+/// Options of nll_loss.
 struct NllLossOptions {
   Tensor weight = {};
   std::int64_t ignore_index = -100;
@@ -48,6 +51,7 @@ Tensor mse_loss(const Tensor& x, const Tensor& target, LossOptions options = {})
 /// |x - target|; the gradient is 0 where they are equal.
 Tensor l1_loss(const Tensor& x, const Tensor& target, LossOptions options = {});
 
+/// Options of smooth_l1_loss.
 struct SmoothL1LossOptions {
   double beta = 1.0;  ///< >= 0; 0 gives l1_loss
   Reduction reduction = Reduction::mean;
@@ -55,6 +59,7 @@ struct SmoothL1LossOptions {
 /// 0.5 d^2 / beta for |d| < beta, else |d| - 0.5 beta, where d = x - target.
 Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, const SmoothL1LossOptions& options = {});
 
+/// Options of huber_loss.
 struct HuberLossOptions {
   double delta = 1.0;  ///< > 0
   Reduction reduction = Reduction::mean;
@@ -62,6 +67,7 @@ struct HuberLossOptions {
 /// 0.5 d^2 for |d| < delta, else delta (|d| - 0.5 delta), where d = x - target.
 Tensor huber_loss(const Tensor& x, const Tensor& target, const HuberLossOptions& options = {});
 
+/// Options of binary_cross_entropy_with_logits.
 struct BceWithLogitsOptions {
   Tensor weight = {};      ///< a factor for each element; broadcasts to x
   Tensor pos_weight = {};  ///< a factor for the positive part; broadcasts to x
@@ -71,6 +77,7 @@ struct BceWithLogitsOptions {
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
                                         const BceWithLogitsOptions& options = {});
 
+/// Options of kl_div.
 struct KlDivOptions {
   bool log_target = false;  ///< the target holds log-probabilities, too
   Reduction reduction = Reduction::mean;

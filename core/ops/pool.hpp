@@ -12,6 +12,7 @@
 
 namespace normgrad {
 
+/// Options of max pooling; names and defaults are PyTorch's.
 struct MaxPoolOptions {
   std::optional<PerAxis> stride = {};  ///< the window's size unless given
   PerAxis padding = 0;                 ///< with minus infinity
@@ -22,6 +23,7 @@ struct MaxPoolOptions {
 Tensor max_pool1d(const Tensor& x, const PerAxis& kernel_size, const MaxPoolOptions& options = {});
 Tensor max_pool2d(const Tensor& x, const PerAxis& kernel_size, const MaxPoolOptions& options = {});
 
+/// Options of average pooling; names and defaults are PyTorch's.
 struct AvgPoolOptions {
   std::optional<PerAxis> stride = {};  ///< the window's size unless given
   PerAxis padding = 0;                 ///< with zeros

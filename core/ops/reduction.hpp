@@ -8,8 +8,8 @@
 
 namespace normgrad {
 
-Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
-Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
+Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false);   ///< over axes
+Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false);  ///< over axes
 /// Variance from the two-pass formula; divided by n - 1 when unbiased, else by n.
 Tensor var(const Tensor& x, const Axes& axes = {}, bool unbiased = true, bool keepdim = false);
 /// Largest (smallest) element; equal ones share the gradient. Throws ValueError for no elements.

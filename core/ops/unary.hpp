@@ -5,7 +5,7 @@
 
 namespace normgrad {
 
-Tensor neg(const Tensor& x);
+Tensor neg(const Tensor& x);  ///< -x
 /// The gradient at 0 is 0.
 Tensor abs(const Tensor& x);
 /// -1, 0 or 1; its gradient is 0 everywhere.

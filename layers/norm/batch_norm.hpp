@@ -7,6 +7,7 @@
 
 namespace normgrad {
 
+/// Options of the batch norms; names and defaults are PyTorch's.
 struct BatchNormOptions {
   double eps = 1e-5;
   Momentum momentum = 0.1;

@@ -9,6 +9,7 @@
 
 namespace normgrad {
 
+/// Options of a GroupNorm; names and defaults are PyTorch's.
 struct GroupNormOptions {
   double eps = 1e-5;
   Affine affine = true;
@@ -29,6 +30,7 @@ class GroupNorm : public Module {
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
+  /// As constructed.
   std::int64_t num_groups() const noexcept { return num_groups_; }
   std::int64_t num_channels() const noexcept { return num_channels_; }
   double eps() const noexcept { return eps_; }

@@ -9,6 +9,7 @@
 
 namespace normgrad {
 
+/// Options of the instance norms; names and defaults are PyTorch's.
 struct InstanceNormOptions {
   double eps = 1e-5;
   Momentum momentum = 0.1;

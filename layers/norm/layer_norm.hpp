@@ -9,6 +9,7 @@
 
 namespace normgrad {
 
+/// Options of a LayerNorm; names and defaults are PyTorch's.
 struct LayerNormOptions {
   double eps = 1e-5;
   Affine elementwise_affine = true;
@@ -32,6 +33,7 @@ class LayerNorm : public Module {
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
+  /// As constructed.
   const Shape& normalized_shape() const noexcept { return normalized_shape_; }
   double eps() const noexcept { return eps_; }
   /// Weight 1, bias 0.

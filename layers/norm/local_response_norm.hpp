@@ -6,6 +6,7 @@
 
 namespace normgrad {
 
+/// Options of a LocalResponseNorm; names and defaults are PyTorch's.
 struct LocalResponseNormOptions {
   double alpha = 1e-4;
   double beta = 0.75;

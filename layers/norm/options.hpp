@@ -35,10 +35,12 @@ class Momentum {
   constexpr Momentum(Decay decay) : weight_(1.0 - decay.value) {}       // NOLINT(google-explicit-constructor)
   constexpr Momentum(Cumulative) {}                                     // NOLINT(google-explicit-constructor)
 
+  /// By the weight of a new batch, by that of the old value, or the plain average.
   static constexpr Momentum update_weight(double value) { return UpdateWeight(value); }
   static constexpr Momentum decay(double value) { return Decay(value); }
   static constexpr Momentum cumulative() { return Cumulative{}; }
 
+  /// Whether it is the plain average.
   constexpr bool is_cumulative() const { return !weight_.has_value(); }
   /// The weight of the new batch; none when cumulative.
   constexpr std::optional<double> weight() const { return weight_; }
@@ -55,6 +57,7 @@ class Affine {
   constexpr Affine(bool on) : kind_(on ? both : none) {}  // NOLINT(google-explicit-constructor)
   constexpr Affine(Kind kind) : kind_(kind) {}            // NOLINT(google-explicit-constructor)
 
+  /// Whether there is a weight, whether a bias, and both as one.
   constexpr bool scale() const { return kind_ == both || kind_ == scale_only; }
   constexpr bool bias() const { return kind_ == both || kind_ == bias_only; }
   constexpr Kind kind() const { return kind_; }

@@ -28,6 +28,7 @@ struct NormContext {
   DType dtype = kFloat32;
 };
 
+/// A norm of the registry.
 struct NormEntry {
   std::string name;
   /// Empty, or why the norm cannot stand there.
@@ -41,6 +42,7 @@ struct NormEntry {
   bool independent_samples = true;  ///< a sample's result does not depend on the others of its batch
 };
 
+/// All norms, "none" first.
 const std::vector<NormEntry>& norm_registry();
 /// The names, "none" first.
 std::vector<std::string> norm_names();

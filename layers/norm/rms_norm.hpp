@@ -8,6 +8,7 @@
 
 namespace normgrad {
 
+/// Options of an RMSNorm; names and defaults are PyTorch's.
 struct RMSNormOptions {
   /// nullopt: the machine epsilon of the input's dtype.
   std::optional<double> eps = std::nullopt;
@@ -25,6 +26,7 @@ class RMSNorm : public Module {
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
+  /// As constructed.
   const Shape& normalized_shape() const noexcept { return normalized_shape_; }
   std::optional<double> eps() const noexcept { return eps_; }
   /// Weight 1.

@@ -18,7 +18,7 @@ class FreezeStatisticsGuard {
   FreezeStatisticsGuard(const FreezeStatisticsGuard&) = delete;
   FreezeStatisticsGuard& operator=(const FreezeStatisticsGuard&) = delete;
   ~FreezeStatisticsGuard();
-  static bool is_active() noexcept;
+  static bool is_active() noexcept;  ///< on this thread
 };
 
 /// Two switches, independent of each other:
@@ -33,6 +33,7 @@ class RunningStatsNorm : public Module {
  public:
   std::string extra_repr() const override;
 
+  /// As constructed.
   std::int64_t num_features() const noexcept { return num_features_; }
   double eps() const noexcept { return eps_; }
   Momentum momentum() const noexcept { return momentum_; }
@@ -63,6 +64,7 @@ class RunningStatsNorm : public Module {
   StateBuffer num_batches_tracked;  ///< int64, no axes
 
  protected:
+  /// What the constructors of derived classes hand on.
   struct Options {
     double eps;
     Momentum momentum;

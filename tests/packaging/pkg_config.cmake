@@ -1,6 +1,14 @@
-# Compiles SOURCE with what pkg-config says of the installed copy, and runs it.
+# Compiles SOURCE with what pkg-config says of the installed copy, and runs it. KIND: shared or static.
 set(ENV{PKG_CONFIG_PATH} ${LIBDIR}/pkgconfig)
-execute_process(COMMAND ${PKG_CONFIG} --cflags --libs normgrad OUTPUT_VARIABLE flags COMMAND_ERROR_IS_FATAL ANY)
+if(KIND STREQUAL static)
+  set(static --static)
+endif()
+execute_process(COMMAND ${PKG_CONFIG} ${static} --cflags --libs normgrad OUTPUT_VARIABLE flags
+                COMMAND_ERROR_IS_FATAL ANY)
+if(KIND STREQUAL static)
+  # Both libraries lie there, and the linker would take the shared one.
+  string(REPLACE "-lnormgrad" "-l:libnormgrad.a" flags "${flags}")
+endif()
 separate_arguments(flags UNIX_COMMAND "${flags}")
 execute_process(COMMAND ${CXX} ${SOURCE} ${flags} -Wl,-rpath,${LIBDIR} -o ${PROGRAM} COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${PROGRAM} COMMAND_ERROR_IS_FATAL ANY)

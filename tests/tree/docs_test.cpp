@@ -66,7 +66,7 @@ TEST(Docs, EveryOperationIsInTheTable) {
 TEST(Docs, LinksLeadToFiles) {
   int links = 0;
   std::vector<std::string> pages = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md"};
-  for (const auto& entry : std::filesystem::directory_iterator(source_dir() / "docs")) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(source_dir() / "docs")) {
     if (entry.path().extension() == ".md") {
       pages.push_back(std::filesystem::relative(entry.path(), source_dir()));
     }
