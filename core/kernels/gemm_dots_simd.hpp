@@ -19,9 +19,10 @@ inline bool dots_pay(const GemmShape& s) {
 }
 
 // Sums of the lanes of 16 vectors: sum[i] of vector i.
-inline __m512 sums_of_lanes(const Batch<float> (&v)[kDotTile][kDotTile]) {
+[[gnu::always_inline]] inline __m512 sums_of_lanes(const Batch<float> (&v)[kDotTile][kDotTile]) {
   __m512 quarter[kDotTile];  // for each row, sums in every 128 bits of its four vectors
-  for (int r = 0; r < kDotTile; ++r) {
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < kDotTile; ++r) {
     const __m512 v01 = _mm512_add_ps(_mm512_unpacklo_ps(v[r][0], v[r][1]), _mm512_unpackhi_ps(v[r][0], v[r][1]));
     const __m512 v23 = _mm512_add_ps(_mm512_unpacklo_ps(v[r][2], v[r][3]), _mm512_unpackhi_ps(v[r][2], v[r][3]));
     const __m512d a = _mm512_castps_pd(v01);
@@ -38,19 +39,25 @@ inline __m512 sums_of_lanes(const Batch<float> (&v)[kDotTile][kDotTile]) {
 // and are not stored.
 inline void dot_tile(std::int64_t depth, const float* a, std::int64_t lda, const float* b, std::int64_t ldb,
                      std::int64_t rows, std::int64_t columns, float alpha, float beta, float* c, std::int64_t ldc) {
-  const float* x[kDotTile];
-  const float* y[kDotTile];
-  for (std::int64_t i = 0; i < kDotTile; ++i) {
-    x[i] = a + (i < rows ? i * lda : 0);
-    y[i] = b + (i < columns ? i * ldb : 0);
+  const std::int64_t x_step = rows == kDotTile ? lda : 0;
+  const std::int64_t y_step = columns == kDotTile ? ldb : 0;
+  const float* x[kDotTile] = {a, a + x_step, a + 2 * x_step, a + 3 * x_step};
+  const float* y[kDotTile] = {b, b + y_step, b + 2 * y_step, b + 3 * y_step};
+  for (std::int64_t i = 1; rows < kDotTile && i < rows; ++i) {
+    x[i] = a + i * lda;
+  }
+  for (std::int64_t i = 1; columns < kDotTile && i < columns; ++i) {
+    y[i] = b + i * ldb;
   }
   Batch<float> sum[kDotTile][kDotTile];
-  for (auto& row : sum) {
-    for (auto& v : row) {
-      v = Batch<float>(0.0F);
+#pragma GCC unroll 4
+  for (std::int64_t i = 0; i < kDotTile; ++i) {
+#pragma GCC unroll 4
+    for (std::int64_t j = 0; j < kDotTile; ++j) {
+      sum[i][j] = Batch<float>(0.0F);
     }
   }
-  const auto step = [&](auto get, std::int64_t p) {
+  const auto step = [&](auto get, std::int64_t p) __attribute__((always_inline)) {
     Batch<float> ys[kDotTile];
 #pragma GCC unroll 4
     for (std::int64_t j = 0; j < kDotTile; ++j) {

@@ -164,6 +164,15 @@ void pack(const GemmShape& s, const float* b, std::int64_t p, std::int64_t depth
   }
 }
 
+// Whether whole panels of B are better read as they lie than copied: few rows of A are done before a copy would be, and
+// whole cache lines that do not push each other out need none.
+bool reads_directly(const GemmShape& s, std::int64_t width, std::int64_t depth) {
+  constexpr std::int64_t kFewRows = 8;
+  constexpr std::int64_t kFewPages = 128;
+  const bool lines = s.ldb % 16 == 0 && s.ldb % 256 != 0 && depth <= kFewPages;
+  return !s.transpose_b && (s.m <= kFewRows || s.ldb == width || lines);
+}
+
 }  // namespace
 
 void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b, float beta, float* c, float* scratch) {
@@ -189,8 +198,7 @@ void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b,
     for (std::int64_t i = 0, begin = 0; i < panels; ++i) {
       const std::int64_t width = (vectors / panels + (i < vectors % panels ? 1 : 0)) * kLane;
       const std::int64_t columns = smaller(width, s.n - begin);
-      // Few rows are done before a copy of B would be; rows of B that touch each other lie well as they are.
-      const bool direct = !s.transpose_b && columns == width && (s.m <= 8 || s.ldb == width);
+      const bool direct = columns == width && reads_directly(s, width, depth);
       if (!direct) {
         pack(s, b, p, depth, begin, columns, width, scratch);
       }
