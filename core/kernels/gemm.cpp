@@ -12,13 +12,13 @@ namespace normgrad::kernels {
 namespace {
 
 // Multiplications per piece of a product that is cut, and how many pieces at most: a function of the shape alone.
-constexpr std::int64_t kPieceWork = std::int64_t{1} << 21;
+constexpr std::int64_t kPieceWork = std::int64_t{1} << 18;
 constexpr std::int64_t kMaxPieces = 16;
 
 // oneDNN is as good from some size on, except at transposing B, and better for vectors.
 bool runs_in_tiles(const GemmShape& s) {
   constexpr std::int64_t kFew = 8;
-  return s.m >= kFew && s.n >= kFew && (s.transpose_b || s.m * s.n * s.k <= 4 * kPieceWork);
+  return s.m >= kFew && s.n >= kFew && (s.transpose_b || s.m * s.n * s.k <= 32 * kPieceWork);
 }
 
 template <class T>
@@ -93,13 +93,14 @@ void gemm_batched(const GemmShape& s, std::int64_t count, const T* a, const std:
   if (count * size == 0) {
     return;
   }
-  if (count == 1 || s.k == 0 || pieces_of(s) > 1) {
+  constexpr std::int64_t kWorthCutting = 16 * kPieceWork;
+  if (count == 1 || s.k == 0 || (size * s.k >= kWorthCutting && pieces_of(s) > 1)) {
     for (std::int64_t i = 0; i < count; ++i) {
       gemm(s, T(1), a + a_offsets[i], b + b_offsets[i], T(0), c + i * size);
     }
     return;
   }
-  const std::int64_t grain = std::max(std::int64_t{1}, kPieceWork / (size * s.k));
+  const std::int64_t grain = std::max(std::int64_t{1}, 4 * kPieceWork / (size * s.k));
   // One task runs with one oneDNN thread, too.
   parallel_tasks((count + grain - 1) / grain, [&](std::int64_t task) {
     for (std::int64_t i = task * grain; i < std::min(count, (task + 1) * grain); ++i) {

@@ -107,8 +107,9 @@ Batch<float> bits_of(const Batch<std::int32_t>& v) { return xsimd::bitwise_cast<
 Batch<std::int32_t> integers_of(const Batch<float>& v) { return xsimd::bitwise_cast<Batch<std::int32_t>>(v); }
 
 // The same for as many channels as fill registers; returns how many.
-std::int64_t max_row_of_channels_in_registers(const PoolGeometry& g, std::int64_t od, std::int64_t oh, const float* x,
-                                              float* y, std::int32_t* index) {
+// `first_row`: where the first row that the windows reach begins.
+std::int64_t max_row_of_channels_in_registers(const PoolGeometry& g, std::int64_t od, std::int64_t oh,
+                                              std::int64_t first_row, const float* x, float* y, std::int32_t* index) {
   constexpr std::int64_t kMostRows = 64;
   if (g.kernel[0] * g.kernel[1] > kMostRows) {
     return 0;
@@ -121,9 +122,10 @@ std::int64_t max_row_of_channels_in_registers(const PoolGeometry& g, std::int64_
   for (std::int64_t ow = 0; ow < g.out[2]; ++ow, y += g.inner, index += g.inner) {
     const Range width = reach(g, 2, ow);
     const std::int64_t start = width.start + width.first * g.dilation[2];
+    const auto first = static_cast<std::int32_t>(first_row + first_position(g, 2, ow));
     for (std::int64_t c = 0; c < full; c += kLanes<float>) {
-      Batch<float> largest = load(y + c);
-      Batch<float> at = bits_of(load(index + c));
+      Batch<float> largest(-__builtin_inff());
+      Batch<float> at = bits_of(Batch<std::int32_t>(first));
       for (std::int64_t r = 0; r < count; ++r) {
         std::int64_t position = rows[r] + start;
         const float* from = x + position * g.inner + c;
@@ -140,8 +142,8 @@ std::int64_t max_row_of_channels_in_registers(const PoolGeometry& g, std::int64_
   }
   return full;
 }
-std::int64_t max_row_of_channels_in_registers(const PoolGeometry&, std::int64_t, std::int64_t, const double*, double*,
-                                              std::int32_t*) {
+std::int64_t max_row_of_channels_in_registers(const PoolGeometry&, std::int64_t, std::int64_t, std::int64_t,
+                                              const double*, double*, std::int32_t*) {
   return 0;
 }
 
@@ -212,20 +214,18 @@ void max_pool_plane(const PoolGeometry& g, const T* x, T* y, std::int32_t* index
     for (std::int64_t oh = 0; oh < g.out[1]; ++oh, y += row_size, index += row_size) {
       // A window of nothing but minus infinities has the index of its first element.
       const std::int64_t row = (first_position(g, 0, od) * g.in[1] + first_position(g, 1, oh)) * g.in[2];
-      for (std::int64_t ow = 0; ow < g.out[2]; ++ow) {
+      const std::int64_t done = g.inner == 1 ? 0 : max_row_of_channels_in_registers(g, od, oh, row, x, y, index);
+      for (std::int64_t ow = 0; done < g.inner && ow < g.out[2]; ++ow) {
         const auto first = static_cast<std::int32_t>(row + first_position(g, 2, ow));
-        for (std::int64_t c = 0; c < g.inner; ++c) {
+        for (std::int64_t c = done; c < g.inner; ++c) {
           y[ow * g.inner + c] = -static_cast<T>(__builtin_inf());
           index[ow * g.inner + c] = first;
         }
       }
       if (g.inner == 1) {
         for_each_input_row(g, od, oh, [&](std::int64_t row_start) { max_row_of_plane(g, row_start, x, y, index); });
-      } else {
-        const std::int64_t done = max_row_of_channels_in_registers(g, od, oh, x, y, index);
-        if (done < g.inner) {
-          max_row_of_channels(g, od, oh, done, x, y, index);
-        }
+      } else if (done < g.inner) {
+        max_row_of_channels(g, od, oh, done, x, y, index);
       }
     }
   }
