@@ -190,6 +190,13 @@ inline void stream(T* p, const Batch<T>& v) {
 inline void end_stream() {}
 #endif
 
+/// Fetches what lies `ahead` elements after p into the second cache; it need not exist.
+template <class T>
+inline void prefetch(const T* p, std::int64_t ahead) {
+  const auto bytes = static_cast<std::uintptr_t>(ahead) * sizeof(T);
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(p) + bytes), 0, 2);
+}
+
 /// A sum of batches in double, lane by lane.
 template <class T>
 class WideSum {

@@ -1,11 +1,10 @@
 #include "normgrad/core/kernels/norm.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad::kernels {
@@ -18,21 +17,17 @@ constexpr std::int64_t kColumnStep = 64;
 constexpr std::int64_t kMaxBlocks = 32;
 constexpr std::int64_t kLeastTasks = 8;
 
-// Whether an output of this many bytes is written past the caches: where the four arrays of a norm's forward and
-// backward do not fit into the last cache together, a line of the output would only push out what is still to be read.
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// Whether an output is written past the caches: where the four arrays of a norm's forward and backward do not stay in
+// the last cache together, its lines would only push out what is still to be read. The size is that of the share that a
+// core or two have in common caches; what processors report of these differs too much to be of use.
 bool goes_past_caches(std::int64_t elements, std::size_t element_size, std::int64_t segment) {
-#if defined(_SC_LEVEL3_CACHE_SIZE)
-  static const std::int64_t cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#else
-  static const std::int64_t cache = 0;
-#endif
+  constexpr std::int64_t kLargeOutput = std::int64_t{1} << 22;
   constexpr std::int64_t kLongSegment = 512;
   const auto size = static_cast<std::int64_t>(element_size);
-  const std::int64_t least = cache > 0 ? cache / 8 : std::int64_t{1} << 22;
-  return elements * size >= least && (segment * size % 64 == 0 || segment >= kLongSegment);
+  return elements * size >= kLargeOutput && (segment * size % 64 == 0 || segment >= kLongSegment);
 }
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Channels are cut in steps whose last one takes the remainder, so that no task has only a few columns.
 template <class F>
@@ -200,25 +195,68 @@ void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBa
 std::int64_t rows_per_block(const RowGeometry& g) {
   const std::int64_t samples = g.rows / g.cycle;
   const std::int64_t sample_elements = std::max<std::int64_t>(1, g.cycle * g.length());
-  const std::int64_t least = g.span >= 8 ? 1 : std::min<std::int64_t>(8, ceil_div(samples, 2));
+  const std::int64_t least = g.span >= 8 ? 1 : std::min<std::int64_t>(16, ceil_div(samples, 2));
   const std::int64_t block =
       std::max({least, kTaskElements / sample_elements, ceil_div(samples, kMaxBlocks), std::int64_t{1}});
   return block * g.cycle;
 }
 
+// Memory of the pool: fresh pages would cost more than the sums.
 template <class T>
-void merge(const std::vector<double>& partials, std::int64_t blocks, std::int64_t params, std::int64_t which,
-           T* gradient) {
+T* as(const Buffer& memory) {
+  return reinterpret_cast<T*>(memory.data());
+}
+template <class T>
+Buffer zeros(std::int64_t n) {
+  Buffer memory(static_cast<std::size_t>(n) * sizeof(T));
+  std::fill_n(as<T>(memory), n, T(0));
+  return memory;
+}
+
+// Whether parameters of short spans are repeated for each element: a row is then worked on in one piece. Whether does
+// not depend on the number of rows, for none may change with its neighbours.
+bool repeats_params(const RowGeometry& g) {
+  constexpr std::int64_t kShortSpan = 128;
+  constexpr std::int64_t kFewElements = std::int64_t{1} << 16;
+  return g.span > 1 && g.span < kShortSpan && g.per_row > 1 && g.length() > 4 && g.params() * g.span <= kFewElements;
+}
+// Makes `params` point to its values, each repeated over its span.
+template <class T>
+Buffer repeat(const RowGeometry& g, const T*& params) {
+  if (params == nullptr) {
+    return {};
+  }
+  Buffer memory(static_cast<std::size_t>(g.params() * g.span) * sizeof(T));
+  T* to = as<T>(memory);
+  for (std::int64_t p = 0; p < g.params(); ++p, to += g.span) {
+    std::fill_n(to, g.span, params[p]);
+  }
+  params = as<T>(memory);
+  return memory;
+}
+
+// gradient[p] = the sum of the blocks' sums, in their order.
+template <class T>
+void merge(const double* partials, std::int64_t blocks, std::int64_t params, std::int64_t which, T* gradient) {
   if (gradient == nullptr) {
     return;
   }
-  for (std::int64_t p = 0; p < params; ++p) {
-    double sum = 0.0;
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      sum += partials[static_cast<std::size_t>((b * 2 + which) * params + p)];
-    }
-    gradient[p] = static_cast<T>(sum);
-  }
+  constexpr std::int64_t kChunk = 512;
+  parallel_for(params, blocks * params < kTaskElements ? params : 8 * kChunk,
+               [&](std::int64_t begin, std::int64_t end) {
+                 double sums[kChunk];
+                 for (std::int64_t p = begin; p < end; p += kChunk) {
+                   const std::int64_t n = std::min(kChunk, end - p);
+                   std::fill_n(sums, n, 0.0);
+                   for (std::int64_t b = 0; b < blocks; ++b) {
+                     const double* of_block = partials + (b * 2 + which) * params + p;
+                     for (std::int64_t i = 0; i < n; ++i) {
+                       sums[i] += of_block[i];
+                     }
+                   }
+                   std::transform(sums, sums + n, gradient + p, [](double sum) { return static_cast<T>(sum); });
+                 }
+               });
 }
 
 }  // namespace
@@ -228,6 +266,9 @@ void norm_forward(const RowGeometry& g, const NormForward<T>& args) {
   const auto run = NORMGRAD_SIMD_SELECT(norm_rows_forward_task<T>);
   NormForward<T> a = args;
   a.past_caches = rows_go_past_caches<T>(g);
+  a.per_element = repeats_params(g);
+  const Buffer gamma = a.per_element ? repeat(g, a.gamma) : Buffer();
+  const Buffer beta = a.per_element ? repeat(g, a.beta) : Buffer();
   const std::int64_t grain = std::max<std::int64_t>(1, kTaskElements / std::max<std::int64_t>(1, g.length()));
   parallel_for(g.rows, grain, [&](std::int64_t begin, std::int64_t end) { run(g, a, begin, end); });
 }
@@ -237,18 +278,20 @@ void norm_backward(const RowGeometry& g, const NormBackward<T>& args) {
   const auto run = NORMGRAD_SIMD_SELECT(norm_rows_backward_task<T>);
   NormBackward<T> a = args;
   a.past_caches = rows_go_past_caches<T>(g);
+  a.per_element = repeats_params(g);
+  const Buffer gamma = a.per_element ? repeat(g, a.gamma) : Buffer();
   const bool affine = a.ggamma != nullptr || a.gbeta != nullptr;
   const std::int64_t params = affine ? g.params() : 0;
   const std::int64_t step = rows_per_block(g);
   const std::int64_t blocks = ceil_div(g.rows, step);
-  std::vector<double> partials(static_cast<std::size_t>(blocks * 2 * params), 0.0);
+  const Buffer partials(static_cast<std::size_t>(blocks * 2 * params) * sizeof(double));
   parallel_for(g.rows, step, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<T> scratch(static_cast<std::size_t>(2 * params));
-    double* partial = affine ? partials.data() + begin / step * 2 * params : nullptr;
-    run(g, a, begin, end, partial, scratch.data());
+    const Buffer scratch = zeros<T>(g.span == 1 ? 2 * params : 0);
+    double* partial = affine ? as<double>(partials) + begin / step * 2 * params : nullptr;
+    run(g, a, begin, end, partial, as<T>(scratch));
   });
-  merge(partials, blocks, params, 0, a.ggamma);
-  merge(partials, blocks, params, 1, a.gbeta);
+  merge(as<double>(partials), blocks, params, 0, a.ggamma);
+  merge(as<double>(partials), blocks, params, 1, a.gbeta);
 }
 
 template <class T>
@@ -313,8 +356,8 @@ void norm_backward(const PixelGeometry& g, const NormBackward<T>& a) {
     double* partial = affine ? partials.data() + begin / step * 2 * params : nullptr;
     run(g, a, begin, end, partial, sums.data(), columns.data());
   });
-  merge(partials, blocks, params, 0, a.ggamma);
-  merge(partials, blocks, params, 1, a.gbeta);
+  merge(partials.data(), blocks, params, 0, a.ggamma);
+  merge(partials.data(), blocks, params, 1, a.gbeta);
 }
 
 #define NORMGRAD_INSTANTIATE(T)                                                   \

@@ -79,6 +79,7 @@ struct NormForward {
   double* rstd;              ///< as mean
   double* var;               ///< per set, biased; null: not wanted
   bool past_caches = false;  ///< how to write y; the kernels decide
+  bool per_element = false;  ///< gamma and beta are repeated over their spans; the kernels decide
 };
 
 template <class T>
@@ -93,6 +94,7 @@ struct NormBackward {
   T* ggamma;  ///< per affine parameter
   T* gbeta;
   bool past_caches = false;  ///< how to write gx; the kernels decide
+  bool per_element = false;  ///< gamma is repeated over its spans; the kernels decide
 };
 
 /// T is float or double in all of these.
@@ -118,7 +120,8 @@ template <class T>
 void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a);
 
 // The parts of the work that one task does, per instruction set.
-// `partial` is null or takes (adds) ggamma and gbeta of the rows as 2 * params() doubles; `scratch` has 2 * params().
+// `partial` is null or takes ggamma and gbeta of the rows as 2 * params() doubles; `scratch` has 2 * params() zeros,
+// which it has again afterwards; it is needed where span is 1.
 NORMGRAD_SIMD_DECLARE(
     template <class T>
     void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end);

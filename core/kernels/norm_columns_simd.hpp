@@ -10,7 +10,7 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 template <class T, int K, int W, class F>
 void reduce_columns(std::int64_t rows, std::int64_t stride, const F& f, double (&out)[K][W * kLanes<T>]) {
   using V = Batch<T>;
-  constexpr int kRows = 4 / W;  // rows at a time, so that sums do not wait for each other
+  constexpr int kRows = W < 4 ? 4 / W : 1;  // rows at a time, so that sums do not wait for each other
   V sums[kRows][K][W];
   for (int k = 0; k < K; ++k) {
     for (int w = 0; w < W; ++w) {
@@ -31,7 +31,7 @@ void reduce_columns(std::int64_t rows, std::int64_t stride, const F& f, double (
       }
     }
   };
-  constexpr std::int64_t kBlock = kRun / 2 * kRows;
+  constexpr std::int64_t kBlock = kRun * kRows;
   for (std::int64_t n = 0; n < rows;) {
     const std::int64_t end = n + kBlock < rows ? n + kBlock : rows;
     for (; n + kRows <= end; n += kRows) {
@@ -70,13 +70,18 @@ void map_columns(std::int64_t rows, std::int64_t stride, T* y, const F& f) {
   }
 }
 
-/// Calls tile.operator()<W>(c) for tiles of W = 4, 2 and 1 batches of columns that cover [begin, end), of at least one
-/// batch. A remainder is covered by a batch that overlaps the one before: its columns are computed twice, with equal
-/// results.
+/// Calls tile.operator()<W>(c) for tiles of W = 8 (where there are registers for that), 4, 2 and 1 batches of columns
+/// that cover [begin, end), of at least one batch. A remainder is covered by a batch that overlaps the one before: its
+/// columns are computed twice, with equal results.
 template <class T, class F>
 void for_tiles(std::int64_t begin, std::int64_t end, const F& tile) {
   constexpr std::int64_t kWidth = kLanes<T>;
   std::int64_t c = begin;
+  if constexpr (kWidth * sizeof(T) == 64) {
+    for (; c + 8 * kWidth <= end; c += 8 * kWidth) {
+      tile.template operator()<8>(c);
+    }
+  }
   for (; c + 4 * kWidth <= end; c += 4 * kWidth) {
     tile.template operator()<4>(c);
   }

@@ -5,8 +5,11 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
 
-// Rows whose float32 sums are taken before they are added in double.
+// Samples whose float32 sums are taken before they are added in double.
 constexpr std::int64_t kRowRun = 16;
+// Short rows are worked on together, so that none waits for the sums of another; they stay in the first cache.
+constexpr std::int64_t kMostRows = 16;
+constexpr std::int64_t kNearElements = 4096;
 
 double at_or(const float* p, std::int64_t i, double missing) { return p == nullptr ? missing : double{p[i]}; }
 double at_or(const double* p, std::int64_t i, double missing) { return p == nullptr ? missing : p[i]; }
@@ -23,34 +26,6 @@ void with_params(const T* gamma, const T* beta, std::int64_t offset, const F& f)
   }
 }
 
-// One row of at most kLanes elements or computed in double: gx and, unless null, what it adds to the gradients of the
-// parameters, one per element.
-template <class V, class T, class G>
-void short_row_backward(const T* gy, const T* x, std::int64_t length, const Statistic<Uniform>& stat, bool centre,
-                        const G& gamma, T* gx, T* ggamma, T* gbeta) {
-  double sum_g = 0.0;
-  double sum_g_xhat = 0.0;
-  for (std::int64_t j = 0; j < length; ++j) {
-    const V gyv = load_as<V>(gy + j);
-    const V gy_xhat = gyv * stat.xhat(load_as<V>(x + j), j);
-    if (ggamma != nullptr) {
-      ggamma[j] += static_cast<T>(gy_xhat);
-      gbeta[j] += gy[j];
-    }
-    sum_g += static_cast<double>(gyv * gamma.template at<V>(j));
-    sum_g_xhat += static_cast<double>(gy_xhat * gamma.template at<V>(j));
-  }
-  if (gx == nullptr) {
-    return;
-  }
-  const SetTerms terms = set_terms(stat.rstd.value, sum_g, sum_g_xhat, static_cast<double>(length), centre);
-  for (std::int64_t j = 0; j < length; ++j) {
-    const V xhat = stat.xhat(load_as<V>(x + j), j);
-    gx[j] = static_cast<T>(fused<V>(load_as<V>(gy + j) * gamma.template at<V>(j), stat.rstd.at<V>(j),
-                                    fused<V>(xhat, terms.xhat_term.at<V>(j), terms.term.at<V>(j))));
-  }
-}
-
 // R rows of a parameter per element, so that each gradient of a parameter is read and written once for them all.
 template <class T, int R>
 struct RowBlock {
@@ -58,14 +33,16 @@ struct RowBlock {
   const T* x;
   T* gx;
   std::int64_t length;
+  std::int64_t stride;  // from one row to the next
+  std::int64_t ahead;   // to the block that follows, which is fetched meanwhile
   Statistic<Uniform> stats[R];
   SetTerms terms[R];
 
   template <class G>
   void find_terms(const G& gamma, bool centre) {
     for (int r = 0; r < R; ++r) {
-      const T* gy_row = gy + r * length;
-      const T* x_row = x + r * length;
+      const T* gy_row = gy + r * stride;
+      const T* x_row = x + r * stride;
       const Statistic<Uniform> stat = stats[r];
       double sums[2];
       reduce<T>(
@@ -96,15 +73,17 @@ struct RowBlock {
       V sum_gy_xhat(T(0));
       V sum_gy(T(0));
       for (int r = 0; r < R; ++r) {
-        const V gyv = load_as<V>(gy + r * length + j);
-        const V xhat = muladd(load_as<V>(x + r * length + j) - high[r], rstd[r], low_term[r]);
+        const V gyv = load_as<V>(gy + r * stride + j);
+        const V xhat = muladd(load_as<V>(x + r * stride + j) - high[r], rstd[r], low_term[r]);
+        prefetch(gy + r * stride + j, ahead);
+        prefetch(x + r * stride + j, ahead);
         if constexpr (kAffine) {
           sum_gy_xhat = muladd(gyv, xhat, sum_gy_xhat);
           sum_gy += gyv;
         }
         if constexpr (kInput) {
           const V v = muladd(gyv * scale, rstd[r], muladd(xhat, xhat_term[r], term[r]));
-          T* to = gx + r * length + j;
+          T* to = gx + r * stride + j;
           if constexpr (kPast) {
             seen == 0 ? stream(to, v) : store(to, v);
           } else {
@@ -133,52 +112,85 @@ struct RowBlock {
       return;
     }
     find_terms(gamma, centre);
+    past = past && is_aligned<T>(gx) && stride % kLanes<T> == 0;
     if (ggamma == nullptr) {
       past ? run<true, true, false>(gamma, ggamma, gbeta) : run<false, true, false>(gamma, ggamma, gbeta);
     } else {
       past ? run<true, true, true>(gamma, ggamma, gbeta) : run<false, true, true>(gamma, ggamma, gbeta);
     }
   }
+
+  // The same element by element, in V: double or, for rows shorter than a batch, T.
+  template <class V, class G>
+  void backward_singly(const G& gamma, bool centre, T* ggamma, T* gbeta) const {
+    for (int r = 0; r < R; ++r) {
+      const T* gy_row = gy + r * stride;
+      const T* x_row = x + r * stride;
+      double sum_g = 0.0;
+      double sum_g_xhat = 0.0;
+      for (std::int64_t j = 0; j < length; ++j) {
+        const V gyv = load_as<V>(gy_row + j);
+        const V gy_xhat = gyv * stats[r].xhat(load_as<V>(x_row + j), j);
+        if (ggamma != nullptr) {
+          ggamma[j] += static_cast<T>(gy_xhat);
+          gbeta[j] += gy_row[j];
+        }
+        sum_g += static_cast<double>(gyv * gamma.template at<V>(j));
+        sum_g_xhat += static_cast<double>(gy_xhat * gamma.template at<V>(j));
+      }
+      if (gx == nullptr) {
+        continue;
+      }
+      const SetTerms t = set_terms(stats[r].rstd.value, sum_g, sum_g_xhat, static_cast<double>(length), centre);
+      for (std::int64_t j = 0; j < length; ++j) {
+        const V xhat = stats[r].xhat(load_as<V>(x_row + j), j);
+        gx[r * stride + j] =
+            static_cast<T>(fused<V>(load_as<V>(gy_row + j) * gamma.template at<V>(j), stats[r].rstd.template at<V>(j),
+                                    fused<V>(xhat, t.xhat_term.template at<V>(j), t.term.template at<V>(j))));
+      }
+    }
+  }
 };
 
-// Backward of `rows` rows from row `first` on; those whose parameters are the same are taken R at a time.
+// Backward of rows from `first` on, `stride` rows apart and R at a time; returns the first row that is left.
 template <class T, int R, class G>
-std::int64_t rows_backward_elements(const RowGeometry& g, const NormBackward<T>& a, const G& gamma, std::int64_t first,
-                                    std::int64_t end, T* ggamma, T* gbeta) {
+std::int64_t backward_in_blocks(const RowGeometry& g, const NormBackward<T>& a, const G& gamma, std::int64_t first,
+                                std::int64_t end, T* ggamma, T* gbeta) {
   const std::int64_t length = g.length();
+  const std::int64_t stride = g.cycle;
+  const std::int64_t ahead = stride == 1 ? R * length : length;
+  const bool tiny = is_tiny<T>(static_cast<double>(length));
   std::int64_t r = first;
-  for (; r + R <= end; r += R) {
-    const T* gy = a.gy + r * length;
-    const T* x = a.x + r * length;
-    T* gx = a.gx == nullptr ? nullptr : a.gx + r * length;
-    if (length < kLanes<T> || is_tiny<T>(static_cast<double>(length))) {
-      for (std::int64_t i = 0; i < R; ++i) {
-        const Statistic<Uniform> stat = statistic<T>(a.mean[r + i], a.rstd[r + i]);
-        T* gx_row = gx == nullptr ? nullptr : gx + i * length;
-        if (is_tiny<T>(static_cast<double>(length))) {
-          short_row_backward<double>(gy + i * length, x + i * length, length, stat, a.centre, gamma, gx_row, ggamma,
-                                     gbeta);
-        } else {
-          short_row_backward<T>(gy + i * length, x + i * length, length, stat, a.centre, gamma, gx_row, ggamma, gbeta);
-        }
-      }
-      continue;
-    }
-    RowBlock<T, R> block{gy, x, gx, length, {}, {}};
+  for (; r + (R - 1) * stride < end; r += R * stride) {
+    RowBlock<T, R> block{a.gy + r * length,
+                         a.x + r * length,
+                         a.gx == nullptr ? nullptr : a.gx + r * length,
+                         length,
+                         stride * length,
+                         ahead,
+                         {},
+                         {}};
     for (int i = 0; i < R; ++i) {
-      block.stats[i] = statistic<T>(a.mean[r + i], a.rstd[r + i]);
+      block.stats[i] = statistic<T>(a.mean[r + i * stride], a.rstd[r + i * stride]);
     }
-    block.backward(gamma, a.centre, a.past_caches, ggamma, gbeta);
+    if (tiny) {
+      block.template backward_singly<double>(gamma, a.centre, ggamma, gbeta);
+    } else if (length < kLanes<T>) {
+      block.template backward_singly<T>(gamma, a.centre, ggamma, gbeta);
+    } else {
+      block.backward(gamma, a.centre, a.past_caches, ggamma, gbeta);
+    }
   }
   return r;
 }
 
-// One row with a parameter per span.
+// One row with a parameter per span; gamma is null or has a value per span or, `repeated`, per element.
 template <class T>
 void row_backward_spans(const T* gy, const T* x, std::int64_t per_row, std::int64_t span,
-                        const Statistic<Uniform>& stat, bool centre, const T* gamma, T* gx, bool past, double* ggamma,
-                        double* gbeta) {
+                        const Statistic<Uniform>& stat, bool centre, const T* gamma, bool repeated, T* gx, bool past,
+                        double* ggamma, double* gbeta) {
   const Segments g{1, 0, span};
+  const std::int64_t gamma_step = repeated ? span : 1;
   const double size = static_cast<double>(per_row) * static_cast<double>(span);
   const bool exact = is_tiny<T>(size);
   double sum_g = 0.0;
@@ -190,46 +202,96 @@ void row_backward_spans(const T* gy, const T* x, std::int64_t per_row, std::int6
       ggamma[k] += sums[1];
       gbeta[k] += sums[0];
     }
-    sum_g += sums[0] * at_or(gamma, k, 1.0);
-    sum_g_xhat += sums[1] * at_or(gamma, k, 1.0);
+    sum_g += sums[0] * at_or(gamma, k * gamma_step, 1.0);
+    sum_g_xhat += sums[1] * at_or(gamma, k * gamma_step, 1.0);
   }
   if (gx == nullptr) {
     return;
   }
   const SetTerms terms = set_terms(stat.rstd.value, sum_g, sum_g_xhat, size, centre);
+  if (repeated && gamma != nullptr) {
+    input_gradient(gy, x, Segments{1, 0, per_row * span}, exact, stat, PerElement<T>{gamma}, terms, gx, past);
+    return;
+  }
   for (std::int64_t k = 0; k < per_row; ++k) {
     input_gradient(gy + k * span, x + k * span, g, exact, stat, Uniform{at_or(gamma, k, 1.0)}, terms, gx + k * span,
                    past);
   }
 }
 
-// Rows with a parameter per element: gradients of the parameters are summed in T over a few rows, then in double.
+// Rows with a parameter per element: gradients of the parameters are summed in T over a few samples, then in double
+// and, where spans share a parameter, over the span.
 template <class T>
 void rows_backward_elements(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin, std::int64_t end,
                             double* partial, T* scratch) {
-  constexpr std::int64_t kTogether = 4;
-  constexpr std::int64_t kNear = 1 << 14;  // elements of a row, up to which four rows and the sums stay in the cache
+  constexpr int kTogether = 2;  // more would not stay in the first cache with rows of 4 KB
   const std::int64_t params = g.params();
-  for (std::int64_t r = begin; r < end;) {
-    const std::int64_t run_end = end - r < kRowRun * g.cycle ? end : r + kRowRun * g.cycle;
-    while (r < run_end) {
-      const std::int64_t first = r % g.cycle * g.per_row;
+  for (std::int64_t run = begin; run < end;) {
+    const std::int64_t run_end = end - run < kRowRun * g.cycle ? end : run + kRowRun * g.cycle;
+    for (std::int64_t phase = 0; phase < g.cycle; ++phase) {
+      const std::int64_t first = phase * g.length();
       T* ggamma = partial == nullptr ? nullptr : scratch + first;
       T* gbeta = partial == nullptr ? nullptr : scratch + params + first;
-      const std::int64_t last = g.cycle == 1 ? run_end : r + 1;
       const auto with_gamma = [&](const auto& gamma) {
-        if (g.length() <= kNear) {
-          r = rows_backward_elements<T, kTogether>(g, a, gamma, r, last, ggamma, gbeta);
-        } else {
-          r = rows_backward_elements<T, kTogether / 2>(g, a, gamma, r, last, ggamma, gbeta);
-        }
-        r = rows_backward_elements<T, 1>(g, a, gamma, r, last, ggamma, gbeta);
+        const std::int64_t r = backward_in_blocks<T, kTogether>(g, a, gamma, run + phase, run_end, ggamma, gbeta);
+        backward_in_blocks<T, 1>(g, a, gamma, r, run_end, ggamma, gbeta);
       };
       a.gamma == nullptr ? with_gamma(Uniform{1.0}) : with_gamma(PerElement<T>{a.gamma + first});
     }
     for (std::int64_t p = 0; partial != nullptr && p < 2 * params; ++p) {
-      partial[p] += static_cast<double>(scratch[p]);
+      const auto sum = static_cast<double>(scratch[p]);
+      partial[p] = run == begin ? sum : partial[p] + sum;
       scratch[p] = T(0);
+    }
+    run = run_end;
+  }
+}
+
+// Mean, rstd and var of `size` rows from row `first` on, one pass after the other over all of them.
+template <class T>
+void rows_moments(const RowGeometry& g, const NormForward<T>& a, std::int64_t first, std::int64_t size) {
+  const Segments row{1, 0, g.length()};
+  const T* x = a.x + first * g.length();
+  const bool exact = is_tiny<T>(row.size());
+  Uniform pivots[kMostRows] = {};
+  for (std::int64_t r = 0; !exact && a.centre && r < size; ++r) {
+    double sum[1];
+    reduce<T>(row, value_terms(x + r * row.length), sum);
+    pivots[r] = pivot_of<T>(sum[0], row.size());
+  }
+  double deviations[kMostRows][2];
+  for (std::int64_t r = 0; !exact && r < size; ++r) {
+    reduce<T>(row, deviation_terms(x + r * row.length, pivots[r]), deviations[r]);
+  }
+  for (std::int64_t r = 0; r < size; ++r) {
+    const T* x_row = x + r * row.length;
+    const Moments m =
+        exact ? exact_moments(x_row, row, a.centre) : moments_of(x_row, row, a.centre, a.eps, pivots[r], deviations[r]);
+    a.mean[first + r] = m.mean;
+    a.rstd[first + r] = m.rstd(a.eps);
+    if (a.var != nullptr) {
+      a.var[first + r] = m.var;
+    }
+  }
+}
+
+template <class T>
+void normalise_row(const RowGeometry& g, const NormForward<T>& a, std::int64_t r) {
+  const Segments row{1, 0, g.length()};
+  const bool exact = is_tiny<T>(row.size());
+  const Statistic<Uniform> stat = statistic<T>(a.mean[r], a.rstd[r]);
+  const T* x = a.x + r * row.length;
+  T* y = a.y + r * row.length;
+  const std::int64_t first = r % g.cycle * g.per_row;
+  if (a.gamma == nullptr && a.beta == nullptr) {
+    normalise(x, row, exact, stat, Uniform{1.0}, Uniform{0.0}, y, a.past_caches);
+  } else if (g.span == 1 || a.per_element) {
+    with_params(a.gamma, a.beta, first * g.span,
+                [&](auto gamma, auto beta) { normalise(x, row, exact, stat, gamma, beta, y, a.past_caches); });
+  } else {
+    for (std::int64_t k = 0; k < g.per_row; ++k) {
+      normalise(x + k * g.span, Segments{1, 0, g.span}, exact, stat, Uniform{at_or(a.gamma, first + k, 1.0)},
+                Uniform{at_or(a.beta, first + k, 0.0)}, y + k * g.span, a.past_caches);
     }
   }
 }
@@ -238,30 +300,13 @@ void rows_backward_elements(const RowGeometry& g, const NormBackward<T>& a, std:
 
 template <class T>
 void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end) {
-  const std::int64_t length = g.length();
-  const Segments row{1, 0, length};
-  const bool exact = is_tiny<T>(row.size());
-  for (std::int64_t r = begin; r < end; ++r) {
-    const T* x = a.x + r * length;
-    const Moments m = moments(x, row, a.centre, a.eps);
-    a.mean[r] = m.mean;
-    a.rstd[r] = m.rstd(a.eps);
-    if (a.var != nullptr) {
-      a.var[r] = m.var;
-    }
-    const Statistic<Uniform> stat = statistic<T>(m.mean, a.rstd[r]);
-    const std::int64_t first = r % g.cycle * g.per_row;
-    T* y = a.y + r * length;
-    if (a.gamma == nullptr && a.beta == nullptr) {
-      normalise(x, row, exact, stat, Uniform{1.0}, Uniform{0.0}, y, a.past_caches);
-    } else if (g.span == 1) {
-      with_params(a.gamma, a.beta, first,
-                  [&](auto gamma, auto beta) { normalise(x, row, exact, stat, gamma, beta, y, a.past_caches); });
-    } else {
-      for (std::int64_t k = 0; k < g.per_row; ++k) {
-        normalise(x + k * g.span, Segments{1, 0, g.span}, exact, stat, Uniform{at_or(a.gamma, first + k, 1.0)},
-                  Uniform{at_or(a.beta, first + k, 0.0)}, y + k * g.span, a.past_caches);
-      }
+  const std::int64_t near = kNearElements / (g.length() > 0 ? g.length() : 1);
+  const std::int64_t together = near < 1 ? 1 : (near < kMostRows ? near : kMostRows);
+  for (std::int64_t r = begin; r < end; r += together) {
+    const std::int64_t size = end - r < together ? end - r : together;
+    rows_moments(g, a, r, size);
+    for (std::int64_t i = 0; i < size; ++i) {
+      normalise_row(g, a, r + i);
     }
   }
   if (a.past_caches) {
@@ -278,10 +323,14 @@ void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std
     rows_backward_elements(g, a, begin, end, partial, scratch);
   } else {
     const bool whole = a.gamma == nullptr && partial == nullptr;
+    for (std::int64_t p = 0; partial != nullptr && p < 2 * params; ++p) {
+      partial[p] = 0.0;
+    }
     for (std::int64_t r = begin; r < end; ++r) {
       const std::int64_t first = r % g.cycle * g.per_row;
       row_backward_spans(a.gy + r * length, a.x + r * length, whole ? 1 : g.per_row, whole ? length : g.span,
-                         statistic<T>(a.mean[r], a.rstd[r]), a.centre, a.gamma == nullptr ? nullptr : a.gamma + first,
+                         statistic<T>(a.mean[r], a.rstd[r]), a.centre,
+                         a.gamma == nullptr ? nullptr : a.gamma + first * (a.per_element ? g.span : 1), a.per_element,
                          a.gx == nullptr ? nullptr : a.gx + r * length, a.past_caches,
                          partial == nullptr ? nullptr : partial + first,
                          partial == nullptr ? nullptr : partial + params + first);

@@ -184,6 +184,12 @@ void reduce_exact(const Segments& g, const F& f, double (&out)[K]) {
   }
 }
 
+/// Whether batches can be written past the caches from p on.
+template <class T>
+inline bool is_aligned(const T* p) {
+  return reinterpret_cast<std::uintptr_t>(p) % (static_cast<std::size_t>(kLanes<T>) * sizeof(T)) == 0;
+}
+
 /// y[i] = f(i, j) for all elements; y must not overlap what f reads. kPast: written past the caches.
 template <bool kPast, class T, class F>
 void map_segments(const Segments& g, T* y, const F& f) {

@@ -1,0 +1,82 @@
+// Outputs of 4 MB and more are written past the caches, in batches at aligned addresses: the same numbers, wherever the
+// output begins and however its rows lie.
+#include <gtest/gtest.h>
+
+#include "tests/support/norm_kernels.hpp"
+
+namespace normgrad {
+namespace {
+
+using kernels::ChannelGeometry;
+using kernels::RowGeometry;
+using tests::Data;
+using tests::expect_agrees;
+using tests::random_data;
+using tests::Result;
+using tests::run;
+
+template <class T>
+class NormLargeTest : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(NormLargeTest, Types);
+
+constexpr std::int64_t kLarge = std::int64_t{1} << 22;  // bytes
+
+template <class T>
+std::vector<T> first(const std::vector<T>& values, std::int64_t n) {
+  return {values.begin(), values.begin() + n};
+}
+
+// The first rows of a large result are bit for bit those of these rows alone, which are written as usual.
+template <class T>
+void expect_rows_as_alone(RowGeometry g) {
+  SCOPED_TRACE(testing::Message() << g.length() << " elements in a row");
+  g.rows = (kLarge / static_cast<std::int64_t>(sizeof(T)) / (g.cycle * g.length()) + 1) * g.cycle;
+  const Data<T> d = random_data<T>(g);
+  RowGeometry alone = g;
+  alone.rows = 3 * g.cycle;
+  const Data<T> d_alone{first(d.x, alone.rows * g.length()), first(d.gy, alone.rows * g.length()), d.gamma, d.beta};
+  for (const bool affine : {true, false}) {
+    const Result<T> all = run(g, d, 1e-5, true, affine, affine);
+    const Result<T> few = run(alone, d_alone, 1e-5, true, affine, affine);
+    EXPECT_EQ(first(all.y, alone.rows * g.length()), few.y);
+    EXPECT_EQ(first(all.gx, alone.rows * g.length()), few.gx);
+  }
+}
+
+TYPED_TEST(NormLargeTest, RowsAreThoseOfASmallResult) {
+  expect_rows_as_alone<TypeParam>({0, 1, 768, 1});
+  expect_rows_as_alone<TypeParam>({0, 1, 1000, 1});
+  expect_rows_as_alone<TypeParam>({0, 1, 1025, 1});
+  expect_rows_as_alone<TypeParam>({0, 2, 2, 784});
+  expect_rows_as_alone<TypeParam>({0, 2, 3, 555});
+  expect_rows_as_alone<TypeParam>({0, 4, 8, 49});
+}
+
+TYPED_TEST(NormLargeTest, AgreesWithTheReference) {
+  const auto rows = [](std::int64_t of_sample) {
+    return kLarge / static_cast<std::int64_t>(sizeof(TypeParam)) / of_sample + 1;
+  };
+  const auto check = [](const auto& g) { expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5); };
+  check(RowGeometry{rows(1000), 1, 1000, 1});
+  check(RowGeometry{rows(2 * 3 * 555) * 2, 2, 3, 555});
+  check(ChannelGeometry{rows(30 * 784), 30, 784});
+  check(ChannelGeometry{rows(30 * 555), 30, 555});
+}
+
+// Short spans: parameters are repeated for each element.
+TYPED_TEST(NormLargeTest, ShortSpansAgreeWithTheReference) {
+  for (const std::int64_t samples : {1, 4, 9}) {
+    for (const std::int64_t span : {2, 15, 16, 17, 49, 127, 128}) {
+      SCOPED_TRACE(testing::Message() << samples << " samples, span " << span);
+      for (const bool affine : {true, false}) {
+        const RowGeometry g{samples * 3, 3, 5, span};
+        expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5, true, affine, true);
+        expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5, true, true, affine);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace normgrad
