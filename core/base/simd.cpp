@@ -48,6 +48,13 @@ void set_simd_level(SimdLevel level) {
 }
 
 bool simd_supported(SimdLevel level) noexcept {
+#if defined(NORMGRAD_SIMD_ONLY)
+#define NORMGRAD_TEXT_OF(name) #name
+#define NORMGRAD_TEXT(name) NORMGRAD_TEXT_OF(name)
+  if (std::string_view(simd_name(level)) != NORMGRAD_TEXT(NORMGRAD_SIMD_ONLY)) {
+    return false;
+  }
+#endif
 #if defined(__x86_64__) || defined(_M_X64)
   switch (level) {
     case SimdLevel::avx512:

@@ -33,7 +33,13 @@ F select_simd(F sse2, F avx2, F avx512) {
 
 /// `NORMGRAD_SIMD_SELECT(f)(args...)` inside namespace normgrad::kernels calls sse2::f, avx2::f or avx512::f.
 /// `NORMGRAD_SIMD_DECLARE(decl;)` declares the same function in each of those namespaces.
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(NORMGRAD_SIMD_ONLY)  // a build with one instruction set (see CMakeLists.txt)
+#define NORMGRAD_SIMD_SELECT(f) (&::normgrad::kernels::NORMGRAD_SIMD_ONLY::f)
+#define NORMGRAD_SIMD_DECLARE(...) \
+  namespace NORMGRAD_SIMD_ONLY {   \
+  __VA_ARGS__                      \
+  }
+#elif defined(__x86_64__) || defined(_M_X64)
 #define NORMGRAD_SIMD_SELECT(f)                                                                  \
   ::normgrad::kernels::select_simd(&::normgrad::kernels::sse2::f, &::normgrad::kernels::avx2::f, \
                                    &::normgrad::kernels::avx512::f)

@@ -13,7 +13,7 @@
 namespace normgrad {
 namespace {
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(NORMGRAD_SIMD_ONLY)
 
 const std::vector<SimdLevel> kLevels = {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512};
 

@@ -1,16 +1,24 @@
 #!/usr/bin/env python3
 """Plants small faults, one at a time, and shows whether the test suite catches each.
 
-    tests/mutation/run.py [--only SUBSTRING] [--table docs/mutation.md]
+    tests/mutation/run.py [--only SUBSTRING] [--files PREFIX[,PREFIX]] [--table docs/mutation.md] [--jobs N]
 
-Reads tests/mutation/mutants.txt, works on a copy of the tree under out/mutation/, and builds there. Each fault is applied,
-the library and the test programs are rebuilt, and the programs run in order until one fails. A fault that the compiler
-refuses counts as caught by it and is told apart. Ends with "N caught, N survived"; exit code 1 when one survived. A fault
-whose text does not stand in its file exactly once is an error: the list must keep up with the code.
+Reads tests/mutation/mutants.txt, works on a copy of the tree under out/mutation/, and builds there: the library with this
+machine's best instruction set alone, and the test programs, which are not linked again for a fault inside of the library. Each
+fault is planted, what depends on it is built, and programs run until one fails: first those that are likely to,
+narrowed to the norms, then all in full. A fault that the compiler refuses counts as caught by it.
+
+Ends with "N caught, N survived"; exit code 1 when one survived. A fault whose text does not stand in its file exactly
+once is an error: the list must keep up with the code. Results are kept in out/mutation/results.json and hold while
+neither the fault nor its file changes; --table writes all of them, --only and --files choose what is run anew.
 """
 import argparse
+import datetime
+import hashlib
+import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -19,8 +27,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "out" / "mutation"
 SOURCE = WORK / "source"
 BUILD = WORK / "build"
-# Quick programs first: a fault is settled by the first one that fails.
-PROGRAMS = ["kernels_tests", "ops_tests", "layers_tests", "parity_test", "autograd_tests", "optim_tests", "gradcheck_report"]
+RESULTS = WORK / "results.json"
+PROGRAMS = ["parity_test", "kernels_tests", "layers_tests", "ops_tests", "autograd_tests", "optim_tests", "gradcheck_report"]
+NORMS = "--gtest_filter=*Norm*:*Identity*:*RunningStats*:*Momentum*:*LocalResponse*"
+FIRST = {
+    "core/kernels": [["parity_test"], ["kernels_tests", NORMS]],
+    "core/ops": [["parity_test"], ["ops_tests", NORMS], ["layers_tests", NORMS]],
+    "layers": [["parity_test"], ["layers_tests", NORMS]],
+}
 SECONDS = 300
 
 
@@ -43,7 +57,7 @@ def read_mutants(path):
 
 
 def sh(command, **options):
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options)
 
 
 def copy_tree():
@@ -58,21 +72,56 @@ def copy_tree():
         path.unlink()
 
 
-def build():
-    return sh(["cmake", "--build", str(BUILD), "-j", str(os.cpu_count() or 1), "--target", *PROGRAMS])
+def best_instruction_set():
+    try:
+        flags = next(l for l in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if l.startswith("flags")).split()
+    except (OSError, StopIteration):
+        return ""
+    if {"avx512f", "avx512cd", "avx512dq", "avx512bw"} <= set(flags):
+        return "avx512"
+    return "avx2" if {"avx2", "fma"} <= set(flags) else "sse2"
 
 
-def first_failure():
-    """The program that fails, with its first failing test; None when all pass."""
-    for program in PROGRAMS:
-        path = BUILD / "tests" / program
-        try:
-            result = sh([str(path)], timeout=SECONDS, cwd=str(WORK))
-        except subprocess.TimeoutExpired:
-            return program, "does not end"
-        if result.returncode != 0:
-            failed = [l for l in result.stdout.splitlines() if "FAILED" in l and "ms)" in l or l.startswith("FAIL")]
-            return program, failed[0].replace("[  FAILED  ]", "").split("(")[0].strip() if failed else "exit code %d" % result.returncode
+def configure():
+    command = ["cmake", "-S", str(SOURCE), "-B", str(BUILD), "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_LINK_DEPENDS_NO_SHARED=ON",
+               "-DNORMGRAD_BUILD_EXAMPLES=OFF", "-DNORMGRAD_SIMD_ONLY=" + best_instruction_set()]
+    if shutil.which("ninja"):
+        command += ["-G", "Ninja"]
+    if shutil.which("ccache"):
+        command += ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"]
+    result = sh(command)
+    if result.returncode != 0:
+        sys.exit(result.stdout)
+
+
+def build(jobs):
+    return sh(["cmake", "--build", str(BUILD), "-j", str(jobs), "--target", *PROGRAMS])
+
+
+def failure_of(command):
+    """What fails first in one program, or None."""
+    program, *arguments = command
+    if program.endswith("_tests"):
+        arguments = arguments + ["--gtest_fail_fast"]
+    try:
+        result = sh([str(BUILD / "tests" / program), *arguments], timeout=SECONDS, cwd=str(WORK))
+    except subprocess.TimeoutExpired:
+        return program + ": does not end"
+    if result.returncode == 0:
+        return None
+    lines = result.stdout.splitlines()
+    if program == "parity_test":
+        return program + ": " + (lines[-1] if lines else "crash")
+    failed = [l.replace("[  FAILED  ]", "").split(", where")[0].split(" (")[0].strip() for l in lines if l.startswith(("[  FAILED  ]", "FAILED"))]
+    return program + ": " + (failed[0].replace("FAILED ", "") if failed else "exit code %d" % result.returncode)
+
+
+def first_failure(file):
+    quick = next((commands for prefix, commands in FIRST.items() if file.startswith(prefix)), [])
+    for command in quick + [[program] for program in PROGRAMS if [program] not in quick]:
+        failure = failure_of(command)
+        if failure is not None:
+            return failure
     return None
 
 
@@ -85,43 +134,75 @@ def planted(mutant):
     return path, text, text.replace(old, new)
 
 
+def key_of(mutant):
+    _, text, changed = planted(mutant)
+    return hashlib.sha256((text + "\0" + changed).encode()).hexdigest()
+
+
+def write_table(path, mutants, results):
+    rows = [(m, results.get(m["what"])) for m in mutants]
+    known = [(m, r) for m, r in rows if r is not None and r["key"] == key_of(m)]
+    survived = [m for m, r in known if r["caught"] is None]
+    lines = ["# Planted faults", "",
+             "What the test suite does when the norm kernels, operations and layers are wrong: each row is a small fault that",
+             "`tests/mutation/run.py` planted alone, built, and ran the tests against. Written by that script; the list of faults is",
+             "`tests/mutation/mutants.txt`. A program that runs early in the list may catch what many others would, too.", "",
+             f"{len(known)} faults, {len(known) - len(survived)} caught, {len(survived)} survived; "
+             f"last run on {datetime.date.today().isoformat()}.", "",
+             "| fault | file | first caught by |", "|---|---|---|"]
+    lines += [f"| {m['what']} | `{m['file']}` | {'**survived**' if r['caught'] is None else r['caught'].replace('|', '/')} |" for m, r in known]
+    pathlib.Path(path).write_text("\n".join(lines) + "\n")
+    if len(known) != len(rows):
+        print(f"{len(rows) - len(known)} faults have no result yet, or have changed since")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="run the faults whose description holds this text")
-    parser.add_argument("--table", help="write a Markdown table here")
+    parser.add_argument("--files", default="", help="run the faults in files that start with one of these")
+    parser.add_argument("--missing", action="store_true", help="run only what has no result, or has survived")
+    parser.add_argument("--table", help="write a Markdown table of all results here")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
 
+    os.nice(10)
     WORK.mkdir(parents=True, exist_ok=True)
     SOURCE.mkdir(exist_ok=True)
     copy_tree()
-    mutants = [m for m in read_mutants(SOURCE / "tests" / "mutation" / "mutants.txt") if args.only in m["what"]]
-    for mutant in mutants:
+    mutants = read_mutants(SOURCE / "tests" / "mutation" / "mutants.txt")
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    chosen = [m for m in mutants if args.only in m["what"] and m["file"].startswith(tuple(args.files.split(",")))]
+    if args.missing:
+        has_result = lambda m: m["what"] in results and results[m["what"]]["key"] == key_of(m) and results[m["what"]]["caught"]
+        chosen = [m for m in chosen if not has_result(m)]
+    for mutant in chosen:
         planted(mutant)
-    configured = sh(["cmake", "-S", str(SOURCE), "-B", str(BUILD), "-DCMAKE_BUILD_TYPE=Release"])
-    if configured.returncode != 0:
-        sys.exit(configured.stdout)
-    print("building the tree without a fault", flush=True)
-    if build().returncode != 0 or first_failure() is not None:
-        sys.exit("the tree without a fault does not pass: " + str(first_failure()))
-
-    rows, survived = [], 0
-    for i, mutant in enumerate(mutants, 1):
+    survived = 0
+    if chosen:
+        configure()
+        print("building the tree without a fault", flush=True)
+        built = build(args.jobs)
+        if built.returncode != 0:
+            sys.exit(built.stdout[-3000:])
+        failure = first_failure("")
+        if failure is not None:
+            sys.exit("the tree without a fault does not pass: " + failure)
+    for i, mutant in enumerate(chosen, 1):
         start = time.time()
         path, text, changed = planted(mutant)
+        key = key_of(mutant)
         path.write_text(changed)
         try:
-            caught = ("compiler", "") if build().returncode != 0 else first_failure()
+            caught = "compiler" if build(args.jobs).returncode != 0 else first_failure(mutant["file"])
         finally:
             path.write_text(text)
         survived += caught is None
-        by = "**survived**" if caught is None else f"{caught[0]}: {caught[1]}" if caught[1] else caught[0]
-        rows.append((mutant["what"], mutant["file"], by))
-        print(f"{i:3}/{len(mutants)} {'SURVIVED' if caught is None else 'caught  '} {mutant['what']} [{by}] {time.time() - start:.0f} s", flush=True)
-
+        results[mutant["what"]] = {"key": key, "caught": caught}
+        RESULTS.write_text(json.dumps(results, indent=1))
+        print(f"{i:3}/{len(chosen)} {'SURVIVED' if caught is None else 'caught  '} {mutant['what']} [{caught}] {time.time() - start:.0f} s", flush=True)
     if args.table:
-        lines = ["| fault | file | first caught by |", "|---|---|---|"] + [f"| {w} | {f} | {b} |" for w, f, b in rows]
-        pathlib.Path(args.table).write_text("\n".join(lines) + "\n")
-    print(f"{len(rows) - survived} caught, {survived} survived")
+        write_table(args.table, mutants, results)
+    print(f"{len(chosen) - survived} caught, {survived} survived")
     return 1 if survived else 0
 
 
