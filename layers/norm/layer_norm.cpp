@@ -31,7 +31,7 @@ LayerNorm::LayerNorm(const Shape& normalized_shape, const LayerNormOptions& opti
   require<ValueError>(axes_.empty() || axes_.size() == normalized_shape.rank(), "LayerNorm: expected as many axes as ",
                       "normalized_shape ", normalized_shape, " has but got ", axes_.size());
   require<ValueError>(std::adjacent_find(axes_.begin(), axes_.end(), std::greater_equal<>()) == axes_.end(),
-                      "LayerNorm: expected axes in ascending order but got the order of ", axes_.size(), " axes");
+                      "LayerNorm: expected axes in ascending order but got ", Shape(axes_));
   if (options.elementwise_affine.scale()) {
     weight = Parameter(ones(normalized_shape, {.dtype = options.dtype}));
   }

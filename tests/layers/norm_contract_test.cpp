@@ -5,12 +5,15 @@
 
 #include "tests/support/gradients.hpp"
 #include "tests/support/norm_places.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/autograd/node.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/shape.hpp"
+#include "normgrad/io/safetensors.hpp"
 #include "normgrad/layers/norm/registry.hpp"
 #include "normgrad/layers/norm/running_stats.hpp"
 
@@ -113,6 +116,47 @@ TEST_P(NormContractTest, CloneStateAndConversion) {
   copy->to(kFloat32);
   EXPECT_EQ((*copy)(input(1, kFloat32)).dtype(), kFloat32);
   EXPECT_EQ(to_string(*norm).find(norm->type_name()), 0U);
+}
+
+TEST_P(NormContractTest, FileRoundTrip) {
+  const testing_support::TemporaryFolder folder;
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    const auto norm = make(dtype);
+    (*norm)(input(2, dtype));
+    save_safetensors(folder / "norm.safetensors", *norm);
+    const auto loaded = plain(dtype);
+    load_safetensors(folder / "norm.safetensors", *loaded);
+    const StateDict state = loaded->state_dict();
+    for (const auto& [name, tensor] : norm->state_dict()) {
+      EXPECT_EQ(bits(state.at(name)), bits(tensor)) << name;
+    }
+    norm->eval();
+    loaded->eval();
+    EXPECT_EQ(bits((*loaded)(input(1, dtype))), bits((*norm)(input(1, dtype))));
+  }
+}
+
+TEST_P(NormContractTest, NodesAreFreed) {
+  const auto norm = make();
+  const FreezeStatisticsGuard guard;
+  const Tensor x = input().requires_grad_();
+  const std::int64_t before = live_nodes();
+  {
+    const Tensor y = (*norm)(x);
+    EXPECT_GE(live_nodes(), before + (entry().normalises ? 1 : 0));
+    const Tensor gx = grad({y}, {x}, {gradient()}, {.create_graph = true})[0];
+    const Tensor second = (*norm)((*norm)(x));
+  }
+  EXPECT_EQ(live_nodes(), before);
+  {
+    const NoGradGuard no_grad;
+    const Tensor y = (*norm)(x);
+    EXPECT_EQ(live_nodes(), before);
+  }
+  {
+    (*norm)(x);  // dropped without a backward
+  }
+  EXPECT_EQ(live_nodes(), before);
 }
 
 TEST_P(NormContractTest, EvalChangesNothingAndIsRepeatable) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -65,9 +66,9 @@ std::unique_ptr<Module> make(const std::string& layer, const json& args, const j
   return std::make_unique<LocalResponseNorm>(number(0));
 }
 
-TEST(NormErrorTest, EveryLineOfTheFixture) {
-  // In the order of the lines; "" where the use is right.
-  const std::vector<std::string> expected = {
+// In the order of the lines; "" where the use is right.
+const std::vector<std::string>& expected_texts() {
+  static const std::vector<std::string> expected = {
       "LayerNorm: layer_norm: expected an input [*, 6, 3] for normalized_shape [6, 3] but got [8, 6, 3, 4]",
       "LayerNorm: layer_norm: expected an input [*, 4] for normalized_shape [4] but got [2, 3]",
       "LayerNorm: layer_norm: expected an input [*, 2, 3, 4] for normalized_shape [2, 3, 4] but got [3, 4]",
@@ -132,24 +133,35 @@ TEST(NormErrorTest, EveryLineOfTheFixture) {
       "LayerNorm: expected a normalized_shape of positive sizes but got [0]",
       "BatchNorm2d: expected eps > 0 but got -1",
       "BatchNorm2d: expected momentum, the weight of a new batch, in [0, 1] but got 2"};
-  std::ifstream file(NORMGRAD_SOURCE_DIR "/tests/fixtures/parity/errors.jsonl");
-  std::string line;
-  std::size_t i = 0;
-  while (std::getline(file, line)) {
-    ASSERT_LT(i, expected.size());
-    const json use = json::parse(line);
-    std::string told;
-    try {
-      const std::unique_ptr<Module> layer = make(use.at("layer"), use.at("args"), use.at("kwargs"));
-      (*layer)(zeros(shape_from(use.at("input_shape"))));
-    } catch (const Error& error) {
-      told = error.what();
-    }
-    EXPECT_EQ(told, expected[i]) << line;
-    ++i;
-  }
-  EXPECT_EQ(i, expected.size());
+  return expected;
 }
+
+class FixtureErrorTest : public testing::TestWithParam<std::size_t> {};
+INSTANTIATE_TEST_SUITE_P(Lines, FixtureErrorTest, testing::Range(std::size_t{0}, expected_texts().size()));
+
+std::vector<std::string> fixture_lines() {
+  std::ifstream file(NORMGRAD_SOURCE_DIR "/tests/fixtures/parity/errors.jsonl");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+TEST_P(FixtureErrorTest, TellsWhatWasExpectedAndWhatCame) {
+  const std::string line = fixture_lines().at(GetParam());
+  const json use = json::parse(line);
+  std::string told;
+  try {
+    const std::unique_ptr<Module> layer = make(use.at("layer"), use.at("args"), use.at("kwargs"));
+    (*layer)(zeros(shape_from(use.at("input_shape"))));
+  } catch (const Error& error) {
+    told = error.what();
+  }
+  EXPECT_EQ(told, expected_texts()[GetParam()]) << line;
+}
+
+TEST(NormErrorTest, EveryLineOfTheFixtureHasItsText) { EXPECT_EQ(fixture_lines().size(), expected_texts().size()); }
 
 TEST(NormErrorTest, ErrorsNameThePathInTheModel) {
   struct Features : Module {
@@ -184,6 +196,28 @@ TEST(NormErrorTest, OptionsAreRefusedAtConstruction) {
               LayerNorm({3, 4}, {.axes = {1}});
             }),
             "LayerNorm: expected as many axes as normalized_shape [3, 4] has but got 1");
+  EXPECT_EQ(error_of<ValueError>([] {
+              LayerNorm({3, 4}, {.axes = {2, 1}});
+            }),
+            "LayerNorm: expected axes in ascending order but got [2, 1]");
+  EXPECT_EQ(error_of<ValueError>([] { LayerNorm(Shape{}); }),
+            "LayerNorm: expected a normalized_shape of at least 1 dimension but got []");
+  EXPECT_EQ(error_of<ValueError>([] {
+              RMSNorm({3, 0});
+            }),
+            "RMSNorm: expected a normalized_shape of positive sizes but got [3, 0]");
+  EXPECT_EQ(error_of<ValueError>([] { InstanceNorm3d(4, {.eps = -1.0}); }),
+            "InstanceNorm3d: expected eps > 0 but got -1");
+  EXPECT_EQ(error_of<ValueError>([] { BatchNorm3d(4, {.eps = std::nan("")}); }),
+            "BatchNorm3d: expected eps > 0 but got nan");
+  EXPECT_EQ(error_of<ValueError>([] { BatchNorm2d(4, {.momentum = Decay(-0.5)}); }),
+            "BatchNorm2d: expected momentum, the weight of a new batch, in [0, 1] but got 1.5");
+  EXPECT_EQ(error_of<ValueError>([] { BatchNorm2d(4, {.momentum = std::nan("")}); }),
+            "BatchNorm2d: expected momentum, the weight of a new batch, in [0, 1] but got nan");
+  EXPECT_EQ(error_of<ValueError>([] { GroupNorm(std::nullopt, 0); }), "GroupNorm: expected num_channels > 0 but got 0");
+  EXPECT_EQ(error_of<ValueError>([] { GroupNorm(8, 4); }),
+            "GroupNorm: expected num_channels divisible by num_groups but got 4 channels and 8 groups");
+  EXPECT_EQ(error_of<ValueError>([] { LocalResponseNorm(-1); }), "LocalResponseNorm: expected size > 0 but got -1");
   EXPECT_EQ(error_of<ValueError>([] { BatchNorm1d(3, {.track_running_stats = false}).freeze(); }),
             "BatchNorm1d: freeze: expected a layer with running statistics but track_running_stats is false; make it "
             "with {.track_running_stats = true}");

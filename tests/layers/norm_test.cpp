@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "tests/support/gradients.hpp"
+#include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
@@ -207,6 +208,15 @@ TEST(RunningStatsTest, SingleValuePolicy) {
   EXPECT_EQ(norm.running_mean.to_vector<float>(), (std::vector<float>{1, 1}));
 }
 
+// One sample has many values per channel where there are positions.
+TEST(RunningStatsTest, OneSampleWithPositionsIsABatch) {
+  BatchNorm2d norm(3, {.momentum = 1.0, .dtype = kFloat64});
+  const Tensor x = test::random_tensor({1, 3, 2, 2}, kFloat64, 1);
+  EXPECT_EQ(values(norm(x)), values(instance_norm(x)));
+  EXPECT_EQ(norm.num_batches_tracked.item(), 1);
+  EXPECT_THAT(values(norm.running_mean), Pointwise(testing::DoubleNear(1e-15), values(x.mean({0, 2, 3}))));
+}
+
 TEST(RunningStatsTest, EmptyBatchesAreNotCounted) {
   BatchNorm2d norm(3);
   EXPECT_EQ(norm(zeros({0, 3, 4, 4})).shape(), Shape({0, 3, 4, 4}));
@@ -291,6 +301,11 @@ TEST(LayerNormTest, AxesNormaliseTheChannelsOfEachPixel) {
   }
   EXPECT_EQ(values(over_channels(x)), values(last(x.permute({0, 2, 3, 1})).permute({0, 3, 1, 2})));
   EXPECT_THROW(over_channels(test::random_tensor({2, 4, 3, 3}, kFloat64, 1)), ShapeError);
+  LayerNorm plain({3, 5}, {.elementwise_affine = false, .axes = {1, 3}});
+  EXPECT_EQ(testing_support::error_of<ShapeError>([&] {
+              plain(test::random_tensor({2, 3, 4, 6}, kFloat32, 1));
+            }),
+            "LayerNorm: expected sizes [3, 5] along the normalised axes but got [3, 6] in [2, 3, 4, 6]");
 }
 
 TEST(LayerNormTest, BiasIsAnOption) {

@@ -45,6 +45,20 @@ class Arguments {
     }
     return values_.at("eps").get<double>();
   }
+  Affine affine(const std::string& name, bool missing) {
+    asked_.insert(name);
+    if (!values_.contains(name) || values_.at(name).is_boolean()) {
+      return get(name, missing);
+    }
+    const auto kind = get<std::string>(name);
+    require<ValueError>(kind == "scale_only" || kind == "bias_only", "unknown ", name, " ", kind);
+    return kind == "scale_only" ? Affine::scale_only : Affine::bias_only;
+  }
+  Variance variance() {
+    const std::string estimate = get<std::string>("variance", "unbiased");
+    require<ValueError>(estimate == "unbiased" || estimate == "biased", "unknown variance ", estimate);
+    return estimate == "biased" ? Variance::biased : Variance::unbiased;
+  }
   Shape normalized_shape() { return {get<std::vector<std::int64_t>>("normalized_shape")}; }
   void finish() const {
     for (const auto& [name, value] : values_.items()) {
@@ -61,7 +75,8 @@ template <class Layer, class Options>
 std::unique_ptr<Module> running_norm(Arguments& args, Options options, DType dtype) {
   options.eps = args.get("eps", options.eps);
   options.momentum = args.momentum();
-  options.affine = args.get("affine", options.affine.scale());
+  options.affine = args.affine("affine", options.affine.scale());
+  options.variance = args.variance();
   options.track_running_stats = args.get("track_running_stats", options.track_running_stats);
   options.dtype = dtype;
   return std::make_unique<Layer>(args.get<std::int64_t>("num_features"), options);
@@ -70,8 +85,9 @@ std::unique_ptr<Module> running_norm(Arguments& args, Options options, DType dty
 std::unique_ptr<Module> layer_norm_layer(Arguments& args, DType dtype) {
   LayerNormOptions options;
   options.eps = args.get("eps", options.eps);
-  options.elementwise_affine = args.get("elementwise_affine", true);
+  options.elementwise_affine = args.affine("elementwise_affine", true);
   options.bias = args.get("bias", true);
+  options.axes = args.get("axes", options.axes);
   options.dtype = dtype;
   return std::make_unique<LayerNorm>(args.normalized_shape(), options);
 }
@@ -84,9 +100,11 @@ std::unique_ptr<Module> rms_norm_layer(Arguments& args, DType dtype) {
 }
 
 std::unique_ptr<Module> group_norm_layer(Arguments& args, DType dtype) {
-  return std::make_unique<GroupNorm>(
-      args.get<std::int64_t>("num_groups"), args.get<std::int64_t>("num_channels"),
-      GroupNormOptions{.eps = args.get("eps", 1e-5), .affine = args.get("affine", true), .dtype = dtype});
+  return std::make_unique<GroupNorm>(args.get<std::int64_t>("num_groups"), args.get<std::int64_t>("num_channels"),
+                                     GroupNormOptions{.eps = args.get("eps", 1e-5),
+                                                      .affine = args.affine("affine", true),
+                                                      .centre = args.get("centre", true),
+                                                      .dtype = dtype});
 }
 
 std::unique_ptr<Module> local_response_norm_layer(Arguments& args) {

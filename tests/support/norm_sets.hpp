@@ -50,15 +50,18 @@ inline std::vector<Elements> find_sets(Module& norm, const Tensor& input) {
   return sets;
 }
 
-/// The eps that a layer prints; "none" is the machine epsilon of float64.
-inline double printed_eps(const Module& norm) {
+/// The eps that a layer prints; "none" is the machine epsilon of the dtype.
+inline double printed_eps(const Module& norm, DType dtype = kFloat64) {
   const std::string text = norm.extra_repr();
   const std::size_t at = text.find("eps=");
   if (at == std::string::npos) {
     throw std::logic_error("no eps in \"" + text + "\"");
   }
   const std::string value = text.substr(at + 4);
-  return value.starts_with("none") ? std::numeric_limits<double>::epsilon() : std::stod(value);
+  if (value.starts_with("none")) {
+    return dtype == kFloat64 ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
+  }
+  return std::stod(value);
 }
 
 /// A sum, and how large its terms are: rounding is measured against that.
