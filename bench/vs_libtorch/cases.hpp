@@ -47,11 +47,11 @@ inline std::vector<NormCase> norm_cases() {
 inline std::string name_of(const NormCase& c) {
   std::string name = c.layer;
   if (c.groups != 0) {
-    name += "(" + std::to_string(c.groups) + ")";
+    name.append("(").append(std::to_string(c.groups)).append(")");
   }
   name += c.tracked ? " tracked " : " ";
   for (std::size_t i = 0; i < c.shape.size(); ++i) {
-    name += (i == 0 ? "" : "x") + std::to_string(c.shape[i]);
+    name.append(i == 0 ? "" : "x").append(std::to_string(c.shape[i]));
   }
   return name;
 }
