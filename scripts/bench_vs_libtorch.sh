@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Compares normgrad with LibTorch (Debian's package) on the same machine in one run: the norm layers of the baselines and
-# whole training steps, on 1 and on 2 threads, both programs in turn. Writes out/bench/vs_libtorch.json and .md.
+# whole training steps, on 1 and on 2 threads, both programs in turn, and the peak memory of both. Writes
+# out/bench/vs_libtorch.json and .md; scripts/bench_to_doc.sh puts the tables into docs/performance.md.
 #   scripts/bench_vs_libtorch.sh [REPEATS (default 5)] [SECONDS PER CASE (default 0.2)] [ONLY CASES NAMED SO]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -45,6 +46,12 @@ for threads in $thread_counts; do
     for side in normgrad libtorch; do
       run_side "$side" --threads "$threads" --seconds "$seconds" --only "$only" >>"$out/$side.$threads.txt"
     done
+  done
+done
+threads=1 cpus=0
+for side in normgrad libtorch; do
+  for model in mlp cnn; do
+    run_side "$side" --seconds 0.5 --only "$model step, norm batch" --memory 1 >>"$out/$side.memory.txt"
   done
 done
 "$out/report" "$out" "$thread_counts"

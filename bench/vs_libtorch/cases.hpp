@@ -74,6 +74,7 @@ struct Options {
   int threads = 1;
   double seconds = 0.3;  ///< spent on each case
   std::string only;      ///< substring of the case's name
+  bool memory = false;   ///< print the peak memory of the process in MB instead of times
 };
 
 inline Options parse_options(int argc, char** argv) {
@@ -85,18 +86,35 @@ inline Options parse_options(int argc, char** argv) {
       options.seconds = std::atof(argv[i + 1]);
     } else if (std::strcmp(argv[i], "--only") == 0) {
       options.only = argv[i + 1];
+    } else if (std::strcmp(argv[i], "--memory") == 0) {
+      options.memory = std::atoi(argv[i + 1]) != 0;
     }
   }
   return options;
+}
+
+inline bool is_wanted(const Options& options, const std::string& name) {
+  return name.find(options.only) != std::string::npos;
+}
+
+/// The most memory that the process had, in MB; 0 where the system does not tell.
+inline double peak_memory() {
+  double kilobytes = 0.0;
+  if (std::FILE* status = std::fopen("/proc/self/status", "r")) {
+    for (char line[256]; std::fgets(line, sizeof(line), status) != nullptr;) {
+      if (std::sscanf(line, "VmHWM: %lf", &kilobytes) == 1) {
+        break;
+      }
+    }
+    std::fclose(status);
+  }
+  return kilobytes / 1000.0;
 }
 
 /// Prints one line "case<TAB>microseconds": the median over runs of `step`, after a warm-up of a fifth of the time.
 template <class F>
 void time_case(const Options& options, const std::string& name, F&& step) {
   using Clock = std::chrono::steady_clock;
-  if (name.find(options.only) == std::string::npos) {
-    return;
-  }
   const auto seconds_since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
@@ -110,6 +128,10 @@ void time_case(const Options& options, const std::string& name, F&& step) {
     const Clock::time_point begin = Clock::now();
     step();
     runs.push_back(seconds_since(begin) * 1e6);
+  }
+  if (options.memory) {
+    std::printf("%s\t%.1f\n", name.c_str(), peak_memory());
+    return;
   }
   std::nth_element(runs.begin(), runs.begin() + static_cast<std::ptrdiff_t>(runs.size() / 2), runs.end());
   std::printf("%s\t%.2f\n", name.c_str(), runs[runs.size() / 2]);

@@ -104,9 +104,13 @@ int main(int argc, char** argv) {
   set_num_threads(options.threads);
   manual_seed(1);
   for (const bench::NormCase& c : bench::norm_cases()) {
-    time_norm(options, c);
+    if (bench::is_wanted(options, bench::name_of(c))) {
+      time_norm(options, c);
+    }
   }
   for (const bench::StepCase& c : bench::step_cases()) {
-    time_step(options, c);
+    if (bench::is_wanted(options, bench::name_of(c))) {
+      time_step(options, c);
+    }
   }
 }

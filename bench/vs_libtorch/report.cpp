@@ -1,5 +1,6 @@
 // Merges the lines that both sides printed: report OUT_DIR "THREADS..." reads OUT_DIR/{normgrad,libtorch}.THREADS.txt
-// (one line "case<TAB>microseconds" for each case and repeat) and writes OUT_DIR/vs_libtorch.json and .md.
+// (one line "case<TAB>microseconds" for each case and repeat) and {normgrad,libtorch}.memory.txt ("case<TAB>MB"), and
+// writes OUT_DIR/vs_libtorch.json and .md.
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -17,9 +18,9 @@ using Times = std::map<std::string, std::vector<double>>;
 
 struct Row {
   std::string name;
-  double normgrad_us;
-  double libtorch_us;
-  double ratio() const { return libtorch_us / normgrad_us; }
+  double ours;  // microseconds, or MB
+  double theirs;
+  double ratio() const { return theirs / ours; }
 };
 
 double median(std::vector<double> values) {
@@ -95,13 +96,13 @@ int main(int argc, char** argv) try {
         continue;
       }
       const Row& row = rows.emplace_back(Row{name, median(ours.at(name)), median(found->second)});
-      md << "| " << row.name << " | " << std::setprecision(row.normgrad_us < 100 ? 1 : 0) << row.normgrad_us << " | "
-         << std::setprecision(row.libtorch_us < 100 ? 1 : 0) << row.libtorch_us << " | " << std::setprecision(2)
-         << row.ratio() << " |\n";
+      md << "| " << row.name << " | " << std::setprecision(row.ours < 100 ? 1 : 0) << row.ours << " | "
+         << std::setprecision(row.theirs < 100 ? 1 : 0) << row.theirs << " | " << std::setprecision(2) << row.ratio()
+         << " |\n";
       rows_json.push_back({{"case", row.name},
                            {"threads", threads},
-                           {"normgrad_us", row.normgrad_us},
-                           {"libtorch_us", row.libtorch_us},
+                           {"normgrad_us", row.ours},
+                           {"libtorch_us", row.theirs},
                            {"ratio", row.ratio()}});
     }
     for (const std::string group : {"norm layers", "mlp steps", "cnn steps"}) {
@@ -112,8 +113,22 @@ int main(int argc, char** argv) try {
       }
     }
   }
+  nlohmann::json memory_json = nlohmann::json::array();
+  const auto [order, own] = read(dir + "/normgrad.memory.txt");
+  const Times theirs = read(dir + "/libtorch.memory.txt").second;
+  md << "\n| peak memory of the process, 1 thread, MB | normgrad | LibTorch | ratio |\n|---|---|---|---|\n";
+  for (const std::string& name : order) {
+    const auto found = theirs.find(name);
+    if (found != theirs.end()) {
+      const Row row{name, median(own.at(name)), median(found->second)};
+      md << "| " << name << " | " << std::setprecision(0) << row.ours << " | " << row.theirs << " | "
+         << std::setprecision(2) << row.ratio() << " |\n";
+      memory_json.push_back(
+          {{"case", name}, {"normgrad_mb", row.ours}, {"libtorch_mb", row.theirs}, {"ratio", row.ratio()}});
+    }
+  }
   std::ofstream(dir + "/vs_libtorch.json")
-      << nlohmann::json{{"rows", rows_json}, {"geometric_means", means_json}}.dump(1) << "\n";
+      << nlohmann::json{{"rows", rows_json}, {"geometric_means", means_json}, {"memory", memory_json}}.dump(1) << "\n";
   std::ofstream(dir + "/vs_libtorch.md") << md.str();
   std::cout << md.str();
   return 0;

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Puts the tables that scripts/bench_vs_libtorch.sh has written into docs/performance.md, between its two markers, with
+# the date and the kind of machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tables=out/bench/vs_libtorch.md
+doc=docs/performance.md
+[ -f "$tables" ] || { echo "Run scripts/bench_vs_libtorch.sh first" >&2; exit 2; }
+model=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1)
+simd=$(grep -qw avx512f /proc/cpuinfo && echo " with AVX-512" || true)
+head="Taken on $(date -r "$tables" +%Y-%m-%d) on $(nproc) processors of a $(uname -m) machine$simd (${model:-unknown})."
+{
+  sed '/<!-- tables begin -->/q' "$doc"
+  printf '\n%s\n' "$head"
+  cat "$tables"
+  printf '\n'
+  sed -n '/<!-- tables end -->/,$p' "$doc"
+} >"$doc.new"
+mv "$doc.new" "$doc"
