@@ -1,6 +1,8 @@
 #include "normgrad/layers/norm/registry.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <sstream>
 
 #include "normgrad/layers/identity.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
@@ -12,6 +14,14 @@
 namespace normgrad {
 
 namespace {
+
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text.empty() ? "none" : text;
+}
 
 std::string always(const NormContext& /*context*/) { return {}; }
 
@@ -29,19 +39,23 @@ std::int64_t parse_groups(const std::string& text) {
   return groups;
 }
 
-std::unique_ptr<Module> make_batch(const NormContext& c, const std::string& /*argument*/) {
+std::unique_ptr<Module> make_batch(const NormContext& c, const NormArguments& arguments) {
+  const std::optional<double> momentum = arguments.optional_number("momentum", 0.1);
+  const BatchNormOptions options{.eps = arguments.number("eps", 1e-5),
+                                 .momentum = momentum ? Momentum(*momentum) : Momentum(std::nullopt),
+                                 .dtype = c.dtype};
   switch (c.spatial_dims) {
     case 2:
-      return std::make_unique<BatchNorm2d>(c.num_features, BatchNormOptions{.dtype = c.dtype});
+      return std::make_unique<BatchNorm2d>(c.num_features, options);
     case 3:
-      return std::make_unique<BatchNorm3d>(c.num_features, BatchNormOptions{.dtype = c.dtype});
+      return std::make_unique<BatchNorm3d>(c.num_features, options);
     default:
-      return std::make_unique<BatchNorm1d>(c.num_features, BatchNormOptions{.dtype = c.dtype});
+      return std::make_unique<BatchNorm1d>(c.num_features, options);
   }
 }
 
-std::unique_ptr<Module> make_instance(const NormContext& c, const std::string& /*argument*/) {
-  const InstanceNormOptions options{.affine = true, .dtype = c.dtype};
+std::unique_ptr<Module> make_instance(const NormContext& c, const NormArguments& arguments) {
+  const InstanceNormOptions options{.eps = arguments.number("eps", 1e-5), .affine = true, .dtype = c.dtype};
   switch (c.spatial_dims) {
     case 2:
       return std::make_unique<InstanceNorm2d>(c.num_features, options);
@@ -52,33 +66,72 @@ std::unique_ptr<Module> make_instance(const NormContext& c, const std::string& /
   }
 }
 
-std::unique_ptr<Module> make_layer(const NormContext& c, const std::string& /*argument*/) {
+std::unique_ptr<Module> make_layer(const NormContext& c, const NormArguments& arguments) {
+  const double eps = arguments.number("eps", 1e-5);
   if (c.spatial_dims == 0) {
-    return std::make_unique<LayerNorm>(c.num_features, LayerNormOptions{.dtype = c.dtype});
+    return std::make_unique<LayerNorm>(c.num_features, LayerNormOptions{.eps = eps, .dtype = c.dtype});
   }
-  return std::make_unique<GroupNorm>(1, c.num_features, GroupNormOptions{.dtype = c.dtype});
+  return std::make_unique<GroupNorm>(1, c.num_features, GroupNormOptions{.eps = eps, .dtype = c.dtype});
 }
 
-std::unique_ptr<Module> make_group(const NormContext& c, const std::string& argument) {
-  const std::int64_t groups = argument.empty() ? (c.spatial_dims == 0 ? 10 : 8) : parse_groups(argument);
-  return std::make_unique<GroupNorm>(groups, c.num_features, GroupNormOptions{.dtype = c.dtype});
+std::unique_ptr<Module> make_group(const NormContext& c, const NormArguments& arguments) {
+  const std::string& count = arguments.positional;
+  const std::int64_t groups = count.empty() ? (c.spatial_dims == 0 ? 10 : 8) : parse_groups(count);
+  return std::make_unique<GroupNorm>(groups, c.num_features,
+                                     GroupNormOptions{.eps = arguments.number("eps", 1e-5), .dtype = c.dtype});
 }
 
-std::unique_ptr<Module> make_rms(const NormContext& c, const std::string& /*argument*/) {
+std::unique_ptr<Module> make_rms(const NormContext& c, const NormArguments& arguments) {
   if (c.spatial_dims == 0) {
-    return std::make_unique<RMSNorm>(c.num_features, RMSNormOptions{.dtype = c.dtype});
+    return std::make_unique<RMSNorm>(
+        c.num_features, RMSNormOptions{.eps = arguments.optional_number("eps", std::nullopt), .dtype = c.dtype});
   }
-  return std::make_unique<GroupNorm>(1, c.num_features,
-                                     GroupNormOptions{.affine = Affine::scale_only, .centre = false, .dtype = c.dtype});
+  return std::make_unique<GroupNorm>(
+      1, c.num_features,
+      GroupNormOptions{
+          .eps = arguments.number("eps", 1e-5), .affine = Affine::scale_only, .centre = false, .dtype = c.dtype});
 }
 
-std::unique_ptr<Module> make_none(const NormContext& /*context*/, const std::string& /*argument*/) {
+std::unique_ptr<Module> make_none(const NormContext& /*context*/, const NormArguments& /*arguments*/) {
   return std::make_unique<Identity>();
+}
+
+const NormEntry& find_entry(const std::string& name, const std::string& spec) {
+  std::string known;
+  for (const NormEntry& entry : norm_registry()) {
+    if (entry.name == name) {
+      return entry;
+    }
+    known += (known.empty() ? "" : ", ") + entry.name;
+  }
+  fail<ValueError>("make_norm: expected one of ", known, " but got \"", spec, "\"");
+}
+
+/// Takes "4:eps=1e-3" apart, `text` being what follows the first colon of `spec`.
+NormArguments parse_arguments(const NormEntry& entry, const std::string& text, const std::string& spec) {
+  NormArguments arguments;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, ':');) {
+    const std::size_t equals = part.find('=');
+    if (equals == std::string::npos) {
+      require<ValueError>(entry.takes_argument, "make_norm: expected \"", entry.name,
+                          "\" without an argument but got \"", spec, "\"");
+      require<ValueError>(arguments.positional.empty() && !part.empty(), "make_norm: expected one number after \"",
+                          entry.name, ":\" but got \"", spec, "\"");
+      arguments.positional = part;
+      continue;
+    }
+    const std::string name = part.substr(0, equals);
+    require<ValueError>(std::find(entry.options.begin(), entry.options.end(), name) != entry.options.end(),
+                        "make_norm: \"", entry.name, "\" knows no option \"", name, "\", only ", join(entry.options));
+    arguments.options.emplace_back(name, part.substr(equals + 1));
+  }
+  return arguments;
 }
 
 struct Spec {
   const NormEntry& entry;
-  std::string argument;
+  NormArguments arguments;
 };
 
 Spec parse(const std::string& spec, const NormContext& context) {
@@ -86,19 +139,12 @@ Spec parse(const std::string& spec, const NormContext& context) {
   require<ValueError>(context.spatial_dims >= 0 && context.spatial_dims <= 3,
                       "make_norm: expected spatial_dims from 0 to 3 but got ", context.spatial_dims);
   const std::size_t colon = spec.find(':');
-  const std::string name = spec.substr(0, colon);
-  std::string known;
-  for (const NormEntry& entry : norm_registry()) {
-    if (entry.name == name) {
-      require<ValueError>(colon == std::string::npos || entry.takes_argument, "make_norm: expected \"", name,
-                          "\" without an argument but got \"", spec, "\"");
-      require<ValueError>(colon == std::string::npos || colon + 1 < spec.size(),
-                          "make_norm: expected a number after \"", name, ":\" but got none");
-      return {entry, colon == std::string::npos ? std::string() : spec.substr(colon + 1)};
-    }
-    known += (known.empty() ? "" : ", ") + entry.name;
+  const NormEntry& entry = find_entry(spec.substr(0, colon), spec);
+  if (colon == std::string::npos) {
+    return {entry, {}};
   }
-  fail<ValueError>("make_norm: expected one of ", known, " but got \"", spec, "\"");
+  require<ValueError>(colon + 1 < spec.size(), "make_norm: expected a number after \"", entry.name, ":\" but got none");
+  return {entry, parse_arguments(entry, spec.substr(colon + 1), spec)};
 }
 
 }  // namespace
@@ -106,13 +152,39 @@ Spec parse(const std::string& spec, const NormContext& context) {
 const std::vector<NormEntry>& norm_registry() {
   static const std::vector<NormEntry> entries = {
       {.name = "none", .reason_against = always, .make = make_none, .normalises = false, .centres = false},
-      {.name = "batch", .reason_against = always, .make = make_batch, .independent_samples = false},
-      {.name = "layer", .reason_against = always, .make = make_layer},
-      {.name = "instance", .reason_against = needs_positions, .make = make_instance},
-      {.name = "group", .reason_against = always, .make = make_group, .takes_argument = true},
-      {.name = "rms", .reason_against = always, .make = make_rms, .centres = false},
+      {.name = "batch",
+       .reason_against = always,
+       .make = make_batch,
+       .options = {"eps", "momentum"},
+       .independent_samples = false},
+      {.name = "layer", .reason_against = always, .make = make_layer, .options = {"eps"}},
+      {.name = "instance", .reason_against = needs_positions, .make = make_instance, .options = {"eps"}},
+      {.name = "group", .reason_against = always, .make = make_group, .takes_argument = true, .options = {"eps"}},
+      {.name = "rms", .reason_against = always, .make = make_rms, .options = {"eps"}, .centres = false},
   };
   return entries;
+}
+
+double NormArguments::number(const std::string& name, double otherwise) const {
+  const std::optional<double> value = optional_number(name, otherwise);
+  require<ValueError>(value.has_value(), "make_norm: expected a number for \"", name, "\" but got none");
+  return *value;
+}
+
+std::optional<double> NormArguments::optional_number(const std::string& name, std::optional<double> otherwise) const {
+  for (const auto& [key, text] : options) {
+    if (key == name && text == "none") {
+      return std::nullopt;
+    }
+    if (key == name) {
+      double value = 0.0;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+      require<ValueError>(error == std::errc() && end == text.data() + text.size(),
+                          "make_norm: expected a number for \"", name, "\" but got \"", text, "\"");
+      return value;
+    }
+  }
+  return otherwise;
 }
 
 std::vector<std::string> norm_names() {
@@ -127,7 +199,7 @@ std::unique_ptr<Module> make_norm(const std::string& spec, const NormContext& co
   const Spec parsed = parse(spec, context);
   const std::string reason = parsed.entry.reason_against(context);
   require<ValueError>(reason.empty(), "make_norm: ", reason);
-  return parsed.entry.make(context, parsed.argument);
+  return parsed.entry.make(context, parsed.arguments);
 }
 
 bool is_norm_applicable(const std::string& spec, const NormContext& context) {

@@ -8,13 +8,18 @@
 //   group     GroupNorm(10, C)                   GroupNorm(8, C); "group:4" chooses 4 groups
 //   rms       RMSNorm(C)                         GroupNorm(1, C, {.affine = scale_only, .centre = false})
 //
+// Options follow after colons: "batch:momentum=0.01", "batch:momentum=none:eps=1e-3", "group:4:eps=1e-3". All but none
+// know eps; batch also momentum (none: the cumulative average).
+//
 // A new norm is a new entry in registry.cpp.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "normgrad/layers/module.hpp"
@@ -28,14 +33,25 @@ struct NormContext {
   DType dtype = kFloat32;
 };
 
+/// What follows the colon of a name: "4" or "momentum=0.01:eps=1e-3".
+struct NormArguments {
+  std::string positional;  ///< the part without "=", such as the number of groups
+  std::vector<std::pair<std::string, std::string>> options = {};  ///< name and value
+
+  /// An option as a number; throws ValueError for another text.
+  double number(const std::string& name, double otherwise) const;
+  /// The same for one that may also be "none".
+  std::optional<double> optional_number(const std::string& name, std::optional<double> otherwise) const;
+};
+
 /// A norm of the registry.
 struct NormEntry {
   std::string name;
   /// Empty, or why the norm cannot stand there.
   std::function<std::string(const NormContext& context)> reason_against;
-  /// `argument` is what follows the colon in "group:4", else empty.
-  std::function<std::unique_ptr<Module>(const NormContext& context, const std::string& argument)> make;
-  bool takes_argument = false;
+  std::function<std::unique_ptr<Module>(const NormContext& context, const NormArguments& arguments)> make;
+  bool takes_argument = false;            ///< a positional one
+  std::vector<std::string> options = {};  ///< that it knows
   // What it is, for the tests that hold it to that.
   bool normalises = true;           ///< false: the identity
   bool centres = true;              ///< removes the mean
@@ -46,8 +62,8 @@ struct NormEntry {
 const std::vector<NormEntry>& norm_registry();
 /// The names, "none" first.
 std::vector<std::string> norm_names();
-/// A norm for the given place. Throws ValueError for a name that is not known (listing those that are), an argument
-/// that is not a number of groups, and a norm that is not applicable there.
+/// A norm for the given place. Throws ValueError for a name or an option that is not known (listing those that are), an
+/// argument that is not a number of groups, and a norm that is not applicable there.
 std::unique_ptr<Module> make_norm(const std::string& spec, const NormContext& context);
 /// Whether make_norm would not throw because of the place; throws ValueError for a name that is not known.
 bool is_norm_applicable(const std::string& spec, const NormContext& context);

@@ -264,6 +264,14 @@ TEST(NormErrorTest, TheRegistrySaysWhatItKnows) {
       error_of<ValueError>([] { make_norm("instance", {.num_features = 4}); }),
       "make_norm: instance needs positions to take statistics over, and features [N, C] have one value per sample "
       "and channel");
+  EXPECT_EQ(error_of<ValueError>([] { make_norm("batch:decay=0.9", {.num_features = 4}); }),
+            "make_norm: \"batch\" knows no option \"decay\", only eps, momentum");
+  EXPECT_EQ(error_of<ValueError>([] { make_norm("batch:eps=small", {.num_features = 4}); }),
+            "make_norm: expected a number for \"eps\" but got \"small\"");
+  EXPECT_EQ(error_of<ValueError>([] { make_norm("batch:eps=none", {.num_features = 4}); }),
+            "make_norm: expected a number for \"eps\" but got none");
+  EXPECT_EQ(error_of<ValueError>([] { make_norm("group:2:4", {.num_features = 4}); }),
+            "make_norm: expected one number after \"group:\" but got \"group:2:4\"");
   EXPECT_EQ(error_of<ValueError>([] { make_norm("batch", {.num_features = 0}); }),
             "make_norm: expected num_features > 0 but got 0");
 }

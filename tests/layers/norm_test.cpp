@@ -394,5 +394,17 @@ TEST(NormRegistryTest, MakesWhatItsTableSays) {
   EXPECT_TRUE(is_norm_applicable("instance", {.num_features = 100, .spatial_dims = 1}));
 }
 
+TEST(NormRegistryTest, OptionsFollowColons) {
+  const auto batch = make_norm("batch:momentum=0.01:eps=1e-3", {.num_features = 4, .spatial_dims = 2});
+  const auto& layer = dynamic_cast<const BatchNorm2d&>(*batch);
+  EXPECT_EQ(layer.momentum().weight(), 0.01);
+  EXPECT_EQ(layer.eps(), 1e-3);
+  const auto cumulative = make_norm("batch:momentum=none", {.num_features = 4});
+  EXPECT_TRUE(dynamic_cast<const BatchNorm1d&>(*cumulative).momentum().is_cumulative());
+  const auto group = make_norm("group:2:eps=0.5", {.num_features = 4});
+  EXPECT_EQ(dynamic_cast<const GroupNorm&>(*group).num_groups(), 2);
+  EXPECT_EQ(dynamic_cast<const GroupNorm&>(*group).eps(), 0.5);
+}
+
 }  // namespace
 }  // namespace normgrad
