@@ -1,86 +1,61 @@
 // compare_norms: the same training with and without each normalization layer. See --help.
-#include <algorithm>
 #include <exception>
 #include <iostream>
 
-#include "examples/compare_norms/figure.hpp"
-#include "examples/compare_norms/interrupt.hpp"
-#include "examples/compare_norms/models.hpp"
 #include "examples/compare_norms/options.hpp"
-#include "examples/compare_norms/progress.hpp"
 #include "examples/compare_norms/results.hpp"
-#include "examples/compare_norms/training.hpp"
+#include "examples/compare_norms/sweep.hpp"
+#include "examples/lab/figure.hpp"
+#include "examples/lab/files.hpp"
+#include "examples/lab/interrupt.hpp"
+#include "normgrad/normgrad.hpp"
 
 namespace compare_norms {
 namespace {
 
 using namespace normgrad;
-namespace fs = std::filesystem;
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  require<IoError>(!error, "--out: the folder '", folder.string(), "' cannot be made: ", error.message());
-}
-
-Report plan_report(const Options& options, const ImageSplits& data) {
-  Report report;
-  report.options = options;
-  report.data = options.data;
-  report.train_images = data.train.size();
-  report.test_images = data.test.size();
-  report.threads = get_num_threads();
-  for (const std::string& model : options.models) {
-    report.plans.push_back(make_plan(options, model, data.train.size()));
-    for (const std::string& norm : options.norms) {
-      report.comparisons.push_back({model, norm, why_not_applicable(model, norm), {}});
+void say_what_will_be_done(const Sweep& sweep, const Data& data) {
+  log(LogLevel::info, sweep.data, ": ", sweep.train_images, " training and ", sweep.test_images, " test images of ",
+      data.images.train.image_shape(), "; ", sweep.jobs, " run(s) at once, ", sweep.threads, " thread(s) each, ",
+      sweep.simd);
+  std::string last;
+  for (const Cell& cell : sweep.cells) {
+    const std::string text = cell.plan.model + ": " + to_string(cell.plan);
+    if (text != last && sweep.cells.size() <= 48) {
+      log(LogLevel::info, text, "; ", sweep.options.seeds, " seed(s)");
     }
-    make_model(model, "none", data.train.image_shape(), data.train.num_classes());  // refuses images that do not fit
+    last = text;
   }
-  return report;
 }
 
-const Plan& plan_of(const Report& report, const std::string& model) {
-  return *std::find_if(report.plans.begin(), report.plans.end(), [&](const Plan& plan) { return plan.model == model; });
+/// The curves of every setting, and in a sweep first the accuracy against what was varied.
+bool draw_curves(const Sweep& sweep) {
+  std::vector<lab::Chart> charts = axis_charts(sweep);
+  for (lab::Chart& chart : curve_charts(sweep)) {
+    charts.push_back(std::move(chart));
+  }
+  return lab::draw_figure(charts, sweep.options.out, "curves", {.names = sweep.options.norms});
 }
 
-/// All runs, seed by seed, so that an interruption leaves norms that can still be compared.
-void run_all(Report& report, const ImageSplits& data, ResultsCsv& csv) {
-  std::int64_t applicable = 0;
-  for (const Comparison& comparison : report.comparisons) {
-    applicable += comparison.not_applicable.empty() ? 1 : 0;
-  }
-  Progress progress(applicable * report.options.seeds);
-  const RunEvents events = {.on_step = [&](std::int64_t step) { progress.step(step); },
-                            .on_measurement =
-                                [&](const Run& run, const Measurement& measurement) {
-                                  csv.add(run, measurement);
-                                  progress.measured(measurement);
-                                },
-                            .should_stop = [] { return interrupted() != 0; }};
-  for (std::int64_t k = 0; k < report.options.seeds; ++k) {
-    const std::uint64_t seed = report.options.first_seed + static_cast<std::uint64_t>(k);
-    for (Comparison& comparison : report.comparisons) {
-      if (!comparison.not_applicable.empty()) {
-        continue;
-      }
-      if (interrupted() != 0) {
-        return;
-      }
-      const Plan& plan = plan_of(report, comparison.model);
-      progress.start(comparison.model, comparison.norm, seed, plan.steps);
-      comparison.runs.push_back(train(plan, comparison.norm, seed, data, events));
-      progress.finish(comparison.runs.back());
-    }
-  }
-  report.complete = interrupted() == 0;
+void write_all(const Sweep& sweep) {
+  const std::filesystem::path& out = sweep.options.out;
+  write_summary_json(sweep, out);
+  const lab::Table table = summary_table(sweep);
+  lab::write_whole(out / "summary.csv", to_csv(table));
+  lab::write_whole(out / "summary.md", to_markdown(table));
+  const bool drawn = draw_curves(sweep);
+  const std::string picture = drawn ? lab::read_whole(out / "curves.svg").value_or("") : "";
+  lab::write_page(report_page(sweep), out / "report.html", picture);
+  print_tables(sweep, std::cout);
+  std::cout << "\nwrote results.csv, summary.json, summary.csv, summary.md, report.html"
+            << (sweep.options.probes ? ", probes.csv" : "") << (drawn ? ", curves.png and curves.svg" : "") << " in "
+            << out.string() << std::endl;
 }
 
 int compare(Options options) {
-  catch_interrupts();
-  if (options.threads) {
-    set_num_threads(*options.threads);
-  }
+  lab::catch_interrupts();
+  set_num_threads(1);  // runs are forked from a process that has no other thread
   if (options.data.empty()) {
     options.data = default_dataset();
     if (options.data == "digits") {
@@ -88,29 +63,20 @@ int compare(Options options) {
           "Fashion-MNIST is not installed (Debian's package dataset-fashion-mnist); using drawn digits");
     }
   }
-  make_folder(options.out);
-  ResultsCsv csv(options.out);
-  const ImageSplits data = open_dataset(options.data, {.train_limit = options.train_limit});
-  Report report = plan_report(options, data);
-  log(LogLevel::info, report.data, ": ", report.train_images, " training and ", report.test_images, " test images of ",
-      data.train.image_shape(), "; ", report.threads, " thread(s), ", simd_name(simd_level()));
-  for (const Plan& plan : report.plans) {
-    log(LogLevel::info, plan.model, ": ", to_string(plan), "; ", options.seeds, " seed(s)");
-  }
-  run_all(report, data, csv);
-  if (csv.rows() == 0) {
+  const Data data = open_data(options.data, options.train_limit);
+  Sweep sweep = plan_sweep(options, data);
+  const RunStore store(options.out / "runs");
+  const lab::FolderLock lock(options.out / "runs");
+  say_what_will_be_done(sweep, data);
+  run_sweep(sweep, data, store);
+  if (write_results(sweep, options.out) == 0) {
     log(LogLevel::warn, "interrupted before anything was measured; '", options.out.string(), "' is left as it was");
-    return 128 + interrupted();
+    return 128 + lab::interrupted();
   }
-  csv.commit();
-  write_summary(report, options.out);
-  const bool drawn = draw_figure(report, options.out);
-  print_table(report, std::cout);
-  std::cout << "\nwrote results.csv, summary.json" << (drawn ? ", curves.png and curves.svg" : "") << " in "
-            << options.out.string() << std::endl;
-  if (!report.complete) {
-    std::cout << "INTERRUPTED: these are the results up to then; summary.json says \"complete\": false" << std::endl;
-    return 128 + interrupted();
+  write_all(sweep);
+  if (!sweep.complete) {
+    std::cout << "INTERRUPTED: these are the results up to then; the same command goes on from here" << std::endl;
+    return 128 + lab::interrupted();
   }
   return 0;
 }

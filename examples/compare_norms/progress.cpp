@@ -1,7 +1,9 @@
 #include "examples/compare_norms/progress.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iomanip>
 #include <sstream>
@@ -14,7 +16,7 @@ using normgrad::LogLevel;
 namespace {
 
 constexpr int kBarWidth = 24;
-constexpr auto kRedrawEvery = std::chrono::milliseconds(100);
+constexpr std::size_t kFewRuns = 24;
 
 std::string minutes(double seconds) {
   const auto whole = static_cast<long>(seconds + 0.5);
@@ -23,9 +25,9 @@ std::string minutes(double seconds) {
   return out.str();
 }
 
-std::string percent(double accuracy) {
+std::string percent(double accuracy, int digits) {
   std::ostringstream out;
-  out << std::fixed << std::setprecision(2) << 100.0 * accuracy << " %";
+  out << std::fixed << std::setprecision(digits) << 100.0 * accuracy << " %";
   return out.str();
 }
 
@@ -38,45 +40,40 @@ std::string rate(double steps, double seconds) {
 
 }  // namespace
 
-Progress::Progress(std::int64_t runs)
-    : shown_(normgrad::log_enabled(LogLevel::info)), terminal_(shown_ && isatty(STDERR_FILENO) == 1), runs_(runs) {}
+Progress::Progress(std::vector<ProgressRun> runs)
+    : runs_(std::move(runs)),
+      states_(runs_.size()),
+      shown_(normgrad::log_enabled(LogLevel::info)),
+      terminal_(shown_ && isatty(STDERR_FILENO) == 1),
+      every_measurement_(runs_.size() <= kFewRuns) {}
 
-void Progress::start(const std::string& model, const std::string& norm, std::uint64_t seed, std::int64_t steps) {
-  ++run_;
-  name_ = model + " " + norm + " seed " + std::to_string(seed);
-  step_ = 0;
-  steps_ = steps;
-  accuracy_ = -1.0;
-  start_ = drawn_ = Clock::now();
-  draw();
+void Progress::start(std::size_t run) {
+  states_[run].running = true;
+  tick();
 }
 
-void Progress::step(std::int64_t step) {
-  step_ = step;
-  if (terminal_ && Clock::now() - drawn_ >= kRedrawEvery) {
-    draw();
+void Progress::measured(std::size_t run, const Measurement& measurement) {
+  states_[run].step = measurement.step;
+  states_[run].accuracy = measurement.test_accuracy;
+  if (!terminal_ && every_measurement_) {
+    log(LogLevel::info, place(run), ": step ", measurement.step, "/", runs_[run].steps, ", loss ", std::setprecision(4),
+        measurement.train_loss, ", test accuracy ", percent(measurement.test_accuracy, 2), ", ",
+        rate(static_cast<double>(measurement.step), measurement.seconds));
   }
 }
 
-void Progress::measured(const Measurement& measurement) {
-  accuracy_ = measurement.test_accuracy;
-  if (terminal_) {
-    draw();
-    return;
-  }
-  log(LogLevel::info, name_, " (", run_, "/", runs_, "): step ", measurement.step, "/", steps_, ", loss ",
-      std::setprecision(4), measurement.train_loss, ", test accuracy ", percent(measurement.test_accuracy), ", ",
-      rate(static_cast<double>(measurement.step), measurement.seconds));
-}
-
-void Progress::finish(const Run& run) {
+void Progress::finish(std::size_t run, const Run& result) {
   clear();
-  if (run.diverged) {
-    log(LogLevel::warn, name_, ": the loss is no longer finite at step ", run.steps, "; this run ends here");
-  } else if (terminal_ && run.complete) {
-    log(LogLevel::info, name_, ": test accuracy ", percent(accuracy_), " after ", run.steps, " steps, ",
-        rate(static_cast<double>(run.steps), run.seconds));
+  states_[run] = {.step = runs_[run].steps, .accuracy = states_[run].accuracy, .running = false, .done = true};
+  ++finished_;
+  if (result.diverged) {
+    log(LogLevel::warn, runs_[run].name, ": the loss is no longer finite at step ", result.steps,
+        "; this run ends here");
+  } else if (result.complete && (terminal_ || !every_measurement_)) {
+    log(LogLevel::info, place(run), ": test accuracy ", percent(states_[run].accuracy, 2), " after ", result.steps,
+        " steps, ", rate(static_cast<double>(result.steps), result.seconds));
   }
+  tick();
 }
 
 void Progress::clear() {
@@ -86,24 +83,57 @@ void Progress::clear() {
   }
 }
 
-void Progress::draw() {
-  if (!terminal_) {
+double Progress::share_done() const {
+  double done = 0.0;
+  double all = 0.0;
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    all += runs_[i].work;
+    const double share = static_cast<double>(states_[i].step) / static_cast<double>(runs_[i].steps);
+    done += runs_[i].work * (states_[i].done ? 1.0 : share);
+  }
+  return all > 0.0 ? done / all : 1.0;
+}
+
+std::string Progress::steps_per_second() const {
+  double steps = 0.0;
+  for (const State& state : states_) {
+    steps += static_cast<double>(state.step);
+  }
+  return rate(steps, std::chrono::duration<double>(Clock::now() - start_).count());
+}
+
+/// "mlp batch seed 1 (3/12)": the runs are counted in the order in which they are started.
+std::string Progress::place(std::size_t run) const {
+  return runs_[run].name + " (" + std::to_string(run + 1) + "/" + std::to_string(runs_.size()) + ")";
+}
+
+void Progress::tick() {
+  if (!terminal_ || runs_.empty()) {
     return;
   }
-  drawn_ = Clock::now();
-  const double seconds = std::chrono::duration<double>(drawn_ - start_).count();
-  const double done = static_cast<double>(step_) / static_cast<double>(steps_);
-  const auto filled = static_cast<std::size_t>(done * kBarWidth);
+  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  const double done = share_done();
+  const auto filled = std::min<std::size_t>(kBarWidth, static_cast<std::size_t>(done * kBarWidth));
   std::ostringstream line;
-  line << run_ << '/' << runs_ << ' ' << name_ << " [" << std::string(filled, '#')
-       << std::string(kBarWidth - filled, '.') << "] " << step_ << '/' << steps_;
-  if (step_ > 0) {
-    line << ", " << rate(static_cast<double>(step_), seconds) << ", " << minutes(seconds / done - seconds) << " left";
+  line << finished_ << '/' << runs_.size() << " runs [" << std::string(filled, '#')
+       << std::string(kBarWidth - filled, '.') << "] " << static_cast<int>(100.0 * done) << " %, "
+       << steps_per_second();
+  if (done > 0.002) {
+    line << ", " << minutes(seconds / done - seconds) << " left";
   }
-  if (accuracy_ >= 0.0) {
-    line << ", " << percent(accuracy_);
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    if (states_[i].running) {
+      line << " | " << runs_[i].name;
+      if (states_[i].accuracy >= 0.0) {
+        line << ' ' << percent(states_[i].accuracy, 1);
+      }
+    }
   }
-  std::fputs(("\r\033[K" + line.str()).c_str(), stderr);
+  std::string text = line.str();
+  winsize size{};  // a longer line would wrap, and a wrapped one is not taken off
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  text.resize(std::min<std::size_t>(text.size(), known ? size.ws_col - 1U : 118U));
+  std::fputs(("\r\033[K" + text).c_str(), stderr);
   std::fflush(stderr);
 }
 

@@ -1,18 +1,16 @@
 #include "examples/compare_norms/results.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <iomanip>
-#include <limits>
 #include <sstream>
 #include <nlohmann/json.hpp>
 
+#include "examples/compare_norms/summary.hpp"
+#include "examples/lab/files.hpp"
+
 namespace compare_norms {
 
-using normgrad::IoError;
-using normgrad::require;
 using Json = nlohmann::ordered_json;
 
 namespace {
@@ -29,205 +27,188 @@ std::string nine_digits(double value) {
   return out.str();
 }
 
-std::optional<double> median(std::vector<double> values) {
-  if (values.empty()) {
-    return std::nullopt;
-  }
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  const double middle = values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
-  return std::isfinite(middle) ? std::optional(middle) : std::nullopt;
-}
-
-double steps_to(const Run& run, int percent) {
-  for (const Measurement& measurement : run.measurements) {
-    if (100.0 * measurement.test_accuracy >= percent) {
-      return static_cast<double>(measurement.step);
-    }
-  }
-  return std::numeric_limits<double>::infinity();
-}
-
-double best_accuracy(const Run& run) {
-  double best = 0.0;
-  for (const Measurement& measurement : run.measurements) {
-    best = std::max(best, measurement.test_accuracy);
-  }
-  return best;
-}
-
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 Json number(std::optional<double> value) { return value ? number(*value) : Json(nullptr); }
+Json interval(const lab::Estimate& e) { return {number(e.low), number(e.high)}; }
 
-Json run_json(const Run& run) {
+/// "mlp,batch,0.1": model, norm and what differs.
+std::string key_cells(const Sweep& sweep, const Plan& plan) {
+  std::string text = plan.model + "," + plan.norm;
+  for (const auto& [key, value] : varied(sweep, plan)) {
+    text += "," + value;
+  }
+  return text;
+}
+
+/// Calls f(cell, run) for all runs, seed by seed.
+template <class F>
+void for_all_runs(const Sweep& sweep, const F& f) {
+  for (std::int64_t k = 0; k < sweep.options.seeds; ++k) {
+    for (const Cell& cell : sweep.cells) {
+      for (const Run& run : cell.runs) {
+        if (run.seed == sweep.options.first_seed + static_cast<std::uint64_t>(k)) {
+          f(cell, run);
+        }
+      }
+    }
+  }
+}
+
+void add_probe(std::ostream& out, const std::string& start, const Probe& probe) {
+  const auto add = [&](const std::string& layer, const std::string& quantity, double value) {
+    out << start << ',' << probe.step << ',' << layer << ',' << quantity << ',' << nine_digits(value) << '\n';
+  };
+  for (const Percentiles& p : probe.percentiles) {
+    add(p.layer, "p15", p.p15);
+    add(p.layer, "p50", p.p50);
+    add(p.layer, "p85", p.p85);
+    add(p.layer, "unit_p15", p.unit15);
+    add(p.layer, "unit_p50", p.unit50);
+    add(p.layer, "unit_p85", p.unit85);
+  }
+  for (const GradientNorm& g : probe.gradients) {
+    add(g.layer, "gradient_norm", g.norm);
+  }
+  for (const StatisticsDrift& d : probe.drifts) {
+    add(d.layer, "mean_shift", d.mean_shift);
+    add(d.layer, "std_ratio", d.std_ratio);
+  }
+  add("", "train_mode_accuracy", probe.train_mode_accuracy);
+  add("", "eval_mode_accuracy", probe.eval_mode_accuracy);
+}
+
+Json run_json(const Sweep& sweep, const Run& run) {
   Json steps = Json::object();
-  for (const int target : kTargets) {
+  Json seconds = Json::object();
+  for (const int target : sweep.options.targets) {
     steps[std::to_string(target)] = number(steps_to(run, target));
+    seconds[std::to_string(target)] = number(seconds_to(run, target));
   }
   Json json = {{"seed", run.seed},   {"complete", run.complete}, {"diverged", run.diverged},
                {"steps", run.steps}, {"seconds", run.seconds},   {"peak_memory_bytes", run.peak_memory}};
-  json["final_accuracy"] = run.measurements.empty() ? Json(nullptr) : Json(run.measurements.back().test_accuracy);
-  json["best_accuracy"] = run.measurements.empty() ? Json(nullptr) : Json(best_accuracy(run));
+  json["final_accuracy"] = run.measurements.empty() ? Json(nullptr) : Json(final_accuracy(run));
+  double best = 0.0;
+  for (const Measurement& m : run.measurements) {
+    best = std::max(best, m.test_accuracy);
+  }
+  json["best_accuracy"] = run.measurements.empty() ? Json(nullptr) : Json(best);
   json["steps_to"] = steps;
+  json["seconds_to"] = seconds;
   return json;
 }
 
-Json comparison_json(const Comparison& comparison) {
-  Json json = {{"model", comparison.model}, {"norm", comparison.norm}};
-  if (!comparison.not_applicable.empty()) {
-    json["not_applicable"] = comparison.not_applicable;
+Json plan_json(const Plan& plan) {
+  return {{"steps", plan.steps},       {"batch_size", plan.batch_size}, {"optimizer", plan.optimizer},  {"lr", plan.lr},
+          {"momentum", plan.momentum}, {"activation", plan.activation}, {"eval_every", plan.eval_every}};
+}
+
+Json cell_json(const Sweep& sweep, const Cell& cell) {
+  Json json = {{"model", cell.plan.model}, {"norm", cell.plan.norm}, {"setting", plan_json(cell.plan)}};
+  if (!cell.not_applicable.empty()) {
+    json["not_applicable"] = cell.not_applicable;
     return json;
   }
-  const Summary summary = summarize(comparison);
-  json["final_accuracy"] = number(summary.final_accuracy);
+  const Summary summary = summarize(sweep, cell);
+  json["final_accuracy"] = summary.final_accuracy ? number(summary.final_accuracy->value) : Json(nullptr);
+  json["final_accuracy_interval"] = summary.final_accuracy ? interval(*summary.final_accuracy) : Json(nullptr);
   json["best_accuracy"] = number(summary.best_accuracy);
-  for (std::size_t i = 0; i < kTargets.size(); ++i) {
-    json["steps_to"][std::to_string(kTargets[i])] = number(summary.steps_to[i]);
+  for (std::size_t i = 0; i < sweep.options.targets.size(); ++i) {
+    const std::string target = std::to_string(sweep.options.targets[i]);
+    json["steps_to"][target] = summary.steps_to[i] ? number(summary.steps_to[i]->value) : Json(nullptr);
+    json["seconds_to"][target] = number(summary.seconds_to[i]);
   }
   json["mean_step_ms"] = summary.mean_step_ms;
   json["peak_memory_bytes"] = summary.peak_memory;
+  json["diverged"] = summary.diverged;
+  if (const auto& d = summary.against_none) {
+    json["against_none"] = {{"points", d->points.value},
+                            {"interval", interval(d->points)},
+                            {"seeds", d->seeds},
+                            {"noise_of_test_images", d->image_noise},
+                            {"beyond_noise", d->beyond_noise},
+                            {"verdict", summary.verdict}};
+  }
   json["runs"] = Json::array();
-  for (const Run& run : comparison.runs) {
-    json["runs"].push_back(run_json(run));
+  for (const Run& run : cell.runs) {
+    json["runs"].push_back(run_json(sweep, run));
   }
   return json;
 }
 
-Json settings_json(const Report& report) {
-  Json models = Json::object();
-  for (const Plan& plan : report.plans) {
-    models[plan.model] = {{"steps", plan.steps}, {"batch_size", plan.batch_size}, {"optimizer", plan.optimizer},
-                          {"lr", plan.lr},       {"momentum", plan.momentum},     {"eval_every", plan.eval_every}};
+Json settings_json(const Sweep& sweep) {
+  Json models = Json::object();  // of the first setting of each model
+  for (const Cell& cell : sweep.cells) {
+    if (!models.contains(cell.plan.model)) {
+      models[cell.plan.model] = plan_json(cell.plan);
+    }
   }
-  return {{"data", report.data},
-          {"train_images", report.train_images},
-          {"test_images", report.test_images},
-          {"norms", report.options.norms},
-          {"first_seed", report.options.first_seed},
-          {"seeds", report.options.seeds},
-          {"threads", report.threads},
+  return {{"command", sweep.options.command},
+          {"data", sweep.data},
+          {"image_shape", sweep.image_shape},
+          {"classes", sweep.num_classes},
+          {"train_images", sweep.train_images},
+          {"test_images", sweep.test_images},
+          {"norms", sweep.options.norms},
+          {"first_seed", sweep.options.first_seed},
+          {"seeds", sweep.options.seeds},
+          {"jobs", sweep.jobs},
+          {"threads", sweep.threads},
+          {"simd", sweep.simd},
           {"models", models}};
-}
-
-std::string cell(const std::optional<double>& value, int digits) { return value ? fixed(*value, digits) : "-"; }
-
-void print_row(const Comparison& comparison, std::ostream& out) {
-  out << std::left << std::setw(12) << comparison.norm << std::right;
-  if (!comparison.not_applicable.empty()) {
-    out << "  not applicable: " << comparison.not_applicable << '\n';
-    return;
-  }
-  if (comparison.runs.empty()) {
-    out << "  not run\n";
-    return;
-  }
-  const Summary summary = summarize(comparison);
-  out << std::setw(8) << cell(summary.final_accuracy, 4) << std::setw(8) << cell(summary.best_accuracy, 4);
-  for (const std::optional<double>& steps : summary.steps_to) {
-    out << std::setw(8) << cell(steps, 0);
-  }
-  out << std::setw(10) << fixed(summary.mean_step_ms, 3) << std::setw(10)
-      << fixed(static_cast<double>(summary.peak_memory) / (1 << 20), 1);
-  if (summary.diverged > 0) {
-    out << "  diverged with " << summary.diverged << " of " << comparison.runs.size() << " seeds";
-  }
-  out << '\n';
 }
 
 }  // namespace
 
-PartialFile::PartialFile(std::filesystem::path path)
-    : path_(std::move(path)), partial_(path_.string() + ".partial"), file_(std::fopen(partial_.c_str(), "wb")) {
-  require<IoError>(file_ != nullptr, "'", partial_.string(), "' cannot be written: ", std::strerror(errno));
-}
-
-PartialFile::~PartialFile() {
-  if (file_) {
-    file_.reset();
-    std::error_code ignored;
-    std::filesystem::remove(partial_, ignored);
+std::int64_t write_results(const Sweep& sweep, const std::filesystem::path& folder) {
+  std::int64_t rows = 0;
+  std::string header = "model,norm,";
+  for (const auto& [key, value] : varied(sweep, sweep.cells.front().plan)) {
+    header += key + ",";
   }
-}
-
-void PartialFile::write(const std::string& text) {
-  const bool ok = std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size() && std::fflush(file_.get()) == 0;
-  require<IoError>(ok, "'", partial_.string(), "' cannot be written: ", std::strerror(errno));
-}
-
-void PartialFile::commit() {
-  file_.reset();
-  std::error_code error;
-  std::filesystem::rename(partial_, path_, error);
-  require<IoError>(!error, "'", path_.string(), "' cannot be written: ", error.message());
-}
-
-ResultsCsv::ResultsCsv(const std::filesystem::path& folder) : file_(folder / "results.csv") {
-  file_.write("model,norm,seed,step,epoch,train_loss,test_loss,test_accuracy,seconds\n");
-}
-
-void ResultsCsv::add(const Run& run, const Measurement& row) {
-  std::ostringstream line;
-  line << run.model << ',' << run.norm << ',' << run.seed << ',' << row.step << ',' << fixed(row.epoch, 4) << ','
-       << nine_digits(row.train_loss) << ',' << nine_digits(row.test_loss) << ',' << nine_digits(row.test_accuracy)
-       << ',' << fixed(row.seconds, 3) << '\n';
-  file_.write(line.str());
-  ++rows_;
-}
-
-Summary summarize(const Comparison& comparison) {
-  Summary summary;
-  std::vector<double> final;
-  std::vector<double> best;
-  std::array<std::vector<double>, kTargets.size()> steps;
-  double seconds = 0.0;
-  double count = 0.0;
-  for (const Run& run : comparison.runs) {
-    if (!run.measurements.empty()) {
-      final.push_back(run.measurements.back().test_accuracy);
-      best.push_back(best_accuracy(run));
-      for (std::size_t i = 0; i < kTargets.size(); ++i) {
-        steps[i].push_back(steps_to(run, kTargets[i]));
-      }
+  std::ostringstream results;
+  std::ostringstream probes;
+  results << header << "seed,step,epoch,train_loss,test_loss,test_accuracy,seconds\n";
+  probes << header << "seed,step,layer,quantity,value\n";
+  for_all_runs(sweep, [&](const Cell& cell, const Run& run) {
+    const std::string start = key_cells(sweep, cell.plan) + "," + std::to_string(run.seed);
+    for (const Measurement& row : run.measurements) {
+      results << start << ',' << row.step << ',' << fixed(row.epoch, 4) << ',' << nine_digits(row.train_loss) << ','
+              << nine_digits(row.test_loss) << ',' << nine_digits(row.test_accuracy) << ',' << fixed(row.seconds, 3)
+              << '\n';
+      ++rows;
     }
-    seconds += run.seconds;
-    count += static_cast<double>(run.steps);
-    summary.peak_memory = std::max(summary.peak_memory, run.peak_memory);
-    summary.diverged += run.diverged ? 1 : 0;
-  }
-  summary.final_accuracy = median(final);
-  summary.best_accuracy = median(best);
-  for (std::size_t i = 0; i < kTargets.size(); ++i) {
-    summary.steps_to[i] = median(steps[i]);
-  }
-  summary.mean_step_ms = count > 0.0 ? 1000.0 * seconds / count : 0.0;
-  return summary;
-}
-
-void write_summary(const Report& report, const std::filesystem::path& folder) {
-  Json json = {{"complete", report.complete}, {"settings", settings_json(report)}, {"results", Json::array()}};
-  for (const Comparison& comparison : report.comparisons) {
-    if (!comparison.runs.empty() || !comparison.not_applicable.empty()) {
-      json["results"].push_back(comparison_json(comparison));
+    for (const Probe& probe : run.probes) {
+      add_probe(probes, start, probe);
+    }
+  });
+  if (rows > 0) {
+    lab::write_whole(folder / "results.csv", results.str());
+    if (sweep.options.probes) {
+      lab::write_whole(folder / "probes.csv", probes.str());
     }
   }
-  PartialFile file(folder / "summary.json");
-  file.write(json.dump(2) + "\n");
-  file.commit();
+  return rows;
 }
 
-void print_table(const Report& report, std::ostream& out) {
-  for (const Plan& plan : report.plans) {
-    out << '\n' << plan.model << " on " << report.data << ": " << to_string(plan);
-    out << (report.options.seeds > 1 ? ", median of " + std::to_string(report.options.seeds) + " seeds" : "") << '\n';
-    out << "              accuracy          steps to accuracy          ms per    memory\n"
-        << "norm           final    best    0.70    0.80    0.85      step       MiB\n";
-    for (const Comparison& comparison : report.comparisons) {
-      if (comparison.model == plan.model) {
-        print_row(comparison, out);
-      }
+void write_summary_json(const Sweep& sweep, const std::filesystem::path& folder) {
+  Json json = {{"complete", sweep.complete}, {"settings", settings_json(sweep)}, {"results", Json::array()}};
+  for (const Cell& cell : sweep.cells) {
+    if (!cell.runs.empty() || !cell.not_applicable.empty()) {
+      json["results"].push_back(cell_json(sweep, cell));
     }
   }
-  out << std::flush;
+  const std::vector<HighestRate> rates = highest_rates(sweep);
+  if (!rates.empty()) {
+    json["highest_learning_rates"] = Json::array();
+    for (const HighestRate& rate : rates) {
+      json["highest_learning_rates"].push_back({{"model", rate.model},
+                                                {"norm", rate.norm},
+                                                {"others", rate.others},
+                                                {"lr", number(rate.lr)},
+                                                {"highest_tried", rate.is_last}});
+    }
+  }
+  lab::write_whole(folder / "summary.json", json.dump(2) + "\n");
 }
 
 }  // namespace compare_norms

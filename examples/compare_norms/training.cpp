@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "examples/compare_norms/models.hpp"
+#include "examples/lab/files.hpp"
 
 namespace compare_norms {
 
@@ -24,24 +25,11 @@ std::unique_ptr<Optimizer> make_optimizer(const Plan& plan, const std::vector<Te
   return std::make_unique<SGD>(parameters, SGDOptions{.lr = plan.lr, .momentum = plan.momentum});
 }
 
-struct Score {
-  double loss = 0.0;
-  double accuracy = 0.0;
-};
-
-/// Over all images, in eval mode.
 Score evaluate(Sequential& model, const ImageDataset& images) {
-  const NoGradGuard no_grad;
   model.eval();
-  Score sum;
-  for (const auto& [inputs, labels] : DataLoader(images, {.batch_size = kTestBatch})) {
-    const Tensor scores = model(inputs);
-    sum.loss += cross_entropy(scores, labels, {.reduction = Reduction::sum}).item();
-    sum.accuracy += static_cast<double>(count_correct(scores, labels));
-  }
+  const Score result = score(model, images);
   model.train();
-  const auto count = static_cast<double>(images.size());
-  return {.loss = sum.loss / count, .accuracy = sum.accuracy / count};
+  return result;
 }
 
 double train_step(Sequential& model, Optimizer& optimizer, const Batch& batch) {
@@ -52,39 +40,85 @@ double train_step(Sequential& model, Optimizer& optimizer, const Batch& batch) {
   return loss.item();
 }
 
-/// Batches without end: epoch after epoch.
-class BatchStream {
- public:
-  BatchStream(const ImageDataset& images, const Plan& plan, std::uint64_t seed)
-      : loader_(images, {.batch_size = plan.batch_size, .shuffle = true, .drop_last = true, .seed = seed}),
-        position_(loader_.begin()) {}
-  Batch next() {
-    if (position_ == loader_.end()) {
-      position_ = loader_.begin();
+/// The highest label and the image that has it first.
+std::pair<std::int64_t, std::int64_t> highest_label(const ImageDataset& images) {
+  std::pair<std::int64_t, std::int64_t> highest = {-1, 0};
+  for (std::int64_t i = 0; i < images.size(); ++i) {
+    if (images.label(i) > highest.first) {
+      highest = {images.label(i), i};
     }
-    Batch batch = *position_;
-    ++position_;
-    return batch;
   }
+  return highest;
+}
 
- private:
-  DataLoader loader_;
-  DataLoader::Iterator position_;
-};
+/// Shape, pixels and labels.
+std::string contents_of(const ImageDataset& images) {
+  std::string text = to_string(images.image_shape());
+  for (std::int64_t i = 0; i < images.size(); ++i) {
+    const std::span<const std::uint8_t> pixels = images.pixels(i);
+    text.append(pixels.begin(), pixels.end());
+    text += static_cast<char>(images.label(i));
+  }
+  return text;
+}
 
 }  // namespace
 
-Run train(const Plan& plan, const std::string& norm, std::uint64_t seed, const ImageSplits& data,
-          const RunEvents& events) {
+Data open_data(const std::string& source, std::int64_t train_limit) {
+  constexpr std::int64_t kAnyLabel = 256;
+  ImageSplits images = open_dataset(source, {.standardise = false, .num_classes = kAnyLabel});
+  const auto [train_label, train_index] = highest_label(images.train);
+  const auto [test_label, test_index] = highest_label(images.test);
+  const std::string folder = source;
+  require<IoError>(train_label <= test_label, folder, "/train-labels-idx1-ubyte: label ", train_index, " is ",
+                   train_label, ", but the test labels end at ", test_label);
+  require<IoError>(test_label <= train_label, folder, "/t10k-labels-idx1-ubyte: label ", test_index, " is ", test_label,
+                   ", but the training labels end at ", train_label);
+  if (train_limit > 0) {
+    images.train = images.train.first(train_limit);
+  }
+  const PixelStatistics statistics = images.train.pixel_statistics();
+  return {.name = source,
+          .images = {.train = images.train.standardised(statistics), .test = images.test.standardised(statistics)},
+          .num_classes = train_label + 1,
+          .fingerprint = lab::fingerprint(contents_of(images.train) + contents_of(images.test))};
+}
+
+Score score(Module& model, const ImageDataset& images) {
+  const NoGradGuard no_grad;
+  Score sum;
+  for (const auto& [inputs, labels] : DataLoader(images, {.batch_size = kTestBatch})) {
+    const Tensor scores = model(inputs);
+    sum.loss += cross_entropy(scores, labels, {.reduction = Reduction::sum}).item();
+    sum.accuracy += static_cast<double>(count_correct(scores, labels));
+  }
+  const auto count = static_cast<double>(images.size());
+  return {.loss = sum.loss / count, .accuracy = sum.accuracy / count};
+}
+
+Batch BatchStream::next() {
+  if (position_ == loader_.end()) {
+    position_ = loader_.begin();
+  }
+  Batch batch = *position_;
+  ++position_;
+  return batch;
+}
+
+Run train(const Plan& plan, std::uint64_t seed, const Data& data, const RunEvents& events) {
   using Clock = std::chrono::steady_clock;
   Run run;
-  run.model = plan.model;
-  run.norm = norm;
   run.seed = seed;
   manual_seed(seed);
-  Sequential model = make_model(plan.model, norm, data.train.image_shape(), data.train.num_classes());
+  Prober prober(plan.probes, data.images.train);
+  Sequential model = make_model({.model = plan.model,
+                                 .norm = plan.norm,
+                                 .activation = plan.activation,
+                                 .image_shape = data.images.train.image_shape(),
+                                 .num_classes = data.num_classes,
+                                 .taps = prober.taps()});
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(plan, model.parameters());
-  BatchStream batches(data.train, plan, seed);
+  BatchStream batches(data.images.train, plan.batch_size, seed);
   double loss_sum = 0.0;
   std::int64_t loss_count = 0;
   reset_peak_memory();
@@ -104,15 +138,18 @@ Run train(const Plan& plan, const std::string& norm, std::uint64_t seed, const I
       continue;
     }
     run.peak_memory = std::max(run.peak_memory, memory_stats().peak_bytes_in_use);
-    const Score score = evaluate(model, data.test);
+    const Score test = evaluate(model, data.images.test);
     run.measurements.push_back(
         {.step = step,
-         .epoch = static_cast<double>(step * plan.batch_size) / static_cast<double>(data.train.size()),
+         .epoch = static_cast<double>(step * plan.batch_size) / static_cast<double>(data.images.train.size()),
          .train_loss = loss_sum / static_cast<double>(loss_count),
-         .test_loss = score.loss,
-         .test_accuracy = score.accuracy,
+         .test_loss = test.loss,
+         .test_accuracy = test.accuracy,
          .seconds = run.seconds});
-    events.on_measurement(run, run.measurements.back());
+    if (plan.probes) {
+      run.probes.push_back(prober.measure(model, step));
+    }
+    events.on_measurement(run.measurements.back());
     loss_sum = 0.0;
     loss_count = 0;
     reset_peak_memory();

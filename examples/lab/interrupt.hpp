@@ -1,12 +1,12 @@
-// Ctrl-C ends compare_norms cleanly.
+// Ctrl-C ends a program cleanly.
 #pragma once
 
-namespace compare_norms {
+namespace lab {
 
 /// From now on the first SIGINT or SIGTERM is only noted, by interrupted(); a second one ends the program at once. To
-/// be called before there are other threads.
+/// be called before there are other threads. Processes that are forked later note all of them.
 void catch_interrupts();
 /// The signal that came, or 0.
 int interrupted() noexcept;
 
-}  // namespace compare_norms
+}  // namespace lab

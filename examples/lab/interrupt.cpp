@@ -1,15 +1,17 @@
-#include "examples/compare_norms/interrupt.hpp"
+#include "examples/lab/interrupt.hpp"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <ctime>
 
-namespace compare_norms {
+namespace lab {
 
 namespace {
 
 int received = 0;
+pid_t owner = 0;
 
 sigset_t signals() {
   sigset_t set;
@@ -26,6 +28,7 @@ sigset_t signals() {
 void catch_interrupts() {
   const sigset_t set = signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  owner = getpid();
 }
 
 int interrupted() noexcept {
@@ -35,10 +38,12 @@ int interrupted() noexcept {
     const int number = sigtimedwait(&set, nullptr, &at_once);
     if (number > 0) {
       received = number;
-      pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+      if (getpid() == owner) {  // a worker may be told twice: by the terminal and by its program
+        pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+      }
     }
   }
   return received;
 }
 
-}  // namespace compare_norms
+}  // namespace lab

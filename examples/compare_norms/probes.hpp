@@ -1,0 +1,58 @@
+// What a norm does inside of a model while it trains.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "examples/compare_norms/models.hpp"
+#include "normgrad/normgrad.hpp"
+
+namespace compare_norms {
+
+/// The 15, 50 and 85 % quantiles of what enters an activation: over all units, and of its first unit or channel alone
+/// (the "typical sigmoid" of Ioffe and Szegedy, 2015, Figure 1).
+struct Percentiles {
+  std::string layer;
+  double p15 = 0.0, p50 = 0.0, p85 = 0.0;
+  double unit15 = 0.0, unit50 = 0.0, unit85 = 0.0;
+};
+
+struct GradientNorm {
+  std::string layer;  ///< whose weight the last batch's gradient is of
+  double norm = 0.0;  ///< Euclidean
+};
+
+/// How the running statistics of a norm lie to those of the probe images.
+struct StatisticsDrift {
+  std::string layer;
+  double mean_shift = 0.0;  ///< mean over the channels of |running mean - mean| / standard deviation
+  double std_ratio = 1.0;   ///< median over the channels of running / actual standard deviation
+};
+
+struct Probe {
+  std::int64_t step = 0;
+  std::vector<Percentiles> percentiles;
+  std::vector<GradientNorm> gradients;
+  std::vector<StatisticsDrift> drifts;
+  double train_mode_accuracy = 0.0;  ///< of the probe images, normalised by their own statistics
+  double eval_mode_accuracy = 0.0;   ///< of the same images in eval mode
+};
+
+/// Looks into a model. Changes nothing in it: neither statistics nor gradients nor the course of random numbers.
+class Prober {
+ public:
+  /// The probe images are the first 500 of `images`. With `on` false there are no taps.
+  Prober(bool on, const normgrad::ImageDataset& images);
+  /// For make_model().
+  const std::shared_ptr<TapLog>& taps() const noexcept { return taps_; }
+  /// `model` is in training mode, and its parameters have the gradients of the last batch.
+  Probe measure(normgrad::Sequential& model, std::int64_t step);
+
+ private:
+  std::shared_ptr<TapLog> taps_;
+  normgrad::Batch images_;
+};
+
+}  // namespace compare_norms

@@ -1,0 +1,111 @@
+#include "examples/lab/files.hpp"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+
+#include "normgrad/normgrad.hpp"
+
+namespace lab {
+
+using normgrad::IoError;
+using normgrad::require;
+
+namespace fs = std::filesystem;
+
+PartialFile::PartialFile(fs::path path)
+    : path_(std::move(path)), partial_(path_.string() + ".partial"), file_(std::fopen(partial_.c_str(), "wb")) {
+  require<IoError>(file_ != nullptr, "'", partial_.string(), "' cannot be written: ", std::strerror(errno));
+}
+
+PartialFile::~PartialFile() {
+  if (file_) {
+    file_.reset();
+    std::error_code ignored;
+    fs::remove(partial_, ignored);
+  }
+}
+
+void PartialFile::write(const std::string& text) {
+  const bool ok = std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size() && std::fflush(file_.get()) == 0;
+  require<IoError>(ok, "'", partial_.string(), "' cannot be written: ", std::strerror(errno));
+}
+
+void PartialFile::commit() {
+  file_.reset();
+  std::error_code error;
+  fs::rename(partial_, path_, error);
+  require<IoError>(!error, "'", path_.string(), "' cannot be written: ", error.message());
+}
+
+void write_whole(const fs::path& path, const std::string& text) {
+  PartialFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+std::optional<std::string> read_whole(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    return std::nullopt;
+  }
+  return std::string{std::istreambuf_iterator<char>(in), {}};
+}
+
+void make_folder(const std::string& flag, const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  require<IoError>(!error, flag, ": the folder '", folder.string(), "' cannot be made: ", error.message());
+}
+
+std::string fingerprint(const std::string& text) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  }
+  std::ostringstream out;
+  out << std::hex;
+  out.width(16);
+  out.fill('0');
+  out << hash;
+  return out.str();
+}
+
+const std::string& build_fingerprint() {
+  static const std::string result = [] {
+    std::string parts = fingerprint(read_whole("/proc/self/exe").value_or(""));
+    Dl_info library{};
+    if (dladdr(reinterpret_cast<const void*>(&normgrad::manual_seed), &library) != 0 && library.dli_fname != nullptr) {
+      parts += fingerprint(read_whole(library.dli_fname).value_or(""));
+    }
+    return fingerprint(parts);
+  }();
+  return result;
+}
+
+FolderLock::FolderLock(const fs::path& folder, double patience) {
+  const fs::path path = folder / ".lock";
+  file_ = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+  require<IoError>(file_ >= 0, "'", path.string(), "' cannot be written: ", std::strerror(errno));
+  const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(patience);
+  while (flock(file_, LOCK_EX | LOCK_NB) != 0) {
+    if (std::chrono::steady_clock::now() > until) {
+      close(file_);
+      normgrad::fail<IoError>("another program writes to '", folder.string(), "'");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+FolderLock::~FolderLock() { close(file_); }
+
+}  // namespace lab
