@@ -1,0 +1,64 @@
+// reproduce as its users run it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "examples/lab/files.hpp"
+#include "tests/support/browser.hpp"
+#include "tests/support/run_program.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace normgrad {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::ProgramResult;
+
+class ReproduceTest : public testing::Test {
+ protected:
+  ProgramResult run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), NORMGRAD_BINARY_DIR "/examples/reproduce");
+    arguments.insert(arguments.end(), {"--out", (folder_ / "out").string()});
+    return testing_support::run_program(arguments);
+  }
+  testing_support::TemporaryFolder folder_;
+};
+
+TEST_F(ReproduceTest, GradientsGrowThroughBatchNormAsInTheory) {
+  const ProgramResult result = run({"mean-field", "--quick", "--data", "digits"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto json = nlohmann::json::parse(lab::read_whole(folder_ / "out/mean-field.json").value_or(""));
+  // Golden values of Theorem 8, computed independently.
+  const std::vector<double> golden = {1.78819, 1.58995, 1.52195, 1.49306, 1.2, 1.07692, 1.03448, 1.01639};
+  ASSERT_EQ(json.at("findings").size(), 9U);
+  for (std::size_t i = 0; i < golden.size(); ++i) {
+    const auto& finding = json.at("findings")[i];
+    EXPECT_NEAR(std::stod(finding.at("published").get<std::string>()), golden[i], 1e-4);
+    EXPECT_NEAR(std::stod(finding.at("measured").get<std::string>()), golden[i], 0.03 * golden[i]);
+    EXPECT_EQ(finding.at("held"), true) << finding;
+  }
+  EXPECT_THAT(result.out, HasSubstr("held      ReLU, batch 8: "));
+  EXPECT_THAT(result.out, HasSubstr("published 1.7882"));
+  EXPECT_THAT(lab::read_whole(folder_ / "out/mean-field.md").value_or(""), HasSubstr("| held | ReLU, batch 8: "));
+  ASSERT_TRUE(testing_support::find_browser()) << "chromium is not installed (scripts/setup.sh test)";
+  const testing_support::BrowserResult page = testing_support::open_in_browser(folder_ / "out/report.html", "all");
+  EXPECT_EQ(page.console, "");
+  EXPECT_THAT(page.document, HasSubstr("data-drawn=\"2\""));
+}
+
+TEST_F(ReproduceTest, ListsItsExperimentsAndRefusesOthers) {
+  const ProgramResult help = run({"--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  for (const std::string name :
+       {"mean-field", "detach-norm", "learning-rate", "gn-batch-size", "bn-figure1", "lenet-fashion", "--quick"}) {
+    EXPECT_THAT(help.out, HasSubstr(name));
+  }
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"cold-fusion"}, {}, {"all", "--jobs", "0"}}) {
+    EXPECT_EQ(run(wrong).exit_code, 2);
+  }
+}
+
+}  // namespace
+}  // namespace normgrad
