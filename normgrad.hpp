@@ -35,6 +35,7 @@
 #include "normgrad/data/loader.hpp"
 #include "normgrad/data/metrics.hpp"
 #include "normgrad/data/sampler.hpp"
+#include "normgrad/io/checkpoint.hpp"
 #include "normgrad/io/npy.hpp"
 #include "normgrad/io/npz.hpp"
 #include "normgrad/io/safetensors.hpp"

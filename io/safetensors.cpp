@@ -1,30 +1,93 @@
 #include "normgrad/io/safetensors.hpp"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 #include <vector>
 
 #include "normgrad/io/input_file.hpp"
 #include "normgrad/io/output_file.hpp"
-#include "normgrad/io/safetensors_header.hpp"
+#include "normgrad/io/safetensors_format.hpp"
 
 namespace normgrad {
 
+namespace detail {
+
 namespace {
 
-constexpr std::uint64_t kLengthBytes = 8;
+constexpr std::size_t kLengthBytes = 8;
+constexpr std::size_t kChunk = std::size_t{1} << 20;
+constexpr const char* kChecksumKey = "crc32";
+constexpr std::size_t kChecksumDigits = 8;
+const std::string kNoChecksum(kChecksumDigits, '0');
+
+std::string length_bytes(std::uint64_t length) {
+  std::string bytes(kLengthBytes, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<char>(length >> (8 * i));
+  }
+  return bytes;
+}
+
+class Crc32 {
+ public:
+  void add(const void* bytes, std::size_t count) { value_ = crc32_z(value_, static_cast<const Bytef*>(bytes), count); }
+  void add(const std::string& bytes) { add(bytes.data(), bytes.size()); }
+  std::string digits() const {
+    std::string text = kNoChecksum;
+    std::array<char, kChecksumDigits> hex{};
+    char* end = std::to_chars(hex.data(), hex.data() + hex.size(), static_cast<std::uint32_t>(value_), 16).ptr;
+    std::copy(hex.data(), end, text.end() - (end - hex.data()));
+    return text;
+  }
+
+ private:
+  uLong value_ = crc32_z(0, nullptr, 0);
+};
+
+/// Where the digits of the checksum stand in a header; npos: nowhere.
+std::size_t find_checksum(const std::string& json) {
+  const std::string key = std::string("\"") + kChecksumKey + "\":\"";
+  const std::size_t found = json.find(key);
+  return found == std::string::npos ? found : found + key.size();
+}
+
+void check_checksum(const InputFile& file, std::string json, const std::string& stated) {
+  const std::size_t place = find_checksum(json);
+  require<IoError>(place != std::string::npos && stated.size() == kChecksumDigits &&
+                       json.compare(place, kChecksumDigits, stated) == 0,
+                   file.where(), "has no checksum");
+  json.replace(place, kChecksumDigits, kNoChecksum);
+  Crc32 crc;
+  crc.add(length_bytes(json.size()));
+  crc.add(json);
+  std::vector<char> chunk(kChunk);
+  for (std::uint64_t at = kLengthBytes + json.size(); at < file.size(); at += chunk.size()) {
+    chunk.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kChunk, file.size() - at)));
+    file.read(at, chunk.data(), chunk.size());
+    crc.add(chunk.data(), chunk.size());
+  }
+  require<IoError>(crc.digits() == stated, file.where(), "is damaged: its checksum is ", stated,
+                   " but its contents have ", crc.digits());
+}
 
 }  // namespace
 
-void save_safetensors(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata) {
-  detail::SafetensorsHeader header;
+void write_safetensors(const char* operation, const std::filesystem::path& path, const StateDict& tensors,
+                       const Metadata& metadata, Checksum checksum) {
+  SafetensorsHeader header;
   header.metadata = metadata;
+  if (checksum == Checksum::yes) {
+    header.metadata[kChecksumKey] = kNoChecksum;
+  }
   std::vector<std::pair<std::size_t, const Tensor*>> order;  // the header's entry, and its tensor
   for (const auto& [name, tensor] : tensors) {
-    require<ValueError>(tensor.defined(), "save_safetensors: '", name, "' is undefined");
+    require<ValueError>(tensor.defined(), operation, ": '", name, "' is undefined");
     order.emplace_back(header.entries.size(), &tensor);
-    header.entries.push_back({.name = name, .info = &detail::info_of(tensor.dtype()), .shape = tensor.shape()});
+    header.entries.push_back({.name = name, .info = &info_of(tensor.dtype()), .shape = tensor.shape()});
   }
   // Large elements first, so that each tensor is aligned to its elements, as the format's own library does it.
   std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
@@ -32,32 +95,33 @@ void save_safetensors(const std::filesystem::path& path, const StateDict& tensor
   });
   std::uint64_t reached = 0;
   for (const auto& [index, tensor] : order) {
-    detail::SafetensorsEntry& entry = header.entries[index];
+    SafetensorsEntry& entry = header.entries[index];
     entry.begin = reached;
     entry.end = reached += static_cast<std::uint64_t>(tensor->numel()) * entry.info->size;
   }
-  const std::string json = detail::dump_safetensors_header(header);
+  std::string json = dump_safetensors_header(operation, header);
+  const auto for_each_tensor = [&](auto&& f) {
+    for (const auto& [index, tensor] : order) {
+      f(element_bytes(*tensor), static_cast<std::size_t>(header.entries[index].end - header.entries[index].begin));
+    }
+  };
+  if (checksum == Checksum::yes) {
+    Crc32 crc;
+    crc.add(length_bytes(json.size()));
+    crc.add(json);
+    for_each_tensor([&](const void* bytes, std::size_t count) { crc.add(bytes, count); });
+    json.replace(find_checksum(json), kChecksumDigits, crc.digits());
+  }
 
-  detail::OutputFile file("save_safetensors", path);
-  std::array<unsigned char, kLengthBytes> length{};
-  for (std::size_t i = 0; i < length.size(); ++i) {
-    length[i] = static_cast<unsigned char>(json.size() >> (8 * i));
-  }
-  file.write(length.data(), length.size());
+  OutputFile file(operation, path);
+  file.write(length_bytes(json.size()));
   file.write(json);
-  for (const auto& [index, tensor] : order) {
-    const detail::SafetensorsEntry& entry = header.entries[index];
-    file.write(detail::element_bytes(*tensor), static_cast<std::size_t>(entry.end - entry.begin));
-  }
+  for_each_tensor([&](const void* bytes, std::size_t count) { file.write(bytes, count); });
   file.commit();
 }
 
-void save_safetensors(const std::filesystem::path& path, const Module& model, const Metadata& metadata) {
-  save_safetensors(path, model.state_dict(), metadata);
-}
-
-Safetensors load_safetensors(const std::filesystem::path& path) {
-  const detail::InputFile file("load_safetensors", path);
+Safetensors read_safetensors(const char* operation, const std::filesystem::path& path, Checksum checksum) {
+  const InputFile file(operation, path);
   const std::string& where = file.where();
   require<IoError>(file.size() >= kLengthBytes, where, "expected the length of a header but the file has only ",
                    file.size(), " bytes");
@@ -69,21 +133,38 @@ Safetensors load_safetensors(const std::filesystem::path& path) {
   }
   require<IoError>(length <= file.size() - kLengthBytes, where, "expected a header of ", length,
                    " bytes, as the file begins, but only ", file.size() - kLengthBytes, " bytes follow");
-  require<IoError>(length <= detail::kMaxSafetensorsHeader, where, "expected a header of at most ",
-                   detail::kMaxSafetensorsHeader, " bytes but got ", length);
+  require<IoError>(length <= kMaxSafetensorsHeader, where, "expected a header of at most ", kMaxSafetensorsHeader,
+                   " bytes but got ", length);
   std::string json(length, '\0');
   file.read(kLengthBytes, json.data(), json.size());
   const std::uint64_t data = kLengthBytes + length;
-  detail::SafetensorsHeader header = detail::parse_safetensors_header(where, json, file.size() - data);
+  SafetensorsHeader header = parse_safetensors_header(where, json, file.size() - data);
+  if (checksum == Checksum::yes) {
+    check_checksum(file, std::move(json), header.metadata[kChecksumKey]);
+  }
 
   Safetensors result;
   result.metadata = std::move(header.metadata);
-  for (const detail::SafetensorsEntry& entry : header.entries) {
-    result.tensors[entry.name] = detail::read_elements(
+  for (const SafetensorsEntry& entry : header.entries) {
+    result.tensors[entry.name] = read_elements(
         where + "tensor '" + entry.name + "': ", *entry.info, entry.shape,
         [&](std::uint64_t offset, void* to, std::size_t count) { file.read(data + entry.begin + offset, to, count); });
   }
   return result;
+}
+
+}  // namespace detail
+
+void save_safetensors(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata) {
+  detail::write_safetensors("save_safetensors", path, tensors, metadata, detail::Checksum::no);
+}
+
+void save_safetensors(const std::filesystem::path& path, const Module& model, const Metadata& metadata) {
+  save_safetensors(path, model.state_dict(), metadata);
+}
+
+Safetensors load_safetensors(const std::filesystem::path& path) {
+  return detail::read_safetensors("load_safetensors", path, detail::Checksum::no);
 }
 
 LoadReport load_safetensors(const std::filesystem::path& path, Module& model, LoadOptions options) {

@@ -1,4 +1,4 @@
-#include "normgrad/io/safetensors_header.hpp"
+#include "normgrad/io/safetensors_format.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -201,12 +201,12 @@ SafetensorsHeader parse_safetensors_header(const std::string& where, const std::
   return header;
 }
 
-std::string dump_safetensors_header(const SafetensorsHeader& header) {
-  const auto quoted = [](const std::string& text) {
+std::string dump_safetensors_header(const char* operation, const SafetensorsHeader& header) {
+  const auto quoted = [operation](const std::string& text) {
     try {
       return Json(text).dump();
     } catch (const Json::exception&) {
-      fail<ValueError>("save_safetensors: expected names and metadata in UTF-8 but got '", text, "'");
+      fail<ValueError>(operation, ": expected names and metadata in UTF-8 but got '", text, "'");
     }
   };
   std::string json = "{";
@@ -223,7 +223,7 @@ std::string dump_safetensors_header(const SafetensorsHeader& header) {
     json += "}";
   }
   for (const SafetensorsEntry& entry : header.entries) {
-    require<ValueError>(entry.name != kMetadataKey, "save_safetensors: no tensor can be called '", kMetadataKey, "'");
+    require<ValueError>(entry.name != kMetadataKey, operation, ": no tensor can be called '", kMetadataKey, "'");
     begin_entry(entry.name);
     const std::vector<std::int64_t> shape(entry.shape.begin(), entry.shape.end());
     json.append(R"({"dtype":")").append(entry.info->name).append(R"(","shape":)").append(Json(shape).dump());
@@ -231,7 +231,7 @@ std::string dump_safetensors_header(const SafetensorsHeader& header) {
   }
   json += "}";
   json.resize((json.size() + 7) / 8 * 8, ' ');
-  require<ValueError>(json.size() <= kMaxSafetensorsHeader, "save_safetensors: expected a header of at most ",
+  require<ValueError>(json.size() <= kMaxSafetensorsHeader, operation, ": expected a header of at most ",
                       kMaxSafetensorsHeader, " bytes but the names and metadata take ", json.size());
   return json;
 }
