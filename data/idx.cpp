@@ -19,7 +19,7 @@ namespace normgrad {
 namespace {
 
 constexpr std::uint8_t kUnsignedBytes = 0x08;
-constexpr std::size_t kChunk = std::size_t{1} << 20;
+constexpr std::size_t kChunk = std::size_t{1} << 16;
 
 std::string quoted(const std::filesystem::path& file) { return "read_idx: '" + file.string() + "': "; }
 
@@ -39,7 +39,7 @@ class Reader {
     require<IoError>(!std::filesystem::is_directory(status), where_, "expected a file but it is a folder");
     file_.reset(gzopen(file.c_str(), "rb"));
     require<IoError>(file_ != nullptr, where_, "cannot be opened: ", std::strerror(errno));
-    gzbuffer(file_.get(), 1U << 17);
+    gzbuffer(file_.get(), 1U << 16);
   }
 
   /// Reads up to `count` bytes; fewer only at the end of the file.

@@ -17,7 +17,7 @@ namespace normgrad {
 namespace {
 
 constexpr std::string_view kSuffix = ".npy";
-constexpr std::size_t kChunk = std::size_t{1} << 20;
+constexpr std::size_t kChunk = std::size_t{1} << 16;
 
 struct DiscardArchive {
   void operator()(zip_t* archive) const { zip_discard(archive); }

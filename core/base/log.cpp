@@ -1,9 +1,11 @@
 #include "normgrad/core/base/log.hpp"
 
+#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -29,6 +31,8 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+std::atomic<void (*)()> before_log = nullptr;
+
 }  // namespace
 
 void set_log_level(const std::string& name) {
@@ -41,10 +45,33 @@ void set_log_level(const std::string& name) {
   fail<ValueError>("log level: expected trace, debug, info, warn, error or off but got '", name, "'");
 }
 
+void set_log_file(const std::string& path) {
+  auto& sinks = logger().sinks();
+  std::shared_ptr<spdlog::sinks::sink> file;
+  if (!path.empty()) {
+    try {
+      file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+    } catch (const spdlog::spdlog_ex& error) {
+      fail<IoError>("log file: '", path, "' cannot be written: ", error.what());
+    }
+    file->set_pattern("%Y-%m-%d %H:%M:%S.%e [%l] %v");
+  }
+  sinks.resize(1);
+  if (file != nullptr) {
+    sinks.push_back(file);
+    logger().flush_on(spdlog::level::trace);
+  }
+}
+
 bool log_enabled(LogLevel level) { return logger().should_log(kLevels[static_cast<std::size_t>(level)].second); }
 
 void log_message(LogLevel level, const std::string& message) {
+  if (auto* action = before_log.load()) {
+    action();
+  }
   logger().log(kLevels[static_cast<std::size_t>(level)].second, "{}", message);
 }
+
+void detail::set_before_log(void (*action)()) { before_log = action; }
 
 }  // namespace normgrad

@@ -13,6 +13,9 @@ enum class LogLevel { trace, debug, info, warn, error, off };
 
 /// "trace", "debug", "info", "warn", "error" or "off"; throws ValueError for another name. Default: info.
 void set_log_level(const std::string& name);
+/// From now on messages are added to this file as well, with the date, each at once; "" ends that. Throws IoError when
+/// the file cannot be written.
+void set_log_file(const std::string& path);
 bool log_enabled(LogLevel level);
 void log_message(LogLevel level, const std::string& message);
 
@@ -23,5 +26,10 @@ void log(LogLevel level, const Parts&... parts) {
     log_message(level, detail::concat(parts...));
   }
 }
+
+namespace detail {
+/// Called before every message: a progress bar takes itself off the terminal.
+void set_before_log(void (*action)());
+}  // namespace detail
 
 }  // namespace normgrad

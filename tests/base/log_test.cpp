@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <regex>
+
+#include "tests/support/files.hpp"
 #include "tests/support/raises.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace normgrad {
 namespace {
@@ -27,6 +31,28 @@ TEST_F(Log, WritesWhatItsLevelAllows) {
   EXPECT_NE(logged(LogLevel::trace).find("[trace] epoch 3 of 7"), std::string::npos);
   set_log_level("off");
   EXPECT_EQ(logged(LogLevel::error), "");
+}
+
+TEST_F(Log, AddsToAFileToo) {
+  const testing_support::TemporaryFolder folder;
+  const std::filesystem::path file = folder / "run.log";
+  for (const char* message : {"one", "two"}) {
+    set_log_file(file);
+    testing::internal::CaptureStderr();
+    log(LogLevel::warn, message);
+    EXPECT_NE(testing::internal::GetCapturedStderr().find(message), std::string::npos);
+  }
+  const std::string text = testing_support::file_text(file);
+  EXPECT_TRUE(std::regex_match(text, std::regex("[-0-9]{10} [:.0-9]{12} \\[warning\\] one\n"
+                                                "[-0-9]{10} [:.0-9]{12} \\[warning\\] two\n")))
+      << text;
+  EXPECT_NE(testing_support::error_of<IoError>([&] {
+              set_log_file(folder.path());
+            }).find("log file: '" + folder.path().string() + "' cannot be written"),
+            std::string::npos);
+  set_log_file("");
+  logged(LogLevel::warn);
+  EXPECT_EQ(testing_support::file_text(file), text);
 }
 
 TEST_F(Log, RefusesAnUnknownLevelAndKeepsTheOld) {

@@ -1,7 +1,7 @@
-// resumable CHECKPOINT RESULT: a training that saves after every step, goes on from CHECKPOINT if it is there, and writes
-// its final weights to RESULT. Says "step N" on standard error as it begins to save. All that can differ between runs is
-// in it: dropout, augmentation by the default generator and by one of its own, momentum, a schedule, a shuffled loader
-// whose epochs end in the middle, running statistics.
+// resumable CHECKPOINT RESULT: a training that saves after every step, goes on from CHECKPOINT if it is there, and
+// writes its final weights to RESULT. Says "step N" on standard error as it begins to save. All that can differ between
+// runs is in it: dropout, augmentation by the default generator and by one of its own, momentum, a schedule, a shuffled
+// loader whose epochs end in the middle, running statistics.
 #include <iostream>
 #include <normgrad/normgrad.hpp>
 

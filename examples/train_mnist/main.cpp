@@ -1,0 +1,174 @@
+// train_mnist: the README's script grown up. See --help and docs/train_mnist.md.
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+
+#include "examples/train_mnist/options.hpp"
+#include "normgrad/normgrad.hpp"
+
+namespace train_mnist {
+namespace {
+
+using namespace normgrad;
+namespace fs = std::filesystem;
+
+struct Net : Module {
+  Net(const Shape& image, std::int64_t classes)
+      : conv1(image[0], 16, 3, {.padding = 1, .bias = false}), fc(32 * (image[1] / 4) * (image[2] / 4), classes) {}
+
+  Conv2d conv1;
+  BatchNorm2d norm1{16};
+  Conv2d conv2{16, 32, 3, {.padding = 1, .bias = false}};
+  BatchNorm2d norm2{32};
+  Linear fc;
+  NORMGRAD_MEMBERS(Net, conv1, norm1, conv2, norm2, fc)
+
+  Tensor forward(const Tensor& x) override {
+    const Tensor h = max_pool2d(relu(norm1(conv1(x))), 2);
+    return fc(max_pool2d(relu(norm2(conv2(h))), 2).flatten(1));
+  }
+};
+
+double test_accuracy(Net& net, const ImageDataset& test) {
+  const NoGradGuard no_grad;
+  net.eval();
+  DataLoader batches(test, {.batch_size = 500});
+  std::int64_t correct = 0;
+  for (const auto& [images, labels] : batches) {
+    correct += count_correct(net(images), labels);
+  }
+  net.train();
+  return static_cast<double>(correct) / static_cast<double>(test.size());
+}
+
+/// What the numbers of a run depend on and its parts do not know: a run goes on only with the same.
+CheckpointPart options_part(const Options& options) {
+  const auto state = [&options] {
+    const auto number = [](double value) { return Tensor::empty({}, kFloat64).fill_(value); };
+    return StateDict{{"epochs", number(static_cast<double>(options.epochs))},
+                     {"lr", number(options.lr)},
+                     {"momentum", number(options.momentum)},
+                     {"weight-decay", number(options.weight_decay)},
+                     {"warmup", number(static_cast<double>(options.warmup))}};
+  };
+  return {"options", state, [state](const StateDict& saved) {
+            for (const auto& [name, value] : state()) {
+              require<ValueError>(saved.at(name).item() == value.item(), "--", name, " is ", value.item(),
+                                  " but the run was begun with ", saved.at(name).item());
+            }
+          }};
+}
+
+/// Refuses folders that hold a run, or none, before anything is done.
+void prepare_folder(const Options& options, const fs::path& checkpoint) {
+  std::error_code error;
+  fs::create_directories(options.out, error);
+  require<IoError>(!error, "--out: the folder '", options.out.string(), "' cannot be made: ", error.message());
+  const bool exists = fs::exists(checkpoint);
+  require<ValueError>(exists || !options.resume, "--resume: there is no checkpoint '", checkpoint.string(), "'");
+  require<ValueError>(!exists || options.resume || options.overwrite, "--out: '", options.out.string(),
+                      "' holds a run: --resume goes on with it, --overwrite begins anew");
+}
+
+SGD make_optimizer(const Net& net, const Options& options) {
+  ParamGroup<SGDOptions> weights = {
+      .params = {}, .options = {.lr = options.lr, .momentum = options.momentum, .weight_decay = options.weight_decay}};
+  ParamGroup<SGDOptions> others = {.params = {}, .options = {.lr = options.lr, .momentum = options.momentum}};
+  for (const auto& [name, parameter] : net.named_parameters()) {
+    (parameter.dim() > 1 ? weights : others).params.push_back(parameter);
+  }
+  return SGD({weights, others});
+}
+
+/// The learning rate rises for `warmup` steps, then falls to zero along a cosine.
+SequentialLR make_schedule(Optimizer& optimizer, std::int64_t warmup, std::int64_t steps) {
+  warmup = std::clamp<std::int64_t>(warmup, 1, std::max<std::int64_t>(1, steps - 1));
+  return {optimizer,
+          {LinearLR(optimizer, {.start_factor = 0.1, .total_iters = warmup}),
+           CosineAnnealingLR(optimizer, std::max<std::int64_t>(1, steps - warmup))},
+          {warmup}};
+}
+
+void train(const Options& options) {
+  const fs::path checkpoint = options.out / "checkpoint.safetensors";
+  prepare_folder(options, checkpoint);
+  const std::string source = options.data.empty() ? default_dataset() : options.data;
+  const auto [train_set, test_set] = open_dataset(source, {.train_limit = options.train_limit});
+
+  manual_seed(options.seed);
+  DataLoader batches(train_set,
+                     {.batch_size = options.batch_size, .shuffle = true, .drop_last = true, .seed = options.seed});
+  Net net(train_set.image_shape(), train_set.num_classes());
+  SGD optimizer = make_optimizer(net, options);
+  SequentialLR schedule = make_schedule(optimizer, options.warmup, options.epochs * batches.num_batches());
+  std::int64_t step = 0;
+  double loss_sum = 0.0;  // of the epoch
+  double accuracy = 0.0;
+  CsvFile csv(options.out / "metrics.csv");
+  JsonLinesFile json(options.out / "metrics.jsonl");
+  const CheckpointParts run = {options_part(options), {"model", net}, {"optimizer", optimizer}, {"schedule", schedule},
+                               {"loader", batches},   {"step", step}, {"loss_sum", loss_sum},   {"accuracy", accuracy},
+                               {"csv", csv},          {"json", json}};
+  if (options.resume) {
+    load_checkpoint(checkpoint, run);
+  }
+  set_log_file(options.out / "train.log");  // from here on nothing is wrong with the command line
+  log(LogLevel::info, source, ": ", train_set.size(), " training and ", test_set.size(), " test images of ",
+      train_set.image_shape(), options.resume ? "; going on after step " + std::to_string(step) : std::string());
+
+  while (batches.epoch() < options.epochs) {
+    const std::int64_t epoch = batches.epoch() + 1;
+    Progress bar("epoch " + std::to_string(epoch) + "/" + std::to_string(options.epochs), batches.num_batches(),
+                 {.done = step - (epoch - 1) * batches.num_batches()});
+    for (const auto& [images, labels] : batches) {
+      optimizer.zero_grad();
+      const Tensor loss = cross_entropy(net(images), labels);
+      loss.backward();
+      optimizer.step();
+      schedule.step();
+      loss_sum += loss.item();
+      bar.advance({{"loss", loss.item()}, {"lr", optimizer.lr()}});
+      if (++step % options.checkpoint_every == 0) {
+        save_checkpoint(checkpoint, run);
+      }
+    }
+    bar.finish();
+    accuracy = test_accuracy(net, test_set);
+    const Metrics row = {{"epoch", static_cast<double>(epoch)},
+                         {"step", static_cast<double>(step)},
+                         {"train_loss", loss_sum / static_cast<double>(batches.num_batches())},
+                         {"test_accuracy", accuracy}};
+    csv.write(row);
+    json.write(row);
+    log(LogLevel::info, "epoch ", epoch, ": training loss ", row[2].second, ", test accuracy ", accuracy);
+    loss_sum = 0.0;
+    save_checkpoint(checkpoint, run);
+  }
+  save_safetensors(options.out / "model.safetensors", net, {{"format", "pt"}});
+  std::cout << "test accuracy: " << accuracy << "\nwrote " << (options.out / "model.safetensors").string() << std::endl;
+}
+
+}  // namespace
+}  // namespace train_mnist
+
+int main(int argc, char** argv) {
+  try {
+    const std::optional<train_mnist::Options> options = train_mnist::parse_options(argc, argv);
+    if (!options) {
+      return 0;
+    }
+    normgrad::set_log_level(options->log_level);
+    if (options->threads) {
+      normgrad::set_num_threads(*options->threads);
+    }
+    train_mnist::train(*options);
+    return 0;
+  } catch (const normgrad::Error& error) {
+    std::cerr << "train_mnist: " << error.what() << std::endl;
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << "train_mnist: " << error.what() << std::endl;
+    return 1;
+  }
+}

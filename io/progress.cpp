@@ -1,0 +1,168 @@
+#include "normgrad/io/progress.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iomanip>
+#include <sstream>
+
+#include "normgrad/core/base/log.hpp"
+
+namespace normgrad {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kBarWidth = 24;
+constexpr double kRedrawEvery = 0.1;  // seconds
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<std::int64_t>(std::min(seconds, 359'999.0) + 0.5);
+  std::ostringstream out;
+  out << std::setfill('0');
+  if (whole >= 3600) {
+    out << whole / 3600 << ':' << std::setw(2);
+  }
+  out << whole / 60 % 60 << ':' << std::setw(2) << whole % 60;
+  return out.str();
+}
+
+}  // namespace
+
+struct Progress::State {
+  std::string label;
+  std::int64_t total;
+  ProgressOptions options;
+  bool shown;
+  bool terminal;
+  std::int64_t done;
+  Metrics metrics;
+  Clock::time_point start = Clock::now();
+  Clock::time_point drawn = start;
+  bool on_screen = false;
+
+  static State* current;  // whose bar stands on the terminal
+
+  double rate() const {
+    const double seconds = seconds_since(start);
+    return seconds > 0.0 ? static_cast<double>(done - options.done) / seconds : 0.0;
+  }
+
+  /// The end of every line.
+  std::string numbers() const {
+    std::ostringstream out;
+    for (const auto& [name, value] : metrics) {
+      out << ", " << name << ' ' << std::setprecision(4) << value;
+    }
+    return out.str();
+  }
+  std::string counts() const {
+    std::ostringstream out;
+    out << done << '/' << total;
+    if (done > options.done) {
+      const double per_second = rate();
+      out << ", " << std::fixed << std::setprecision(per_second < 10.0 ? 2 : 0) << per_second << ' ' << options.unit
+          << "/s";
+    }
+    return out.str();
+  }
+  std::string left() const {
+    const double per_second = rate();
+    return per_second > 0.0 ? ", " + duration(static_cast<double>(total - done) / per_second) + " left" : "";
+  }
+
+  void draw() {
+    drawn = Clock::now();
+    const std::int64_t filled = total > 0 ? done * kBarWidth / total : kBarWidth;
+    const std::string bar = std::string(static_cast<std::size_t>(filled), '#') +
+                            std::string(static_cast<std::size_t>(kBarWidth - filled), '.');
+    std::fputs(("\r\033[K" + label + " [" + bar + "] " + counts() + left() + numbers()).c_str(), stderr);
+    std::fflush(stderr);
+    on_screen = true;
+    current = this;
+  }
+  void print(const std::string& rest) {
+    drawn = Clock::now();
+    erase();
+    std::fputs((label + ": " + counts() + rest + numbers() + "\n").c_str(), stderr);
+    std::fflush(stderr);
+  }
+  void erase() {
+    if (on_screen) {
+      std::fputs("\r\033[K", stderr);
+      std::fflush(stderr);
+      on_screen = false;
+    }
+  }
+};
+
+Progress::State* Progress::State::current = nullptr;
+
+Progress::Progress(std::string label, std::int64_t total, const ProgressOptions& options) {
+  require<ValueError>(options.done >= 0 && options.done <= total, "Progress: expected 0 <= done <= total but got ",
+                      options.done, " and ", total);
+  const bool shown = log_enabled(LogLevel::info);
+  state_ = std::make_unique<State>(State{.label = std::move(label),
+                                         .total = total,
+                                         .options = options,
+                                         .shown = shown,
+                                         .terminal = shown && isatty(STDERR_FILENO) == 1,
+                                         .done = options.done,
+                                         .metrics = {}});
+  detail::set_before_log([] {
+    if (State::current != nullptr) {
+      State::current->erase();
+    }
+  });
+  if (state_->terminal) {
+    state_->draw();
+  }
+}
+
+Progress::Progress(Progress&&) noexcept = default;
+
+Progress& Progress::operator=(Progress&& other) noexcept {
+  if (this != &other) {
+    finish();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+Progress::~Progress() { finish(); }
+
+void Progress::advance(std::int64_t count, const Metrics& metrics) {
+  if (state_ == nullptr) {
+    return;
+  }
+  state_->done = std::min(state_->done + count, state_->total);
+  if (!metrics.empty()) {
+    state_->metrics = metrics;
+  }
+  const double since = seconds_since(state_->drawn);
+  if (state_->terminal && since >= kRedrawEvery) {
+    state_->draw();
+  } else if (state_->shown && !state_->terminal && since >= state_->options.line_every) {
+    state_->print(state_->left());
+  }
+}
+
+void Progress::finish() {
+  if (state_ == nullptr) {
+    return;
+  }
+  if (state_->shown) {
+    state_->print(", in " + duration(seconds_since(state_->start)));
+  }
+  if (State::current == state_.get()) {
+    State::current = nullptr;
+  }
+  state_ = nullptr;
+}
+
+}  // namespace normgrad
