@@ -1,7 +1,8 @@
 // Checkpoints: all that a run is, in one file, so that it goes on where it stopped as if it had not.
 //
-//   const CheckpointParts run = {{"model", net}, {"optimizer", optimizer}, {"schedule", schedule}, {"loader",
-//   batches}}; resume_checkpoint("run.ckpt", run);  // nothing at the first start while (batches.epoch() < epochs) {
+//   const CheckpointParts run = {{"model", net}, {"optimizer", optimizer}, {"loader", batches}};
+//   resume_checkpoint("run.ckpt", run);  // nothing at the first start
+//   while (batches.epoch() < epochs) {
 //     for (const auto& [images, labels] : batches) {
 //       ...
 //       save_checkpoint("run.ckpt", run);  // after any step
@@ -9,6 +10,7 @@
 //   }
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -42,7 +44,9 @@ class CheckpointPart {
   CheckpointPart(std::string name, double& number);
   CheckpointPart(std::string name, std::function<StateDict()> save, std::function<void(const StateDict&)> load);
 
+  /// What the part is called in the file.
   const std::string& name() const noexcept { return name_; }
+  /// The object's state, and back.
   StateDict save() const { return save_(); }
   void load(const StateDict& state) const { load_(state); }
 
@@ -51,6 +55,7 @@ class CheckpointPart {
   std::function<StateDict()> save_;
   std::function<void(const StateDict&)> load_;
 };
+/// All that a run is, besides the default generator.
 using CheckpointParts = std::vector<CheckpointPart>;
 
 struct CheckpointOptions {

@@ -48,7 +48,7 @@ def make_safetensors():
     put("safetensors", "u64_max", safetensors({"a": entry("U64", [1], 0, 8)}, b"\xff" * 8))
 
 
-def make_npz():
+def make_numpy():
     arrays = {
         "f2": numpy.array([1.5], "f2"), "f4": numpy.ones((2, 2), "f4"), "i1": numpy.array([-1], "i1"),
         "u8": numpy.array(7, "u8"), "b": numpy.array([True]), "fortran": numpy.asfortranarray(numpy.eye(2)),
@@ -57,6 +57,10 @@ def make_npz():
         out = io.BytesIO()
         save(out, **arrays)
         put("npz", name, out.getvalue())
+    for name, array in arrays.items():
+        out = io.BytesIO()
+        numpy.save(out, array)
+        put("npy", name, out.getvalue())
 
     def archive(entries):
         out = io.BytesIO()
@@ -70,6 +74,9 @@ def make_npz():
         return b"\x93NUMPY" + version + length + header + data
 
     plain = b"{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }"
+    put("npy", "version_2", npy(plain, b"12", b"\2\0"))
+    put("npy", "large_claim", npy(plain.replace(b"(2,)", b"(1099511627776,)"), b"12"))
+    put("npy", "big_endian", npy(plain.replace(b"|u1", b">i2"), b"1234"))
     put("npz", "empty", archive([]))
     put("npz", "version_2", archive([("a.npy", npy(plain, b"12", b"\2\0"))]))
     put("npz", "large_claim", archive([("a.npy", npy(plain.replace(b"(2,)", b"(1099511627776,)"), b"12"))]))
@@ -98,5 +105,5 @@ def make_idx():
 
 
 make_safetensors()
-make_npz()
+make_numpy()
 make_idx()
