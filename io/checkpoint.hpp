@@ -58,6 +58,7 @@ class CheckpointPart {
 /// All that a run is, besides the default generator.
 using CheckpointParts = std::vector<CheckpointPart>;
 
+/// How load_checkpoint() takes a file.
 struct CheckpointOptions {
   /// Load the parts that are given from a file that may hold more, and leave the default generator alone: to evaluate a
   /// model, for example.

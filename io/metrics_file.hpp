@@ -19,6 +19,7 @@
 
 namespace normgrad {
 
+/// How a file of metrics is begun.
 struct MetricsFileOptions {
   /// Go on at the end of a file that is there; else the first row replaces what it holds.
   bool append = false;

@@ -8,6 +8,7 @@
 namespace normgrad {
 
 /// Options of save_npz().
+/// How save_npz() packs.
 struct NpzOptions {
   bool compress = false;  ///< numpy.savez_compressed instead of numpy.savez
 };

@@ -23,6 +23,7 @@ namespace normgrad {
 /// Numbers by their names, in the order in which they are shown or written.
 using Metrics = std::vector<std::pair<std::string, double>>;
 
+/// What a Progress counts, and how often it says so.
 struct ProgressOptions {
   /// Where it begins, such as the batches of an epoch that are done when a run goes on.
   std::int64_t done = 0;

@@ -24,6 +24,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   Options options;
   CLI::App app(kDescription, "train_mnist");
   app.footer(kFooter);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--data", options.data,
                  "fashion-mnist (Debian's package dataset-fashion-mnist), digits (drawn by the program) or a folder "
                  "with MNIST-style IDX files. Default: fashion-mnist where it is installed, else digits");
