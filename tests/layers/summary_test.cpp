@@ -87,7 +87,7 @@ TEST(SummaryTest, ChangesNothing) {
 }
 
 TEST(SummaryTest, ConvolutionsInGroupsTransposedAndWithBias) {
-  Sequential net(Conv2d(4, 6, 3, {.groups = 2}), ConvTranspose2d(6, 5, 2, {.stride = 2}), LayerNorm({10}));
+  Sequential net(Conv2d(4, 6, 3, {.groups = 2}), ConvTranspose2d(6, 5, 2, {.stride = 2}), LayerNorm(10));
   auto layers = by_path(summary(net, {1, 4, 7, 7}));
   EXPECT_EQ(layers["0"].output_shape, (Shape{1, 6, 5, 5}));
   EXPECT_EQ(layers["0"].flops, 6 * 25 * (2 * 2 * 9 + 1));
@@ -133,7 +133,7 @@ TEST(CheckBatchesTest, WarnsOfALastBatchOfOne) {
   EXPECT_EQ(check_batches(net, 2), "");
   net.at<BatchNorm1d>(1).freeze();
   EXPECT_EQ(check_batches(net, 1), "") << "a frozen one takes no statistics";
-  Sequential without(Linear(3, 4), LayerNorm({4}));
+  Sequential without(Linear(3, 4), LayerNorm(4));
   EXPECT_EQ(check_batches(without, 1), "");
   struct Loader {
     std::int64_t last_batch_size() const { return 1; }
