@@ -5,7 +5,7 @@ set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/normgrad)
 
 install(FILES normgrad.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad)
 string(REPLACE ";" "|" internal "${NORMGRAD_INTERNAL_HEADERS}")
-foreach(part core layers optim data io)
+foreach(part core layers optim data io train)
   install(DIRECTORY ${part} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad
           FILES_MATCHING PATTERN "*.hpp" REGEX "/(${internal})$" EXCLUDE)
 endforeach()

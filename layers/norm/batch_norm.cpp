@@ -22,7 +22,7 @@ Tensor BatchNorm::forward(const Tensor& x) {
   check_channels(x, 1, expected);
   const std::int64_t count = x.numel() / num_features();
   if (!use_batch_statistics(count, "value per channel", x.shape())) {
-    Tensor y = batch_norm(x, running_mean, running_var, weight, bias, eps());
+    Tensor y = normalise_with_running(x);
     if (update_is_due(count)) {
       update_running_stats(batch_statistics(x), true);
     }

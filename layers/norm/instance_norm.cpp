@@ -26,7 +26,7 @@ Tensor InstanceNorm::normalise(const Tensor& x) {
   const std::int64_t samples = x.size(0);
   const std::int64_t count = samples == 0 ? 0 : x.numel() / (samples * num_features());
   if (!use_batch_statistics(count, "value per sample and channel", x.shape())) {
-    Tensor y = batch_norm(x, running_mean, running_var, weight, bias, eps());
+    Tensor y = normalise_with_running(x);
     if (update_is_due(count)) {
       update_running_stats(instance_norm_training(x.detach()), false);
     }

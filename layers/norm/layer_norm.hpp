@@ -35,6 +35,8 @@ class LayerNorm : public Module {
 
   /// As constructed.
   const Shape& normalized_shape() const noexcept { return normalized_shape_; }
+  /// As in the options: empty for the last axes.
+  const std::vector<std::int64_t>& axes() const noexcept { return axes_; }
   double eps() const noexcept { return eps_; }
   /// Weight 1, bias 0.
   void reset_parameters();

@@ -1,6 +1,7 @@
 #include "normgrad/layers/norm/running_stats.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/log.hpp"
@@ -162,6 +163,29 @@ bool RunningStatsNorm::use_batch_statistics(std::int64_t count, const char* valu
       " but got ", shape,
       "; use larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with running statistics, ",
       "or {.single_value = SingleValue::use_running}");
+}
+
+bool RunningStatsNorm::is_identity() const {
+  return tracks_running_stats() && dispatch_float("running statistics", running_mean.dtype(), [&](auto zero) {
+           using T = decltype(zero);
+           const T* mean = running_mean.data<T>();
+           const T* var = running_var.data<T>();
+           const T* gamma = weight.defined() ? weight.data<T>() : nullptr;
+           const T* beta = bias.defined() ? bias.data<T>() : nullptr;
+           for (std::int64_t c = 0; c < num_features_; ++c) {
+             if (mean[c] != T(0) ||
+                 std::fabs(static_cast<double>(var[c]) + eps_ - 1.0) > std::numeric_limits<T>::epsilon() ||
+                 (gamma != nullptr && gamma[c] != T(1)) || (beta != nullptr && beta[c] != T(0))) {
+               return false;
+             }
+           }
+           return true;
+         });
+}
+
+Tensor RunningStatsNorm::normalise_with_running(const Tensor& x) const {
+  const bool learns = is_grad_enabled() && (weight.requires_grad() || bias.requires_grad());
+  return !learns && is_identity() ? x : batch_norm(x, running_mean, running_var, weight, bias, eps_);
 }
 
 bool RunningStatsNorm::update_is_due(std::int64_t count) const noexcept {

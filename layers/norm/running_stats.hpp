@@ -37,6 +37,7 @@ class RunningStatsNorm : public Module {
   std::int64_t num_features() const noexcept { return num_features_; }
   double eps() const noexcept { return eps_; }
   Momentum momentum() const noexcept { return momentum_; }
+  Variance variance() const noexcept { return variance_; }
   bool tracks_running_stats() const noexcept { return running_mean.defined(); }
 
   /// Normalise with the running statistics and leave them as they are, until unfreeze(): train() does not undo it.
@@ -54,6 +55,10 @@ class RunningStatsNorm : public Module {
   void reset_running_stats();
   /// Weight 1, bias 0, and new running statistics.
   void reset_parameters();
+  /// Whether normalising with the running statistics changes nothing: mean 0, variance 1 - eps, weight 1, bias 0,
+  /// within rounding; what folding leaves behind. Such a norm gives back its input as it is, unless weight or bias are
+  /// to get gradients.
+  bool is_identity() const;
   /// How many batches were kept out because their statistics were not finite.
   std::int64_t non_finite_batches() const noexcept { return non_finite_batches_; }
 
@@ -83,6 +88,8 @@ class RunningStatsNorm : public Module {
   /// ones. Throws ShapeError for one value per channel where the layer says so; `values` is what is counted.
   bool use_batch_statistics(std::int64_t count, const char* values, const Shape& shape) const;
   bool update_is_due(std::int64_t count) const noexcept;
+  /// x normalised with the running statistics.
+  Tensor normalise_with_running(const Tensor& x) const;
   void update_running_stats(const NormResult& batch, bool count_batches);
 
  private:

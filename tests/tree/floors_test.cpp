@@ -10,8 +10,8 @@
 namespace normgrad::tests {
 namespace {
 
-const std::vector<std::string> kLibrary = {"core", "layers", "optim", "data", "io"};
-const std::vector<std::string> kAll = {"core", "layers", "optim", "data", "io", "examples", "bench", "tests"};
+const std::vector<std::string> kLibrary = {"core", "layers", "optim", "data", "io", "train"};
+const std::vector<std::string> kAll = {"core", "layers", "optim", "data", "io", "train", "examples", "bench", "tests"};
 
 struct Room {
   std::string folder;
@@ -29,6 +29,7 @@ const std::vector<Room> kRooms = {
     {"optim", {"core/base", "core/kernels", "core/autograd", "core/ops"}},
     {"data", {"core/base", "core/kernels", "core/autograd", "core/ops"}},
     {"io", {"core/base", "core/kernels", "core/autograd", "core/ops", "core", "layers"}},
+    {"train", {"core/base", "core/autograd", "core/ops", "layers", "optim", "data", "io"}},
 };
 
 /// The room that a file of the library lies in: the one with the longest fitting folder.

@@ -1,0 +1,147 @@
+#include "normgrad/train/averaged_model.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/support/raises.hpp"
+#include "tests/train/train_support.hpp"
+#include "normgrad/normgrad.hpp"
+
+namespace normgrad {
+namespace {
+
+using testing_support::error_of;
+using testing_support::statistics_of;
+
+struct Net : Module {
+  explicit Net(DType dtype) : fc(3, 4, {.dtype = dtype}), norm(4, {.dtype = dtype}) {}
+  Linear fc;
+  BatchNorm1d norm;
+  NORMGRAD_MEMBERS(Net, fc, norm)
+  Tensor forward(const Tensor& x) override { return norm(fc(x)); }
+};
+
+// A model on its way: after each step its values are new.
+void change(Net& net, Generator& generator) {
+  const NoGradGuard no_grad;
+  for (Tensor& parameter : net.parameters()) {
+    normal_(parameter, 0.0, 1.0, &generator);
+  }
+  net(randn({16, 3}, {.dtype = net.fc.weight.dtype()}, &generator) * 2.0);
+}
+
+class AveragedModelTest : public testing::TestWithParam<DType> {
+ protected:
+  Generator generator{3};
+  double tolerance() const { return GetParam() == kFloat64 ? 1e-14 : 1e-6; }
+};
+
+TEST_P(AveragedModelTest, PlainMean) {
+  Net net(GetParam());
+  AveragedModel average(net);
+  Tensor sum = zeros({4, 3}, {.dtype = GetParam()});
+  for (int i = 1; i <= 5; ++i) {
+    change(net, generator);
+    average.update(net);
+    sum.add_(net.fc.weight.detach());
+    EXPECT_LT(max(abs(average.module().fc.weight.detach() - sum / i)).item(), tolerance()) << i;
+    // Buffers are the model's own.
+    EXPECT_EQ(average.module().norm.running_mean.to_vector<double>(), net.norm.running_mean.to_vector<double>());
+  }
+  EXPECT_EQ(average.num_averaged(), 5);
+  EXPECT_FALSE(average.module().is_training());
+  EXPECT_FALSE(average.module().fc.weight.requires_grad());
+  EXPECT_TRUE(net.fc.weight.requires_grad());
+}
+
+TEST_P(AveragedModelTest, ExponentialMeanWithAveragedBuffers) {
+  Net net(GetParam());
+  AveragedModel average(net, {.decay = 0.75, .buffers = AveragedBuffers::average});
+  std::vector<double> weight;
+  std::vector<double> mean;
+  for (int i = 0; i < 6; ++i) {
+    change(net, generator);
+    average.update(net);
+    const std::vector<double> new_weight = net.fc.weight.to_vector<double>();
+    const std::vector<double> new_mean = net.norm.running_mean.to_vector<double>();
+    if (i == 0) {  // the first is taken as it is
+      weight = new_weight;
+      mean = new_mean;
+    } else {
+      for (std::size_t k = 0; k < weight.size(); ++k) {
+        weight[k] = 0.75 * weight[k] + 0.25 * new_weight[k];
+      }
+      for (std::size_t k = 0; k < mean.size(); ++k) {
+        mean[k] = 0.75 * mean[k] + 0.25 * new_mean[k];
+      }
+    }
+  }
+  for (std::size_t k = 0; k < weight.size(); ++k) {
+    EXPECT_NEAR(average.module().fc.weight.to_vector<double>()[k], weight[k], tolerance());
+  }
+  for (std::size_t k = 0; k < mean.size(); ++k) {
+    EXPECT_NEAR(average.module().norm.running_mean.to_vector<double>()[k], mean[k], tolerance());
+  }
+  EXPECT_EQ(average.module().norm.num_batches_tracked.item(), 6.0);
+}
+
+TEST_P(AveragedModelTest, RecalibratedBuffersBelongToTheAverage) {
+  Net net(GetParam());
+  AveragedModel average(net, {.buffers = AveragedBuffers::recalibrate});
+  const Tensor data = randn({40, 3}, {.dtype = GetParam()}, &generator);
+  average(data);  // still the model that it was made from
+  for (int i = 0; i < 3; ++i) {
+    change(net, generator);
+    average.update(net);
+  }
+  EXPECT_EQ(average.module().norm.running_mean.to_vector<double>(), std::vector<double>(4, 0.0));
+  EXPECT_EQ(error_of<ValueError>([&] { average(data); }),
+            "AveragedModel: the buffers do not belong to the weights yet: call recalibrate(batches) after the last "
+            "update");
+  average.recalibrate(std::vector{data.narrow(0, 0, 30), data.narrow(0, 30, 10)});
+  const Tensor y = average(data);
+  const auto statistics = statistics_of(y);
+  for (std::size_t c = 0; c < 4; ++c) {  // weight and bias of the norm are averages, too
+    EXPECT_NEAR(statistics.mean[c], average.module().norm.bias.to_vector<double>()[c], 20.0 * tolerance());
+    const double gamma = average.module().norm.weight.to_vector<double>()[c];
+    EXPECT_NEAR(statistics.var[c], gamma * gamma * 39.0 / 40.0, 1e-4);
+  }
+}
+
+TEST_P(AveragedModelTest, StateGoesOn) {
+  Net net(GetParam());
+  AveragedModel first(net, {.decay = 0.9});
+  for (int i = 0; i < 3; ++i) {
+    change(net, generator);
+    first.update(net);
+  }
+  AveragedModel second(Net(GetParam()), {.decay = 0.9});
+  second.load_state_dict(first.state_dict());
+  change(net, generator);
+  first.update(net);
+  second.update(net);
+  EXPECT_EQ(first.module().fc.weight.to_vector<double>(), second.module().fc.weight.to_vector<double>());
+  EXPECT_EQ(second.num_averaged(), 4);
+  EXPECT_TRUE(first.state_dict().contains("module.fc.weight"));
+  StateDict wrong = first.state_dict();
+  wrong.erase("module.fc.bias");
+  EXPECT_THROW(second.load_state_dict(wrong), ValueError);
+  EXPECT_EQ(second.num_averaged(), 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(FloatingPoint, AveragedModelTest, testing::Values(kFloat32, kFloat64),
+                         [](const auto& test) { return std::string(dtype_name(test.param)); });
+
+TEST(AveragedModelErrorTest, Refuses) {
+  Sequential small{Linear(2, 2)};
+  EXPECT_EQ(error_of<ValueError>([&] { AveragedModel(small, {.decay = 1.0}); }),
+            "AveragedModel: expected decay in [0, 1) but got 1");
+  AveragedModel average(small);
+  EXPECT_EQ(error_of<ValueError>([&] { average.update(Sequential{Linear(2, 3)}); }),
+            "AveragedModel: expected a model with the parameters and buffers that it was made with");
+  EXPECT_EQ(average.num_averaged(), 0);
+}
+
+}  // namespace
+}  // namespace normgrad

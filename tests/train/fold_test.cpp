@@ -1,0 +1,234 @@
+#include "normgrad/train/fold.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <sstream>
+
+#include "tests/support/raises.hpp"
+#include "normgrad/normgrad.hpp"
+
+namespace normgrad {
+namespace {
+
+using testing_support::error_of;
+
+// Values of a norm that has been trained: nothing is 0 or 1.
+void fill(RunningStatsNorm& norm, Generator& generator) {
+  const NoGradGuard no_grad;
+  normal_(norm.running_mean, 0.3, 0.7, &generator);
+  uniform_(norm.running_var, 0.2, 3.0, &generator);
+  if (norm.weight.defined()) {
+    normal_(norm.weight, 1.0, 0.5, &generator);
+  }
+  if (norm.bias.defined()) {
+    normal_(norm.bias, 0.0, 0.5, &generator);
+  }
+  norm.num_batches_tracked.fill_(9.0);
+}
+
+// The model gives the same after its first two modules have become one, and a state from before still fits.
+template <class Layer, class Norm>
+void expect_same_when_folded(const Layer& layer, Norm norm, const Shape& input) {
+  Generator generator(7);
+  fill(norm, generator);
+  Sequential net(layer, norm, ReLU());
+  net.eval();
+  const DType dtype = layer.weight.dtype();
+  const Tensor x = randn(input, {.dtype = dtype}, &generator);
+  const NoGradGuard no_grad;
+  const Sequential before = net;
+  const Tensor expected = Sequential(before)(x);
+  const FoldReport report = fold(net);
+  ASSERT_EQ(report.folded(), 1) << report;
+  EXPECT_EQ(report.norms[0].norm, "1");
+  EXPECT_EQ(report.norms[0].layer, "0");
+  EXPECT_TRUE(net.at<Norm>(1).is_identity());
+  const double tolerance = dtype == kFloat64 ? 1e-13 : 1e-5;
+  EXPECT_LT(max(abs(net(x) - expected)).item(), tolerance) << layer;
+  // Once more changes nothing.
+  EXPECT_EQ(fold(net).folded(), 0);
+  EXPECT_LT(max(abs(net(x) - expected)).item(), tolerance) << layer;
+  // A folded state in a model as it was: the norm computes, and changes nothing.
+  if (layer.bias.defined()) {
+    Sequential fresh = before;
+    fresh.load_state_dict(net.state_dict());
+    EXPECT_LT(max(abs(fresh(x) - expected)).item(), tolerance) << layer;
+    net.load_state_dict(before.state_dict());
+    EXPECT_LT(max(abs(net(x) - expected)).item(), tolerance) << layer;
+  }
+}
+
+class FoldTest : public testing::TestWithParam<DType> {};
+
+TEST_P(FoldTest, LinearAndConvolutions) {
+  const DType t = GetParam();
+  for (const bool bias : {true, false}) {
+    for (const bool affine : {true, false}) {
+      const BatchNormOptions norm = {.eps = 1e-3, .affine = affine, .dtype = t};
+      expect_same_when_folded(Linear(5, 6, {.bias = bias, .dtype = t}), BatchNorm1d(6, norm), {4, 5});
+      expect_same_when_folded(Conv1d(4, 6, 3, {.bias = bias, .dtype = t}), BatchNorm1d(6, norm), {2, 4, 9});
+      expect_same_when_folded(Conv2d(4, 6, {3, 2}, {.stride = 2, .padding = 1, .bias = bias, .dtype = t}),
+                              BatchNorm2d(6, norm), {2, 4, 7, 6});
+      expect_same_when_folded(Conv2d(4, 6, 3, {.groups = 2, .bias = bias, .dtype = t}), BatchNorm2d(6, norm),
+                              {2, 4, 7, 6});
+      expect_same_when_folded(Conv2d(4, 8, 3, {.groups = 4, .bias = bias, .dtype = t}), BatchNorm2d(8, norm),
+                              {2, 4, 7, 6});
+      expect_same_when_folded(Conv3d(2, 3, 2, {.bias = bias, .dtype = t}), BatchNorm3d(3, norm), {2, 2, 4, 3, 4});
+      expect_same_when_folded(ConvTranspose2d(4, 6, {3, 2}, {.stride = 2, .bias = bias, .dtype = t}),
+                              BatchNorm2d(6, norm), {2, 4, 5, 4});
+      expect_same_when_folded(ConvTranspose2d(4, 6, 3, {.groups = 2, .bias = bias, .dtype = t}), BatchNorm2d(6, norm),
+                              {2, 4, 5, 4});
+    }
+    expect_same_when_folded(Conv2d(3, 4, 3, {.bias = bias, .dtype = t}),
+                            InstanceNorm2d(4, {.affine = true, .track_running_stats = true, .dtype = t}), {2, 3, 6, 5});
+  }
+  expect_same_when_folded(Linear(5, 6, {.dtype = t}), BatchNorm1d(6, {.affine = Affine::scale_only, .dtype = t}),
+                          {4, 5});
+}
+
+INSTANTIATE_TEST_SUITE_P(FloatingPoint, FoldTest, testing::Values(kFloat32, kFloat64),
+                         [](const auto& test) { return std::string(dtype_name(test.param)); });
+
+TEST(FoldErrorTest, GivesTheReason) {
+  Conv2d conv(3, 4, 3);
+  conv.eval();
+  BatchNorm2d norm(4);
+  const std::vector<double> weight = conv.weight.to_vector<double>();
+  EXPECT_EQ(error_of<ValueError>([&] { fold_into(conv, norm); }),
+            "fold_into: BatchNorm2d is in training mode: call eval() first");
+  norm.eval();
+  norm.set_statistics(Statistics::batch);
+  EXPECT_EQ(error_of<ValueError>([&] { fold_into(conv, norm); }),
+            "fold_into: BatchNorm2d normalises with the statistics of each batch");
+  norm.set_statistics(Statistics::automatic);
+  BatchNorm2d without(4, {.track_running_stats = false});
+  without.eval();
+  EXPECT_EQ(error_of<ValueError>([&] { fold_into(conv, without); }),
+            "fold_into: BatchNorm2d has no running statistics");
+  BatchNorm2d wide(5);
+  wide.eval();
+  EXPECT_EQ(error_of<ValueError>([&] { fold_into(conv, wide); }),
+            "fold_into: Conv2d gives 4 channels but BatchNorm2d expects 5");
+  BatchNorm2d precise(4, {.dtype = kFloat64});
+  precise.eval();
+  EXPECT_EQ(error_of<ValueError>([&] { fold_into(conv, precise); }),
+            "fold_into: the layer is float32 but the norm is float64");
+  ReLU relu;
+  EXPECT_EQ(error_of<ValueError>([&] { fold_into(relu, norm); }),
+            "fold_into: a ReLU is neither a convolution nor a linear layer");
+  norm.running_mean.mutable_data<float>()[2] = std::nanf("");
+  EXPECT_EQ(error_of<ValueError>([&] { fold_into(conv, norm); }),
+            "fold_into: BatchNorm2d has values that are not finite in channel 2");
+  EXPECT_EQ(conv.weight.to_vector<double>(), weight);
+  Sequential net{Linear(2, 2), BatchNorm1d(2)};
+  EXPECT_EQ(error_of<ValueError>([&] { fold(net); }), "fold: expected a model in eval mode: call eval() first");
+}
+
+struct Net : Module {
+  Conv2d conv1{1, 3, 3, {.padding = 1, .bias = false}};
+  BatchNorm2d norm1{3};
+  Conv2d conv2{3, 3, 3, {.padding = 1}};
+  BatchNorm2d norm2{3};
+  Sequential body{Conv2d(3, 4, 3), BatchNorm2d(4), ReLU(), BatchNorm2d(4), LayerNorm(Shape{4, 4})};
+  BatchNorm2d last{4};
+  NORMGRAD_MEMBERS(Net, conv1, norm1, conv2, norm2, body, last)
+  // The result of conv2 goes to norm2 and past it.
+  Tensor forward(const Tensor& x) override {
+    const Tensor h = conv2(relu(norm1(conv1(x))));
+    return last(body(relu(norm2(h)) + h));
+  }
+};
+
+Net trained_net() {
+  manual_seed(8);
+  Generator generator(8);
+  Net net;
+  for (const auto& [name, module] : net.named_modules()) {
+    if (auto* norm = dynamic_cast<RunningStatsNorm*>(module)) {
+      fill(*norm, generator);
+    }
+  }
+  net.eval();
+  return net;
+}
+
+TEST(FoldModelTest, SequentialsInside) {
+  Net net = trained_net();
+  const NoGradGuard no_grad;
+  const Tensor x = randn({2, 1, 6, 6});
+  const Tensor expected = net(x);
+  std::ostringstream out;
+  out << fold(net);
+  const std::string own =
+      ": stands in a forward of its own: pass an example, fold(model, example), or call fold_into(layer, norm)\n";
+  EXPECT_EQ(out.str(), "folded 1 of 6 norms\n  norm1" + own + "  norm2" + own +
+                           "  body.1 into body.0\n"
+                           "  body.3: comes after a ReLU, not directly after a convolution or linear layer\n"
+                           "  body.4: a LayerNorm normalises each sample with its own statistics\n"
+                           "  last" +
+                           own);
+  EXPECT_LT(max(abs(net(x) - expected)).item(), 1e-5);
+}
+
+TEST(FoldModelTest, ByAnExample) {
+  Net net = trained_net();
+  const NoGradGuard no_grad;
+  const Tensor x = randn({2, 1, 6, 6});
+  const Tensor expected = net(x);
+  std::ostringstream out;
+  out << fold(net, x);
+  EXPECT_EQ(out.str(),
+            "folded 2 of 6 norms\n"
+            "  norm1 into conv1\n"
+            "  norm2: the result of 'conv2' is used elsewhere, too: the model's result would change\n"
+            "  body.1 into body.0\n"
+            "  body.3: comes after a ReLU, not directly after a convolution or linear layer\n"
+            "  body.4: a LayerNorm normalises each sample with its own statistics\n"
+            "  last: what came to it was not the result of a convolution or linear layer\n");
+  EXPECT_LT(max(abs(net(x) - expected)).item(), 1e-5);
+  EXPECT_TRUE(net.conv1.bias.defined());
+  EXPECT_TRUE(net.norm1.is_identity());
+  EXPECT_FALSE(net.norm2.is_identity());
+  const Tensor other = randn({3, 1, 6, 6});
+  const Tensor unfolded = trained_net()(other);
+  EXPECT_LT(max(abs(net(other) - unfolded)).item(), 1e-5 * max(abs(unfolded)).item());
+}
+
+struct Shared : Module {
+  Linear fc{3, 3};
+  BatchNorm1d norm{3};
+  NORMGRAD_MEMBERS(Shared, fc, norm)
+  Tensor forward(const Tensor& x) override { return norm(fc(fc(x))); }
+};
+
+TEST(FoldModelTest, LayersThatAreCalledTwiceStay) {
+  Shared net;
+  Generator generator(1);
+  fill(net.norm, generator);
+  net.eval();
+  const FoldReport report = fold(net, randn({4, 3}));
+  EXPECT_EQ(report.folded(), 0);
+  EXPECT_EQ(report.norms[0].reason, "'fc' before it was called 2 times, not once");
+}
+
+// A folded norm costs nothing in evaluation, and still learns when it is asked to.
+TEST(FoldModelTest, AnIdentityPassesItsInputOn) {
+  BatchNorm1d norm(3);
+  norm.eval();
+  const Tensor x = randn({4, 3});
+  EXPECT_FALSE(norm.is_identity());
+  norm.running_var.fill_(1.0 - norm.eps());
+  EXPECT_TRUE(norm.is_identity());
+  {
+    const NoGradGuard no_grad;
+    EXPECT_TRUE(is_same(norm(x), x));
+  }
+  sum(norm(x)).backward();
+  EXPECT_TRUE(norm.weight.grad().defined());
+  norm.train();
+  EXPECT_FALSE(is_same(norm(x), x));
+}
+
+}  // namespace
+}  // namespace normgrad

@@ -1,0 +1,94 @@
+#include "normgrad/train/averaged_model.hpp"
+
+#include "normgrad/core/autograd/grad_mode.hpp"
+
+namespace normgrad::detail {
+
+namespace {
+
+void check_fits(const NamedTensors& average, const NamedTensors& model) {
+  bool fits = average.size() == model.size();
+  for (std::size_t i = 0; fits && i < model.size(); ++i) {
+    fits = average[i].first == model[i].first && average[i].second.shape() == model[i].second.shape();
+  }
+  require<ValueError>(fits, "AveragedModel: expected a model with the parameters and buffers that it was made with");
+}
+
+void blend(Tensor& average, const Tensor& model, double weight) {
+  dispatch_float("AveragedModel", average.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const Tensor source = model.detach().to(average.dtype());
+    T* a = average.mutable_data<T>();
+    const T* m = source.data<T>();
+    for (std::int64_t i = 0; i < average.numel(); ++i) {
+      const double old = static_cast<double>(a[i]);
+      a[i] = static_cast<T>(old + weight * (static_cast<double>(m[i]) - old));
+    }
+  });
+}
+
+void blend_or_copy(Tensor& average, const Tensor& model, double weight) {
+  if (weight == 1.0 || !is_floating_point(average.dtype())) {
+    average.copy_(model.detach());
+  } else {
+    blend(average, model, weight);
+  }
+}
+
+Tensor integer(std::int64_t value) {
+  Tensor tensor = Tensor::empty({}, kInt64);
+  tensor.mutable_data<std::int64_t>()[0] = value;
+  return tensor;
+}
+
+}  // namespace
+
+void check_decay(const AveragedModelOptions& options) {
+  require<ValueError>(!options.decay || (*options.decay >= 0.0 && *options.decay < 1.0),
+                      "AveragedModel: expected decay in [0, 1) but got ", options.decay.value_or(0.0));
+}
+
+void average_into(Module& average, const Module& model, double weight, AveragedBuffers buffers) {
+  const NoGradGuard no_grad;
+  NamedTensors parameters = average.named_parameters();
+  NamedTensors own_buffers = average.named_buffers();
+  const NamedTensors new_parameters = model.named_parameters();
+  const NamedTensors new_buffers = model.named_buffers();
+  check_fits(parameters, new_parameters);
+  check_fits(own_buffers, new_buffers);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    blend_or_copy(parameters[i].second, new_parameters[i].second, weight);
+  }
+  for (std::size_t i = 0; i < own_buffers.size() && buffers != AveragedBuffers::recalibrate; ++i) {
+    blend_or_copy(own_buffers[i].second, new_buffers[i].second, buffers == AveragedBuffers::copy ? 1.0 : weight);
+  }
+}
+
+StateDict averaged_state(const Module& average, std::int64_t count, bool calibrated) {
+  StateDict state;
+  state["n_averaged"] = integer(count);
+  state["is_calibrated"] = integer(calibrated ? 1 : 0);
+  for (const auto& [name, tensor] : average.state_dict()) {
+    state["module." + name] = tensor;
+  }
+  return state;
+}
+
+void load_averaged_state(Module& average, const StateDict& state, std::int64_t& count, bool& calibrated) {
+  const std::int64_t new_count = state.at("n_averaged").item<std::int64_t>();
+  const bool new_calibrated = state.at("is_calibrated").item() != 0.0;
+  StateDict of_module;
+  for (const auto& [name, tensor] : state) {
+    const std::string prefix = "module.";
+    if (name.starts_with(prefix)) {
+      of_module[name.substr(prefix.size())] = tensor;
+    } else if (name != "n_averaged" && name != "is_calibrated") {
+      of_module[name] = tensor;  // to be listed as unexpected
+    }
+  }
+  average.load_state_dict(of_module);
+  count = new_count;
+  calibrated = new_calibrated;
+}
+
+}  // namespace normgrad::detail

@@ -1,0 +1,64 @@
+// Keeps a model's modes, for tools that change them for a while. For the library's own sources.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/norm/running_stats.hpp"
+
+namespace normgrad::detail {
+
+/// Remembers the mode of every module and the choice of statistics of every norm, and sets them again at the end.
+class ModelModeGuard {
+ public:
+  explicit ModelModeGuard(Module& model) {
+    for (const auto& [name, module] : model.named_modules()) {
+      modes_.emplace_back(module, module->is_training());
+      if (auto* norm = dynamic_cast<RunningStatsNorm*>(module)) {
+        statistics_.emplace_back(norm, norm->statistics());
+      }
+    }
+  }
+  ModelModeGuard(const ModelModeGuard&) = delete;
+  ModelModeGuard& operator=(const ModelModeGuard&) = delete;
+  ~ModelModeGuard() {
+    for (const auto& [module, training] : modes_) {  // parents come first; train() goes down
+      module->train(training);
+    }
+    for (const auto& [norm, statistics] : statistics_) {
+      norm->set_statistics(statistics);
+    }
+  }
+
+ private:
+  std::vector<std::pair<Module*, bool>> modes_;
+  std::vector<std::pair<RunningStatsNorm*, Statistics>> statistics_;
+};
+
+/// Takes a hook off at the end.
+class ScopedHook {
+ public:
+  explicit ScopedHook(ModuleHookHandle handle) : handle_(std::move(handle)) {}
+  ScopedHook(const ScopedHook&) = delete;
+  ScopedHook& operator=(const ScopedHook&) = delete;
+  ScopedHook(ScopedHook&&) noexcept = default;
+  ScopedHook& operator=(ScopedHook&&) = delete;
+  ~ScopedHook() { handle_.remove(); }
+
+ private:
+  ModuleHookHandle handle_;
+};
+
+/// Whether all elements are finite.
+inline bool all_finite(const Tensor& x) {
+  const std::vector<double> values = x.to_vector<double>();
+  for (const double v : values) {
+    if (!(v - v == 0.0)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace normgrad::detail

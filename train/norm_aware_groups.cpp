@@ -1,0 +1,128 @@
+#include "normgrad/train/norm_aware_groups.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iomanip>
+#include <ostream>
+
+#include "normgrad/layers/norm/is_norm.hpp"
+
+namespace normgrad {
+
+namespace {
+
+std::string with_commas(std::int64_t n) {
+  const std::string digits = std::to_string(n);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) {
+      text.push_back(',');
+    }
+    text.push_back(digits[i]);
+  }
+  return text;
+}
+
+// Whether `name` is `prefix` or stands below it; everything stands below the model itself, "".
+bool is_below(const std::string& name, const std::string& prefix) {
+  return prefix.empty() || name == prefix || name.starts_with(prefix + ".");
+}
+
+bool is_below_any(const std::string& name, const std::vector<std::string>& prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) { return is_below(name, prefix); });
+}
+
+DecayRole role_of(const std::string& name, const Tensor& parameter, const std::vector<std::string>& norms,
+                  const std::vector<std::string>& named) {
+  if (is_below_any(name, named)) {
+    return DecayRole::named;
+  }
+  if (is_below_any(name, norms)) {
+    return DecayRole::norm;
+  }
+  if (name == "bias" || name.ends_with(".bias")) {
+    return DecayRole::bias;
+  }
+  return parameter.dim() < 2 ? DecayRole::vector : DecayRole::weight;
+}
+
+std::vector<Tensor> tensors_of(const std::vector<DecaySplit::Entry>& entries, bool decays) {
+  std::vector<Tensor> tensors;
+  for (const DecaySplit::Entry& entry : entries) {
+    if (entry.decays() == decays) {
+      tensors.push_back(entry.parameter);
+    }
+  }
+  return tensors;
+}
+
+std::int64_t values_in(const std::vector<Tensor>& tensors) {
+  std::int64_t count = 0;
+  for (const Tensor& tensor : tensors) {
+    count += tensor.numel();
+  }
+  return count;
+}
+
+void print_role(std::ostream& out, const DecaySplit& split, DecayRole role) {
+  std::int64_t values = 0;
+  std::string names;
+  for (const DecaySplit::Entry& entry : split.entries) {
+    if (entry.role == role) {
+      values += entry.parameter.numel();
+      names.append(names.empty() ? "" : ", ").append(entry.name);
+    }
+  }
+  if (!names.empty()) {
+    const std::string name = decay_role_name(role);
+    const std::string count = with_commas(values);
+    out << "  " << name << std::string(8 - name.size(), ' ')
+        << std::string(count.size() < 10 ? 10 - count.size() : 0, ' ') << count << " values  " << names << "\n";
+  }
+}
+
+}  // namespace
+
+const char* decay_role_name(DecayRole role) noexcept {
+  constexpr std::array kNames = {"weight", "norm", "bias", "vector", "named"};
+  return kNames[static_cast<std::size_t>(role)];
+}
+
+std::vector<Tensor> DecaySplit::decayed() const { return tensors_of(entries, true); }
+
+std::vector<Tensor> DecaySplit::spared() const { return tensors_of(entries, false); }
+
+DecaySplit decay_split(Module& model, const std::vector<std::string>& also_spare) {
+  std::vector<std::string> norms;
+  for (const auto& [name, module] : model.named_modules()) {
+    if (is_norm(*module)) {
+      norms.push_back(name);
+    }
+  }
+  const NamedTensors parameters = model.named_parameters();
+  for (const std::string& name : also_spare) {
+    require<ValueError>(std::any_of(parameters.begin(), parameters.end(),
+                                    [&](const auto& parameter) { return is_below(parameter.first, name); }),
+                        "decay_split: expected names of parameters or modules but got '", name, "', which is neither");
+  }
+  DecaySplit split;
+  for (const auto& [name, parameter] : parameters) {
+    split.entries.push_back({name, parameter, role_of(name, parameter, norms, also_spare)});
+  }
+  return split;
+}
+
+std::ostream& operator<<(std::ostream& out, const DecaySplit& split) {
+  const std::vector<Tensor> decayed = split.decayed();
+  const std::vector<Tensor> spared = split.spared();
+  out << "weight decay: " << decayed.size() << " parameters (" << with_commas(values_in(decayed)) << " values) of "
+      << split.entries.size() << "\n";
+  print_role(out, split, DecayRole::weight);
+  out << "without: " << spared.size() << " parameters (" << with_commas(values_in(spared)) << " values)\n";
+  for (const DecayRole role : {DecayRole::norm, DecayRole::bias, DecayRole::vector, DecayRole::named}) {
+    print_role(out, split, role);
+  }
+  return out;
+}
+
+}  // namespace normgrad
