@@ -27,6 +27,7 @@ enum class AveragedBuffers : std::uint8_t {
   recalibrate
 };
 
+/// Options of an AveragedModel.
 struct AveragedModelOptions {
   /// average = decay * average + (1 - decay) * model. nullopt: the mean over all updates.
   std::optional<double> decay = std::nullopt;

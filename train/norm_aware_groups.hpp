@@ -23,18 +23,22 @@ enum class DecayRole : std::uint8_t {
   vector,  ///< has fewer than 2 axes, such as a learned scale: decay would pull it to 0, not make it simpler
   named    ///< the caller said so
 };
+/// "weight", "norm" and so on.
 const char* decay_role_name(DecayRole role) noexcept;
 
 /// A model's parameters, in their order, each with its role.
 struct DecaySplit {
+  /// One parameter.
   struct Entry {
     std::string name;
     Tensor parameter;
     DecayRole role;
+    /// Whether weight decay is for it.
     bool decays() const noexcept { return role == DecayRole::weight; }
   };
   std::vector<Entry> entries;
 
+  /// Those that decay, and those that do not.
   std::vector<Tensor> decayed() const;
   std::vector<Tensor> spared() const;
 };

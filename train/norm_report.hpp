@@ -15,6 +15,7 @@
 
 namespace normgrad {
 
+/// Options of norm_report().
 struct NormReportOptions {
   /// A running mean further than this from the data's, in the data's standard deviations, is told as drift.
   double max_mean_drift = 0.25;
@@ -50,6 +51,7 @@ struct NormFinding {
   std::vector<std::string> advice;
 };
 
+/// What norm_report() found.
 struct NormReport {
   std::vector<NormFinding> norms;
   /// Whether no norm has any advice.

@@ -20,6 +20,7 @@
 
 namespace normgrad {
 
+/// Options of recalibrate().
 struct RecalibrateOptions {
   /// false: one pass, in which the statistics of each batch normalise it, as in training. What enters a deeper norm has
   /// then been normalised a little differently than it is in eval mode.
