@@ -30,6 +30,7 @@ void fold_into(Module& layer, RunningStatsNorm& norm);
 
 /// What fold() did, or why not, for each norm with or without running statistics.
 struct FoldReport {
+  /// One norm.
   struct Entry {
     std::string norm;
     std::string layer;  ///< empty when none was found

@@ -31,6 +31,7 @@ struct RecalibrateOptions {
 
 /// What recalibrate() did.
 struct RecalibrationReport {
+  /// One norm.
   struct Entry {
     std::string name;
     std::int64_t batches = 0;             ///< that entered the statistics
