@@ -173,6 +173,7 @@ def main():
     if args.missing:
         has_result = lambda m: m["what"] in results and results[m["what"]]["key"] == key_of(m) and results[m["what"]]["caught"]
         chosen = [m for m in chosen if not has_result(m)]
+    chosen.sort(key=lambda m: m["file"].endswith(".hpp"))  # what builds slowly comes last
     for mutant in chosen:
         planted(mutant)
     survived = 0
