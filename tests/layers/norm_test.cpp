@@ -56,6 +56,9 @@ TEST(RunningStatsTest, DecayIsTheComplementOfTheUpdateWeight) {
   torch(first_batch());
   EXPECT_NEAR(keras.running_mean.item(), torch.running_mean.item(), 1e-15);
   static_assert(!std::is_convertible_v<Decay, UpdateWeight> && !std::is_convertible_v<UpdateWeight, Decay>);
+  static_assert(!std::is_constructible_v<Decay, UpdateWeight> && !std::is_constructible_v<UpdateWeight, Decay>);
+  static_assert(!std::is_assignable_v<Decay&, UpdateWeight> && !std::is_assignable_v<UpdateWeight&, Decay>);
+  static_assert(!std::is_constructible_v<Decay, Momentum> && !std::is_constructible_v<UpdateWeight, Momentum>);
   static_assert(!std::is_convertible_v<double, Decay> && !std::is_convertible_v<double, UpdateWeight>);
   static_assert(std::is_convertible_v<double, Momentum> && std::is_convertible_v<std::nullopt_t, Momentum>);
 }
