@@ -62,8 +62,8 @@ run batches 'Batch sizes' \
   --models resnet --norms none,batch,layer,instance,group --batch-sizes 4,16,64 --lr 0.01 \
   --epochs 0.25 --eval-every 500 --seeds "$((seeds < 3 ? seeds : 3))" --targets 80 "${limit[@]}"
 run high_rate 'A convolutional net at a high learning rate' \
-  'Without a norm, and with norms over each image, `cnn` does not train at 0.2 with momentum 0.9; with BatchNorm it does.' \
-  --models cnn --lr 0.2 --momentum 0.9 --norms none,layer,group,batch --epochs 1 --batch-size 64 --eval-every 100 "${limit[@]}"
+  'With norms over each image `cnn` does not train at 0.2 with momentum 0.9, without a norm with some seeds only; with BatchNorm it does.' \
+  --models cnn --lr 0.2 --momentum 0.9 --norms none,layer,group,batch --seeds "$((seeds < 3 ? seeds : 3))" --epochs 1 --batch-size 64 --eval-every 100 "${limit[@]}"
 
 build/examples/reproduce all "${quick[@]}" --out "$out/reproduce" >"$out/reproduce.txt"
 {

@@ -212,7 +212,10 @@ std::vector<std::string> conclusions(const Sweep& sweep, const Setting& setting)
   std::vector<std::string> lines = {
       best->plan.norm + " is highest, " + fixed(100.0 * summary.final_accuracy->value, 1) + " %, with " +
       seeds(summary.runs) +
-      (equals.empty() ? "; every other one is lower by more than noise" : "; not to be told from it: " + equals)};
+      (equals.empty() ? summary.runs == 1 ? "; every other one is lower by more than the test "
+                                            "images explain, but seeds may differ, too"
+                                          : "; every other one is lower by more than noise"
+                      : "; not to be told from it: " + equals)};
   for (const Cell* cell : setting.cells) {
     const std::string verdict = summarize(sweep, *cell).verdict;
     if (!verdict.empty()) {
