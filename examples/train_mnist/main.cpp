@@ -71,16 +71,6 @@ void prepare_folder(const Options& options, const fs::path& checkpoint) {
                       "' holds a run: --resume goes on with it, --overwrite begins anew");
 }
 
-SGD make_optimizer(const Net& net, const Options& options) {
-  ParamGroup<SGDOptions> weights = {
-      .params = {}, .options = {.lr = options.lr, .momentum = options.momentum, .weight_decay = options.weight_decay}};
-  ParamGroup<SGDOptions> others = {.params = {}, .options = {.lr = options.lr, .momentum = options.momentum}};
-  for (const auto& [name, parameter] : net.named_parameters()) {
-    (parameter.dim() > 1 ? weights : others).params.push_back(parameter);
-  }
-  return SGD({weights, others});
-}
-
 /// The learning rate rises for `warmup` steps, then falls to zero along a cosine.
 SequentialLR make_schedule(Optimizer& optimizer, std::int64_t warmup, std::int64_t steps) {
   warmup = std::clamp<std::int64_t>(warmup, 1, std::max<std::int64_t>(1, steps - 1));
@@ -100,7 +90,9 @@ void train(const Options& options) {
   DataLoader batches(train_set,
                      {.batch_size = options.batch_size, .shuffle = true, .drop_last = true, .seed = options.seed});
   Net net(train_set.image_shape(), train_set.num_classes());
-  SGD optimizer = make_optimizer(net, options);
+  const DecaySplit split = decay_split(net);
+  SGD optimizer(norm_aware_groups(
+      split, SGDOptions{.lr = options.lr, .momentum = options.momentum, .weight_decay = options.weight_decay}));
   SequentialLR schedule = make_schedule(optimizer, options.warmup, options.epochs * batches.num_batches());
   std::int64_t step = 0;
   double loss_sum = 0.0;  // of the epoch
@@ -116,6 +108,8 @@ void train(const Options& options) {
   set_log_file(options.out / "train.log");  // from here on nothing is wrong with the command line
   log(LogLevel::info, source, ": ", train_set.size(), " training and ", test_set.size(), " test images of ",
       train_set.image_shape(), options.resume ? "; going on after step " + std::to_string(step) : std::string());
+
+  log(LogLevel::debug, split);
 
   while (batches.epoch() < options.epochs) {
     const std::int64_t epoch = batches.epoch() + 1;

@@ -2,9 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/support/run_program.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "normgrad/io/safetensors.hpp"
 
 namespace normgrad {
 namespace {
@@ -29,6 +32,24 @@ TEST(ReadmeTrainingTest, Learns) {
   const std::string label = "test accuracy: ";
   ASSERT_THAT(result.out, testing::StartsWith(label));
   EXPECT_GT(std::stod(result.out.substr(label.size())), 0.95);
+}
+
+TEST(TrainingKitTest, LearnsAndGoesOn) {
+  const testing_support::TemporaryFolder folder;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  const std::vector<std::string> command = {NORMGRAD_BINARY_DIR "/examples/training_kit"};
+  const ProgramResult first = run_program(command);
+  const ProgramResult second = run_program(command);
+  std::filesystem::current_path(before);
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  const std::string label = "test accuracy: ";
+  ASSERT_THAT(first.out, testing::StartsWith(label));
+  EXPECT_GT(std::stod(first.out.substr(label.size())), 0.95);
+  EXPECT_THAT(first.err, testing::HasSubstr("epoch 3: "));
+  EXPECT_EQ(second.out, first.out);
+  EXPECT_EQ(second.err, "") << "it trained again";
+  EXPECT_EQ(load_safetensors(folder / "training_kit.safetensors").tensors.size(), 8U);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // What the README shows is what the tests compile and run.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -26,14 +27,19 @@ std::vector<std::string> code_blocks(const std::string& file, const std::string&
   return blocks;
 }
 
-TEST(Readme, TrainingScriptIsTheExampleThatIsBuiltAndRun) {
-  std::ifstream in(source_dir() / "examples/readme_training.cpp");
-  std::stringstream example;
-  example << in.rdbuf();
-  ASSERT_FALSE(example.str().empty());
+TEST(Readme, ProgramsAreTheExamplesThatAreBuiltAndRun) {
   const std::vector<std::string> blocks = code_blocks("README.md", "cpp");
-  ASSERT_FALSE(blocks.empty());
-  EXPECT_EQ(blocks.front(), example.str());
+  std::size_t block = 0;
+  for (const std::string name : {"readme_training", "training_kit"}) {
+    std::ifstream in(source_dir() / "examples" / (name + ".cpp"));
+    std::stringstream example;
+    example << in.rdbuf();
+    ASSERT_FALSE(example.str().empty());
+    ASSERT_LT(block, blocks.size());
+    EXPECT_EQ(blocks[block++], example.str());
+    const std::string text = example.str();
+    EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 60) << name << " is to be read at a glance";
+  }
 }
 
 }  // namespace
