@@ -138,20 +138,27 @@ def key_of(mutant):
 
 
 def write_table(path, mutants, results):
-    rows = [(m, results.get(m["what"])) for m in mutants]
-    known = [(m, r) for m, r in rows if r is not None and r["key"] == key_of(m)]
-    survived = [m for m, r in known if r["caught"] is None]
+    caught = survived = earlier = 0
+    rows = []
+    for m in mutants:
+        result = results.get(m["what"])
+        by = "not run yet"
+        if result is not None:
+            old = result["key"] != key_of(m)
+            caught += result["caught"] is not None
+            survived += result["caught"] is None
+            earlier += old
+            by = "**survived**" if result["caught"] is None else result["caught"].replace("|", "/")
+            by += " (in an earlier version of the file)" if old else ""
+        rows.append(f"| {m['what']} | `{m['file']}` | {by} |")
     lines = ["# Planted faults", "",
              "What the test suite does when the norm kernels, operations and layers are wrong: each row is a small fault that",
              "`tests/mutation/run.py` planted alone, built, and ran the tests against. Written by that script; the list of faults is",
              "`tests/mutation/mutants.txt`. A program that runs early in the list may catch what many others would, too.", "",
-             f"{len(known)} faults, {len(known) - len(survived)} caught, {len(survived)} survived; "
-             f"last run on {datetime.date.today().isoformat()}.", "",
-             "| fault | file | first caught by |", "|---|---|---|"]
-    lines += [f"| {m['what']} | `{m['file']}` | {'**survived**' if r['caught'] is None else r['caught'].replace('|', '/')} |" for m, r in known]
+             f"{len(mutants)} faults: {caught} caught, {survived} survived, {len(mutants) - caught - survived} not run yet; {earlier} ran in an "
+             f"earlier version of their file. Last run on {datetime.date.today().isoformat()}.", "",
+             "| fault | file | first caught by |", "|---|---|---|"] + rows
     pathlib.Path(path).write_text("\n".join(lines) + "\n")
-    if len(known) != len(rows):
-        print(f"{len(rows) - len(known)} faults have no result yet, or have changed since")
 
 
 def main():
