@@ -190,12 +190,21 @@ void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBa
   });
 }
 
+// Whether parameters of short spans are repeated for each element: a row is then worked on in one piece. Whether does
+// not depend on the number of rows, for none may change with its neighbours.
+bool repeats_params(const RowGeometry& g) {
+  constexpr std::int64_t kShortSpan = 128;
+  constexpr std::int64_t kFewElements = std::int64_t{1} << 16;
+  return g.span > 1 && g.span < kShortSpan && g.per_row > 1 && g.length() > 4 && g.params() * g.span <= kFewElements;
+}
+
 // Rows per block for the gradients of the affine parameters: every block has 2 * params() partial sums, which must stay
 // few in comparison with its elements.
 std::int64_t rows_per_block(const RowGeometry& g) {
   const std::int64_t samples = g.rows / g.cycle;
   const std::int64_t sample_elements = std::max<std::int64_t>(1, g.cycle * g.length());
-  const std::int64_t least = g.span >= 8 ? 1 : std::min<std::int64_t>(16, ceil_div(samples, 2));
+  const std::int64_t worthwhile = repeats_params(g) ? 8 : (g.span >= 8 ? 1 : 16);
+  const std::int64_t least = std::min<std::int64_t>(worthwhile, ceil_div(samples, 2));
   const std::int64_t block =
       std::max({least, kTaskElements / sample_elements, ceil_div(samples, kMaxBlocks), std::int64_t{1}});
   return block * g.cycle;
@@ -213,13 +222,6 @@ Buffer zeros(std::int64_t n) {
   return memory;
 }
 
-// Whether parameters of short spans are repeated for each element: a row is then worked on in one piece. Whether does
-// not depend on the number of rows, for none may change with its neighbours.
-bool repeats_params(const RowGeometry& g) {
-  constexpr std::int64_t kShortSpan = 128;
-  constexpr std::int64_t kFewElements = std::int64_t{1} << 16;
-  return g.span > 1 && g.span < kShortSpan && g.per_row > 1 && g.length() > 4 && g.params() * g.span <= kFewElements;
-}
 // Makes `params` point to its values, each repeated over its span.
 template <class T>
 Buffer repeat(const RowGeometry& g, const T*& params) {
@@ -284,9 +286,10 @@ void norm_backward(const RowGeometry& g, const NormBackward<T>& args) {
   const std::int64_t params = affine ? g.params() : 0;
   const std::int64_t step = rows_per_block(g);
   const std::int64_t blocks = ceil_div(g.rows, step);
+  constexpr auto kMostLanes = static_cast<std::int64_t>(64 / sizeof(T));
   const Buffer partials(static_cast<std::size_t>(blocks * 2 * params) * sizeof(double));
   parallel_for(g.rows, step, [&](std::int64_t begin, std::int64_t end) {
-    const Buffer scratch = zeros<T>(g.span == 1 ? 2 * params : 0);
+    const Buffer scratch = zeros<T>(2 * params * (a.per_element ? kMostLanes : 1));
     double* partial = affine ? as<double>(partials) + begin / step * 2 * params : nullptr;
     run(g, a, begin, end, partial, as<T>(scratch));
   });

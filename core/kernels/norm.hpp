@@ -121,7 +121,7 @@ void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a);
 
 // The parts of the work that one task does, per instruction set.
 // `partial` is null or takes ggamma and gbeta of the rows as 2 * params() doubles; `scratch` has 2 * params() zeros,
-// which it has again afterwards; it is needed where span is 1.
+// or batches of zeros where parameters are repeated, and has them again afterwards.
 NORMGRAD_SIMD_DECLARE(
     template <class T>
     void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end);

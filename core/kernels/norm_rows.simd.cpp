@@ -219,6 +219,84 @@ void row_backward_spans(const T* gy, const T* x, std::int64_t per_row, std::int6
   }
 }
 
+// One row of spans of at least a batch, with gamma repeated: what gx needs, while sum(gy) and sum(gy * xhat) of each
+// span are added to `lanes`, unless null, lane by lane.
+template <class T>
+SetTerms short_span_terms(const RowGeometry& g, const T* gy, const T* x, const Statistic<Uniform>& stat, bool centre,
+                          const T* gamma, T* lanes_gy_xhat, T* lanes_gy) {
+  using V = Batch<T>;
+  constexpr std::int64_t kWidth = kLanes<T>;
+  V sum_g(T(0));
+  V sum_g_xhat(T(0));
+  for (std::int64_t k = 0; k < g.per_row; ++k) {
+    const T* gy_span = gy + k * g.span;
+    const T* x_span = x + k * g.span;
+    V of_gy(T(0));
+    V of_gy_xhat(T(0));
+    const auto add = [&](std::int64_t j, std::int64_t seen) {
+      const V gyv = seen == 0 ? load(gy_span + j) : clear_first(load(gy_span + j), seen);
+      of_gy += gyv;
+      of_gy_xhat = muladd(gyv, stat.xhat(load(x_span + j), j), of_gy_xhat);
+    };
+    std::int64_t j = 0;
+    for (; j + kWidth <= g.span; j += kWidth) {
+      add(j, 0);
+    }
+    if (j < g.span) {  // the last batch overlaps the one before
+      add(g.span - kWidth, j + kWidth - g.span);
+    }
+    const V scale(gamma == nullptr ? T(1) : gamma[k * g.span]);
+    sum_g = muladd(scale, of_gy, sum_g);
+    sum_g_xhat = muladd(scale, of_gy_xhat, sum_g_xhat);
+    if (lanes_gy != nullptr) {
+      T* to_gy_xhat = lanes_gy_xhat + k * kWidth;
+      T* to_gy = lanes_gy + k * kWidth;
+      store(to_gy_xhat, load(to_gy_xhat) + of_gy_xhat);
+      store(to_gy, load(to_gy) + of_gy);
+    }
+  }
+  WideSum<T> wide_g;
+  WideSum<T> wide_g_xhat;
+  wide_g.add(sum_g);
+  wide_g_xhat.add(sum_g_xhat);
+  return set_terms(stat.rstd.value, wide_g.total(), wide_g_xhat.total(), static_cast<double>(g.length()), centre);
+}
+
+// Rows of short spans with gamma repeated; sums over a few samples are kept lane by lane, then added in double.
+template <class T>
+void rows_backward_short_spans(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin, std::int64_t end,
+                               double* partial, T* lanes) {
+  constexpr std::int64_t kSampleRun = 8;
+  constexpr std::int64_t kWidth = kLanes<T>;
+  const std::int64_t params = g.params();
+  const Segments row{1, 0, g.length()};
+  for (std::int64_t run = begin; run < end;) {
+    const std::int64_t run_end = end - run < kSampleRun * g.cycle ? end : run + kSampleRun * g.cycle;
+    for (std::int64_t r = run; r < run_end; ++r) {
+      const T* gy = a.gy + r * row.length;
+      const T* x = a.x + r * row.length;
+      const std::int64_t first = r % g.cycle * g.per_row;
+      const Statistic<Uniform> stat = statistic<T>(a.mean[r], a.rstd[r]);
+      const T* gamma = a.gamma == nullptr ? nullptr : a.gamma + first * g.span;
+      const SetTerms terms =
+          short_span_terms(g, gy, x, stat, a.centre, gamma, partial == nullptr ? nullptr : lanes + first * kWidth,
+                           partial == nullptr ? nullptr : lanes + (params + first) * kWidth);
+      if (a.gx != nullptr) {
+        with_params<T>(gamma, nullptr, 0, [&](auto scale, auto) {
+          input_gradient(gy, x, row, false, stat, scale, terms, a.gx + r * row.length, a.past_caches);
+        });
+      }
+    }
+    for (std::int64_t p = 0; partial != nullptr && p < 2 * params; ++p) {
+      WideSum<T> sum;
+      sum.add(load(lanes + p * kWidth));
+      partial[p] = run == begin ? sum.total() : partial[p] + sum.total();
+      store(lanes + p * kWidth, Batch<T>(T(0)));
+    }
+    run = run_end;
+  }
+}
+
 // Rows with a parameter per element: gradients of the parameters are summed in T over a few samples, then in double
 // and, where spans share a parameter, over the span.
 template <class T>
@@ -321,6 +399,8 @@ void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std
   const std::int64_t params = g.params();
   if (g.span == 1 && (a.gamma != nullptr || partial != nullptr)) {
     rows_backward_elements(g, a, begin, end, partial, scratch);
+  } else if (a.per_element && g.span >= kLanes<T>) {
+    rows_backward_short_spans(g, a, begin, end, partial, scratch);
   } else {
     const bool whole = a.gamma == nullptr && partial == nullptr;
     for (std::int64_t p = 0; partial != nullptr && p < 2 * params; ++p) {
