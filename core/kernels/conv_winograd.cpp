@@ -11,9 +11,11 @@ namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kPoints = 16;                       // of a transformed tile
-constexpr std::int64_t kMostPairs = 128 * 128;             // transformed weights stay in the second-level cache
-constexpr std::int64_t kBlockFloats = 96 << 10;            // transformed tiles of x and y that are worked on at a time
+constexpr std::int64_t kPoints = 16;             // of a transformed tile
+constexpr std::int64_t kMostPairs = 128 * 128;   // transformed weights stay in the second-level cache
+constexpr std::int64_t kMostTiles = 96;          // of a block
+constexpr std::int64_t kMostSummed = 24;         // of a block of the weights' gradient: longer sums would round more
+constexpr std::int64_t kBlockFloats = 96 << 10;  // transformed tiles of x and y that are worked on at a time
 constexpr std::int64_t kTaskWork = std::int64_t{1} << 21;  // multiplications
 constexpr std::int64_t kMostTasks = 16;
 
@@ -38,12 +40,12 @@ struct Plan {
   std::int64_t x_step;
   std::int64_t y_step;
 
-  explicit Plan(const ConvGeometry& g) {
+  explicit Plan(const ConvGeometry& g, std::int64_t most_tiles = kMostTiles) {
     const WinogradGrid grid = grid_of(g);
     tiles = g.n * grid.rows * grid.columns;
     const std::int64_t work = tiles * kPoints * g.c_in * g.c_out;
     const std::int64_t tasks = std::clamp(work / kTaskWork, std::int64_t{1}, kMostTasks);
-    block = std::clamp(kBlockFloats / (kPoints * (g.c_in + g.c_out)) / 12 * 12, std::int64_t{12}, std::int64_t{96});
+    block = std::clamp(kBlockFloats / (kPoints * (g.c_in + g.c_out)) / 12 * 12, std::int64_t{12}, most_tiles);
     task = ((tiles + tasks - 1) / tasks + block - 1) / block * block;
     x_step = winograd_step(block, g.c_in);
     y_step = winograd_step(block, g.c_out);
@@ -141,7 +143,7 @@ void winograd_backward_input(const ConvGeometry& g, const float* gy, const float
 
 void winograd_backward_weight(const ConvGeometry& g, const float* gy, const float* x, float* gw) {
   const WinogradGrid grid = grid_of(g);
-  const Plan plan(g);
+  const Plan plan(g, kMostSummed);
   const std::int64_t pairs = g.c_in * g.c_out;
   const std::int64_t channels = std::max(g.c_in, g.c_out);
   const Scratch zeros(channels);
