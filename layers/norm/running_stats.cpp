@@ -174,7 +174,7 @@ bool RunningStatsNorm::is_identity() const {
            const T* beta = bias.defined() ? bias.data<T>() : nullptr;
            for (std::int64_t c = 0; c < num_features_; ++c) {
              if (mean[c] != T(0) ||
-                 std::fabs(static_cast<double>(var[c]) + eps_ - 1.0) > std::numeric_limits<T>::epsilon() ||
+                 !(std::fabs(static_cast<double>(var[c]) + eps_ - 1.0) <= std::numeric_limits<T>::epsilon()) ||
                  (gamma != nullptr && gamma[c] != T(1)) || (beta != nullptr && beta[c] != T(0))) {
                return false;
              }

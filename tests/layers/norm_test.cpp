@@ -8,6 +8,7 @@
 #include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/shape.hpp"
@@ -395,6 +396,28 @@ TEST(NormRegistryTest, MakesWhatItsTableSays) {
   EXPECT_THAT(norm_names(), ElementsAre("none", "batch", "layer", "instance", "group", "rms"));
   EXPECT_FALSE(is_norm_applicable("instance", {.num_features = 100}));
   EXPECT_TRUE(is_norm_applicable("instance", {.num_features = 100, .spatial_dims = 1}));
+}
+
+// What folding leaves behind gives its input back; one number of one channel that is another ends that.
+TEST(RunningStatsTest, OnlyAnIdentityPassesItsInputOn) {
+  const NoGradGuard no_grad;
+  BatchNorm1d identity(3);
+  identity.eval();
+  identity.running_var.fill_(1.0 - identity.eps());
+  const Tensor x = randn({4, 3});
+  ASSERT_TRUE(identity.is_identity());
+  EXPECT_EQ(values(identity(x)), values(x));
+  const auto last = [](Tensor tensor, double value) { tensor.mutable_data<float>()[2] = static_cast<float>(value); };
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double value : {0.5, nan}) {
+    for (const int which : {0, 1, 2, 3}) {
+      BatchNorm1d norm = identity;
+      const Tensor tensors[] = {norm.running_mean, norm.running_var, norm.weight, norm.bias};
+      last(tensors[which], value);
+      EXPECT_FALSE(norm.is_identity()) << which;
+      EXPECT_NE(values(norm(x)), values(x)) << which;
+    }
+  }
 }
 
 TEST(NormRegistryTest, OptionsFollowColons) {
