@@ -45,9 +45,11 @@ class DetectAnomalyGuard::Looker : public detail::Watcher {
     const std::string place = detail::current_place();
     const std::string where = detail::concat("'", name, place.empty() ? "'" : "' in " + place);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      require<GraphError>(detail::is_all_finite(inputs[i]), "anomaly: ", where, ": input ", i, " of the ",
-                          inputs.size(), " tensors that it was given ", detail::not_finite_text(inputs[i]),
-                          ", and no operation made it: look at the data, and at the parameters after the last step");
+      if (!detail::is_all_finite(inputs[i])) {
+        fail<GraphError>("anomaly: ", where, ": input ", i, " of the ", inputs.size(), " tensors that it was given ",
+                         detail::not_finite_text(inputs[i]),
+                         ", and no operation made it: look at the data, and at the parameters after the last step");
+      }
     }
     fail<GraphError>("anomaly: ", where, ": its result ", detail::not_finite_text(y), ", while its inputs are finite");
   }

@@ -42,9 +42,12 @@ std::size_t class_index(std::size_t rounded) {
 // up to a third of its time looking up addresses.
 void* allocate(std::size_t rounded) {
   const bool huge = rounded >= kHugePage;
-  void* memory = std::aligned_alloc(huge ? kHugePage : kAlignment, rounded);
+  void* memory = nullptr;
+  if (posix_memalign(&memory, huge ? kHugePage : kAlignment, rounded) != 0) {
+    return nullptr;
+  }
 #if defined(__linux__)
-  if (huge && memory != nullptr) {
+  if (huge) {
     madvise(memory, rounded, MADV_HUGEPAGE);  // advice: without it the memory is as good
   }
 #endif
