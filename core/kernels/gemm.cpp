@@ -1,6 +1,7 @@
 #include "normgrad/core/kernels/gemm.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <type_traits>
 
 #include "normgrad/core/base/buffer.hpp"
@@ -12,13 +13,13 @@ namespace normgrad::kernels {
 namespace {
 
 // Multiplications per piece of a product that is cut, and how many pieces at most: a function of the shape alone.
-constexpr std::int64_t kPieceWork = std::int64_t{1} << 18;
+constexpr std::int64_t kPieceWork = std::int64_t{1} << 17;
 constexpr std::int64_t kMaxPieces = 16;
 
 // oneDNN is as good from some size on, except at transposing B, and better for vectors.
 bool runs_in_tiles(const GemmShape& s) {
   constexpr std::int64_t kFew = 8;
-  return s.m >= kFew && s.n >= kFew && (s.transpose_b || s.m * s.n * s.k <= 32 * kPieceWork);
+  return s.m >= kFew && s.n >= kFew && (s.transpose_b || s.m * s.n * s.k <= 68 * kPieceWork);
 }
 
 template <class T>
@@ -44,46 +45,76 @@ void scale(const GemmShape& s, T beta, T* c) {
   }
 }
 
-// Few rows or columns in a piece, and copying the other matrix would take longer than multiplying with it.
-std::int64_t pieces_of(const GemmShape& s) {
-  constexpr std::int64_t kShort = 96;
-  const std::int64_t length = std::max(s.m, s.n);
-  const std::int64_t most = std::clamp(length / kShort, std::int64_t{length >= kShort ? 2 : 1}, kMaxPieces);
-  return std::clamp(s.m * s.n * s.k / kPieceWork, std::int64_t{1}, most);
-}
+// A product in pieces of rows or of columns of C, as the shape alone says: a power of two, so that any usual number of
+// threads gets the same share, each again the part of the arrays that it had in the operation before.
+struct Cut {
+  bool by_rows;
+  std::int64_t length;   // of what is cut
+  std::int64_t granule;  // rows or columns that fill registers
+  std::int64_t pieces;
 
-// Rows or columns of a piece, a multiple of what keeps register tiles full, as far as that leaves pieces alike.
-std::int64_t step_of(std::int64_t length, std::int64_t pieces) {
-  const std::int64_t granule = length >= pieces * 1024 ? 48 : length >= pieces * 64 ? 16 : 4;
-  return (length + pieces * granule - 1) / (pieces * granule) * granule;
+  Cut(const GemmShape& s, bool in_tiles) {
+    // Few rows or columns in a piece, and reading the other matrix takes longer than multiplying with it.
+    constexpr std::int64_t kFewRows = 24;
+    constexpr std::int64_t kFewColumns = 48;
+    constexpr std::int64_t kSmall = std::int64_t{1} << 14;  // a matrix that every piece may read
+    // The gradient of a layer's weights is cut by outputs, as its product is, and as the optimizer's step is.
+    const bool by_outputs = s.transpose_a && s.m >= 4 * kFewRows;
+    const bool by_samples = !s.transpose_a && s.m >= 2 * kFewRows && s.n * s.k <= kSmall;
+    by_rows = s.m >= s.n || (in_tiles && (by_outputs || by_samples));
+    length = by_rows ? s.m : s.n;
+    granule = by_rows ? 6 : s.transpose_b ? 4 : 16;
+    const std::int64_t shortest = by_rows && in_tiles ? kFewRows : kFewColumns;
+    const std::int64_t most = std::clamp(length / shortest, std::int64_t{1}, kMaxPieces);
+    const std::int64_t wanted = std::clamp(s.m * s.n * s.k / kPieceWork, std::int64_t{1}, most);
+    pieces = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(wanted)));
+  }
+
+  std::int64_t begin(std::int64_t piece) const {
+    return std::min(length, (length + granule - 1) / granule * piece / pieces * granule);
+  }
+};
+
+// gemm(), where every row of C is `row` to begin with unless that is null.
+template <class T>
+void gemm_from(const GemmShape& s, T alpha, const T* a, const T* b, T beta, const T* row, T* c) {
+  if (s.m == 0 || s.n == 0) {
+    return;
+  }
+  const bool in_tiles = runs_in_tiles(s);
+  Cut cut(s, in_tiles);
+  if (in_tiles && get_num_threads() == 1) {
+    cut.pieces = 1;  // an element of C is the same sum in any tile: the cut does not show in the result
+  }
+  parallel_tasks(cut.pieces, [&](std::int64_t i) {
+    const std::int64_t begin = cut.begin(i);
+    const std::int64_t rows_before = cut.by_rows ? begin : 0;
+    const std::int64_t columns_before = cut.by_rows ? 0 : begin;
+    GemmShape piece = s;
+    (cut.by_rows ? piece.m : piece.n) = cut.begin(i + 1) - begin;
+    T* to = c + rows_before * s.ldc + columns_before;
+    for (std::int64_t r = 0; row != nullptr && r < piece.m; ++r) {
+      std::copy_n(row + columns_before, piece.n, to + r * s.ldc);
+    }
+    if (s.k == 0) {
+      scale(piece, beta, to);
+      return;
+    }
+    multiply(piece, in_tiles, alpha, a + rows_before * (s.transpose_a ? 1 : s.lda),
+             b + columns_before * (s.transpose_b ? s.ldb : 1), beta, to);
+  });
 }
 
 }  // namespace
 
 template <class T>
 void gemm(const GemmShape& s, T alpha, const T* a, const T* b, T beta, T* c) {
-  if (s.m == 0 || s.n == 0) {
-    return;
-  }
-  if (s.k == 0) {
-    scale(s, beta, c);
-    return;
-  }
-  const bool by_rows = s.m >= s.n;
-  const std::int64_t length = by_rows ? s.m : s.n;
-  const std::int64_t pieces = pieces_of(s);
-  const bool in_tiles = runs_in_tiles(s);
-  const std::int64_t step = pieces == 1 ? length : step_of(length, pieces);
-  parallel_tasks((length + step - 1) / step, [&](std::int64_t i) {
-    GemmShape piece = s;
-    const std::int64_t begin = i * step;
-    (by_rows ? piece.m : piece.n) = std::min(step, length - begin);
-    if (by_rows) {
-      multiply(piece, in_tiles, alpha, a + begin * (s.transpose_a ? 1 : s.lda), b, beta, c + begin * s.ldc);
-    } else {
-      multiply(piece, in_tiles, alpha, a, b + begin * (s.transpose_b ? s.ldb : 1), beta, c + begin);
-    }
-  });
+  gemm_from(s, alpha, a, b, beta, static_cast<const T*>(nullptr), c);
+}
+
+template <class T>
+void gemm_plus_row(const GemmShape& s, const T* a, const T* b, const T* row, T* c) {
+  gemm_from(s, T(1), a, b, T(1), row, c);
 }
 
 template <class T>
@@ -93,14 +124,14 @@ void gemm_batched(const GemmShape& s, std::int64_t count, const T* a, const std:
   if (count * size == 0) {
     return;
   }
-  constexpr std::int64_t kWorthCutting = 16 * kPieceWork;
-  if (count == 1 || s.k == 0 || (size * s.k >= kWorthCutting && pieces_of(s) > 1)) {
+  constexpr std::int64_t kWorthCutting = 32 * kPieceWork;
+  if (count == 1 || s.k == 0 || (size * s.k >= kWorthCutting && Cut(s, runs_in_tiles(s)).pieces > 1)) {
     for (std::int64_t i = 0; i < count; ++i) {
       gemm(s, T(1), a + a_offsets[i], b + b_offsets[i], T(0), c + i * size);
     }
     return;
   }
-  const std::int64_t grain = std::max(std::int64_t{1}, 4 * kPieceWork / (size * s.k));
+  const std::int64_t grain = std::max(std::int64_t{1}, 8 * kPieceWork / (size * s.k));
   // One task runs with one oneDNN thread, too.
   parallel_tasks((count + grain - 1) / grain, [&](std::int64_t task) {
     for (std::int64_t i = task * grain; i < std::min(count, (task + 1) * grain); ++i) {
@@ -111,6 +142,8 @@ void gemm_batched(const GemmShape& s, std::int64_t count, const T* a, const std:
 
 template void gemm<float>(const GemmShape&, float, const float*, const float*, float, float*);
 template void gemm<double>(const GemmShape&, double, const double*, const double*, double, double*);
+template void gemm_plus_row<float>(const GemmShape&, const float*, const float*, const float*, float*);
+template void gemm_plus_row<double>(const GemmShape&, const double*, const double*, const double*, double*);
 template void gemm_batched<float>(const GemmShape&, std::int64_t, const float*, const std::int64_t*, const float*,
                                   const std::int64_t*, float*);
 template void gemm_batched<double>(const GemmShape&, std::int64_t, const double*, const std::int64_t*, const double*,

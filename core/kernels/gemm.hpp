@@ -30,6 +30,10 @@ struct GemmShape {
 template <class T>
 void gemm(const GemmShape& shape, T alpha, const T* a, const T* b, T beta, T* c);
 
+/// C = op(A) op(B), plus `row` [n] on every row.
+template <class T>
+void gemm_plus_row(const GemmShape& shape, const T* a, const T* b, const T* row, T* c);
+
 /// c[i] = op(a[a_offsets[i]]) * op(b[b_offsets[i]]) for i in [0, count); offsets in elements, results one after the
 /// other.
 template <class T>

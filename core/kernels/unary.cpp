@@ -19,15 +19,22 @@ std::int64_t grain_of(UnaryOp op) {
     case UnaryOp::clamp:
       return std::int64_t{1} << 16;
     default:
-      return std::int64_t{1} << 14;
+      return std::int64_t{1} << 12;
   }
+}
+
+// The same share for any usual number of threads; whole registers and cache lines.
+std::int64_t even_grain(std::int64_t n, std::int64_t grain) {
+  constexpr std::int64_t kLine = 16;
+  const std::int64_t pieces = (n + grain - 1) / grain;
+  return pieces <= 1 ? n : (n + pieces * kLine - 1) / (pieces * kLine) * kLine;
 }
 
 }  // namespace
 
 template <class T>
 void unary(UnaryOp op, UnaryParams params, const T* x, T* y, std::int64_t n) {
-  parallel_for(n, grain_of(op), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, even_grain(n, grain_of(op)), [&](std::int64_t begin, std::int64_t end) {
     // The library's own sine and cosine reduce every argument exactly, at any size.
     if (op == UnaryOp::sin || op == UnaryOp::cos) {
       for (std::int64_t i = begin; i < end; ++i) {

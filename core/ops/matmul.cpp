@@ -1,6 +1,5 @@
 #include "normgrad/core/ops/matmul.hpp"
 
-#include <algorithm>
 #include <functional>
 #include <numeric>
 #include <span>
@@ -140,12 +139,12 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Tensor y = Tensor::empty(result, x.dtype());
   dispatch_float("linear", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    T* to = y.mutable_data<T>();
-    for (std::int64_t i = 0; bias.defined() && i < rows[0]; ++i) {
-      std::copy_n(bias.data<T>(), out, to + i * out);
+    const auto shape = kernels::GemmShape::dense(false, true, rows[0], out, in);
+    if (bias.defined()) {
+      kernels::gemm_plus_row(shape, x.data<T>(), weight.data<T>(), bias.data<T>(), y.mutable_data<T>());
+    } else {
+      kernels::gemm(shape, T(1), x.data<T>(), weight.data<T>(), T(0), y.mutable_data<T>());
     }
-    kernels::gemm(kernels::GemmShape::dense(false, true, rows[0], out, in), T(1), x.data<T>(), weight.data<T>(),
-                  T(bias.defined() ? 1 : 0), to);
   });
   return record("linear", std::move(y), {x, weight, bias},
                 [x = Saved(x, weight.requires_grad()), weight = Saved(weight, x.requires_grad()), x_shape = x.shape(),
