@@ -329,14 +329,32 @@ Moments moments(const T* x, const Segments& g, bool centre, double eps) {
   return moments_of(x, g, centre, eps, pivot, deviations);
 }
 
-/// y = xhat * gamma + beta over one set or a part of it.
+/// Whether a product of numbers of a set, rounded to T, keeps its digits.
+template <class T>
+inline bool is_in_range(double v) {
+  const double size = v < 0.0 ? -v : v;
+  return !std::is_same_v<T, float> || v == 0.0 || (size > 1e-37 && size < 1e37);
+}
+
+/// y = xhat * gamma + beta over one set or a part of it. What all elements share is multiplied out in double:
+/// y = (x - high) * scale + shift, with one rounding less than by way of xhat.
 template <class T, class G, class B>
 void normalise(const T* x, const Segments& g, bool exact, const Statistic<Uniform>& stat, const G& gamma, const B& beta,
                T* y, bool past) {
-  const auto f = [=]<class V>(std::int64_t i, std::int64_t j) {
-    return fused<V>(stat.xhat(load_as<V>(x + i), j), gamma.template at<V>(j), beta.template at<V>(j));
-  };
-  exact ? map_exact(g, y, f) : map(g, y, past, f);
+  if constexpr (std::is_same_v<G, Uniform> && std::is_same_v<B, Uniform>) {
+    const Uniform scale{stat.rstd.value * gamma.value};
+    const Uniform shift{stat.low_term.value * gamma.value + beta.value};
+    const auto f = [=]<class V>(std::int64_t i, std::int64_t j) {
+      return fused<V>(load_as<V>(x + i) - stat.high.template at<V>(j), scale.template at<V>(j),
+                      shift.template at<V>(j));
+    };
+    exact || !is_in_range<T>(scale.value) ? map_exact(g, y, f) : map(g, y, past, f);
+  } else {
+    const auto f = [=]<class V>(std::int64_t i, std::int64_t j) {
+      return fused<V>(stat.xhat(load_as<V>(x + i), j), gamma.template at<V>(j), beta.template at<V>(j));
+    };
+    exact ? map_exact(g, y, f) : map(g, y, past, f);
+  }
 }
 
 /// The two terms of gx that a whole set shares: gx = g * rstd + xhat * xhat_term + term.
@@ -350,12 +368,24 @@ inline SetTerms set_terms(double rstd, double sum_g, double sum_g_xhat, double n
 template <class T, class G>
 void input_gradient(const T* gy, const T* x, const Segments& g, bool exact, const Statistic<Uniform>& stat,
                     const G& gamma, const SetTerms& terms, T* gx, bool past) {
-  const auto f = [=]<class V>(std::int64_t i, std::int64_t j) {
-    const V xhat = stat.xhat(load_as<V>(x + i), j);
-    return fused<V>(load_as<V>(gy + i) * gamma.template at<V>(j), stat.rstd.at<V>(j),
-                    fused<V>(xhat, terms.xhat_term.at<V>(j), terms.term.at<V>(j)));
-  };
-  exact ? map_exact(g, gx, f) : map(g, gx, past, f);
+  if constexpr (std::is_same_v<G, Uniform>) {  // gx = gy * scale + (x - high) * slope + shift
+    const Uniform scale{gamma.value * stat.rstd.value};
+    const Uniform slope{stat.rstd.value * terms.xhat_term.value};
+    const Uniform shift{stat.low_term.value * terms.xhat_term.value + terms.term.value};
+    const auto f = [=]<class V>(std::int64_t i, std::int64_t j) {
+      return fused<V>(
+          load_as<V>(gy + i), scale.template at<V>(j),
+          fused<V>(load_as<V>(x + i) - stat.high.template at<V>(j), slope.template at<V>(j), shift.template at<V>(j)));
+    };
+    exact || !is_in_range<T>(scale.value) || !is_in_range<T>(slope.value) ? map_exact(g, gx, f) : map(g, gx, past, f);
+  } else {
+    const auto f = [=]<class V>(std::int64_t i, std::int64_t j) {
+      const V xhat = stat.xhat(load_as<V>(x + i), j);
+      return fused<V>(load_as<V>(gy + i) * gamma.template at<V>(j), stat.rstd.at<V>(j),
+                      fused<V>(xhat, terms.xhat_term.at<V>(j), terms.term.at<V>(j)));
+    };
+    exact ? map_exact(g, gx, f) : map(g, gx, past, f);
+  }
 }
 
 /// The terms of sum(gy) and sum(gy * xhat).
