@@ -257,14 +257,15 @@ void channel_sums(const ChannelGeometry& g, const NormBackward<T>& a, const Stat
   const auto make = [&](std::int64_t c) {
     return gradient_terms(a.gy + (first + c) * g.spatial, a.x + (first + c) * g.spatial, stats[c]);
   };
-  if (is_tiny<T>(static_cast<double>(g.count()))) {
-    for (std::int64_t c = 0; c < size; ++c) {
-      reduce_exact(channel(g), make(c), sums[c]);
-    }
-  } else {
+  const bool tiny = is_tiny<T>(static_cast<double>(g.count()));
+  if (!tiny) {
     reduce_channels<T>(g, size, make, sums);
   }
   for (std::int64_t c = 0; c < size; ++c) {
+    if (tiny || is_extreme<T>(stats[c])) {
+      reduce_exact(channel(g), make(c), sums[c]);
+    }
+    finish_gradient_sums(stats[c], sums[c]);
     if (a.ggamma != nullptr) {
       a.ggamma[first + c] = static_cast<T>(sums[c][1]);
     }

@@ -388,19 +388,28 @@ void input_gradient(const T* gy, const T* x, const Segments& g, bool exact, cons
   }
 }
 
-/// The terms of sum(gy) and sum(gy * xhat).
+/// The terms of sum(gy) and of sum(gy * (x - high)), from which finish_gradient_sums() makes sum(gy * xhat).
 template <class T>
 auto gradient_terms(const T* gy, const T* x, const Statistic<Uniform>& stat) {
   return [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
     v[0] = load_as<V>(gy + i);
-    v[1] = v[0] * stat.xhat(load_as<V>(x + i), j);
+    v[1] = v[0] * (load_as<V>(x + i) - stat.high.template at<V>(j));
   };
+}
+inline void finish_gradient_sums(const Statistic<Uniform>& stat, double (&sums)[2]) {
+  sums[1] = sums[1] * stat.rstd.value + sums[0] * stat.low_term.value;
+}
+/// Whether the deviations from the mean are so large or small that their products with gradients might not fit T.
+template <class T>
+inline bool is_extreme(const Statistic<Uniform>& stat) {
+  return std::is_same_v<T, float> && !(stat.rstd.value > 1e-12 && stat.rstd.value < 1e12);
 }
 template <class T>
 void gradient_sums(const T* gy, const T* x, const Segments& g, bool exact, const Statistic<Uniform>& stat,
                    double (&sums)[2]) {
   const auto f = gradient_terms(gy, x, stat);
-  exact ? reduce_exact(g, f, sums) : reduce<T>(g, f, sums);
+  exact || is_extreme<T>(stat) ? reduce_exact(g, f, sums) : reduce<T>(g, f, sums);
+  finish_gradient_sums(stat, sums);
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE
