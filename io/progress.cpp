@@ -1,7 +1,5 @@
 #include "normgrad/io/progress.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -9,6 +7,7 @@
 #include <sstream>
 
 #include "normgrad/core/base/log.hpp"
+#include "normgrad/io/terminal_line.hpp"
 
 namespace normgrad {
 
@@ -17,6 +16,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kBarWidth = 24;
+constexpr std::int64_t kLeastBarWidth = 8;
 constexpr double kRedrawEvery = 0.1;  // seconds
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -44,7 +44,7 @@ struct Progress::State {
   Metrics metrics;
   Clock::time_point start = Clock::now();
   Clock::time_point drawn = start;
-  bool on_screen = false;
+  TerminalLine on_screen = {};
 
   static State* current;  // whose bar stands on the terminal
 
@@ -53,18 +53,18 @@ struct Progress::State {
     return seconds > 0.0 ? static_cast<double>(done - options.done) / seconds : 0.0;
   }
 
-  /// The end of every line.
-  std::string numbers() const {
+  /// The end of every line: the first `count` metrics.
+  std::string numbers(std::size_t count) const {
     std::ostringstream out;
-    for (const auto& [name, value] : metrics) {
-      out << ", " << name << ' ' << std::setprecision(4) << value;
+    for (std::size_t i = 0; i < std::min(count, metrics.size()); ++i) {
+      out << ", " << metrics[i].first << ' ' << std::setprecision(4) << metrics[i].second;
     }
     return out.str();
   }
-  std::string counts() const {
+  std::string counts(bool with_rate = true) const {
     std::ostringstream out;
     out << done << '/' << total;
-    if (done > options.done) {
+    if (with_rate && done > options.done) {
       const double per_second = rate();
       out << ", " << std::fixed << std::setprecision(per_second < 10.0 ? 2 : 0) << per_second << ' ' << options.unit
           << "/s";
@@ -76,28 +76,52 @@ struct Progress::State {
     return per_second > 0.0 ? ", " + duration(static_cast<double>(total - done) / per_second) + " left" : "";
   }
 
+  std::string bar(std::int64_t width) const {
+    const std::int64_t filled = total > 0 ? done * width / total : width;
+    return " [" + std::string(static_cast<std::size_t>(filled), '#') +
+           std::string(static_cast<std::size_t>(width - filled), '.') + "] ";
+  }
+  /// The line for so many columns: shorter bars and then none, then without the rate, the later metrics, the time left.
+  std::string line(std::size_t columns) const {
+    std::int64_t width = kBarWidth;
+    bool with_rate = true;
+    bool with_left = true;
+    std::size_t named = metrics.size();
+    for (;;) {
+      const std::string text =
+          label + (width > 0 ? bar(width) : ": ") + counts(with_rate) + (with_left ? left() : "") + numbers(named);
+      const std::size_t length = text_columns(text);
+      if (length <= columns) {
+        return text;
+      }
+      if (width > kLeastBarWidth) {
+        width = std::max(kLeastBarWidth, width - static_cast<std::int64_t>(length - columns));
+      } else if (width > 0) {
+        width = 0;
+      } else if (with_rate) {
+        with_rate = false;
+      } else if (named > 1) {
+        --named;
+      } else if (with_left) {
+        with_left = false;
+      } else if (named == 1) {
+        named = 0;
+      } else {
+        return text;  // the terminal line cuts it off
+      }
+    }
+  }
+
   void draw() {
     drawn = Clock::now();
-    const std::int64_t filled = total > 0 ? done * kBarWidth / total : kBarWidth;
-    const std::string bar = std::string(static_cast<std::size_t>(filled), '#') +
-                            std::string(static_cast<std::size_t>(kBarWidth - filled), '.');
-    std::fputs(("\r\033[K" + label + " [" + bar + "] " + counts() + left() + numbers()).c_str(), stderr);
-    std::fflush(stderr);
-    on_screen = true;
+    on_screen.write(line(TerminalLine::columns()));
     current = this;
   }
   void print(const std::string& rest) {
     drawn = Clock::now();
-    erase();
-    std::fputs((label + ": " + counts() + rest + numbers() + "\n").c_str(), stderr);
+    on_screen.erase();
+    std::fputs((label + ": " + counts() + rest + numbers(metrics.size()) + "\n").c_str(), stderr);
     std::fflush(stderr);
-  }
-  void erase() {
-    if (on_screen) {
-      std::fputs("\r\033[K", stderr);
-      std::fflush(stderr);
-      on_screen = false;
-    }
   }
 };
 
@@ -111,12 +135,12 @@ Progress::Progress(std::string label, std::int64_t total, const ProgressOptions&
                                          .total = total,
                                          .options = options,
                                          .shown = shown,
-                                         .terminal = shown && isatty(STDERR_FILENO) == 1,
+                                         .terminal = shown && TerminalLine::available(),
                                          .done = options.done,
                                          .metrics = {}});
   detail::set_before_log([] {
     if (State::current != nullptr) {
-      State::current->erase();
+      State::current->on_screen.erase();
     }
   });
   if (state_->terminal) {

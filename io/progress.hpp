@@ -8,6 +8,8 @@
 //
 // On a terminal, redrawn in place up to ten times a second:
 //   epoch 3/10 [##########..............] 391/938, 412 steps/s, 0:01 left, loss 0.2312
+// and shorter on a narrow one:
+//   epoch 3/10: 391/938, 0:01 left, loss 0.2312
 // In a file or pipe, every ten seconds and at the end:
 //   epoch 3/10: 938/938, 409 steps/s, in 0:02, loss 0.1973
 #pragma once

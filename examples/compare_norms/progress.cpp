@@ -1,8 +1,5 @@
 #include "examples/compare_norms/progress.hpp"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <iomanip>
@@ -15,7 +12,8 @@ using normgrad::LogLevel;
 
 namespace {
 
-constexpr int kBarWidth = 24;
+constexpr std::size_t kBarWidth = 24;
+constexpr std::size_t kLeastBarWidth = 4;
 constexpr std::size_t kFewRuns = 24;
 
 std::string minutes(double seconds) {
@@ -76,12 +74,7 @@ void Progress::finish(std::size_t run, const Run& result) {
   tick();
 }
 
-void Progress::clear() {
-  if (terminal_) {
-    std::fputs("\r\033[K", stderr);
-    std::fflush(stderr);
-  }
-}
+void Progress::clear() { line_.erase(); }
 
 double Progress::share_done() const {
   double done = 0.0;
@@ -113,28 +106,30 @@ void Progress::tick() {
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   const double done = share_done();
-  const auto filled = std::min<std::size_t>(kBarWidth, static_cast<std::size_t>(done * kBarWidth));
-  std::ostringstream line;
-  line << finished_ << '/' << runs_.size() << " runs [" << std::string(filled, '#')
-       << std::string(kBarWidth - filled, '.') << "] " << static_cast<int>(100.0 * done) << " %, "
-       << steps_per_second();
+  std::ostringstream rest;
+  rest << static_cast<int>(100.0 * done) << " %, " << steps_per_second();
   if (done > 0.002) {
-    line << ", " << minutes(seconds / done - seconds) << " left";
+    rest << ", " << minutes(seconds / done - seconds) << " left";
   }
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     if (states_[i].running) {
-      line << " | " << runs_[i].name;
+      rest << " | " << runs_[i].name;
       if (states_[i].accuracy >= 0.0) {
-        line << ' ' << percent(states_[i].accuracy, 1);
+        rest << ' ' << percent(states_[i].accuracy, 1);
       }
     }
   }
-  std::string text = line.str();
-  winsize size{};  // a longer line would wrap, and a wrapped one is not taken off
-  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  text.resize(std::min<std::size_t>(text.size(), known ? size.ws_col - 1U : 118U));
-  std::fputs(("\r\033[K" + text).c_str(), stderr);
-  std::fflush(stderr);
+  // The bar gives way to the numbers, down to nothing; what is longer still is cut off.
+  const std::string start = std::to_string(finished_) + '/' + std::to_string(runs_.size()) + " runs ";
+  const std::size_t others = start.size() + rest.str().size() + std::string("[] ").size();
+  const std::size_t room = normgrad::TerminalLine::columns();
+  const std::size_t width = std::min(kBarWidth, room > others ? room - others : 0);
+  const std::size_t filled = std::min(width, static_cast<std::size_t>(done * static_cast<double>(width)));
+  std::string text = start;
+  if (width >= kLeastBarWidth) {
+    text.append(1, '[').append(filled, '#').append(width - filled, '.').append("] ");
+  }
+  line_.write(text + rest.str());
 }
 
 }  // namespace compare_norms

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "examples/compare_norms/training.hpp"
+#include "normgrad/io/terminal_line.hpp"
 
 namespace compare_norms {
 
@@ -49,6 +50,7 @@ class Progress {
   bool shown_;
   bool terminal_;
   bool every_measurement_;  // a line for each, when there are few runs
+  normgrad::TerminalLine line_;
   std::size_t finished_ = 0;
   Clock::time_point start_ = Clock::now();
 };

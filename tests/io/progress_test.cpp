@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +12,7 @@
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/base/log.hpp"
+#include "normgrad/io/terminal_line.hpp"
 
 namespace normgrad {
 namespace {
@@ -26,11 +28,21 @@ std::string written(const std::function<void()>& f) {
   return testing::internal::GetCapturedStderr();
 }
 
-/// What `f` writes to a terminal.
-std::string drawn(const std::function<void()>& f) {
+/// Makes the terminal on standard error that wide.
+void resize(unsigned short columns) {
+  winsize size{};
+  size.ws_row = 24;
+  size.ws_col = columns;
+  EXPECT_EQ(ioctl(STDERR_FILENO, TIOCSWINSZ, &size), 0);
+}
+
+/// What `f` writes to a terminal of so many columns; 0: one that does not know its size.
+std::string drawn(const std::function<void()>& f, unsigned short columns = 0) {
   int master = -1;
   int slave = -1;
-  EXPECT_EQ(openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  winsize size{};
+  size.ws_col = columns;
+  EXPECT_EQ(openpty(&master, &slave, nullptr, nullptr, &size), 0);
   const int before = dup(STDERR_FILENO);
   dup2(slave, STDERR_FILENO);
   f();
@@ -91,6 +103,66 @@ TEST(ProgressTest, DrawsABarOnATerminal) {
   EXPECT_THAT(text, ContainsRegex("steps/s, 0:0[0-9] left, loss 0.5\r\x1b\\[K\\[[^\n]*a message\r\n"))
       << "the message did not take the bar's place";
   EXPECT_THAT(text, ContainsRegex("\nepoch 1: 1/4, [0-9.]+ steps/s, in 0:00, loss 0.5\r\n$"));
+}
+
+/// The last line that a bar with three metrics draws in so many columns.
+std::string bar_in(unsigned short columns, const std::string& label = "epoch 12/20") {
+  std::string text = drawn(
+      [&] {
+        Progress bar(label, 938);
+        usleep(110'000);
+        bar.advance(401, {{"loss", 0.25}, {"accuracy", 0.875}, {"lr", 0.001}});
+        TerminalLine().erase();  // does nothing: the line is another's
+        std::fputs("|", stderr);
+        usleep(1000);
+      },
+      columns);
+  text = text.substr(0, text.find('|'));
+  return text.substr(text.rfind("\x1b[K") + 3);
+}
+
+TEST(ProgressTest, FitsIntoTheTerminal) {
+  const std::string rate = ", [0-9]+ steps/s";
+  const std::string left = ", 0:0[0-9] left";
+  const std::string all = ", loss 0.25, accuracy 0.875, lr 0.001";
+  EXPECT_THAT(bar_in(120), MatchesRegex("epoch 12/20 \\[#{10}\\.{14}\\] 401/938" + rate + left + all));
+  EXPECT_THAT(bar_in(95), MatchesRegex("epoch 12/20 \\[#+\\.+\\] 401/938" + rate + left + all));
+  EXPECT_THAT(bar_in(80), MatchesRegex("epoch 12/20: 401/938" + left + all));
+  EXPECT_THAT(bar_in(60), MatchesRegex("epoch 12/20: 401/938" + left + ", loss 0.25, accuracy 0.875"));
+  EXPECT_THAT(bar_in(46), MatchesRegex("epoch 12/20: 401/938" + left + ", loss 0.25"));
+  EXPECT_EQ(bar_in(36), "epoch 12/20: 401/938, loss 0.25");
+  EXPECT_EQ(bar_in(25), "epoch 12/20: 401/938");
+  EXPECT_EQ(bar_in(10), "epoch 12/");
+  EXPECT_EQ(bar_in(2), "e");
+  EXPECT_EQ(bar_in(1), "e");
+  for (const auto columns : std::initializer_list<unsigned short>{20, 48, 70, 90}) {
+    EXPECT_LT(text_columns(bar_in(columns)), columns);
+  }
+}
+
+TEST(ProgressTest, CountsCharactersNotBytes) {
+  EXPECT_EQ(text_columns("\u00e9poque"), 6U);
+  EXPECT_EQ(bar_in(4, "\u00e9\u00e9\u00e9\u00e9\u00e9"), "\u00e9\u00e9\u00e9");
+}
+
+TEST(ProgressTest, FollowsTheTerminalsWidth) {
+  const std::string text = drawn(
+      [] {
+        TerminalLine line;
+        EXPECT_EQ(TerminalLine::columns(), 99U);
+        line.write(std::string(150, 'a'));
+        resize(40);  // terminals break the line into 40, 40 and 19
+        EXPECT_EQ(TerminalLine::columns(), 39U);
+        line.write(std::string(150, 'b'));
+        resize(200);
+        line.write(std::string(150, 'c'));
+        line.erase();
+        line.erase();
+      },
+      100);
+  EXPECT_EQ(text, "\r\x1b[K" + std::string(99, 'a') + "\r\x1b[2A\x1b[J\r\x1b[K" + std::string(39, 'b') +
+                      "\r\x1b[K\r\x1b[K" + std::string(150, 'c') + "\r\x1b[K");
+  EXPECT_EQ(drawn([] { EXPECT_EQ(TerminalLine::columns(), 79U); }), "");
 }
 
 TEST(ProgressTest, IsSilentWhenMessagesAre) {
