@@ -16,8 +16,8 @@ namespace normgrad {
 
 /// One example.
 struct Example {
-  Tensor input;
-  Tensor label;
+  Tensor input;  ///< without an axis for the batch
+  Tensor label;  ///< undefined where there is none
 };
 
 /// Numbered elements: d.size() of them, d[0] and so on.
@@ -55,6 +55,7 @@ Batch collate(const std::vector<Example>& examples);
 
 /// What collates items of any type for which there is a to_example().
 struct DefaultCollate {
+  /// One batch of all.
   template <class Item>
   Batch operator()(const std::vector<Item>& items) const {
     std::vector<Example> examples;
@@ -70,6 +71,7 @@ struct DefaultCollate {
 template <Indexable D, class Collate = DefaultCollate>
 class IndexedDataset final : public Dataset {
  public:
+  /// See share_dataset(), which makes one.
   explicit IndexedDataset(D items, Collate collate = {}) : items_(std::move(items)), collate_(std::move(collate)) {}
   std::int64_t size() const override { return static_cast<std::int64_t>(items_.size()); }
   Batch batch(std::span<const std::int64_t> indices) const override {

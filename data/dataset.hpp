@@ -10,8 +10,8 @@ namespace normgrad {
 
 /// Some examples: inputs [n, ...] and labels [n].
 struct Batch {
-  Tensor inputs;
-  Tensor labels;
+  Tensor inputs;  ///< [n, ...]
+  Tensor labels;  ///< [n, ...], or undefined
 };
 
 /// Numbered examples; a cheap handle that is copied, and may be used on several threads at once.

@@ -46,6 +46,7 @@ std::vector<Subset> random_split(D whole, const std::vector<double>& parts, std:
 template <class F>
 class MappedDataset final : public Dataset {
  public:
+  /// F: an Example to an Example, or a Batch to a Batch.
   MappedDataset(DatasetPtr whole, F f) : whole_(std::move(whole)), f_(std::move(f)) {}
   std::int64_t size() const override { return whole_->size(); }
   Batch batch(std::span<const std::int64_t> indices) const override {

@@ -9,9 +9,9 @@ namespace normgrad {
 
 /// Options of make_digits().
 struct DigitsOptions {
-  std::int64_t train = 6000;
-  std::int64_t test = 1000;
-  std::uint64_t seed = 0;
+  std::int64_t train = 6000;  ///< images to train with
+  std::int64_t test = 1000;   ///< further ones
+  std::uint64_t seed = 0;     ///< all images depend on it alone
 };
 
 /// Images [1, 28, 28] of the digits 0 to 9 in white on black. Every digit is a few pen strokes whose points are moved

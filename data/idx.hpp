@@ -14,8 +14,8 @@ namespace normgrad {
 
 /// The contents of an IDX file of unsigned bytes.
 struct IdxArray {
-  Shape shape;
-  std::vector<std::uint8_t> values;
+  Shape shape;                       ///< as the header says
+  std::vector<std::uint8_t> values;  ///< row-major, shape.numel() of them
 };
 
 /// Reads a file of unsigned bytes with `min_rank` to `max_rank` axes, plain or compressed by gzip (told by its

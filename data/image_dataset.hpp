@@ -16,8 +16,8 @@ namespace normgrad {
 
 /// Mean and (biased) standard deviation of all pixels of a set, pixels counted from 0 to 1.
 struct PixelStatistics {
-  double mean = 0.0;
-  double std = 1.0;
+  double mean = 0.0;  ///< of the pixels
+  double std = 1.0;   ///< dividing by their number, not by one less
 };
 
 /// Images of one size with class labels. Kept as bytes, handed out as float32 [n, C, H, W] with labels int64 [n].
@@ -63,8 +63,8 @@ class ImageDataset : public Dataset {
 
 /// The two parts of a published dataset.
 struct ImageSplits {
-  ImageDataset train;
-  ImageDataset test;
+  ImageDataset train;  ///< to train with
+  ImageDataset test;   ///< to measure with
 };
 
 /// Options of open_dataset().
@@ -73,7 +73,7 @@ struct OpenDatasetOptions {
   bool standardise = true;
   /// Use only the first images for training; 0: all. The statistics are those of the images that are used.
   std::int64_t train_limit = 0;
-  std::int64_t num_classes = 10;
+  std::int64_t num_classes = 10;  ///< labels are below
 };
 
 /// `source` is

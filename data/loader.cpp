@@ -1,19 +1,18 @@
 #include "normgrad/data/loader.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <string>
 
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/data/prefetch.hpp"
+#include "normgrad/data/state_entries.hpp"
 
 namespace normgrad {
 
-namespace {
-Tensor whole_number(std::int64_t value) {
-  Tensor tensor = Tensor::empty({}, kInt64);
-  *tensor.mutable_data<std::int64_t>() = value;
-  return tensor;
-}
+using detail::whole_number;
 
+namespace {
 std::int64_t entry_of(const StateDict& state, const char* name) {
   const auto found = state.find(name);
   require<ValueError>(
@@ -21,6 +20,17 @@ std::int64_t entry_of(const StateDict& state, const char* name) {
       "DataLoader: load_state_dict: expected a whole number '", name, "'");
   return *found->second.data<std::int64_t>();
 }
+
+std::vector<std::int64_t> order_of(const Tensor& entry, std::int64_t size, std::int64_t num_examples) {
+  bool fits = entry.defined() && entry.dtype() == kInt64 && entry.shape() == Shape{size};
+  std::vector<std::int64_t> order = fits ? entry.to_vector<std::int64_t>() : std::vector<std::int64_t>();
+  fits = fits && std::all_of(order.begin(), order.end(), [&](std::int64_t i) { return i >= 0 && i < num_examples; });
+  require<ValueError>(fits, "DataLoader: load_state_dict: expected 'order' to be ", size, " numbers of examples below ",
+                      num_examples);
+  return order;
+}
+
+const std::string kOfSampler = "sampler.";  // begins the names of the sampler's entries
 }  // namespace
 
 DataLoader::DataLoader(DatasetPtr dataset, const DataLoaderOptions& options)
@@ -39,12 +49,11 @@ DataLoader::DataLoader(DatasetPtr dataset, const DataLoaderOptions& options)
   require<ValueError>(num_batches_ > 0, "DataLoader: expected a dataset of at least ",
                       options.drop_last ? options.batch_size : 1, " examples but got ", size,
                       options.drop_last && size > 0 ? "; without drop_last the smaller batch is kept" : "");
-  if (options_.sampler == nullptr) {
-    if (options.shuffle) {
-      options_.sampler = std::make_shared<const RandomSampler>(size, RandomSamplerOptions{.seed = options.seed});
-    } else {
-      options_.sampler = std::make_shared<const SequentialSampler>(size);
-    }
+  own_sampler_ = options_.sampler == nullptr;
+  if (own_sampler_ && options.shuffle) {
+    options_.sampler = std::make_shared<RandomSampler>(size, RandomSamplerOptions{.seed = options.seed});
+  } else if (own_sampler_) {
+    options_.sampler = std::make_shared<SequentialSampler>(size);
   }
 }
 
@@ -56,14 +65,16 @@ std::int64_t DataLoader::last_batch_size() const noexcept {
 std::vector<std::int64_t> DataLoader::order(std::int64_t epoch) const { return options_.sampler->order(epoch); }
 
 DataLoader::Iterator DataLoader::begin() {
-  position_ = std::make_shared<Position>(Position{.epoch = epoch_, .next_batch = std::exchange(first_batch_, 0)});
   Iterator it;
-  it.plan_ = std::make_shared<const detail::EpochPlan>(detail::EpochPlan{.dataset = dataset_,
-                                                                         .transform = options_.transform,
-                                                                         .order = order(epoch_),
-                                                                         .batch_size = options_.batch_size,
-                                                                         .seed = options_.seed,
-                                                                         .epoch = epoch_});
+  it.plan_ = std::make_shared<const detail::EpochPlan>(
+      detail::EpochPlan{.dataset = dataset_,
+                        .transform = options_.transform,
+                        .order = first_order_.empty() ? order(epoch_) : std::exchange(first_order_, {}),
+                        .batch_size = options_.batch_size,
+                        .seed = options_.seed,
+                        .epoch = epoch_});
+  position_ = std::make_shared<Position>(
+      Position{.epoch = epoch_, .next_batch = std::exchange(first_batch_, 0), .plan = it.plan_});
   ++epoch_;
   it.num_batches_ = num_batches_;
   it.batch_ = position_->next_batch;
@@ -79,22 +90,42 @@ DataLoader::Iterator DataLoader::begin() {
 }
 
 StateDict DataLoader::state_dict() const {
-  const Position position = position_ != nullptr ? *position_ : Position{epoch_, first_batch_};
-  return {{"epoch", whole_number(position.epoch)},
-          {"batch", whole_number(position.next_batch)},
-          {"batch_size", whole_number(options_.batch_size)},
-          {"num_examples", whole_number(num_examples())},
-          {"drop_last", whole_number(options_.drop_last ? 1 : 0)},
-          {"shuffle", whole_number(options_.shuffle ? 1 : 0)},
-          {"seed", whole_number(std::bit_cast<std::int64_t>(options_.seed))}};
+  const Position position = position_ != nullptr ? *position_ : Position{.epoch = epoch_, .next_batch = first_batch_};
+  StateDict state = {{"epoch", whole_number(position.epoch)},
+                     {"batch", whole_number(position.next_batch)},
+                     {"batch_size", whole_number(options_.batch_size)},
+                     {"num_examples", whole_number(num_examples())},
+                     {"drop_last", whole_number(options_.drop_last ? 1 : 0)},
+                     {"shuffle", whole_number(options_.shuffle ? 1 : 0)},
+                     {"seed", whole_number(std::bit_cast<std::int64_t>(options_.seed))},
+                     {"sampler", whole_number(own_sampler_ ? 0 : 1)}};
+  if (!own_sampler_) {
+    for (const auto& [name, value] : options_.sampler->state_dict()) {
+      state[kOfSampler + name] = value.clone();
+    }
+    // A sampler that has changed since would go on in another order.
+    const std::vector<std::int64_t>& under_way = position.plan != nullptr ? position.plan->order : first_order_;
+    if (!under_way.empty() && under_way != order(position.epoch)) {
+      state["order"] = detail::whole_numbers(under_way);
+    }
+  }
+  return state;
 }
 
 void DataLoader::load_state_dict(const StateDict& state) {
   const StateDict own = state_dict();
+  StateDict of_sampler;
+  std::vector<std::int64_t> order_under_way;
   for (const auto& [name, value] : state) {
-    require<ValueError>(own.contains(name), "DataLoader: load_state_dict: unexpected entry '", name, "'");
+    if (!own_sampler_ && name.starts_with(kOfSampler)) {
+      of_sampler[name.substr(kOfSampler.size())] = value;
+    } else if (!own_sampler_ && name == "order") {
+      order_under_way = order_of(value, options_.sampler->size(), num_examples());
+    } else {
+      require<ValueError>(own.contains(name), "DataLoader: load_state_dict: unexpected entry '", name, "'");
+    }
   }
-  for (const char* name : {"batch_size", "num_examples", "drop_last", "shuffle", "seed"}) {
+  for (const char* name : {"batch_size", "num_examples", "drop_last", "shuffle", "seed", "sampler"}) {
     require<ValueError>(entry_of(state, name) == entry_of(own, name), "DataLoader: load_state_dict: expected ", name,
                         " ", entry_of(own, name), " but the state is of a loader with ", entry_of(state, name),
                         ", which gives other batches");
@@ -103,8 +134,12 @@ void DataLoader::load_state_dict(const StateDict& state) {
   const std::int64_t batch = entry_of(state, "batch");
   require<ValueError>(epoch >= 0 && batch >= 0 && batch <= num_batches_, "DataLoader: load_state_dict: expected an ",
                       "epoch of at least 0 and a batch from 0 to ", num_batches_, " but got ", epoch, " and ", batch);
+  if (!own_sampler_) {
+    options_.sampler->load_state_dict(of_sampler);
+  }
   set_epoch(epoch);
   first_batch_ = batch;
+  first_order_ = std::move(order_under_way);
 }
 
 Batch DataLoader::Iterator::operator*() const {

@@ -23,6 +23,7 @@ using BatchTransform = std::function<Batch(Batch batch, Generator& generator)>;
 
 /// Options of a DataLoader; names and defaults are PyTorch's.
 struct DataLoaderOptions {
+  /// Examples in a batch.
   std::int64_t batch_size = 1;
   /// A new random order in every epoch.
   bool shuffle = false;
@@ -37,7 +38,7 @@ struct DataLoaderOptions {
   /// Batches that are made ahead, for each worker.
   int prefetch_factor = 2;
   /// Which examples an epoch consists of, and their order; instead of `shuffle`.
-  std::shared_ptr<const Sampler> sampler = nullptr;
+  std::shared_ptr<Sampler> sampler = nullptr;
   /// Applied to every batch, in the workers.
   BatchTransform transform = nullptr;
 };
@@ -81,16 +82,19 @@ class DataLoader {
   void set_epoch(std::int64_t epoch) noexcept {
     epoch_ = epoch;
     first_batch_ = 0;
+    first_order_.clear();
     position_ = nullptr;
   }
   /// The numbers of the examples in the order of an epoch.
   std::vector<std::int64_t> order(std::int64_t epoch) const;
 
-  /// Where the newest loop stands, and what the order depends on: "epoch", "batch", "seed" and so on. Taken inside the
-  /// loop the batch at hand counts as done: the epoch goes on with the one after it (after the last one, with none).
+  /// Where the newest loop stands, and what the order depends on: "epoch", "batch", "seed", "sampler.weights" and so
+  /// on. Taken inside the loop the batch at hand counts as done: the epoch goes on with the one after it (after the
+  /// last one, with none).
   StateDict state_dict() const;
-  /// The next begin() goes on there, in the middle of an epoch if need be. Throws ValueError, and changes nothing, when
-  /// entries are missing or unknown, or when this loader would give other batches than the one of that state.
+  /// The next begin() goes on there, in the middle of an epoch if need be; options.sampler loads its part. Throws
+  /// ValueError, and changes nothing, when entries are missing or unknown, or when this loader would give other batches
+  /// than the one of that state.
   void load_state_dict(const StateDict& state);
 
  private:
@@ -98,13 +102,17 @@ class DataLoader {
   struct Position {
     std::int64_t epoch = 0;
     std::int64_t next_batch = 0;
+    std::shared_ptr<const detail::EpochPlan> plan = nullptr;  // of an epoch under way
   };
 
   DatasetPtr dataset_;
   DataLoaderOptions options_;
   std::int64_t num_batches_ = 0;
   std::int64_t epoch_ = 0;
-  std::int64_t first_batch_ = 0;  // of the next begin()
+  // Of the next begin(); without an order the sampler's.
+  std::int64_t first_batch_ = 0;
+  std::vector<std::int64_t> first_order_;
+  bool own_sampler_ = false;  // made here, as `shuffle` says
   std::shared_ptr<Position> position_;
 };
 

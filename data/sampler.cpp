@@ -1,6 +1,7 @@
 #include "normgrad/data/sampler.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -9,8 +10,11 @@
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/random.hpp"
+#include "normgrad/data/state_entries.hpp"
 
 namespace normgrad {
+
+using detail::whole_number;
 
 namespace {
 
@@ -35,13 +39,53 @@ void shuffle(std::vector<std::int64_t>& order, Generator& generator) {
   }
 }
 
+void mix(std::uint64_t& hash, std::uint64_t value) {
+  for (int shift = 0; shift < 64; shift += 8) {
+    hash = (hash ^ ((value >> shift) & 0xff)) * 0x100000001b3;  // FNV-1a
+  }
+}
+
+// Stands for all the numbers in a state.
+template <class T>
+Tensor checksum(const std::vector<T>& values) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const T value : values) {
+    mix(hash, std::bit_cast<std::uint64_t>(value));
+  }
+  return whole_number(std::bit_cast<std::int64_t>(hash));
+}
+
+bool equal(const Tensor& a, const Tensor& b) {
+  if (!a.defined() || !b.defined() || a.dtype() != b.dtype() || a.shape() != b.shape()) {
+    return false;
+  }
+  return a.dtype() == kInt64 ? a.to_vector<std::int64_t>() == b.to_vector<std::int64_t>()
+                             : a.to_vector<double>() == b.to_vector<double>();
+}
+
 }  // namespace
+
+void Sampler::load_state_dict(const StateDict& state) {
+  const StateDict own = state_dict();
+  for (const auto& [name, value] : state) {
+    require<ValueError>(own.contains(name), "Sampler: load_state_dict: unexpected entry '", name,
+                        "': the state is of another kind of sampler");
+  }
+  for (const auto& [name, value] : own) {
+    const auto found = state.find(name);
+    require<ValueError>(found != state.end() && equal(found->second, value), "Sampler: load_state_dict: '", name, "' ",
+                        found == state.end() ? "is missing" : "is another one",
+                        ": the state is of a sampler that gives other orders");
+  }
+}
 
 SequentialSampler::SequentialSampler(std::int64_t size) : size_(size) {
   require<ValueError>(size >= 1, "SequentialSampler: expected at least 1 example but got ", size);
 }
 
 std::vector<std::int64_t> SequentialSampler::order(std::int64_t /*epoch*/) const { return counted(size_); }
+
+StateDict SequentialSampler::state_dict() const { return {{"size", whole_number(size_)}}; }
 
 RandomSampler::RandomSampler(std::int64_t size, const RandomSamplerOptions& options)
     : examples_(size), options_(options) {
@@ -69,6 +113,13 @@ std::vector<std::int64_t> RandomSampler::order(std::int64_t epoch) const {
   shuffle(order, generator);
   order.resize(static_cast<std::size_t>(options_.num_samples));
   return order;
+}
+
+StateDict RandomSampler::state_dict() const {
+  return {{"size", whole_number(examples_)},
+          {"num_samples", whole_number(options_.num_samples)},
+          {"replacement", whole_number(options_.replacement ? 1 : 0)},
+          {"seed", whole_number(std::bit_cast<std::int64_t>(options_.seed))}};
 }
 
 WeightedRandomSampler::WeightedRandomSampler(std::vector<double> weights, std::int64_t num_samples,
@@ -119,6 +170,13 @@ std::vector<std::int64_t> WeightedRandomSampler::order(std::int64_t epoch) const
   return order;
 }
 
+StateDict WeightedRandomSampler::state_dict() const {
+  return {{"weights", checksum(weights_)},
+          {"num_samples", whole_number(num_samples_)},
+          {"replacement", whole_number(options_.replacement ? 1 : 0)},
+          {"seed", whole_number(std::bit_cast<std::int64_t>(options_.seed))}};
+}
+
 ClassBalancedSampler::ClassBalancedSampler(const Tensor& labels, const ClassBalancedSamplerOptions& options)
     : options_(options) {
   require<DTypeError>(labels.dtype() == kInt64, "ClassBalancedSampler: expected int64 labels but got ", labels.dtype(),
@@ -159,6 +217,17 @@ std::vector<std::int64_t> ClassBalancedSampler::order(std::int64_t epoch) const 
   }
   shuffle(order, generator);
   return order;
+}
+
+StateDict ClassBalancedSampler::state_dict() const {
+  std::vector<std::int64_t> examples;
+  for (const std::vector<std::int64_t>& of_class : classes_) {
+    examples.push_back(static_cast<std::int64_t>(of_class.size()));
+    examples.insert(examples.end(), of_class.begin(), of_class.end());
+  }
+  return {{"classes", checksum(examples)},
+          {"num_samples", whole_number(options_.num_samples)},
+          {"seed", whole_number(std::bit_cast<std::int64_t>(options_.seed))}};
 }
 
 }  // namespace normgrad

@@ -4,12 +4,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "normgrad/core/autograd/state_dict.hpp"
+
 namespace normgrad {
 
 class Tensor;
 
-/// The order of an epoch is a function of the epoch's number (and a seed that the sampler was made with): not of other
-/// epochs, of the default generator, or of the number of workers. So an interrupted run can go on in the same order.
+/// The order of an epoch is a function of the epoch's number and of state_dict(): not of other epochs, of the default
+/// generator, or of the number of workers. So an interrupted run can go on in the same order.
+///
+/// A sampler of one's own that changes while it is used, such as one that draws examples with high losses more often,
+/// overrides state_dict() and load_state_dict(), and the loader's state holds what it needs. What changes during an
+/// epoch counts from the next one on: an epoch keeps the order that it began with, also across a checkpoint.
 class Sampler {
  public:
   virtual ~Sampler() = default;
@@ -17,6 +23,12 @@ class Sampler {
   virtual std::int64_t size() const = 0;
   /// size() numbers of examples of the dataset.
   virtual std::vector<std::int64_t> order(std::int64_t epoch) const = 0;
+  /// What the orders depend on besides the epoch's number: of the samplers here what they were made with, of others
+  /// nothing unless they say so.
+  virtual StateDict state_dict() const { return {}; }
+  /// Goes on as the sampler of that state would. This one is for samplers that do not change: throws ValueError unless
+  /// the state is state_dict().
+  virtual void load_state_dict(const StateDict& state);
 
  protected:
   Sampler() = default;
@@ -29,9 +41,10 @@ class Sampler {
 /// 0, 1, ..., size - 1 in every epoch.
 class SequentialSampler final : public Sampler {
  public:
-  explicit SequentialSampler(std::int64_t size);
+  explicit SequentialSampler(std::int64_t size);  ///< throws ValueError for size < 1
   std::int64_t size() const override { return size_; }
   std::vector<std::int64_t> order(std::int64_t epoch) const override;
+  StateDict state_dict() const override;
 
  private:
   std::int64_t size_;
@@ -43,7 +56,7 @@ struct RandomSamplerOptions {
   bool replacement = false;
   /// Examples in an epoch; 0: as many as there are. More than there are need `replacement`.
   std::int64_t num_samples = 0;
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;  ///< orders depend on this and the epoch
 };
 
 /// A new random order of `size` examples in every epoch, all orders being equally likely.
@@ -53,6 +66,7 @@ class RandomSampler final : public Sampler {
   explicit RandomSampler(std::int64_t size, const RandomSamplerOptions& options = {});
   std::int64_t size() const override { return options_.num_samples; }
   std::vector<std::int64_t> order(std::int64_t epoch) const override;
+  StateDict state_dict() const override;
 
  private:
   std::int64_t examples_;
@@ -63,7 +77,7 @@ class RandomSampler final : public Sampler {
 struct WeightedSamplerOptions {
   /// PyTorch's default: an example may come more than once in an epoch.
   bool replacement = true;
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;  ///< orders depend on this and the epoch
 };
 
 /// Draws example i with a probability proportional to weights[i]; without replacement as successive draws from what is
@@ -76,6 +90,7 @@ class WeightedRandomSampler final : public Sampler {
                         const WeightedSamplerOptions& options = {});
   std::int64_t size() const override { return num_samples_; }
   std::vector<std::int64_t> order(std::int64_t epoch) const override;
+  StateDict state_dict() const override;
 
  private:
   std::vector<double> weights_;
@@ -87,7 +102,7 @@ class WeightedRandomSampler final : public Sampler {
 struct ClassBalancedSamplerOptions {
   /// Examples in an epoch; 0: as many as there are labels.
   std::int64_t num_samples = 0;
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;  ///< orders depend on this and the epoch
 };
 
 /// Every class equally often in each epoch (numbers differ by one at most, and by turns), in random order. Within a
@@ -99,6 +114,7 @@ class ClassBalancedSampler final : public Sampler {
   explicit ClassBalancedSampler(const Tensor& labels, const ClassBalancedSamplerOptions& options = {});
   std::int64_t size() const override { return options_.num_samples; }
   std::vector<std::int64_t> order(std::int64_t epoch) const override;
+  StateDict state_dict() const override;
   /// Classes that have an example.
   std::int64_t num_classes() const noexcept { return static_cast<std::int64_t>(classes_.size()); }
 
