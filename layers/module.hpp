@@ -51,7 +51,7 @@ class Parameter : public Tensor {
 class StateBuffer : public Tensor {
  public:
   StateBuffer() = default;
-  explicit StateBuffer(const Tensor& value);
+  explicit StateBuffer(const Tensor& value);  ///< shares memory with it
   StateBuffer(const StateBuffer& other);
   StateBuffer(StateBuffer&&) noexcept = default;
   StateBuffer& operator=(StateBuffer other) noexcept;
@@ -100,8 +100,8 @@ struct LoadOptions {
 };
 /// What load_state_dict(state, {.strict = false}) passed over.
 struct LoadReport {
-  std::vector<std::string> missing_keys;
-  std::vector<std::string> unexpected_keys;
+  std::vector<std::string> missing_keys;     ///< the model has them, the state has not
+  std::vector<std::string> unexpected_keys;  ///< the state has them, the model has not
 };
 
 /// Base of all layers and models: see the head of this file.
@@ -157,6 +157,7 @@ class Module {
   void zero_grad();
   /// Switches requires_grad of all parameters.
   void requires_grad_(bool on = true);
+  void requires_grad_(const void*) = delete;  // a name would count as true; names come as a list: {"stem"}
   /// Switches it for those parameters that are called one of the names, or lie below a module that is: for
   /// fine-tuning, `net.requires_grad_({"stem", "head.norm"}, false)`. Norms that are frozen so still update their
   /// running statistics when training; eval() stops that. Returns the number of parameters; throws ValueError, changing
@@ -255,6 +256,7 @@ std::string to_string(const Module& module);
 class AnyModule {
  public:
   AnyModule() = default;
+  /// Takes the module, or moves or copies it in.
   AnyModule(std::unique_ptr<Module> module) noexcept : module_(std::move(module)) {}  // NOLINT: meant to convert
   template <class M>
   requires std::derived_from<std::remove_cvref_t<M>, Module> AnyModule(M&& module)  // NOLINT: meant to convert

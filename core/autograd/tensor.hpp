@@ -24,8 +24,8 @@ using NodePtr = IntrusivePtr<Node>;  ///< shared ownership of a node
 
 /// What a new tensor is made of.
 struct TensorOptions {
-  DType dtype = kFloat32;
-  bool requires_grad = false;
+  DType dtype = kFloat32;      ///< of the elements
+  bool requires_grad = false;  ///< record what is done with it
 };
 
 /// Options of Tensor::backward().
@@ -47,6 +47,7 @@ using GradHooks = std::vector<std::pair<std::uint64_t, GradHook>>;
 class HookHandle {
  public:
   HookHandle() = default;
+  /// Made by register_hook().
   HookHandle(std::weak_ptr<GradHooks> hooks, std::uint64_t id);
   void remove();  ///< does nothing the second time
 
@@ -106,6 +107,7 @@ class Tensor {
   /// Makes a leaf require gradients (or not); throws GraphError on a result of a recorded operation, DTypeError on
   /// tensors that are not floating point.
   Tensor& requires_grad_(bool requires_grad = true);
+  Tensor& requires_grad_(const void*) = delete;  // a text would count as true
   /// True unless the tensor is the result of a recorded operation.
   bool is_leaf() const noexcept;
   /// The accumulated gradient, undefined when there is none.
@@ -228,11 +230,11 @@ class TensorImpl : public RefCounted {
  public:
   static void destroy(TensorImpl* impl) noexcept { delete impl; }  ///< called by the last handle
 
-  Shape shape;
-  DType dtype = kFloat32;
+  Shape shape;                     ///< of the array
+  DType dtype = kFloat32;          ///< of the elements
   std::uint32_t data_changes = 0;  ///< calls of set_data()
-  Buffer buffer;
-  NodePtr node;
+  Buffer buffer;                   ///< the values
+  NodePtr node;                    ///< what made them, while gradients are asked for
 
   TensorImpl();
   ~TensorImpl();
