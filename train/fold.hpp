@@ -20,7 +20,8 @@ namespace normgrad {
 /// With running mean m, variance v, weight gamma and bias beta of the norm and s = gamma / sqrt(v + eps), per channel:
 /// weight *= s, bias = (bias - m) s + beta (the layer gets a bias if it has none). The norm becomes the identity: mean
 /// 0, variance 1 - eps, weight 1, bias 0; in eval mode and without gradients it then gives back its input as it is, at
-/// no cost. So names and state dicts stay, and a state from before can be loaded again.
+/// no cost. (Not a copy of it: what changes the result in place changes the layer's result, which nobody else uses.) So
+/// names and state dicts stay, and a state from before can be loaded again.
 ///
 /// `layer` is a Linear (with inputs [N, features]), Conv1d, Conv2d, Conv3d or ConvTranspose2d, of any groups. Throws
 /// ValueError, changing nothing, with the reason: another type of layer, a norm in training mode, without running
@@ -32,12 +33,12 @@ void fold_into(Module& layer, RunningStatsNorm& norm);
 struct FoldReport {
   /// One norm.
   struct Entry {
-    std::string norm;
-    std::string layer;  ///< empty when none was found
-    bool folded = false;
-    std::string reason;  ///< why it was not
+    std::string norm;     ///< full name
+    std::string layer;    ///< empty when none was found
+    bool folded = false;  ///< whether it is the identity now
+    std::string reason;   ///< why it was not
   };
-  std::vector<Entry> norms;
+  std::vector<Entry> norms;  ///< in the order of members
   /// How many were folded.
   int folded() const noexcept;
 };

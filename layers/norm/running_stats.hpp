@@ -56,8 +56,8 @@ class RunningStatsNorm : public Module {
   /// Weight 1, bias 0, and new running statistics.
   void reset_parameters();
   /// Whether normalising with the running statistics changes nothing: mean 0, variance 1 - eps, weight 1, bias 0,
-  /// within rounding; what folding leaves behind. Such a norm gives back its input as it is, unless weight or bias are
-  /// to get gradients.
+  /// within rounding; what folding leaves behind. Such a norm gives back its input as it is, not a copy, unless weight
+  /// or bias are to get gradients.
   bool is_identity() const;
   /// How many batches were kept out because their statistics were not finite.
   std::int64_t non_finite_batches() const noexcept { return non_finite_batches_; }
@@ -71,13 +71,13 @@ class RunningStatsNorm : public Module {
  protected:
   /// What the constructors of derived classes hand on.
   struct Options {
-    double eps;
-    Momentum momentum;
-    Affine affine;
-    bool track_running_stats;
-    Variance variance;
-    SingleValue single_value;
-    DType dtype;
+    double eps;                ///< added to the variance
+    Momentum momentum;         ///< how fast the running statistics follow
+    Affine affine;             ///< weight and bias
+    bool track_running_stats;  ///< else those of the batch are used in eval mode, too
+    Variance variance;         ///< which estimate enters running_var
+    SingleValue single_value;  ///< what a batch of one value per channel does
+    DType dtype;               ///< of parameters and running statistics
   };
   /// Throws ValueError for num_features <= 0, eps <= 0, momentum outside [0, 1]; `type` is the layer's name.
   RunningStatsNorm(const char* type, std::int64_t num_features, const Options& options);

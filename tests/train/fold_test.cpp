@@ -212,6 +212,47 @@ TEST(FoldModelTest, LayersThatAreCalledTwiceStay) {
   EXPECT_EQ(report.norms[0].reason, "'fc' before it was called 2 times, not once");
 }
 
+// The result of a folded norm is its input. What is changed in place after it was the layer's result, which nobody else
+// has: where somebody does, the pair is not folded.
+struct InPlace : Module {
+  Linear fc1{3, 4};
+  BatchNorm1d norm1{4};
+  Linear fc2{4, 4};
+  BatchNorm1d norm2{4};
+  bool keeps = false;
+  NORMGRAD_MEMBERS(InPlace, fc1, norm1, fc2, norm2)
+  Tensor forward(const Tensor& x) override {
+    Tensor h = norm1(fc1(x));
+    h.mul_(2.0);
+    const Tensor kept = fc2(h);
+    Tensor y = norm2(kept);
+    y.mul_(3.0);
+    return keeps ? y + kept : y + h;
+  }
+};
+
+TEST(FoldModelTest, InPlaceChangesAfterAnIdentity) {
+  for (const bool keeps : {false, true}) {
+    manual_seed(3);
+    Generator generator(3);
+    InPlace net;
+    net.keeps = keeps;
+    fill(net.norm1, generator);
+    fill(net.norm2, generator);
+    net.eval();
+    const NoGradGuard no_grad;
+    const Tensor x = randn({4, 3});
+    const Tensor expected = net(x);
+    const FoldReport report = fold(net, x);
+    EXPECT_EQ(report.folded(), keeps ? 1 : 2) << report;
+    EXPECT_LT(max(abs(net(x) - expected)).item(), 1e-5 * max(abs(expected)).item()) << report;
+    EXPECT_TRUE(report.norms[0].folded);
+    if (keeps) {
+      EXPECT_EQ(report.norms[1].reason, "the result of 'fc2' is used elsewhere, too: the model's result would change");
+    }
+  }
+}
+
 // A folded norm costs nothing in evaluation, and still learns when it is asked to.
 TEST(FoldModelTest, AnIdentityPassesItsInputOn) {
   BatchNorm1d norm(3);
