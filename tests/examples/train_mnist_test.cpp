@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/mount.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <filesystem>
 
@@ -22,11 +25,14 @@ using testing_support::write_text;
 
 class TrainMnistTest : public testing::Test {
  protected:
-  ProgramResult run(std::vector<std::string> arguments, const RunOptions& options = {}) {
-    arguments.insert(arguments.begin(),
-                     {NORMGRAD_BINARY_DIR "/examples/train_mnist", "--data", "digits", "--train-limit", "300",
-                      "--batch-size", "30", "--epochs", "2", "--checkpoint-every", "1"});
-    return testing_support::run_program(arguments, options);
+  /// `within`: a command that runs the one that follows it.
+  ProgramResult run(const std::vector<std::string>& arguments, const RunOptions& options = {},
+                    std::vector<std::string> within = {}) {
+    std::vector<std::string>& command = within;
+    command.insert(command.end(), {NORMGRAD_BINARY_DIR "/examples/train_mnist", "--data", "digits", "--train-limit",
+                                   "300", "--batch-size", "30", "--epochs", "2", "--checkpoint-every", "1"});
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return testing_support::run_program(command, options);
   }
   /// The message of a call that is refused.
   std::string error(const std::vector<std::string>& arguments) {
@@ -69,6 +75,58 @@ TEST_F(TrainMnistTest, GoesOnAfterBeingKilledAsIfItHadNotBeen) {
   const ProgramResult resumed = run({"--out", out("a"), "--resume"});
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   EXPECT_THAT(resumed.err, HasSubstr("going on after step 1"));
+  for (const std::string file : {"/model.safetensors", "/metrics.csv", "/metrics.jsonl", "/checkpoint.safetensors"}) {
+    EXPECT_EQ(file_text(out("a") + file), file_text(out("whole") + file)) << file;
+  }
+}
+
+// What goes on and cannot write ends with exit code 2, and leaves the checkpoint as it was.
+TEST_F(TrainMnistTest, GoesOnAfterDisksThatWereFullAndFoldersThatWereLocked) {
+  ASSERT_EQ(run({"--out", out("whole")}).exit_code, 0);
+  const RunOptions kill = {
+      .signal_when = [](const std::string& err) { return err.find("epoch 1: training loss") != std::string::npos; },
+      .signal = SIGKILL};
+  ASSERT_EQ(run({"--out", out("a")}, kill).exit_code, 128 + SIGKILL);
+  const std::string bytes = file_text(out("a/checkpoint.safetensors"));
+  const auto expect_failure = [&](const ProgramResult& result, const std::string& folder, const std::string& reason) {
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    EXPECT_THAT(result.err, ContainsRegex("train_mnist: .*: cannot be written: " + reason + "\n$"));
+    EXPECT_EQ(result.out, "");
+    EXPECT_EQ(file_text(folder + "/checkpoint.safetensors"), bytes);
+    EXPECT_FALSE(std::filesystem::exists(folder + "/checkpoint.safetensors.partial"));
+  };
+
+  // No file of more than 16 KiB.
+  ASSERT_GT(bytes.size(), 16U * 1024U);
+  expect_failure(
+      run({"--out", out("a"), "--resume"}, {}, {"/bin/bash", "-c", "trap '' XFSZ; ulimit -f 16; exec \"$@\"", ""}),
+      out("a"), "File too large");
+
+  // Room for one checkpoint and a half.
+  const std::string disk = out("disk");
+  std::filesystem::create_directory(disk);
+  const std::string size = "size=" + std::to_string(bytes.size() * 3 / 2 / 1024 + 16) + "k";
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, size.c_str()) == 0) {  // needs the right to
+    for (const char* file : {"checkpoint.safetensors", "metrics.csv", "metrics.jsonl", "train.log"}) {
+      std::filesystem::copy(out("a") + "/" + file, disk);
+    }
+    expect_failure(run({"--out", disk, "--resume"}), disk, "No space left on device");
+    umount(disk.c_str());
+  }
+
+  // A folder in which nothing can be made.
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));
+  std::filesystem::permissions(out("a"), std::filesystem::perms(0555));
+  const bool root = geteuid() == 0;  // who may write anywhere
+  ASSERT_TRUE(!root || seteuid(65534) == 0);
+  if (euidaccess(NORMGRAD_BINARY_DIR "/examples/train_mnist", X_OK) == 0) {
+    const ProgramResult locked = run({"--out", out("a"), "--resume"});
+    expect_failure(locked, out("a"), "Permission denied");
+  }
+  ASSERT_TRUE(!root || seteuid(0) == 0);
+  std::filesystem::permissions(out("a"), std::filesystem::perms(0755));
+
+  ASSERT_EQ(run({"--out", out("a"), "--resume"}).exit_code, 0);
   for (const std::string file : {"/model.safetensors", "/metrics.csv", "/metrics.jsonl", "/checkpoint.safetensors"}) {
     EXPECT_EQ(file_text(out("a") + file), file_text(out("whole") + file)) << file;
   }

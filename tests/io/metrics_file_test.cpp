@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,6 +114,25 @@ TEST_F(MetricsFileTest, AKilledProgramLeavesWholeRows) {
   const std::string text = file_text(path_);
   ASSERT_GE(text.size(), 2000U);
   EXPECT_EQ(text.substr(text.size() - 2), "}\n");
+}
+
+TEST_F(MetricsFileTest, AFullDiskLeavesWholeRows) {
+  CsvFile csv(path_);
+  rlimit before = {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small = {.rlim_cur = 30, .rlim_max = before.rlim_max};
+  auto* handler = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  csv.write({{"step", 1}, {"loss", 0.125}});  // 18 bytes
+  csv.write({{"step", 2}, {"loss", 0.125}});  // 26
+  const auto full = error_of<IoError>([&] { csv.write({{"step", 3}, {"loss", 0.125}}); });
+  const std::string then = file_text(path_);
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(full, "CsvFile: '" + path_.string() + "': cannot be written: No space left on device");
+  EXPECT_EQ(then, "step,loss\n1,0.125\n2,0.125\n");
+  csv.write({{"step", 3}, {"loss", 0.25}});
+  EXPECT_EQ(file_text(path_), then + "3,0.25\n");
 }
 
 TEST_F(MetricsFileTest, RefusesWhatCannotBeWritten) {
