@@ -41,6 +41,7 @@ class MetricsFile {
   void load_state_dict(const StateDict& state);
 
  protected:
+  /// `name`, the type's, is for errors. Throws IoError when the file cannot be opened.
   MetricsFile(std::string name, const std::filesystem::path& path, MetricsFileOptions options);
   /// The row as text with its end of line; `heading` is the first line of the file when there is one.
   virtual std::string line_of(const Metrics& row, bool is_first, const std::string& first) const = 0;
@@ -54,6 +55,7 @@ class MetricsFile {
 /// (ValueError otherwise). Numbers have as many digits as they need to be read back exactly.
 class CsvFile final : public MetricsFile {
  public:
+  /// Throws IoError when the file cannot be opened.
   explicit CsvFile(const std::filesystem::path& path, MetricsFileOptions options = {})
       : MetricsFile("CsvFile", path, options) {}
 
@@ -64,6 +66,7 @@ class CsvFile final : public MetricsFile {
 /// One JSON object a line; rows may have different names. Numbers that are not finite are written as null.
 class JsonLinesFile final : public MetricsFile {
  public:
+  /// Throws IoError when the file cannot be opened.
   explicit JsonLinesFile(const std::filesystem::path& path, MetricsFileOptions options = {})
       : MetricsFile("JsonLinesFile", path, options) {}
 

@@ -22,8 +22,8 @@ using Metadata = std::map<std::string, std::string>;
 
 /// The contents of a safetensors file, the tensors in the order of its header.
 struct Safetensors {
-  StateDict tensors;
-  Metadata metadata = {};
+  StateDict tensors;       ///< in the order of their data
+  Metadata metadata = {};  ///< texts by their names; may be empty
 };
 
 /// Writes the tensors in their order, as F32, F64, I64 and BOOL. The same tensors and metadata give the same bytes, and

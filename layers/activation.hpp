@@ -18,7 +18,7 @@ class ReLU : public Module {
 /// x for x > 0, else negative_slope * x.
 class LeakyReLU : public Module {
  public:
-  explicit LeakyReLU(double negative_slope = 0.01) : negative_slope_(negative_slope) {}
+  explicit LeakyReLU(double negative_slope = 0.01) : negative_slope_(negative_slope) {}  ///< slope below 0
   NORMGRAD_MEMBERS(LeakyReLU)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
@@ -30,7 +30,7 @@ class LeakyReLU : public Module {
 /// x for x > 0, else alpha * (exp(x) - 1).
 class ELU : public Module {
  public:
-  explicit ELU(double alpha = 1.0) : alpha_(alpha) {}
+  explicit ELU(double alpha = 1.0) : alpha_(alpha) {}  ///< -alpha is the limit far below 0
   NORMGRAD_MEMBERS(ELU)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
@@ -91,7 +91,7 @@ class Softplus : public Module {
 /// exp(x) / sum(exp(x)) along an axis.
 class Softmax : public Module {
  public:
-  explicit Softmax(std::int64_t dim) : dim_(dim) {}
+  explicit Softmax(std::int64_t dim) : dim_(dim) {}  ///< over this axis; -1: the last
   NORMGRAD_MEMBERS(Softmax)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
@@ -103,7 +103,7 @@ class Softmax : public Module {
 /// log(Softmax), without its loss of digits.
 class LogSoftmax : public Module {
  public:
-  explicit LogSoftmax(std::int64_t dim) : dim_(dim) {}
+  explicit LogSoftmax(std::int64_t dim) : dim_(dim) {}  ///< over this axis; -1: the last
   NORMGRAD_MEMBERS(LogSoftmax)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;

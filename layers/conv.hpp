@@ -16,25 +16,25 @@ namespace normgrad {
 
 /// Options of Conv1d, Conv2d and Conv3d; names and defaults are PyTorch's.
 struct ConvLayerOptions {
-  PerAxis stride = 1;
-  PerAxis padding = 0;
-  PerAxis dilation = 1;
-  std::int64_t groups = 1;
-  bool bias = true;
-  DType dtype = kFloat32;
+  PerAxis stride = 1;              ///< from one place of the window to the next
+  PerAxis padding = 0;             ///< zeros added on both sides
+  PerAxis dilation = 1;            ///< from one element of the window to the next
+  std::int64_t groups = 1;         ///< channels are cut into this many groups that do not mix
+  bool bias = true;                ///< whether a number per channel is added
+  DType dtype = kFloat32;          ///< of the parameters
   Generator* generator = nullptr;  ///< of the starting values; null: default_generator()
 };
 
 /// Options of ConvTranspose2d; names and defaults are PyTorch's.
 struct ConvTransposeLayerOptions {
-  PerAxis stride = 1;
-  PerAxis padding = 0;
-  PerAxis output_padding = 0;
-  std::int64_t groups = 1;
-  bool bias = true;
-  PerAxis dilation = 1;
-  DType dtype = kFloat32;
-  Generator* generator = nullptr;
+  PerAxis stride = 1;              ///< from one place of the window to the next, in the result
+  PerAxis padding = 0;             ///< taken off both sides of the result
+  PerAxis output_padding = 0;      ///< added at the end of the result; below stride or dilation
+  std::int64_t groups = 1;         ///< channels are cut into this many groups that do not mix
+  bool bias = true;                ///< whether a number per channel is added
+  PerAxis dilation = 1;            ///< from one element of the window to the next
+  DType dtype = kFloat32;          ///< of the parameters
+  Generator* generator = nullptr;  ///< of the starting values; null: default_generator()
 };
 
 namespace detail {
@@ -81,6 +81,7 @@ class ForwardConvLayer : public ConvLayer {
 /// x: [N, in_channels, L] -> [N, out_channels, L'].
 class Conv1d : public detail::ForwardConvLayer {
  public:
+  /// Throws ValueError for channels and groups that are not above 0 or do not divide.
   Conv1d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
          const ConvLayerOptions& options = {})
       : ForwardConvLayer("Conv1d", 1, in_channels, out_channels, kernel_size, options) {}
@@ -91,6 +92,7 @@ class Conv1d : public detail::ForwardConvLayer {
 /// x: [N, in_channels, H, W] -> [N, out_channels, H', W'].
 class Conv2d : public detail::ForwardConvLayer {
  public:
+  /// Throws ValueError for channels and groups that are not above 0 or do not divide.
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
          const ConvLayerOptions& options = {})
       : ForwardConvLayer("Conv2d", 2, in_channels, out_channels, kernel_size, options) {}
@@ -101,6 +103,7 @@ class Conv2d : public detail::ForwardConvLayer {
 /// x: [N, in_channels, D, H, W] -> [N, out_channels, D', H', W'].
 class Conv3d : public detail::ForwardConvLayer {
  public:
+  /// Throws ValueError for channels and groups that are not above 0 or do not divide.
   Conv3d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
          const ConvLayerOptions& options = {})
       : ForwardConvLayer("Conv3d", 3, in_channels, out_channels, kernel_size, options) {}

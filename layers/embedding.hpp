@@ -13,8 +13,8 @@ namespace normgrad {
 /// Options of an Embedding; names and defaults are PyTorch's.
 struct EmbeddingOptions {
   std::optional<std::int64_t> padding_idx = {};  ///< a row that starts as zeros and gets no gradient; may be negative
-  DType dtype = kFloat32;
-  Generator* generator = nullptr;  ///< of the starting values; null: default_generator()
+  DType dtype = kFloat32;                        ///< of the weight
+  Generator* generator = nullptr;                ///< of the starting values; null: default_generator()
 };
 
 /// index of any shape, int64 -> [*, embedding_dim]. Starts normal with mean 0 and standard deviation 1.

@@ -19,8 +19,8 @@ enum class FanMode { fan_in, fan_out };
 
 /// Inputs of one result and results of one input: sizes 1 and 0 times the product of the further ones.
 struct Fans {
-  std::int64_t in;
-  std::int64_t out;
+  std::int64_t in;   ///< inputs of one result
+  std::int64_t out;  ///< results of one input
 };
 /// Throws ShapeError for tensors of fewer than 2 axes.
 Fans calculate_fans(const Tensor& weight);
@@ -38,8 +38,8 @@ void normal_(Tensor tensor, double mean = 0.0, double std = 1.0, Generator* gene
 
 /// Options of the Xavier initialisers.
 struct XavierOptions {
-  double gain = 1.0;
-  Generator* generator = nullptr;
+  double gain = 1.0;               ///< see calculate_gain()
+  Generator* generator = nullptr;  ///< null: default_generator()
 };
 /// Uniform in +-gain sqrt(6 / (fan_in + fan_out)); Glorot and Bengio, "Understanding the difficulty of training deep
 /// feedforward neural networks", 2010.
@@ -49,10 +49,10 @@ void xavier_normal_(Tensor weight, XavierOptions options = {});
 
 /// Options of the Kaiming initialisers.
 struct KaimingOptions {
-  double a = 0.0;  ///< negative slope of the leaky_relu that follows
-  FanMode mode = FanMode::fan_in;
-  Nonlinearity nonlinearity = Nonlinearity::leaky_relu;
-  Generator* generator = nullptr;
+  double a = 0.0;                                        ///< negative slope of the leaky_relu that follows
+  FanMode mode = FanMode::fan_in;                        ///< which variance stays
+  Nonlinearity nonlinearity = Nonlinearity::leaky_relu;  ///< what follows
+  Generator* generator = nullptr;                        ///< null: default_generator()
 };
 /// Uniform in +-gain sqrt(3 / fan); He et al., "Delving deep into rectifiers", 2015.
 void kaiming_uniform_(Tensor weight, KaimingOptions options = {});
@@ -61,19 +61,19 @@ void kaiming_normal_(Tensor weight, KaimingOptions options = {});
 
 /// Options of trunc_normal_().
 struct TruncNormalOptions {
-  double mean = 0.0;
-  double std = 1.0;
-  double a = -2.0;  ///< no value is below
-  double b = 2.0;   ///< none is above; both are values, not multiples of std
-  Generator* generator = nullptr;
+  double mean = 0.0;               ///< of the values before the cut
+  double std = 1.0;                ///< of the values before the cut
+  double a = -2.0;                 ///< no value is below
+  double b = 2.0;                  ///< none is above; both are values, not multiples of std
+  Generator* generator = nullptr;  ///< null: default_generator()
 };
 /// Normal with mean and std, as far as it lies in [a, b]. Throws ValueError unless std > 0 and a < b.
 void trunc_normal_(Tensor tensor, TruncNormalOptions options = {});
 
 /// Options of orthogonal_().
 struct OrthogonalOptions {
-  double gain = 1.0;
-  Generator* generator = nullptr;
+  double gain = 1.0;               ///< the length of each row or column
+  Generator* generator = nullptr;  ///< null: default_generator()
 };
 /// As a matrix [size 0, the rest]: gain times rows, or columns, whichever are fewer, that are orthonormal; uniform
 /// among all such (Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear
@@ -82,8 +82,8 @@ void orthogonal_(Tensor tensor, OrthogonalOptions options = {});
 
 /// Options of sparse_().
 struct SparseOptions {
-  double std = 0.01;
-  Generator* generator = nullptr;
+  double std = 0.01;               ///< of the values that are not 0
+  Generator* generator = nullptr;  ///< null: default_generator()
 };
 /// [rows, columns]: in each column the part `sparsity` of the rows (rounded up) is 0, at random places, the others are
 /// normal (Martens, "Deep learning via Hessian-free optimization", 2010). Throws ShapeError unless there are 2 axes,

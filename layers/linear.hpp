@@ -11,8 +11,8 @@ namespace normgrad {
 
 /// Options of a Linear; names and defaults are PyTorch's.
 struct LinearOptions {
-  bool bias = true;
-  DType dtype = kFloat32;
+  bool bias = true;                ///< whether a number per result is added
+  DType dtype = kFloat32;          ///< of the parameters
   Generator* generator = nullptr;  ///< of the starting values; null: default_generator()
 };
 

@@ -30,6 +30,7 @@ struct ModuleHooks;
 class ModuleHookHandle {
  public:
   ModuleHookHandle() = default;
+  /// Made by Module::register_forward_hook() and its kin.
   ModuleHookHandle(std::weak_ptr<detail::ModuleHooks> hooks, std::uint64_t id);
   void remove();  ///< does nothing the second time
 

@@ -39,6 +39,7 @@ extern template class PoolLayer<AvgPoolOptions>;
 /// MaxPool1d(3, {.stride = 2, .padding = 1}); the stride is the window's size unless given.
 class MaxPool1d : public detail::PoolLayer<MaxPoolOptions> {
  public:
+  /// Throws ValueError for a padding of more than half the window.
   explicit MaxPool1d(const PerAxis& kernel_size, const MaxPoolOptions& options = {})
       : PoolLayer("MaxPool1d", 1, kernel_size, options) {}
   NORMGRAD_MEMBERS(MaxPool1d)
@@ -48,6 +49,7 @@ class MaxPool1d : public detail::PoolLayer<MaxPoolOptions> {
 /// x: [N, C, H, W] or [C, H, W].
 class MaxPool2d : public detail::PoolLayer<MaxPoolOptions> {
  public:
+  /// Throws ValueError for a padding of more than half the window.
   explicit MaxPool2d(const PerAxis& kernel_size, const MaxPoolOptions& options = {})
       : PoolLayer("MaxPool2d", 2, kernel_size, options) {}
   NORMGRAD_MEMBERS(MaxPool2d)
@@ -57,6 +59,7 @@ class MaxPool2d : public detail::PoolLayer<MaxPoolOptions> {
 /// x: [N, C, L] or [C, L].
 class AvgPool1d : public detail::PoolLayer<AvgPoolOptions> {
  public:
+  /// Throws ValueError for a padding of more than half the window.
   explicit AvgPool1d(const PerAxis& kernel_size, const AvgPoolOptions& options = {})
       : PoolLayer("AvgPool1d", 1, kernel_size, options) {}
   NORMGRAD_MEMBERS(AvgPool1d)
@@ -66,6 +69,7 @@ class AvgPool1d : public detail::PoolLayer<AvgPoolOptions> {
 /// x: [N, C, H, W] or [C, H, W].
 class AvgPool2d : public detail::PoolLayer<AvgPoolOptions> {
  public:
+  /// Throws ValueError for a padding of more than half the window.
   explicit AvgPool2d(const PerAxis& kernel_size, const AvgPoolOptions& options = {})
       : PoolLayer("AvgPool2d", 2, kernel_size, options) {}
   NORMGRAD_MEMBERS(AvgPool2d)

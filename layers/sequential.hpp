@@ -15,9 +15,10 @@ namespace normgrad {
 
 /// A module with the name that it has as a child.
 struct NamedModule {
+  /// The name, which has no dots, and the child.
   NamedModule(std::string child_name, AnyModule child) : name(std::move(child_name)), module(std::move(child)) {}
-  std::string name;
-  AnyModule module;
+  std::string name;  ///< without dots
+  AnyModule module;  ///< the child
 };
 
 template <class M>

@@ -12,20 +12,20 @@ namespace normgrad {
 
 /// One module. Parameters and operations of its children are theirs, so that the columns of a summary add up.
 struct LayerSummary {
-  std::string path;  ///< full name; "" for the model itself
-  std::string type;
-  Shape output_shape;       ///< of its last call; without axes when has_output is false
-  bool has_output = false;  ///< false for modules that were not called, or whose forward does not return one Tensor
-  std::int64_t calls = 0;
-  std::int64_t parameters = 0;
-  std::int64_t trainable = 0;  ///< of them, those that require gradients
-  std::int64_t flops = 0;      ///< of one forward, all calls together
-  std::int64_t bytes = 0;      ///< of its results, all calls together
+  std::string path;             ///< full name; "" for the model itself
+  std::string type;             ///< such as "Conv2d"
+  Shape output_shape;           ///< of its last call; without axes when has_output is false
+  bool has_output = false;      ///< false for modules that were not called, or whose forward does not return one Tensor
+  std::int64_t calls = 0;       ///< in one forward of the model
+  std::int64_t parameters = 0;  ///< elements of its own parameters
+  std::int64_t trainable = 0;   ///< of them, those that require gradients
+  std::int64_t flops = 0;       ///< of one forward, all calls together
+  std::int64_t bytes = 0;       ///< of its results, all calls together
 };
 
 /// What summary() found; printed as a table.
 struct ModelSummary {
-  Shape input_shape;
+  Shape input_shape;                  ///< of the example
   std::vector<LayerSummary> layers;   ///< the model itself, then all below it, in the order of named_modules()
   std::int64_t parameters = 0;        ///< elements
   std::int64_t trainable = 0;         ///< elements that require gradients

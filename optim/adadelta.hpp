@@ -9,7 +9,7 @@ namespace normgrad {
 
 /// Options of Adadelta; names and defaults are PyTorch's.
 struct AdadeltaOptions {
-  double lr = 1.0;
+  double lr = 1.0;            ///< factor of the step
   double rho = 0.9;           ///< how long the mean squares remember
   double eps = 1e-6;          ///< stands inside of the roots
   double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter

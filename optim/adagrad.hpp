@@ -9,7 +9,7 @@ namespace normgrad {
 
 /// Options of Adagrad; names and defaults are PyTorch's.
 struct AdagradOptions {
-  double lr = 1e-2;
+  double lr = 1e-2;                        ///< learning rate
   double lr_decay = 0.0;                   ///< the rate of step t is lr / (1 + (t - 1) lr_decay)
   double weight_decay = 0.0;               ///< added to the gradient as weight_decay * parameter
   double initial_accumulator_value = 0.0;  ///< what the sum starts with

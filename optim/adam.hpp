@@ -10,7 +10,7 @@ namespace normgrad {
 
 /// Options of Adam; names and defaults are PyTorch's.
 struct AdamOptions {
-  double lr = 1e-3;
+  double lr = 1e-3;                            ///< learning rate
   std::array<double, 2> betas = {0.9, 0.999};  ///< how long the means of the gradient and of its square remember
   double eps = 1e-8;                           ///< stands outside of the root
   double weight_decay = 0.0;                   ///< added to the gradient as weight_decay * parameter
@@ -20,12 +20,12 @@ struct AdamOptions {
 
 /// Options of AdamW; names and defaults are PyTorch's.
 struct AdamWOptions {
-  double lr = 1e-3;
-  std::array<double, 2> betas = {0.9, 0.999};
-  double eps = 1e-8;
-  double weight_decay = 1e-2;  ///< takes lr * weight_decay of the parameter away, past the means
-  bool amsgrad = false;
-  bool maximize = false;
+  double lr = 1e-3;                            ///< learning rate
+  std::array<double, 2> betas = {0.9, 0.999};  ///< as of Adam
+  double eps = 1e-8;                           ///< stands outside of the root
+  double weight_decay = 1e-2;                  ///< takes lr * weight_decay of the parameter away, past the means
+  bool amsgrad = false;                        ///< divides by the largest mean square so far
+  bool maximize = false;                       ///< climbs instead
 };
 
 namespace detail {

@@ -10,11 +10,11 @@ namespace normgrad {
 
 /// Options of Adamax; names and defaults are PyTorch's.
 struct AdamaxOptions {
-  double lr = 2e-3;
-  std::array<double, 2> betas = {0.9, 0.999};
-  double eps = 1e-8;          ///< added to each magnitude
-  double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter
-  bool maximize = false;      ///< climbs instead
+  double lr = 2e-3;                            ///< learning rate
+  std::array<double, 2> betas = {0.9, 0.999};  ///< how long the mean and the largest gradient are remembered
+  double eps = 1e-8;                           ///< added to each magnitude
+  double weight_decay = 0.0;                   ///< added to the gradient as weight_decay * parameter
+  bool maximize = false;                       ///< climbs instead
 };
 
 /// torch.optim.Adamax (Kingma and Ba, "Adam: a method for stochastic optimization", 2015, section 7.1):

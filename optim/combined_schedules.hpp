@@ -19,10 +19,12 @@ namespace normgrad {
 /// A schedule of any kind, made from one, or from a pointer by those who want to look at it later.
 class AnyLRScheduler {
  public:
+  /// Takes the schedule over.
   template <class S>
   requires(std::derived_from<std::remove_cvref_t<S>, LRScheduler> && !std::is_lvalue_reference_v<S>)
       AnyLRScheduler(S&& schedule)  // NOLINT: meant to convert
       : schedule_(std::make_shared<std::remove_cvref_t<S>>(std::move(schedule))) {}
+  /// Shares the schedule with others.
   template <std::derived_from<LRScheduler> S>
   AnyLRScheduler(std::shared_ptr<S> schedule) : schedule_(std::move(schedule)) {}  // NOLINT: meant to convert
   /// The schedule.

@@ -35,17 +35,17 @@ enum class AnnealStrategy : std::uint8_t { cos, linear };
 
 /// Options of OneCycleLR; names and defaults are PyTorch's.
 struct OneCycleLROptions {
-  std::int64_t total_steps = 0;  ///< or, when 0, epochs * steps_per_epoch
-  std::int64_t epochs = 0;
-  std::int64_t steps_per_epoch = 0;
-  double pct_start = 0.3;  ///< the part of the steps in which the rate rises
-  AnnealStrategy anneal_strategy = AnnealStrategy::cos;
-  bool cycle_momentum = true;
-  PerGroup base_momentum = 0.85;
-  PerGroup max_momentum = 0.95;
-  double div_factor = 25.0;       ///< starts at max_lr / div_factor
-  double final_div_factor = 1e4;  ///< ends at that / final_div_factor
-  bool three_phase = false;       ///< falls as long as it rose to where it started, then to the end
+  std::int64_t total_steps = 0;                          ///< or, when 0, epochs * steps_per_epoch
+  std::int64_t epochs = 0;                               ///< see total_steps
+  std::int64_t steps_per_epoch = 0;                      ///< see total_steps
+  double pct_start = 0.3;                                ///< the part of the steps in which the rate rises
+  AnnealStrategy anneal_strategy = AnnealStrategy::cos;  ///< the shape of rise and fall
+  bool cycle_momentum = true;                            ///< the momentum (beta1) goes down and up meanwhile
+  PerGroup base_momentum = 0.85;                         ///< while the rate is highest
+  PerGroup max_momentum = 0.95;                          ///< at the start and the end
+  double div_factor = 25.0;                              ///< starts at max_lr / div_factor
+  double final_div_factor = 1e4;                         ///< ends at that / final_div_factor
+  bool three_phase = false;  ///< falls as long as it rose to where it started, then to the end
 };
 /// torch.optim.lr_scheduler.OneCycleLR (Smith and Topin, "Super-convergence: very fast training of neural networks
 /// using large learning rates", 2019): rises from max_lr / div_factor to max_lr and falls to max_lr / (div_factor *
@@ -89,15 +89,15 @@ enum class ScaleMode : std::uint8_t { cycle, iterations };
 
 /// Options of CyclicLR; names and defaults are PyTorch's.
 struct CyclicLROptions {
-  std::int64_t step_size_up = 2000;
+  std::int64_t step_size_up = 2000;                           ///< steps in which the rate rises
   std::optional<std::int64_t> step_size_down = std::nullopt;  ///< nullopt: step_size_up
-  CyclicMode mode = CyclicMode::triangular;
-  double gamma = 1.0;
-  std::function<double(double)> scale_fn = {};  ///< in the place of `mode`, called as scale_mode says
-  ScaleMode scale_mode = ScaleMode::cycle;
-  bool cycle_momentum = true;
-  PerGroup base_momentum = 0.8;
-  PerGroup max_momentum = 0.9;
+  CyclicMode mode = CyclicMode::triangular;                   ///< how cycles shrink
+  double gamma = 1.0;                                         ///< of exp_range
+  std::function<double(double)> scale_fn = {};                ///< in the place of `mode`, called as scale_mode says
+  ScaleMode scale_mode = ScaleMode::cycle;                    ///< the argument of scale_fn
+  bool cycle_momentum = true;                                 ///< the momentum goes down and up meanwhile
+  PerGroup base_momentum = 0.8;                               ///< while the rate is highest
+  PerGroup max_momentum = 0.9;                                ///< while the rate is lowest
 };
 /// torch.optim.lr_scheduler.CyclicLR (Smith, "Cyclical learning rates for training neural networks", 2017): up and down
 /// between base_lr and max_lr in straight lines, while the momentum goes down and up.

@@ -102,6 +102,7 @@ class LRScheduler {
 /// A number for all groups of an optimizer, or one for each: 0.1 or {0.1, 0.01}.
 class PerGroup {
  public:
+  /// One number for all groups, or one for each.
   PerGroup(double all) : values_{all} {}                            // NOLINT(google-explicit-constructor)
   PerGroup(std::initializer_list<double> each) : values_(each) {}   // NOLINT(google-explicit-constructor)
   PerGroup(std::vector<double> each) : values_(std::move(each)) {}  // NOLINT(google-explicit-constructor)

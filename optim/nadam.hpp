@@ -10,13 +10,13 @@ namespace normgrad {
 
 /// Options of NAdam; names and defaults are PyTorch's.
 struct NAdamOptions {
-  double lr = 2e-3;
-  std::array<double, 2> betas = {0.9, 0.999};
-  double eps = 1e-8;
-  double weight_decay = 0.0;            ///< added to the gradient as weight_decay * parameter
-  double momentum_decay = 4e-3;         ///< how fast the momentum approaches beta1
-  bool decoupled_weight_decay = false;  ///< take lr * weight_decay of the parameter away instead, as AdamW does
-  bool maximize = false;                ///< climbs instead
+  double lr = 2e-3;                            ///< learning rate
+  std::array<double, 2> betas = {0.9, 0.999};  ///< as of Adam
+  double eps = 1e-8;                           ///< stands outside of the root
+  double weight_decay = 0.0;                   ///< added to the gradient as weight_decay * parameter
+  double momentum_decay = 4e-3;                ///< how fast the momentum approaches beta1
+  bool decoupled_weight_decay = false;         ///< take lr * weight_decay of the parameter away instead, as AdamW does
+  bool maximize = false;                       ///< climbs instead
 };
 
 /// torch.optim.NAdam (Dozat, "Incorporating Nesterov momentum into Adam", 2016): with m, v and v^ as in Adam,

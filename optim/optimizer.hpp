@@ -26,8 +26,8 @@ namespace normgrad {
 /// Parameters that share options.
 template <class Options>
 struct ParamGroup {
-  std::vector<Tensor> params;
-  Options options = {};
+  std::vector<Tensor> params;  ///< handles; the model sees the steps
+  Options options = {};        ///< of these alone
 };
 
 /// Base of all optimizers: see the head of this file.
@@ -77,9 +77,9 @@ class Optimizer {
   /// What is remembered of one parameter: one tensor (or none yet) for each of slot_names(), and a number for each of
   /// scalar_names().
   struct ParamState {
-    std::int64_t step = 0;
-    std::vector<Tensor> slots;
-    std::vector<double> scalars;
+    std::int64_t step = 0;        ///< how many it has seen
+    std::vector<Tensor> slots;    ///< in the order of slot_names()
+    std::vector<double> scalars;  ///< in the order of scalar_names()
   };
 
   Optimizer() = default;
@@ -115,7 +115,7 @@ class Optimizer {
 template <class Options>
 class OptimizerOf : public Optimizer {
  public:
-  using Group = ParamGroup<Options>;
+  using Group = ParamGroup<Options>;  ///< parameters with options of this optimizer
 
   /// Adds parameters with options of their own; throws ValueError, and adds nothing, where either is not possible.
   void add_param_group(Group group) {

@@ -10,12 +10,12 @@ namespace normgrad {
 
 /// Options of RAdam; names and defaults are PyTorch's.
 struct RAdamOptions {
-  double lr = 1e-3;
-  std::array<double, 2> betas = {0.9, 0.999};
-  double eps = 1e-8;
-  double weight_decay = 0.0;            ///< added to the gradient as weight_decay * parameter
-  bool decoupled_weight_decay = false;  ///< take lr * weight_decay of the parameter away instead, as AdamW does
-  bool maximize = false;                ///< climbs instead
+  double lr = 1e-3;                            ///< learning rate
+  std::array<double, 2> betas = {0.9, 0.999};  ///< as of Adam
+  double eps = 1e-8;                           ///< stands outside of the root
+  double weight_decay = 0.0;                   ///< added to the gradient as weight_decay * parameter
+  bool decoupled_weight_decay = false;         ///< take lr * weight_decay of the parameter away instead, as AdamW does
+  bool maximize = false;                       ///< climbs instead
 };
 
 /// torch.optim.RAdam (Liu et al., "On the variance of the adaptive learning rate and beyond", 2020): with m, v and m^

@@ -15,14 +15,14 @@ enum class ThresholdMode : std::uint8_t { rel, abs };
 
 /// Options of ReduceLROnPlateau; names and defaults are PyTorch's.
 struct ReduceLROnPlateauOptions {
-  PlateauMode mode = PlateauMode::min;
-  double factor = 0.1;
-  std::int64_t patience = 10;  ///< so many epochs without a better value are let pass
-  double threshold = 1e-4;
-  ThresholdMode threshold_mode = ThresholdMode::rel;
-  std::int64_t cooldown = 0;  ///< epochs after a reduction that are not counted
-  PerGroup min_lr = 0.0;
-  double eps = 1e-8;  ///< smaller changes of a rate are not made
+  PlateauMode mode = PlateauMode::min;                ///< whether lower or higher is better
+  double factor = 0.1;                                ///< of the rates at each reduction
+  std::int64_t patience = 10;                         ///< so many epochs without a better value are let pass
+  double threshold = 1e-4;                            ///< better by less than this is not better
+  ThresholdMode threshold_mode = ThresholdMode::rel;  ///< a part of the best value, or absolute
+  std::int64_t cooldown = 0;                          ///< epochs after a reduction that are not counted
+  PerGroup min_lr = 0.0;                              ///< rates do not go below
+  double eps = 1e-8;                                  ///< smaller changes of a rate are not made
 };
 
 /// torch.optim.lr_scheduler.ReduceLROnPlateau: multiplies the rates by `factor` once more than `patience` epochs have

@@ -9,13 +9,13 @@ namespace normgrad {
 
 /// Options of RMSprop; names and defaults are PyTorch's.
 struct RMSpropOptions {
-  double lr = 1e-2;
+  double lr = 1e-2;           ///< learning rate
   double alpha = 0.99;        ///< how long the mean square remembers
   double eps = 1e-8;          ///< stands outside of the root
   double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter
-  double momentum = 0.0;
-  bool centered = false;  ///< divides by the standard deviation instead
-  bool maximize = false;  ///< climbs instead
+  double momentum = 0.0;      ///< of the divided gradients
+  bool centered = false;      ///< divides by the standard deviation instead
+  bool maximize = false;      ///< climbs instead
 };
 
 /// torch.optim.RMSprop (Hinton, lecture 6e of "Neural networks for machine learning", 2012; centered: Graves,

@@ -15,7 +15,7 @@ using LRLambda = std::function<double(std::int64_t epoch)>;
 /// torch.optim.lr_scheduler.LambdaLR: base_lr * factor(epoch).
 class LambdaLR final : public LRScheduler {
  public:
-  LambdaLR(Optimizer& optimizer, LRLambda factor);
+  LambdaLR(Optimizer& optimizer, LRLambda factor);  ///< one function for all groups
   /// One function for each group; throws ValueError for another number of them.
   LambdaLR(Optimizer& optimizer, std::vector<LRLambda> factors);
 
@@ -31,7 +31,7 @@ class LambdaLR final : public LRScheduler {
 /// torch.optim.lr_scheduler.MultiplicativeLR: the rate of the epoch before times factor(epoch).
 class MultiplicativeLR final : public LRScheduler {
  public:
-  MultiplicativeLR(Optimizer& optimizer, LRLambda factor);
+  MultiplicativeLR(Optimizer& optimizer, LRLambda factor);  ///< one function for all groups
   /// One function for each group; throws ValueError for another number of them.
   MultiplicativeLR(Optimizer& optimizer, std::vector<LRLambda> factors);
 
@@ -95,8 +95,8 @@ class ExponentialLR final : public LRScheduler {
 
 /// Options of ConstantLR; names and defaults are PyTorch's.
 struct ConstantLROptions {
-  double factor = 1.0 / 3.0;
-  std::int64_t total_iters = 5;
+  double factor = 1.0 / 3.0;     ///< in (0, 1]
+  std::int64_t total_iters = 5;  ///< epochs with the factor
 };
 /// torch.optim.lr_scheduler.ConstantLR: base_lr * factor before epoch total_iters, then base_lr.
 class ConstantLR final : public LRScheduler {
@@ -115,9 +115,9 @@ class ConstantLR final : public LRScheduler {
 
 /// Options of LinearLR; names and defaults are PyTorch's.
 struct LinearLROptions {
-  double start_factor = 1.0 / 3.0;
-  double end_factor = 1.0;
-  std::int64_t total_iters = 5;
+  double start_factor = 1.0 / 3.0;  ///< in (0, 1]
+  double end_factor = 1.0;          ///< in [0, 1]
+  std::int64_t total_iters = 5;     ///< epochs from one to the other
 };
 /// torch.optim.lr_scheduler.LinearLR: base_lr times a factor that goes in a straight line from start_factor in epoch 0
 /// to end_factor in epoch total_iters, and stays there: a warm-up.
@@ -137,8 +137,8 @@ class LinearLR final : public LRScheduler {
 
 /// Options of PolynomialLR; names and defaults are PyTorch's.
 struct PolynomialLROptions {
-  std::int64_t total_iters = 5;
-  double power = 1.0;
+  std::int64_t total_iters = 5;  ///< epochs until 0
+  double power = 1.0;            ///< 1: a straight line
 };
 /// torch.optim.lr_scheduler.PolynomialLR: base_lr * (1 - epoch / total_iters)^power, 0 from total_iters on.
 class PolynomialLR final : public LRScheduler {
@@ -176,7 +176,7 @@ class CosineAnnealingLR final : public LRScheduler {
 /// Options of CosineAnnealingWarmRestarts; names and defaults are PyTorch's.
 struct WarmRestartOptions {
   std::int64_t t_mult = 1;  ///< each period is as many times as long as the one before
-  double eta_min = 0.0;
+  double eta_min = 0.0;     ///< the rate at the end of a period
 };
 /// torch.optim.lr_scheduler.CosineAnnealingWarmRestarts (the same paper): half a cosine from base_lr to eta_min in each
 /// period; the first has t_0 epochs.

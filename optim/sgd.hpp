@@ -9,8 +9,8 @@ namespace normgrad {
 
 /// Options of SGD; names and defaults are PyTorch's.
 struct SGDOptions {
-  double lr = 1e-3;
-  double momentum = 0.0;
+  double lr = 1e-3;           ///< learning rate
+  double momentum = 0.0;      ///< how much of the last step's direction stays
   double dampening = 0.0;     ///< 1 - this is the weight of a new gradient in the momentum
   double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter
   bool nesterov = false;      ///< needs momentum and no dampening

@@ -31,7 +31,7 @@ enum class AveragedBuffers : std::uint8_t {
 struct AveragedModelOptions {
   /// average = decay * average + (1 - decay) * model. nullopt: the mean over all updates.
   std::optional<double> decay = std::nullopt;
-  AveragedBuffers buffers = AveragedBuffers::copy;
+  AveragedBuffers buffers = AveragedBuffers::copy;  ///< what becomes of buffers
 };
 
 namespace detail {

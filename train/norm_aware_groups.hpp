@@ -30,13 +30,13 @@ const char* decay_role_name(DecayRole role) noexcept;
 struct DecaySplit {
   /// One parameter.
   struct Entry {
-    std::string name;
-    Tensor parameter;
-    DecayRole role;
+    std::string name;  ///< full name
+    Tensor parameter;  ///< the model's own
+    DecayRole role;    ///< why it decays or not
     /// Whether weight decay is for it.
     bool decays() const noexcept { return role == DecayRole::weight; }
   };
-  std::vector<Entry> entries;
+  std::vector<Entry> entries;  ///< one for each parameter
 
   /// Those that decay, and those that do not.
   std::vector<Tensor> decayed() const;

@@ -29,31 +29,31 @@ struct NormReportOptions {
 
 /// What norm_report() found at one norm. Channels are those of [N, C, *], or the last features of layer and RMS norms.
 struct NormFinding {
-  std::string name;
-  std::string type;
-  std::int64_t channels = 0;
+  std::string name;                         ///< full name
+  std::string type;                         ///< such as "BatchNorm2d"
+  std::int64_t channels = 0;                ///< of the statistics and lists below
   std::int64_t batches = 0;                 ///< with finite values
   std::int64_t values = 0;                  ///< per channel
   std::int64_t non_finite_batches = 0;      ///< among the batches given
   std::int64_t non_finite_in_training = 0;  ///< kept out of the running statistics so far
   bool reached = false;                     ///< whether the forward called it
-  bool has_running_stats = false;
+  bool has_running_stats = false;           ///< else there is no drift
   // Of running against data statistics; 0 and 1 without running statistics.
-  double mean_drift = 0.0;       ///< largest |running_mean - mean| / sqrt(var + eps)
-  double least_var_ratio = 1.0;  ///< least and largest (running_var + eps) / (var + eps)
-  double largest_var_ratio = 1.0;
-  std::int64_t worst_channel = -1;  ///< with the largest drift of mean or variance
-  std::vector<double> mean;         ///< of the data, per channel
-  std::vector<double> var;
-  std::vector<std::int64_t> constant_channels;
-  std::vector<std::int64_t> dead_channels;
+  double mean_drift = 0.0;                      ///< largest |running_mean - mean| / sqrt(var + eps)
+  double least_var_ratio = 1.0;                 ///< least and largest (running_var + eps) / (var + eps)
+  double largest_var_ratio = 1.0;               ///< see least_var_ratio
+  std::int64_t worst_channel = -1;              ///< with the largest drift of mean or variance
+  std::vector<double> mean;                     ///< of the data, per channel
+  std::vector<double> var;                      ///< of the data, per channel
+  std::vector<std::int64_t> constant_channels;  ///< whose input does not vary
+  std::vector<std::int64_t> dead_channels;      ///< whose weight is 0 or almost
   /// What to do, one sentence each; empty when all is well.
   std::vector<std::string> advice;
 };
 
 /// What norm_report() found.
 struct NormReport {
-  std::vector<NormFinding> norms;
+  std::vector<NormFinding> norms;  ///< in the order of members
   /// Whether no norm has any advice.
   bool all_well() const noexcept;
 };

@@ -33,7 +33,7 @@ struct RecalibrateOptions {
 struct RecalibrationReport {
   /// One norm.
   struct Entry {
-    std::string name;
+    std::string name;                     ///< full name
     std::int64_t batches = 0;             ///< that entered the statistics
     std::int64_t values = 0;              ///< per channel; of an instance norm the number of samples
     std::int64_t non_finite_batches = 0;  ///< kept out: NaN or infinite values came in

@@ -24,6 +24,7 @@ struct AnomalyOptions {
 /// that a step takes a third longer or so. Guards may be nested.
 class DetectAnomalyGuard {
  public:
+  /// Anomaly mode until the guard ends.
   explicit DetectAnomalyGuard(AnomalyOptions options = {});
   DetectAnomalyGuard(const DetectAnomalyGuard&) = delete;
   DetectAnomalyGuard& operator=(const DetectAnomalyGuard&) = delete;

@@ -10,6 +10,7 @@ void set_grad_enabled(bool enabled) noexcept;
 /// Sets the mode of this thread while it lives.
 class GradModeGuard {
  public:
+  /// On or off until the guard ends.
   explicit GradModeGuard(bool enabled) noexcept : before_(is_grad_enabled()) { set_grad_enabled(enabled); }
   GradModeGuard(const GradModeGuard&) = delete;
   GradModeGuard& operator=(const GradModeGuard&) = delete;

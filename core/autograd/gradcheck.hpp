@@ -43,7 +43,7 @@ using TensorsFunction = std::function<std::vector<Tensor>(const std::vector<Tens
 
 /// Options of gradcheck() and its kin.
 struct GradCheckOptions {
-  double rtol = 1e-7;
+  double rtol = 1e-7;  ///< of the larger of both values
   double atol = 1e-8;  ///< in units of the largest element of the gradient of the input
   /// The first difference is taken over step * min(standard deviation of the input, max(1, |x|)); smaller ones follow.
   double step = 0.0078125;
@@ -62,16 +62,16 @@ struct GradCheckOptions {
 
 /// How the check of one input went.
 struct GradCheckInput {
-  std::size_t index = 0;  ///< position among the inputs
-  std::string name;
-  Shape shape;
-  bool passed = true;
-  double max_abs_error = 0.0;
-  double max_rel_error = 0.0;
+  std::size_t index = 0;       ///< position among the inputs
+  std::string name;            ///< empty unless given
+  Shape shape;                 ///< of the input
+  bool passed = true;          ///< whether its gradient is right
+  double max_abs_error = 0.0;  ///< largest |analytic - numeric|
+  double max_rel_error = 0.0;  ///< the same as a part of the largest element of the gradient
   // The element that uses most of its tolerance.
   std::int64_t worst = 0;  ///< its position, row-major
-  double analytic = 0.0;
-  double numeric = 0.0;
+  double analytic = 0.0;   ///< what backward gave there
+  double numeric = 0.0;    ///< what the differences gave there
   double step = 0.0;       ///< smallest difference that `numeric` rests on
   double tolerance = 0.0;  ///< what |analytic - numeric| may be
   /// f does not change with this input (its gradient must then be zero or undefined).
@@ -84,10 +84,10 @@ struct GradCheckInput {
 
 /// What gradcheck() found.
 struct GradCheckReport {
-  int order = 1;
-  bool passed = true;
-  std::vector<GradCheckInput> inputs;
-  std::vector<std::string> problems;  ///< what else is wrong, such as a recorded and an ordinary backward that differ
+  int order = 1;                       ///< of the derivatives that were checked
+  bool passed = true;                  ///< whether all inputs did, without problems
+  std::vector<GradCheckInput> inputs;  ///< one for each
+  std::vector<std::string> problems;   ///< what else is wrong, such as a recorded and an ordinary backward that differ
 
   double max_abs_error() const;  ///< over all inputs
   double max_rel_error() const;  ///< over all inputs

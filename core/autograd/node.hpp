@@ -33,6 +33,7 @@ class NodeInputs {
 /// What a backward has to know of one result.
 class Node : public RefCounted {
  public:
+  /// The result of the operation `name`, a string literal.
   Node(const char* name, const Shape& shape, DType dtype, std::uint64_t sequence) noexcept
       : name_(name), shape_(shape), dtype_(dtype), sequence_(sequence) {}
   virtual ~Node() = default;
@@ -58,7 +59,7 @@ class Node : public RefCounted {
     dtype_ = dtype;
   }
 
-  NodeInputs inputs;
+  NodeInputs inputs;                 ///< the nodes of the operation's inputs
   Tensor grad;                       ///< accumulated here when keeps_grad()
   bool retains_grad = false;         ///< asked for by Tensor::retain_grad()
   std::shared_ptr<GradHooks> hooks;  ///< null while there are none
@@ -78,6 +79,7 @@ class Node : public RefCounted {
 /// Collects the gradient of a tensor that the user asked for.
 class LeafNode final : public Node {
  public:
+  /// For a tensor of that shape and dtype.
   LeafNode(const Shape& shape, DType dtype) noexcept : Node("leaf", shape, dtype, 0) {}
   void backward(const Tensor&, GradSink&) override {}
   void release() noexcept override {}

@@ -20,7 +20,7 @@ class StateDict {
   using const_iterator = std::vector<value_type>::const_iterator;
 
   StateDict() = default;
-  StateDict(std::initializer_list<value_type> entries);
+  StateDict(std::initializer_list<value_type> entries);  ///< of one name the last counts
 
   std::size_t size() const noexcept { return entries_.size(); }       ///< number of entries
   bool empty() const noexcept { return entries_.empty(); }            ///< whether there are none

@@ -12,9 +12,9 @@ namespace normgrad {
 /// How elements lie that are not in row-major order: those of an array [n, c, s] are stored as [n, s, c]. Convolutions
 /// are about twice as fast so, and element-wise operations do not care.
 struct ChannelsLast {
-  std::int64_t n = 0;
-  std::int64_t c = 0;
-  std::int64_t s = 0;
+  std::int64_t n = 0;  ///< samples
+  std::int64_t c = 0;  ///< channels; 0: row-major
+  std::int64_t s = 0;  ///< places of one channel
   /// False: row-major.
   explicit operator bool() const noexcept { return c != 0; }
   friend bool operator==(const ChannelsLast&, const ChannelsLast&) = default;

@@ -43,19 +43,19 @@ template <class T>
 struct DTypeOf;
 template <>
 struct DTypeOf<float> {
-  static constexpr DType value = kFloat32;
+  static constexpr DType value = kFloat32;  ///< float
 };
 template <>
 struct DTypeOf<double> {
-  static constexpr DType value = kFloat64;
+  static constexpr DType value = kFloat64;  ///< double
 };
 template <>
 struct DTypeOf<std::int64_t> {
-  static constexpr DType value = kInt64;
+  static constexpr DType value = kInt64;  ///< a whole number
 };
 template <>
 struct DTypeOf<bool> {
-  static constexpr DType value = kBool;
+  static constexpr DType value = kBool;  ///< true or false
 };
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;  ///< the DType of a C++ type

@@ -13,6 +13,7 @@ namespace normgrad {
 /// module it is preceded by that module and its path: "Linear 'head.fc1': linear: expected ...".
 class Error : public std::runtime_error {
  public:
+  /// The whole message.
   explicit Error(const std::string& message) : std::runtime_error(message) {}
 
   const char* what() const noexcept override { return text_.empty() ? message() : text_.c_str(); }

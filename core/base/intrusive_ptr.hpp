@@ -32,7 +32,9 @@ template <class T>
 class IntrusivePtr {
  public:
   IntrusivePtr() = default;
+  /// None.
   IntrusivePtr(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor)
+  /// Takes a share in the object, which may be none.
   explicit IntrusivePtr(T* object) noexcept : object_(object) {
     if (object_ != nullptr) {
       object_->add_reference();

@@ -12,6 +12,7 @@ class Generator {
  public:
   using result_type = std::uint32_t;
 
+  /// At the start of the stream of that seed.
   explicit Generator(std::uint64_t seed = 0) noexcept : seed_(seed) {}
 
   /// Starts the stream of `seed` from its beginning.

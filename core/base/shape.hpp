@@ -15,9 +15,10 @@ namespace normgrad {
 /// Up to 8 non-negative sizes, outermost first; a scalar has none. Printed as "[2, 3, 4]".
 class Shape {
  public:
-  static constexpr std::size_t kMaxDims = 8;
+  static constexpr std::size_t kMaxDims = 8;  ///< no shape has more axes
 
   Shape() = default;
+  /// Throw ShapeError for negative sizes and for more than kMaxDims axes.
   Shape(std::initializer_list<std::int64_t> sizes);
   Shape(const std::vector<std::int64_t>& sizes);  // NOLINT(google-explicit-constructor)
   explicit Shape(std::span<const std::int64_t> sizes);
@@ -52,6 +53,7 @@ class Shape {
 class Axes {
  public:
   Axes() = default;
+  /// One axis, or a list of them.
   Axes(std::int64_t axis) : list_{axis} {}  // NOLINT(google-explicit-constructor)
   Axes(int axis) : list_{axis} {}           // NOLINT(google-explicit-constructor)
   Axes(std::initializer_list<std::int64_t> axes) : list_(axes) {}

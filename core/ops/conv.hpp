@@ -14,9 +14,9 @@ namespace normgrad {
 
 /// Options of conv1d, conv2d and conv3d; names and defaults are PyTorch's.
 struct ConvOptions {
-  PerAxis stride = 1;
-  PerAxis padding = 0;  ///< zeros added on both sides
-  PerAxis dilation = 1;
+  PerAxis stride = 1;       ///< from one place of the window to the next
+  PerAxis padding = 0;      ///< zeros added on both sides
+  PerAxis dilation = 1;     ///< from one element of the window to the next
   std::int64_t groups = 1;  ///< channels are cut into this many groups that do not mix
 };
 
@@ -27,11 +27,11 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, co
 
 /// Options of conv_transpose2d; names and defaults are PyTorch's.
 struct ConvTransposeOptions {
-  PerAxis stride = 1;
+  PerAxis stride = 1;          ///< from one place of the window to the next, in the result
   PerAxis padding = 0;         ///< taken off both sides of the result
   PerAxis output_padding = 0;  ///< added at the end of the result; below stride or dilation
-  std::int64_t groups = 1;
-  PerAxis dilation = 1;
+  std::int64_t groups = 1;     ///< channels are cut into this many groups that do not mix
+  PerAxis dilation = 1;        ///< from one element of the window to the next
 };
 
 /// The gradient of conv2d with respect to its input, as a layer. weight: [C_in, C_out / groups, kernel...]; each

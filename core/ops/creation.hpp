@@ -38,6 +38,7 @@ Tensor randperm(std::int64_t n, Generator* generator = nullptr);
 /// Numbers in nested braces: tensor({{1, 2}, {3, 4}}). See tensor().
 class NestedValues {
  public:
+  /// One number, or a list of lists or numbers.
   NestedValues(double value) : value_(value) {}                                               // NOLINT
   NestedValues(std::initializer_list<NestedValues> items) : items_(items), is_list_(true) {}  // NOLINT
   bool is_list() const noexcept { return is_list_; }                                          ///< or one number

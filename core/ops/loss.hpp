@@ -15,15 +15,15 @@ enum class Reduction { none, mean, sum, batchmean };
 
 /// Options of losses without others of their own.
 struct LossOptions {
-  Reduction reduction = Reduction::mean;
+  Reduction reduction = Reduction::mean;  ///< how the elements become one number
 };
 
 /// Options of cross_entropy.
 struct CrossEntropyOptions {
-  Tensor weight = {};                ///< [C], of the logits' dtype: a factor for each class; undefined means ones
-  std::int64_t ignore_index = -100;  ///< rows with this target count nothing and get no gradient
-  Reduction reduction = Reduction::mean;
-  double label_smoothing = 0.0;  ///< in [0, 1]: this part of the target is spread evenly over the classes
+  Tensor weight = {};                     ///< [C], of the logits' dtype: a factor for each class; undefined means ones
+  std::int64_t ignore_index = -100;       ///< rows with this target count nothing and get no gradient
+  Reduction reduction = Reduction::mean;  ///< how the elements become one number
+  double label_smoothing = 0.0;           ///< in [0, 1]: this part of the target is spread evenly over the classes
 };
 
 /// Softmax cross entropy. `logits` are [N, C], [C] or [N, C, d1, ...]; `target` is either int64 class indices, of the
@@ -36,9 +36,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
 
 /// Options of nll_loss.
 struct NllLossOptions {
-  Tensor weight = {};
-  std::int64_t ignore_index = -100;
-  Reduction reduction = Reduction::mean;
+  Tensor weight = {};                     ///< [C]: a factor for each class; undefined means ones
+  std::int64_t ignore_index = -100;       ///< rows with this target count nothing
+  Reduction reduction = Reduction::mean;  ///< how the elements become one number
 };
 
 /// -weight[t] log_probs[t]: cross_entropy of log-probabilities. Shapes, indices and mean as there.
@@ -53,25 +53,25 @@ Tensor l1_loss(const Tensor& x, const Tensor& target, LossOptions options = {});
 
 /// Options of smooth_l1_loss.
 struct SmoothL1LossOptions {
-  double beta = 1.0;  ///< >= 0; 0 gives l1_loss
-  Reduction reduction = Reduction::mean;
+  double beta = 1.0;                      ///< >= 0; 0 gives l1_loss
+  Reduction reduction = Reduction::mean;  ///< how the elements become one number
 };
 /// 0.5 d^2 / beta for |d| < beta, else |d| - 0.5 beta, where d = x - target.
 Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, const SmoothL1LossOptions& options = {});
 
 /// Options of huber_loss.
 struct HuberLossOptions {
-  double delta = 1.0;  ///< > 0
-  Reduction reduction = Reduction::mean;
+  double delta = 1.0;                     ///< > 0
+  Reduction reduction = Reduction::mean;  ///< how the elements become one number
 };
 /// 0.5 d^2 for |d| < delta, else delta (|d| - 0.5 delta), where d = x - target.
 Tensor huber_loss(const Tensor& x, const Tensor& target, const HuberLossOptions& options = {});
 
 /// Options of binary_cross_entropy_with_logits.
 struct BceWithLogitsOptions {
-  Tensor weight = {};      ///< a factor for each element; broadcasts to x
-  Tensor pos_weight = {};  ///< a factor for the positive part; broadcasts to x
-  Reduction reduction = Reduction::mean;
+  Tensor weight = {};                     ///< a factor for each element; broadcasts to x
+  Tensor pos_weight = {};                 ///< a factor for the positive part; broadcasts to x
+  Reduction reduction = Reduction::mean;  ///< how the elements become one number
 };
 /// -(pos_weight target log(sigmoid(x)) + (1 - target) log(1 - sigmoid(x))), safe for large |x|.
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
@@ -79,8 +79,8 @@ Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
 
 /// Options of kl_div.
 struct KlDivOptions {
-  bool log_target = false;  ///< the target holds log-probabilities, too
-  Reduction reduction = Reduction::mean;
+  bool log_target = false;                ///< the target holds log-probabilities, too
+  Reduction reduction = Reduction::mean;  ///< how the elements become one number
 };
 /// target (log(target) - x) for log-probabilities x; 0 where target is 0.
 Tensor kl_div(const Tensor& x, const Tensor& target, const KlDivOptions& options = {});

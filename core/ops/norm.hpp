@@ -16,7 +16,7 @@ namespace normgrad {
 
 /// A normalized tensor and the statistics of its batch, which are not differentiable.
 struct NormResult {
-  Tensor y;
+  Tensor y;                ///< the normalized tensor, of the input's shape
   Tensor mean;             ///< [C]
   Tensor var;              ///< [C], biased
   std::int64_t count = 0;  ///< values per statistic

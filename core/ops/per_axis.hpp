@@ -13,6 +13,7 @@ namespace normgrad {
 /// `3` stands for 3 along every spatial axis, `{3, 5}` for 3 along the first and 5 along the second. At most 3 axes.
 class PerAxis {
  public:
+  /// The same size for all axes, or a list with one for each.
   PerAxis(int size) : PerAxis(static_cast<std::int64_t>(size)) {}  // NOLINT(google-explicit-constructor)
   PerAxis(std::int64_t size) : sizes_{size, size, size} {}         // NOLINT(google-explicit-constructor)
   PerAxis(std::initializer_list<std::int64_t> sizes);              // NOLINT(google-explicit-constructor)

@@ -16,7 +16,7 @@ namespace normgrad {
 struct MaxPoolOptions {
   std::optional<PerAxis> stride = {};  ///< the window's size unless given
   PerAxis padding = 0;                 ///< with minus infinity
-  PerAxis dilation = 1;
+  PerAxis dilation = 1;                ///< from one element of the window to the next
 };
 
 /// The largest element of each window; the first of equal ones takes the gradient.

@@ -19,7 +19,9 @@ function trimmed(text) { sub(/^[ \t]+/, "", text); return text }
   if (text ~ /^#/ || text ~ /^(public|private|protected):/ || text ~ /^namespace/) {
     doc = section = ""; fresh = 0; print line; next
   }
-  if (!inside && !fresh && doc != "" && line !~ /\/\/\/</ && text !~ /^}/) {
+  # A field says what it is itself: "std::int64_t size = 0;", but not "static constexpr ..." or "Tensor sum(...)".
+  is_field = text ~ /^[A-Za-z_].*[A-Za-z0-9_>}] *;/ && text !~ /^(static|inline|constexpr|using|friend|template|virtual|explicit)/ && text !~ /^[^=]*\(/
+  if (!inside && !fresh && !is_field && doc != "" && line !~ /\/\/\/</ && text !~ /^}/) {
     match(line, /^[ \t]*/)
     line = substr(line, 1, RLENGTH) "/** " doc " */ " substr(line, RLENGTH + 1)
   }

@@ -11,12 +11,12 @@ namespace normgrad {
 
 /// Options of a GroupNorm; names and defaults are PyTorch's.
 struct GroupNormOptions {
-  double eps = 1e-5;
-  Affine affine = true;
+  double eps = 1e-5;     ///< added to the variance
+  Affine affine = true;  ///< weight and bias
   /// false: the mean stays, and groups are divided by their root mean square. With one group this is RMSNorm over
   /// C, H, W with a parameter per channel.
   bool centre = true;
-  DType dtype = kFloat32;
+  DType dtype = kFloat32;  ///< of the parameters
 };
 
 /// x: [N, C, *] of any rank >= 2; weight and bias per channel. With one group this is LayerNorm over C, H, W with a

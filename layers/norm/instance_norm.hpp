@@ -11,13 +11,13 @@ namespace normgrad {
 
 /// Options of the instance norms; names and defaults are PyTorch's.
 struct InstanceNormOptions {
-  double eps = 1e-5;
-  Momentum momentum = 0.1;
-  Affine affine = false;
-  bool track_running_stats = false;
-  Variance variance = Variance::unbiased;
-  SingleValue single_value = SingleValue::error;
-  DType dtype = kFloat32;
+  double eps = 1e-5;                              ///< added to the variance
+  Momentum momentum = 0.1;                        ///< how fast the running statistics follow
+  Affine affine = false;                          ///< weight and bias
+  bool track_running_stats = false;               ///< they then normalise in eval mode
+  Variance variance = Variance::unbiased;         ///< which estimate enters running_var
+  SingleValue single_value = SingleValue::error;  ///< what one value per channel does
+  DType dtype = kFloat32;                         ///< of parameters and running statistics
 };
 
 /// What InstanceNorm1d, 2d and 3d share; they differ in the ranks of their inputs, which may come without a batch axis.
@@ -26,6 +26,7 @@ class InstanceNorm : public RunningStatsNorm {
   Tensor forward(const Tensor& x) override;
 
  protected:
+  /// `type` is the layer's name; takes inputs of `rank` axes, or one without N.
   InstanceNorm(const char* type, std::int64_t num_features, const InstanceNormOptions& options, std::int64_t rank);
 
  private:
@@ -37,6 +38,7 @@ class InstanceNorm : public RunningStatsNorm {
 /// x: [N, C, L] or [C, L].
 class InstanceNorm1d : public InstanceNorm {
  public:
+  /// Throws ValueError for num_features <= 0, eps <= 0 and a momentum outside [0, 1].
   explicit InstanceNorm1d(std::int64_t num_features, const InstanceNormOptions& options = {})
       : InstanceNorm("InstanceNorm1d", num_features, options, 3) {}
   NORMGRAD_MEMBERS(InstanceNorm1d, weight, bias, running_mean, running_var, num_batches_tracked)
@@ -45,6 +47,7 @@ class InstanceNorm1d : public InstanceNorm {
 /// x: [N, C, H, W] or [C, H, W].
 class InstanceNorm2d : public InstanceNorm {
  public:
+  /// Throws ValueError for num_features <= 0, eps <= 0 and a momentum outside [0, 1].
   explicit InstanceNorm2d(std::int64_t num_features, const InstanceNormOptions& options = {})
       : InstanceNorm("InstanceNorm2d", num_features, options, 4) {}
   NORMGRAD_MEMBERS(InstanceNorm2d, weight, bias, running_mean, running_var, num_batches_tracked)
@@ -53,6 +56,7 @@ class InstanceNorm2d : public InstanceNorm {
 /// x: [N, C, D, H, W] or [C, D, H, W].
 class InstanceNorm3d : public InstanceNorm {
  public:
+  /// Throws ValueError for num_features <= 0, eps <= 0 and a momentum outside [0, 1].
   explicit InstanceNorm3d(std::int64_t num_features, const InstanceNormOptions& options = {})
       : InstanceNorm("InstanceNorm3d", num_features, options, 5) {}
   NORMGRAD_MEMBERS(InstanceNorm3d, weight, bias, running_mean, running_var, num_batches_tracked)

@@ -11,14 +11,14 @@ namespace normgrad {
 
 /// Options of a LayerNorm; names and defaults are PyTorch's.
 struct LayerNormOptions {
-  double eps = 1e-5;
-  Affine elementwise_affine = true;
+  double eps = 1e-5;                 ///< added to the variance
+  Affine elementwise_affine = true;  ///< weight and bias
   /// false: leaves out the bias that elementwise_affine has.
   bool bias = true;
   /// The axes that normalized_shape names, in ascending order; empty: the last ones. {1} with the number of channels
   /// normalises each pixel of [N, C, H, W] over its channels.
   std::vector<std::int64_t> axes = {};
-  DType dtype = kFloat32;
+  DType dtype = kFloat32;  ///< of the parameters
 };
 
 /// x: [*, normalized_shape]; weight and bias per element of normalized_shape.

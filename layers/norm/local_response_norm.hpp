@@ -8,9 +8,9 @@ namespace normgrad {
 
 /// Options of a LocalResponseNorm; names and defaults are PyTorch's.
 struct LocalResponseNormOptions {
-  double alpha = 1e-4;
-  double beta = 0.75;
-  double k = 1.0;
+  double alpha = 1e-4;  ///< factor of the mean square
+  double beta = 0.75;   ///< exponent
+  double k = 1.0;       ///< what alpha times the mean square is added to
 };
 
 /// x: [N, C, *] of at least 3 axes; see local_response_norm.

@@ -9,13 +9,13 @@ namespace normgrad {
 
 /// new = (1 - value) * old + value * batch: the momentum of PyTorch, MLX and Flashlight.
 struct UpdateWeight {
-  explicit constexpr UpdateWeight(double v) : value(v) {}
-  double value;
+  explicit constexpr UpdateWeight(double v) : value(v) {}  ///< v in [0, 1]
+  double value;                                            ///< of the batch
 };
 /// new = value * old + (1 - value) * batch: the momentum of Keras, Flax, ONNX and MXNet.
 struct Decay {
-  explicit constexpr Decay(double v) : value(v) {}
-  double value;
+  explicit constexpr Decay(double v) : value(v) {}  ///< v in [0, 1]
+  double value;                                     ///< of the old statistics
 };
 /// The plain mean over all batches so far.
 struct Cumulative {};
@@ -29,6 +29,7 @@ struct Cumulative {};
 ///   BatchNorm2d(32, {.momentum = std::nullopt});   // or Cumulative{}
 class Momentum {
  public:
+  /// A number is an UpdateWeight, std::nullopt is Cumulative.
   constexpr Momentum(double update_weight) : weight_(update_weight) {}  // NOLINT(google-explicit-constructor)
   constexpr Momentum(std::nullopt_t) {}                                 // NOLINT(google-explicit-constructor)
   constexpr Momentum(UpdateWeight weight) : weight_(weight.value) {}    // NOLINT(google-explicit-constructor)
@@ -52,8 +53,10 @@ class Momentum {
 /// Which affine parameters a norm has: a bool for both or none, or one of the two.
 class Affine {
  public:
+  /// Neither, weight and bias, the weight, or the bias.
   enum Kind : std::uint8_t { none, both, scale_only, bias_only };
 
+  /// `true` is `both`, `false` is `none`.
   constexpr Affine(bool on) : kind_(on ? both : none) {}  // NOLINT(google-explicit-constructor)
   constexpr Affine(Kind kind) : kind_(kind) {}            // NOLINT(google-explicit-constructor)
 

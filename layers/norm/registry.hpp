@@ -30,7 +30,7 @@ namespace normgrad {
 struct NormContext {
   std::int64_t num_features = 0;  ///< C
   std::int64_t spatial_dims = 0;  ///< axes after [N, C]: 0 to 3
-  DType dtype = kFloat32;
+  DType dtype = kFloat32;         ///< of parameters and statistics
 };
 
 /// What follows the colon of a name: "4" or "momentum=0.01:eps=1e-3".
@@ -46,7 +46,7 @@ struct NormArguments {
 
 /// A norm of the registry.
 struct NormEntry {
-  std::string name;
+  std::string name;  ///< such as "batch" or "group"
   /// Empty, or why the norm cannot stand there.
   std::function<std::string(const NormContext& context)> reason_against;
   std::function<std::unique_ptr<Module>(const NormContext& context, const NormArguments& arguments)> make;

@@ -12,8 +12,8 @@ namespace normgrad {
 struct RMSNormOptions {
   /// nullopt: the machine epsilon of the input's dtype.
   std::optional<double> eps = std::nullopt;
-  bool elementwise_affine = true;
-  DType dtype = kFloat32;
+  bool elementwise_affine = true;  ///< whether there is a weight
+  DType dtype = kFloat32;          ///< of the weight
 };
 
 /// x: [*, normalized_shape]; weight per element of normalized_shape.
