@@ -6,7 +6,7 @@ namespace normgrad::kernels {
 
 template <class T>
 void accumulate(const T* x, T* y, std::int64_t n) {
-  constexpr std::int64_t kGrain = std::int64_t{1} << 17;  // less is done before a second thread has woken up
+  constexpr std::int64_t kGrain = std::int64_t{1} << 14;
   const auto run = NORMGRAD_SIMD_SELECT(accumulate<T>);
   parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) { run(x + begin, y + begin, end - begin); });
 }

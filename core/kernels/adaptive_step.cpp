@@ -5,7 +5,7 @@
 namespace normgrad::kernels {
 
 namespace {
-constexpr std::int64_t kGrain = std::int64_t{1} << 17;  // less is done before a second thread has woken up
+constexpr std::int64_t kGrain = std::int64_t{1} << 12;  // small, so that threads get like shares of any parameter
 }
 
 template <class T, class Step>

@@ -54,10 +54,14 @@ Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpos
   result.push_back(shape.m);
   result.push_back(shape.n);
   Tensor y = Tensor::empty(result, a.dtype());
-  const std::vector<std::int64_t> a_offsets = matrix_offsets(a.shape(), batch);
-  const std::vector<std::int64_t> b_offsets = matrix_offsets(b.shape(), batch);
   dispatch_float("matmul", a.dtype(), [&](auto zero) {
     using T = decltype(zero);
+    if (batch.rank() == 0) {
+      kernels::gemm(shape, T(1), a.data<T>(), b.data<T>(), T(0), y.mutable_data<T>());
+      return;
+    }
+    const std::vector<std::int64_t> a_offsets = matrix_offsets(a.shape(), batch);
+    const std::vector<std::int64_t> b_offsets = matrix_offsets(b.shape(), batch);
     kernels::gemm_batched(shape, batch.numel(), a.data<T>(), a_offsets.data(), b.data<T>(), b_offsets.data(),
                           y.mutable_data<T>());
   });

@@ -17,8 +17,9 @@ using test::random_values;
 struct Case {
   std::int64_t m, n, k;
 };
-constexpr Case kCases[] = {{1, 1, 1},     {2, 3, 4},     {5, 1, 7},      {1, 9, 3},      {13, 17, 19},  {60, 100, 784},
-                           {60, 10, 100}, {97, 33, 257}, {12, 257, 300}, {193, 31, 513}, {64, 300, 65}, {25, 16, 1}};
+constexpr Case kCases[] = {{1, 1, 1},      {2, 3, 4},     {5, 1, 7},      {1, 9, 3},      {13, 17, 19},
+                           {60, 100, 784}, {60, 10, 100}, {97, 33, 257},  {12, 257, 300}, {193, 31, 513},
+                           {64, 300, 65},  {25, 16, 1},   {60, 100, 100}, {100, 52, 60}};
 
 template <class T>
 class GemmTest : public testing::Test {};
@@ -94,8 +95,11 @@ TYPED_TEST(GemmTest, EmptySumsScale) {
 TYPED_TEST(GemmTest, SameBitsForAnyNumberOfThreads) {
   using T = TypeParam;
   const int before = get_num_threads();
-  for (const bool wide : {false, true}) {
-    const GemmShape s = GemmShape::dense(false, true, wide ? 130 : 515, wide ? 515 : 130, 333);
+  // Cut by rows and by columns, and those of a small perceptron, which one thread does not cut.
+  for (const GemmShape& s : {GemmShape::dense(false, true, 515, 130, 333), GemmShape::dense(false, true, 130, 515, 333),
+                             GemmShape::dense(false, true, 60, 100, 784), GemmShape::dense(false, true, 60, 100, 100),
+                             GemmShape::dense(true, false, 100, 784, 60), GemmShape::dense(false, false, 60, 100, 100),
+                             GemmShape::dense(false, false, 64, 500, 128)}) {
     const auto a = random_values<T>(s.m * s.k, 1);
     const auto b = random_values<T>(s.n * s.k, 2);
     std::vector<std::vector<T>> results;
