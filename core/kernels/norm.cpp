@@ -6,6 +6,7 @@
 
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/norm_planes.hpp"
 
 namespace normgrad::kernels {
 
@@ -54,12 +55,20 @@ template <class T>
 void channels_forward(const ChannelGeometry& g, NormForward<T> a, bool given) {
   const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
   a.past_caches = g.spatial > 1 && goes_past_caches(g.channels * g.count(), sizeof(T), g.spatial);
+  if (works_in_planes(g)) {
+    planes_forward(g, a, given);
+    return;
+  }
   for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, given, begin, end); });
 }
 template <class T>
 void channels_backward(const ChannelGeometry& g, NormBackward<T> a, bool given) {
   const auto run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>);
   a.past_caches = g.spatial > 1 && goes_past_caches(g.channels * g.count(), sizeof(T), g.spatial);
+  if (works_in_planes(g)) {
+    planes_backward(g, a, given);
+    return;
+  }
   for_channels(g, [&](std::int64_t begin, std::int64_t end) { run(g, a, given, begin, end); });
 }
 

@@ -1,5 +1,5 @@
 #include "normgrad/core/kernels/norm.hpp"
-#include "normgrad/core/kernels/norm_simd.hpp"
+#include "normgrad/core/kernels/norm_parts_simd.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
@@ -13,6 +13,17 @@ constexpr std::int64_t kNearElements = 4096;
 
 double at_or(const float* p, std::int64_t i, double missing) { return p == nullptr ? missing : double{p[i]}; }
 double at_or(const double* p, std::int64_t i, double missing) { return p == nullptr ? missing : p[i]; }
+
+// How far ahead of a row to fetch, that is the row to come `rows` later, while the results of one are on their way to
+// memory; 0: the last cache has what comes, or the second one has no room for it.
+template <class T>
+std::int64_t fetch_ahead(const RowGeometry& g, std::int64_t rows) {
+  constexpr std::int64_t kFar = std::int64_t{1} << 23;
+  constexpr std::int64_t kRoom = std::int64_t{1} << 17;
+  constexpr auto size = static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t ahead = rows * g.length();
+  return g.rows * g.length() * size >= kFar && ahead * size <= kRoom ? ahead : 0;
+}
 
 // One parameter per element: calls f(gamma, beta) with sources of the right kind.
 template <class T, class F>
@@ -47,9 +58,10 @@ struct RowBlock {
       double sums[2];
       reduce<T>(
           Segments{1, 0, length},
-          [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
-            v[0] = load_as<V>(gy_row + i) * gamma.template at<V>(j);
-            v[1] = v[0] * stat.xhat(load_as<V>(x_row + i), j);
+          [=]<class V>(std::int64_t i, std::int64_t j, V(&s)[2]) {
+            const V scaled = load_as<V>(gy_row + i) * gamma.template at<V>(j);
+            s[0] += scaled;
+            s[1] = fused<V>(scaled, stat.xhat(load_as<V>(x_row + i), j), s[1]);
           },
           sums);
       terms[r] = set_terms(stat.rstd.value, sums[0], sums[1], static_cast<double>(length), centre);
@@ -152,13 +164,16 @@ struct RowBlock {
   }
 };
 
+// Longer rows leave no room in the second cache for the ones that follow.
+constexpr std::int64_t kLongRow = std::int64_t{1} << 14;
+
 // Backward of rows from `first` on, `stride` rows apart and R at a time; returns the first row that is left.
 template <class T, int R, class G>
 std::int64_t backward_in_blocks(const RowGeometry& g, const NormBackward<T>& a, const G& gamma, std::int64_t first,
                                 std::int64_t end, T* ggamma, T* gbeta) {
   const std::int64_t length = g.length();
   const std::int64_t stride = g.cycle;
-  const std::int64_t ahead = stride == 1 ? R * length : length;
+  const std::int64_t ahead = length > kLongRow ? 0 : (stride == 1 ? R * length : length);
   const bool tiny = is_tiny<T>(static_cast<double>(length));
   std::int64_t r = first;
   for (; r + (R - 1) * stride < end; r += R * stride) {
@@ -188,7 +203,7 @@ std::int64_t backward_in_blocks(const RowGeometry& g, const NormBackward<T>& a, 
 template <class T>
 void row_backward_spans(const T* gy, const T* x, std::int64_t per_row, std::int64_t span,
                         const Statistic<Uniform>& stat, bool centre, const T* gamma, bool repeated, T* gx, bool past,
-                        double* ggamma, double* gbeta) {
+                        std::int64_t ahead, double* ggamma, double* gbeta) {
   const Segments g{1, 0, span};
   const std::int64_t gamma_step = repeated ? span : 1;
   const double size = static_cast<double>(per_row) * static_cast<double>(span);
@@ -210,12 +225,12 @@ void row_backward_spans(const T* gy, const T* x, std::int64_t per_row, std::int6
   }
   const SetTerms terms = set_terms(stat.rstd.value, sum_g, sum_g_xhat, size, centre);
   if (repeated && gamma != nullptr) {
-    input_gradient(gy, x, Segments{1, 0, per_row * span}, exact, stat, PerElement<T>{gamma}, terms, gx, past);
+    input_gradient(gy, x, Segments{1, 0, per_row * span}, exact, stat, PerElement<T>{gamma}, terms, gx, past, ahead);
     return;
   }
   for (std::int64_t k = 0; k < per_row; ++k) {
     input_gradient(gy + k * span, x + k * span, g, exact, stat, Uniform{at_or(gamma, k, 1.0)}, terms, gx + k * span,
-                   past);
+                   past, ahead);
   }
 }
 
@@ -270,6 +285,7 @@ void rows_backward_short_spans(const RowGeometry& g, const NormBackward<T>& a, s
   constexpr std::int64_t kWidth = kLanes<T>;
   const std::int64_t params = g.params();
   const Segments row{1, 0, g.length()};
+  const std::int64_t ahead = fetch_ahead<T>(g, 1);
   for (std::int64_t run = begin; run < end;) {
     const std::int64_t run_end = end - run < kSampleRun * g.cycle ? end : run + kSampleRun * g.cycle;
     for (std::int64_t r = run; r < run_end; ++r) {
@@ -283,7 +299,7 @@ void rows_backward_short_spans(const RowGeometry& g, const NormBackward<T>& a, s
                            partial == nullptr ? nullptr : lanes + (params + first) * kWidth);
       if (a.gx != nullptr) {
         with_params<T>(gamma, nullptr, 0, [&](auto scale, auto) {
-          input_gradient(gy, x, row, false, stat, scale, terms, a.gx + r * row.length, a.past_caches);
+          input_gradient(gy, x, row, false, stat, scale, terms, a.gx + r * row.length, a.past_caches, ahead);
         });
       }
     }
@@ -331,20 +347,16 @@ void rows_moments(const RowGeometry& g, const NormForward<T>& a, std::int64_t fi
   const Segments row{1, 0, g.length()};
   const T* x = a.x + first * g.length();
   const bool exact = is_tiny<T>(row.size());
-  Uniform pivots[kMostRows] = {};
-  for (std::int64_t r = 0; !exact && a.centre && r < size; ++r) {
-    double sum[1];
-    reduce<T>(row, value_terms(x + r * row.length), sum);
-    pivots[r] = pivot_of<T>(sum[0], row.size());
-  }
-  double deviations[kMostRows][2];
+  Uniform pivots[kMostRows];
   for (std::int64_t r = 0; !exact && r < size; ++r) {
-    reduce<T>(row, deviation_terms(x + r * row.length, pivots[r]), deviations[r]);
+    pivots[r] = first_pivot(x + r * row.length, row.length, a.centre);
   }
   for (std::int64_t r = 0; r < size; ++r) {
     const T* x_row = x + r * row.length;
-    const Moments m =
-        exact ? exact_moments(x_row, row, a.centre) : moments_of(x_row, row, a.centre, a.eps, pivots[r], deviations[r]);
+    Moments m = exact ? exact_moments(x_row, row, a.centre) : neighbour_moments(x_row, row.length, a.centre, pivots[r]);
+    if (!exact && std::is_same_v<T, float> && is_out_of_range(m.var * row.size(), row.size(), a.eps)) {
+      m = exact_moments(x_row, row, a.centre);
+    }
     a.mean[first + r] = m.mean;
     a.rstd[first + r] = m.rstd(a.eps);
     if (a.var != nullptr) {
@@ -354,7 +366,7 @@ void rows_moments(const RowGeometry& g, const NormForward<T>& a, std::int64_t fi
 }
 
 template <class T>
-void normalise_row(const RowGeometry& g, const NormForward<T>& a, std::int64_t r) {
+void normalise_row(const RowGeometry& g, const NormForward<T>& a, std::int64_t r, std::int64_t ahead) {
   const Segments row{1, 0, g.length()};
   const bool exact = is_tiny<T>(row.size());
   const Statistic<Uniform> stat = statistic<T>(a.mean[r], a.rstd[r]);
@@ -362,14 +374,14 @@ void normalise_row(const RowGeometry& g, const NormForward<T>& a, std::int64_t r
   T* y = a.y + r * row.length;
   const std::int64_t first = r % g.cycle * g.per_row;
   if (a.gamma == nullptr && a.beta == nullptr) {
-    normalise(x, row, exact, stat, Uniform{1.0}, Uniform{0.0}, y, a.past_caches);
+    normalise(x, row, exact, stat, Uniform{1.0}, Uniform{0.0}, y, a.past_caches, ahead);
   } else if (g.span == 1 || a.per_element) {
     with_params(a.gamma, a.beta, first * g.span,
-                [&](auto gamma, auto beta) { normalise(x, row, exact, stat, gamma, beta, y, a.past_caches); });
+                [&](auto gamma, auto beta) { normalise(x, row, exact, stat, gamma, beta, y, a.past_caches, ahead); });
   } else {
     for (std::int64_t k = 0; k < g.per_row; ++k) {
       normalise(x + k * g.span, Segments{1, 0, g.span}, exact, stat, Uniform{at_or(a.gamma, first + k, 1.0)},
-                Uniform{at_or(a.beta, first + k, 0.0)}, y + k * g.span, a.past_caches);
+                Uniform{at_or(a.beta, first + k, 0.0)}, y + k * g.span, a.past_caches, ahead);
     }
   }
 }
@@ -380,11 +392,12 @@ template <class T>
 void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end) {
   const std::int64_t near = kNearElements / (g.length() > 0 ? g.length() : 1);
   const std::int64_t together = near < 1 ? 1 : (near < kMostRows ? near : kMostRows);
+  const std::int64_t ahead = fetch_ahead<T>(g, together);
   for (std::int64_t r = begin; r < end; r += together) {
     const std::int64_t size = end - r < together ? end - r : together;
     rows_moments(g, a, r, size);
     for (std::int64_t i = 0; i < size; ++i) {
-      normalise_row(g, a, r + i);
+      normalise_row(g, a, r + i, ahead);
     }
   }
   if (a.past_caches) {
@@ -411,7 +424,7 @@ void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std
       row_backward_spans(a.gy + r * length, a.x + r * length, whole ? 1 : g.per_row, whole ? length : g.span,
                          statistic<T>(a.mean[r], a.rstd[r]), a.centre,
                          a.gamma == nullptr ? nullptr : a.gamma + first * (a.per_element ? g.span : 1), a.per_element,
-                         a.gx == nullptr ? nullptr : a.gx + r * length, a.past_caches,
+                         a.gx == nullptr ? nullptr : a.gx + r * length, a.past_caches, fetch_ahead<T>(g, 1),
                          partial == nullptr ? nullptr : partial + first,
                          partial == nullptr ? nullptr : partial + params + first);
     }

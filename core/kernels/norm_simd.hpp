@@ -87,6 +87,8 @@ Statistic<Uniform> statistic(double mean, double rstd) {
 
 /// Batches that are summed in T before they are added in double.
 inline constexpr std::int64_t kRun = 32;
+/// Batches in a row of one set: twice as many, in at least four sums.
+inline constexpr std::int64_t kLongRun = 64;
 
 /// Sums over segments, one after the other.
 template <class T, int K>
@@ -94,12 +96,12 @@ struct Sums {
   WideSum<T> batches[K];
   double singles[K] = {};
 
-  /// Adds what f(base + j, j, v) puts into v[k], for all j of a segment.
+  /// Adds what f(base + j, j, sums) adds to sums[k], for all j of a segment.
   template <class F>
   void add(std::int64_t base, std::int64_t length, const F& f) {
     using V = Batch<T>;
     constexpr std::int64_t kWidth = kLanes<T>;
-    constexpr int kUnroll = 4 / K;
+    constexpr int kUnroll = 4;
     for (std::int64_t j = 0; j + kWidth <= length;) {
       V sums[kUnroll][K];
       for (int u = 0; u < kUnroll; ++u) {
@@ -107,25 +109,29 @@ struct Sums {
           sums[u][k] = V(T(0));
         }
       }
-      const auto step = [&](int u, std::int64_t at) {
-        V v[K];
-        f(base + at, at, v);
-        for (int k = 0; k < K; ++k) {
-          sums[u][k] += v[k];
-        }
-      };
+      const auto step = [&](int u, std::int64_t at) { f(base + at, at, sums[u]); };
       std::int64_t steps = (length - j) / kWidth;
-      steps = steps < kRun ? steps : kRun;
+      steps = steps < kLongRun ? steps : kLongRun;
       for (; steps >= kUnroll; steps -= kUnroll) {
         for (int u = 0; u < kUnroll; ++u, j += kWidth) {
           step(u, j);
         }
       }
-      for (; steps > 0; --steps, j += kWidth) {
+      if (steps > 0) {
         step(0, j);
       }
+      if (steps > 1) {
+        step(1, j + kWidth);
+      }
+      if (steps > 2) {
+        step(2, j + 2 * kWidth);
+      }
+      j += steps * kWidth;
       if (j < length && j + kWidth > length) {  // the last batch overlaps the one before
         V v[K];
+        for (int k = 0; k < K; ++k) {
+          v[k] = V(T(0));
+        }
         f(base + length - kWidth, length - kWidth, v);
         for (int k = 0; k < K; ++k) {
           sums[kUnroll - 1][k] += clear_first(v[k], j + kWidth - length);
@@ -141,7 +147,7 @@ struct Sums {
     }
     if (length < kWidth) {
       for (std::int64_t j = 0; j < length; ++j) {
-        T v[K];
+        T v[K] = {};
         f(base + j, j, v);
         for (int k = 0; k < K; ++k) {
           singles[k] += static_cast<double>(v[k]);
@@ -157,7 +163,7 @@ struct Sums {
   }
 };
 
-/// out[k] = sum over all elements of what f(i, j, v) puts into v[k].
+/// out[k] = the sum of what f(i, j, sums) adds to sums[k], over all elements.
 template <class T, int K, class F>
 void reduce(const Segments& g, const F& f, double (&out)[K]) {
   Sums<T, K> sums;
@@ -175,11 +181,7 @@ void reduce_exact(const Segments& g, const F& f, double (&out)[K]) {
   }
   for (std::int64_t s = 0; s < g.count; ++s) {
     for (std::int64_t i = 0; i < g.length; ++i) {
-      double v[K];
-      f(s * g.stride + i, i, v);
-      for (int k = 0; k < K; ++k) {
-        out[k] += v[k];
-      }
+      f(s * g.stride + i, i, out);
     }
   }
 }
@@ -228,6 +230,19 @@ void map(const Segments& g, T* y, bool past, const F& f) {
   past ? map_segments<true>(g, y, f) : map_segments<false>(g, y, f);
 }
 
+/// The same, while what lies `ahead` of each of `from` is fetched; 0: nothing is.
+template <class T, class F, class... From>
+void map_fetching(const Segments& g, T* y, bool past, std::int64_t ahead, const F& f, const From*... from) {
+  if (ahead == 0) {
+    map(g, y, past, f);
+    return;
+  }
+  map(g, y, past, [=]<class V>(std::int64_t i, std::int64_t j) {
+    (prefetch(from + i, ahead), ...);
+    return f.template operator()<V>(i, j);
+  });
+}
+
 template <class T, class F>
 void map_exact(const Segments& g, T* y, const F& f) {
   for (std::int64_t s = 0; s < g.count; ++s) {
@@ -267,15 +282,16 @@ Moments exact_moments(const T* x, const Segments& g, bool centre) {
   if (centre) {
     double sum[1];
     reduce_exact(
-        g, [=]<class V>(std::int64_t i, std::int64_t, V(&v)[1]) { v[0] = load_as<V>(x + i); }, sum);
+        g, [=]<class V>(std::int64_t i, std::int64_t, V(&sums)[1]) { sums[0] += load_as<V>(x + i); }, sum);
     pivot = sum[0] / n;
   }
   double sums[2];
   reduce_exact(
       g,
-      [=]<class V>(std::int64_t i, std::int64_t, V(&v)[2]) {
-        v[0] = load_as<V>(x + i) - V(pivot);
-        v[1] = v[0] * v[0];
+      [=]<class V>(std::int64_t i, std::int64_t, V(&s)[2]) {
+        const V d = load_as<V>(x + i) - V(pivot);
+        s[0] += d;
+        s[1] = fused<V>(d, d, s[1]);
       },
       sums);
   return finish_moments(pivot, sums[0], sums[1], n, centre);
@@ -290,13 +306,14 @@ inline bool is_out_of_range(double squares, double n, double eps) {
 /// The terms of sum(x), and of the sums of x - pivot and of its square.
 template <class T>
 auto value_terms(const T* x) {
-  return [=]<class V>(std::int64_t i, std::int64_t, V(&v)[1]) { v[0] = load_as<V>(x + i); };
+  return [=]<class V>(std::int64_t i, std::int64_t, V(&sums)[1]) { sums[0] += load_as<V>(x + i); };
 }
 template <class T>
 auto deviation_terms(const T* x, const Uniform& pivot) {
-  return [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
-    v[0] = load_as<V>(x + i) - pivot.at<V>(j);
-    v[1] = v[0] * v[0];
+  return [=]<class V>(std::int64_t i, std::int64_t j, V(&sums)[2]) {
+    const V d = load_as<V>(x + i) - pivot.at<V>(j);
+    sums[0] += d;
+    sums[1] = fused<V>(d, d, sums[1]);
   };
 }
 /// The value of T next to the mean of n elements.
@@ -313,22 +330,6 @@ Moments moments_of(const T* x, const Segments& g, bool centre, double eps, const
   return finish_moments(pivot.value, deviations[0], deviations[1], g.size(), centre);
 }
 
-template <class T>
-Moments moments(const T* x, const Segments& g, bool centre, double eps) {
-  if (is_tiny<T>(g.size())) {
-    return exact_moments(x, g, centre);
-  }
-  Uniform pivot{0.0};
-  if (centre) {
-    double sum[1];
-    reduce<T>(g, value_terms(x), sum);
-    pivot = pivot_of<T>(sum[0], g.size());
-  }
-  double deviations[2];
-  reduce<T>(g, deviation_terms(x, pivot), deviations);
-  return moments_of(x, g, centre, eps, pivot, deviations);
-}
-
 /// Whether a product of numbers of a set, rounded to T, keeps its digits.
 template <class T>
 inline bool is_in_range(double v) {
@@ -336,11 +337,12 @@ inline bool is_in_range(double v) {
   return !std::is_same_v<T, float> || v == 0.0 || (size > 1e-37 && size < 1e37);
 }
 
-/// y = xhat * gamma + beta over one set or a part of it. What all elements share is multiplied out in double:
-/// y = (x - high) * scale + shift, with one rounding less than by way of xhat.
+/// y = xhat * gamma + beta over one set or a part of it; unless 0, what lies `ahead` of x is fetched meanwhile. What
+/// all elements share is multiplied out in double: y = (x - high) * scale + shift, with one rounding less than by way
+/// of xhat.
 template <class T, class G, class B>
 void normalise(const T* x, const Segments& g, bool exact, const Statistic<Uniform>& stat, const G& gamma, const B& beta,
-               T* y, bool past) {
+               T* y, bool past, std::int64_t ahead = 0) {
   if constexpr (std::is_same_v<G, Uniform> && std::is_same_v<B, Uniform>) {
     const Uniform scale{stat.rstd.value * gamma.value};
     const Uniform shift{stat.low_term.value * gamma.value + beta.value};
@@ -348,12 +350,12 @@ void normalise(const T* x, const Segments& g, bool exact, const Statistic<Unifor
       return fused<V>(load_as<V>(x + i) - stat.high.template at<V>(j), scale.template at<V>(j),
                       shift.template at<V>(j));
     };
-    exact || !is_in_range<T>(scale.value) ? map_exact(g, y, f) : map(g, y, past, f);
+    exact || !is_in_range<T>(scale.value) ? map_exact(g, y, f) : map_fetching(g, y, past, ahead, f, x);
   } else {
     const auto f = [=]<class V>(std::int64_t i, std::int64_t j) {
       return fused<V>(stat.xhat(load_as<V>(x + i), j), gamma.template at<V>(j), beta.template at<V>(j));
     };
-    exact ? map_exact(g, y, f) : map(g, y, past, f);
+    exact ? map_exact(g, y, f) : map_fetching(g, y, past, ahead, f, x);
   }
 }
 
@@ -367,7 +369,7 @@ inline SetTerms set_terms(double rstd, double sum_g, double sum_g_xhat, double n
 
 template <class T, class G>
 void input_gradient(const T* gy, const T* x, const Segments& g, bool exact, const Statistic<Uniform>& stat,
-                    const G& gamma, const SetTerms& terms, T* gx, bool past) {
+                    const G& gamma, const SetTerms& terms, T* gx, bool past, std::int64_t ahead = 0) {
   if constexpr (std::is_same_v<G, Uniform>) {  // gx = gy * scale + (x - high) * slope + shift
     const Uniform scale{gamma.value * stat.rstd.value};
     const Uniform slope{stat.rstd.value * terms.xhat_term.value};
@@ -377,23 +379,25 @@ void input_gradient(const T* gy, const T* x, const Segments& g, bool exact, cons
           load_as<V>(gy + i), scale.template at<V>(j),
           fused<V>(load_as<V>(x + i) - stat.high.template at<V>(j), slope.template at<V>(j), shift.template at<V>(j)));
     };
-    exact || !is_in_range<T>(scale.value) || !is_in_range<T>(slope.value) ? map_exact(g, gx, f) : map(g, gx, past, f);
+    exact || !is_in_range<T>(scale.value) || !is_in_range<T>(slope.value) ? map_exact(g, gx, f)
+                                                                          : map_fetching(g, gx, past, ahead, f, gy, x);
   } else {
     const auto f = [=]<class V>(std::int64_t i, std::int64_t j) {
       const V xhat = stat.xhat(load_as<V>(x + i), j);
       return fused<V>(load_as<V>(gy + i) * gamma.template at<V>(j), stat.rstd.at<V>(j),
                       fused<V>(xhat, terms.xhat_term.at<V>(j), terms.term.at<V>(j)));
     };
-    exact ? map_exact(g, gx, f) : map(g, gx, past, f);
+    exact ? map_exact(g, gx, f) : map_fetching(g, gx, past, ahead, f, gy, x);
   }
 }
 
 /// The terms of sum(gy) and of sum(gy * (x - high)), from which finish_gradient_sums() makes sum(gy * xhat).
 template <class T>
 auto gradient_terms(const T* gy, const T* x, const Statistic<Uniform>& stat) {
-  return [=]<class V>(std::int64_t i, std::int64_t j, V(&v)[2]) {
-    v[0] = load_as<V>(gy + i);
-    v[1] = v[0] * (load_as<V>(x + i) - stat.high.template at<V>(j));
+  return [=]<class V>(std::int64_t i, std::int64_t j, V(&sums)[2]) {
+    const V g = load_as<V>(gy + i);
+    sums[0] += g;
+    sums[1] = fused<V>(g, load_as<V>(x + i) - stat.high.template at<V>(j), sums[1]);
   };
 }
 inline void finish_gradient_sums(const Statistic<Uniform>& stat, double (&sums)[2]) {

@@ -28,8 +28,10 @@ TEST(NormPrecisionTest, LargeMeansCostNoDigitsInFloat32) {
       expect_agrees<float>(g, d, 1e-5);
     };
     check(RowGeometry{4, 1, 1024, 1});
+    check(RowGeometry{3, 1, 9001, 1});
     check(RowGeometry{8, 4, 2, 196});
     check(ChannelGeometry{8, 3, 784});
+    check(ChannelGeometry{3, 2, 9001});
     check(ChannelGeometry{500, 33, 1});
     check(ChannelGeometry{2500, 33, 1});
     check(PixelGeometry{4, 196, 36, 4});
@@ -50,7 +52,9 @@ TEST(NormPrecisionTest, HugeAndTinyValuesInFloat32) {
       };
       check(RowGeometry{3, 1, 100, 1});
       check(RowGeometry{4, 2, 3, 40});
+      check(RowGeometry{2, 1, 5000, 1});
       check(ChannelGeometry{4, 3, 50});
+      check(ChannelGeometry{4, 3, 150});
       check(ChannelGeometry{30, 20, 1});
       check(ChannelGeometry{1100, 20, 1});
       check(PixelGeometry{2, 30, 20, 4});
