@@ -15,7 +15,7 @@
 #include <vector>
 #include <normgrad/normgrad.hpp>
 
-#include "vs_libtorch/cases.hpp"
+#include "vs_libtorch/norm_layers.hpp"
 
 namespace normgrad {
 namespace {
@@ -23,28 +23,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-std::unique_ptr<Module> make_layer(const bench::NormCase& c) {
-  const std::string layer = c.layer;
-  const std::int64_t channels = c.shape[1];
-  if (layer == "BatchNorm1d") {
-    return std::make_unique<BatchNorm1d>(channels);
-  }
-  if (layer == "BatchNorm2d") {
-    return std::make_unique<BatchNorm2d>(channels);
-  }
-  if (layer == "BatchNorm3d") {
-    return std::make_unique<BatchNorm3d>(channels);
-  }
-  if (layer == "LayerNorm") {
-    return std::make_unique<LayerNorm>(c.normalized);
-  }
-  if (layer == "GroupNorm") {
-    return std::make_unique<GroupNorm>(c.groups, channels);
-  }
-  return std::make_unique<InstanceNorm2d>(channels,
-                                          InstanceNormOptions{.affine = true, .track_running_stats = c.tracked});
-}
 
 void copy(const Tensor& from, Tensor& to) {
   constexpr std::int64_t kBlock = 1 << 16;
@@ -77,7 +55,7 @@ double seconds_per_copy(std::int64_t n, std::size_t pairs) {
 void run_norm(benchmark::State& state, const bench::NormCase& c, bool backward, bool channels_last, int threads) {
   set_num_threads(threads);
   manual_seed(1);
-  const std::unique_ptr<Module> layer = make_layer(c);
+  const std::unique_ptr<Module> layer = bench::make_layer(c);
   const auto order = [&](const Tensor& t) { return channels_last ? t.as_channels_last() : t; };
   Tensor x = order(randn(c.shape)).requires_grad_(backward);
   const Tensor gy = order(randn(c.shape));

@@ -1,36 +1,14 @@
 // The normgrad side of the comparison; see cases.hpp.
 #include <normgrad/normgrad.hpp>
 
-#include "cases.hpp"
+#include "norm_layers.hpp"
 
 namespace {
 
 using namespace normgrad;  // NOLINT(google-build-using-namespace): a program of a user's kind
 
-std::unique_ptr<Module> make_layer(const bench::NormCase& c) {
-  const std::string layer = c.layer;
-  const std::int64_t channels = c.shape[1];
-  if (layer == "BatchNorm1d") {
-    return std::make_unique<BatchNorm1d>(channels);
-  }
-  if (layer == "BatchNorm2d") {
-    return std::make_unique<BatchNorm2d>(channels);
-  }
-  if (layer == "BatchNorm3d") {
-    return std::make_unique<BatchNorm3d>(channels);
-  }
-  if (layer == "LayerNorm") {
-    return std::make_unique<LayerNorm>(c.normalized);
-  }
-  if (layer == "GroupNorm") {
-    return std::make_unique<GroupNorm>(c.groups, channels);
-  }
-  return std::make_unique<InstanceNorm2d>(channels,
-                                          InstanceNormOptions{.affine = true, .track_running_stats = c.tracked});
-}
-
 void time_norm(const bench::Options& options, const bench::NormCase& c) {
-  const std::unique_ptr<Module> layer = make_layer(c);
+  const std::unique_ptr<Module> layer = bench::make_layer(c);
   Tensor x = randn(c.shape).requires_grad_();
   const Tensor gy = randn(c.shape);
   std::vector<Tensor> parameters = layer->parameters();

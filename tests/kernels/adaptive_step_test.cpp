@@ -8,29 +8,13 @@
 #include <functional>
 #include <limits>
 
+#include "tests/support/simd_levels.hpp"
 #include "tests/support/values.hpp"
 
 namespace normgrad::kernels {
 namespace {
 
-class AdaptiveStepTest : public testing::TestWithParam<SimdLevel> {
- protected:
-  void SetUp() override {
-    if (!simd_supported(GetParam())) {
-      GTEST_SKIP() << "this processor has no " << simd_name(GetParam());
-    }
-    before_ = simd_level();
-    set_simd_level(GetParam());
-  }
-  void TearDown() override {
-    if (simd_supported(GetParam())) {
-      set_simd_level(before_);
-    }
-  }
-
- private:
-  SimdLevel before_ = SimdLevel::sse2;
-};
+using AdaptiveStepTest = test::SimdLevelTest;
 
 // What a step does to one element: the parameter, its gradient after decay and sign, and its three slots.
 using Element = std::function<void(double& p, double g, std::array<double, 3>& slots)>;
@@ -198,8 +182,7 @@ TEST_P(AdaptiveStepTest, CenteredRmspropOfConstantGradients) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, AdaptiveStepTest, testing::Values(SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512),
-                         [](const auto& test) { return std::string(simd_name(test.param)); });
+INSTANTIATE_TEST_SUITE_P(Levels, AdaptiveStepTest, test::simd_levels(), test::name_of_level);
 
 }  // namespace
 }  // namespace normgrad::kernels

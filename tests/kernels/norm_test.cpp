@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/norm_kernels.hpp"
+#include "tests/support/simd_levels.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/base/simd.hpp"
 
@@ -31,21 +32,14 @@ using tests::run;
 template <class T>
 class NormKernelTest : public testing::Test {
  protected:
-  void TearDown() override { set_simd_level(before_); }
-
   template <class F>
   void for_each_level(F f) {
-    for (const SimdLevel level : {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
-      if (simd_supported(level)) {
-        SCOPED_TRACE(simd_name(level));
-        set_simd_level(level);
-        f();
-      }
+    for (const SimdLevel level : test::supported_levels()) {
+      SCOPED_TRACE(simd_name(level));
+      const test::UsedSimdLevel used(level);
+      f();
     }
   }
-
- private:
-  SimdLevel before_ = simd_level();
 };
 using Reals32And64 = testing::Types<float, double>;
 TYPED_TEST_SUITE(NormKernelTest, Reals32And64);

@@ -7,29 +7,13 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/support/simd_levels.hpp"
 #include "tests/support/values.hpp"
 
 namespace normgrad::kernels {
 namespace {
 
-class OptimStepTest : public testing::TestWithParam<SimdLevel> {
- protected:
-  void SetUp() override {
-    if (!simd_supported(GetParam())) {
-      GTEST_SKIP() << "this processor has no " << simd_name(GetParam());
-    }
-    before_ = simd_level();
-    set_simd_level(GetParam());
-  }
-  void TearDown() override {
-    if (simd_supported(GetParam())) {
-      set_simd_level(before_);
-    }
-  }
-
- private:
-  SimdLevel before_ = SimdLevel::sse2;
-};
+using OptimStepTest = test::SimdLevelTest;
 
 template <class T>
 std::vector<T> positive(std::vector<T> values) {
@@ -155,8 +139,7 @@ TEST_P(OptimStepTest, AdamOfAnyLength) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, OptimStepTest, testing::Values(SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512),
-                         [](const auto& test) { return std::string(simd_name(test.param)); });
+INSTANTIATE_TEST_SUITE_P(Levels, OptimStepTest, test::simd_levels(), test::name_of_level);
 
 }  // namespace
 }  // namespace normgrad::kernels
