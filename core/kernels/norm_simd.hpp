@@ -401,7 +401,9 @@ auto gradient_terms(const T* gy, const T* x, const Statistic<Uniform>& stat) {
   };
 }
 inline void finish_gradient_sums(const Statistic<Uniform>& stat, double (&sums)[2]) {
-  sums[1] = sums[1] * stat.rstd.value + sums[0] * stat.low_term.value;
+  if (sums[0] != 0.0 || sums[1] != 0.0) {  // an empty set has no statistics
+    sums[1] = sums[1] * stat.rstd.value + sums[0] * stat.low_term.value;
+  }
 }
 /// Whether the deviations from the mean are so large or small that their products with gradients might not fit T.
 template <class T>
