@@ -37,7 +37,7 @@ int main() {
   const Tensor logits = net(images);
   const double after = cross_entropy(logits, labels).item();
 
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("normgrad_consumer_" CONSUMER_USE);
+  const std::filesystem::path folder = std::filesystem::current_path() / ("written_by_" CONSUMER_USE);
   std::filesystem::create_directories(folder);
   save_safetensors(folder / "net.safetensors", net.state_dict());
   save_npz(folder / "net.npz", net.state_dict());
