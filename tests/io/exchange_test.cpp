@@ -62,10 +62,10 @@ TEST(ExchangeTest, WeightsOfPyTorchComeBackByteForByte) {
   const StateDict before = load_safetensors(kFixtures + "cnn.safetensors").tensors;
   const StateDict after = load_safetensors(folder / "net.safetensors").tensors;
   ASSERT_EQ(after.size(), before.size());
-  for (const auto& [name, tensor] : before) {
-    dispatch_all(tensor.dtype(), [&](auto zero) {
+  for (const auto& entry : before) {
+    dispatch_all(entry.second.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      EXPECT_EQ(after.at(name).to_vector<T>(), tensor.to_vector<T>()) << name;
+      EXPECT_EQ(after.at(entry.first).to_vector<T>(), entry.second.to_vector<T>()) << entry.first;
     });
   }
 }

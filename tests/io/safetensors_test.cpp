@@ -111,7 +111,8 @@ TEST_F(SafetensorsTest, GivesEveryBitBack) {
   for (const auto& [name, tensor] : state) {
     EXPECT_EQ(next->first, name) << "in another order";
     ASSERT_EQ(next->second.dtype(), tensor.dtype()) << name;
-    dispatch_all(tensor.dtype(), [&](auto zero) { expect_same_bits<decltype(zero)>(next->second, tensor); });
+    dispatch_all(tensor.dtype(),
+                 [&, &expected = tensor](auto zero) { expect_same_bits<decltype(zero)>(next->second, expected); });
     ++next;
   }
   const std::string bytes = file_text(file_);
