@@ -30,6 +30,7 @@ TEST(NormPrecisionTest, LargeMeansCostNoDigitsInFloat32) {
     check(RowGeometry{4, 1, 1024, 1});
     check(RowGeometry{3, 1, 9001, 1});
     check(RowGeometry{8, 4, 2, 196});
+    check(ChannelGeometry{8, 3, 50});
     check(ChannelGeometry{8, 3, 784});
     check(ChannelGeometry{3, 2, 9001});
     check(ChannelGeometry{500, 33, 1});
