@@ -22,7 +22,7 @@ struct alignas(64) Share {
   std::atomic<std::int64_t> next;
   std::int64_t end;
 
-  std::int64_t take() { return next.fetch_add(1, std::memory_order_relaxed); }
+  std::int64_t left() const { return end - next.load(std::memory_order_relaxed); }
 };
 constexpr int kMaxShares = 32;
 }  // namespace
@@ -77,9 +77,17 @@ void run_parallel(std::int64_t tasks, void* context, void (*task)(void*, std::in
 #pragma omp parallel num_threads(threads)
   {
     const int own = omp_get_thread_num();
+    const int team = omp_get_num_threads();
     for (int i = 0; i < count; ++i) {
-      Share& share = shares[static_cast<std::size_t>((own + i) % count)];
-      for (std::int64_t at = share.take(); at < share.end; at = share.take()) {
+      const int whose = (own + i) % count;
+      Share& share = shares[static_cast<std::size_t>(whose)];
+      // The last task of a share is its owner's, who may be about to begin: its data lies in his cache.
+      const std::int64_t leave = i > 0 && whose < team ? 1 : 0;
+      while (share.left() > leave) {
+        const std::int64_t at = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (at >= share.end) {
+          break;
+        }
         try {
           task(context, at);
         } catch (...) {

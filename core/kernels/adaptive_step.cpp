@@ -1,18 +1,19 @@
 #include "normgrad/core/kernels/adaptive_step.hpp"
 
+#include "normgrad/core/base/even_blocks.hpp"
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad::kernels {
 
 namespace {
-constexpr std::int64_t kGrain = std::int64_t{1} << 12;  // small, so that threads get like shares of any parameter
+constexpr std::int64_t kLeast = std::int64_t{1} << 12;
 }
 
 template <class T, class Step>
 void adaptive_step(const StepJob<T, Step>& job, std::int64_t n) {
   using Job = StepJob<T, Step>;
   const auto run = NORMGRAD_SIMD_SELECT(adaptive_step<Job>);
-  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) { run(job, begin, end); });
+  parallel_for(n, even_blocks(n, kLeast), [&](std::int64_t begin, std::int64_t end) { run(job, begin, end); });
 }
 
 template void adaptive_step(const StepJob<float, NadamStep>&, std::int64_t);

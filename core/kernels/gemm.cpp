@@ -50,7 +50,7 @@ void scale(const GemmShape& s, T beta, T* c) {
 struct Cut {
   bool by_rows;
   std::int64_t length;   // of what is cut
-  std::int64_t granule;  // rows or columns that fill registers
+  std::int64_t granule;  // columns that fill registers; few, so that halves are those of the optimizer
   std::int64_t pieces;
 
   Cut(const GemmShape& s, bool in_tiles) {
@@ -63,7 +63,7 @@ struct Cut {
     const bool by_samples = !s.transpose_a && s.m >= 2 * kFewRows && s.n * s.k <= kSmall;
     by_rows = s.m >= s.n || (in_tiles && (by_outputs || by_samples));
     length = by_rows ? s.m : s.n;
-    granule = by_rows ? 6 : s.transpose_b ? 4 : 16;
+    granule = s.transpose_b || by_rows ? 2 : 16;
     const std::int64_t shortest = by_rows && in_tiles ? kFewRows : kFewColumns;
     const std::int64_t most = std::clamp(length / shortest, std::int64_t{1}, kMaxPieces);
     const std::int64_t wanted = std::clamp(s.m * s.n * s.k / kPieceWork, std::int64_t{1}, most);

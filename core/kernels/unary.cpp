@@ -2,13 +2,14 @@
 
 #include <cmath>
 
+#include "normgrad/core/base/even_blocks.hpp"
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad::kernels {
 
 namespace {
 
-std::int64_t grain_of(UnaryOp op) {
+std::int64_t least_of(UnaryOp op) {
   switch (op) {
     case UnaryOp::neg:
     case UnaryOp::abs:
@@ -17,24 +18,17 @@ std::int64_t grain_of(UnaryOp op) {
     case UnaryOp::relu:
     case UnaryOp::leaky_relu:
     case UnaryOp::clamp:
-      return std::int64_t{1} << 16;
+      return std::int64_t{1} << 14;
     default:
-      return std::int64_t{1} << 12;
+      return std::int64_t{1} << 11;
   }
-}
-
-// The same share for any usual number of threads; whole registers and cache lines.
-std::int64_t even_grain(std::int64_t n, std::int64_t grain) {
-  constexpr std::int64_t kLine = 16;
-  const std::int64_t pieces = (n + grain - 1) / grain;
-  return pieces <= 1 ? n : (n + pieces * kLine - 1) / (pieces * kLine) * kLine;
 }
 
 }  // namespace
 
 template <class T>
 void unary(UnaryOp op, UnaryParams params, const T* x, T* y, std::int64_t n) {
-  parallel_for(n, even_grain(n, grain_of(op)), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, even_blocks(n, least_of(op)), [&](std::int64_t begin, std::int64_t end) {
     // The library's own sine and cosine reduce every argument exactly, at any size.
     if (op == UnaryOp::sin || op == UnaryOp::cos) {
       for (std::int64_t i = begin; i < end; ++i) {
