@@ -63,6 +63,23 @@ TEST(NormPrecisionTest, HugeAndTinyValuesInFloat32) {
   }
 }
 
+// Products of gradients and deviations from the mean that float32 cannot hold.
+TEST(NormPrecisionTest, LargeGradientsOfHugeValuesInFloat32) {
+  const auto check = [](const auto& g) {
+    Data<float> d = random_data<float>(g, 0.5e30, 1e30);
+    for (float& v : d.gy) {
+      v *= 1e10F;
+    }
+    const Result<float> r = run(g, d, 1e-5);
+    const ReferenceResult e = tests::reference_norm(reference(g, 1e-5, true), d.x, d.gy, d.gamma, d.beta);
+    EXPECT_TRUE(near("gx", r.gx, e.gx, 1e-5L * largest(e.gx)));
+    EXPECT_TRUE(near("ggamma", r.ggamma, e.ggamma, 1e-5L * largest(e.ggamma)));
+  };
+  check(RowGeometry{8, 4, 2, 196});
+  check(ChannelGeometry{4, 3, 50});
+  check(ChannelGeometry{4, 3, 150});
+}
+
 // pytorch#51102: four values around 2000 gave variances up to 48425 instead of 1.
 TEST(NormPrecisionTest, PyTorch51102FourValuesAround2000) {
   const RowGeometry g{64, 1, 4, 1};
