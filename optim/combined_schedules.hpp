@@ -23,7 +23,7 @@ class AnyLRScheduler {
   template <class S>
   requires(std::derived_from<std::remove_cvref_t<S>, LRScheduler> && !std::is_lvalue_reference_v<S>)
       AnyLRScheduler(S&& schedule)  // NOLINT: meant to convert
-      : schedule_(std::make_shared<std::remove_cvref_t<S>>(std::move(schedule))) {}
+      : schedule_(std::make_shared<std::remove_cvref_t<S>>(std::forward<S>(schedule))) {}
   /// Shares the schedule with others.
   template <std::derived_from<LRScheduler> S>
   AnyLRScheduler(std::shared_ptr<S> schedule) : schedule_(std::move(schedule)) {}  // NOLINT: meant to convert

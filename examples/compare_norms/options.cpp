@@ -137,7 +137,7 @@ void check_models_and_norms(const Options& options) {
       }
     }
     if (refusal && !fits_one) {
-      throw *refusal;
+      throw normgrad::ValueError(*refusal);
     }
   }
 }

@@ -1,6 +1,7 @@
 #include "examples/compare_norms/progress.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iomanip>
 #include <sstream>
@@ -17,7 +18,7 @@ constexpr std::size_t kLeastBarWidth = 4;
 constexpr std::size_t kFewRuns = 24;
 
 std::string minutes(double seconds) {
-  const auto whole = static_cast<long>(seconds + 0.5);
+  const long whole = std::lround(seconds);
   std::ostringstream out;
   out << whole / 60 << ':' << std::setfill('0') << std::setw(2) << whole % 60;
   return out.str();
