@@ -27,6 +27,7 @@ struct Finding {
   std::string published;  ///< its number, or "none printed"
   std::string measured;   ///< with an interval
   bool held = false;
+  bool judged = true;  ///< false: the short form is too short for the number; then `held` says nothing
 };
 
 struct Outcome {

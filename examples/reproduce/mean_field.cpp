@@ -193,7 +193,7 @@ Outcome mean_field(const Settings& settings) {
       .setup =
           "Random nets of 24 layers in float64, gradients of a random projection, rates from layers 7 to "
           "20. Depths: width 128, batch 128, eps 1e-3, SGD at 1e-5 times the batch, accuracy with the "
-          "statistics of batches of 500.",
+          "statistics of batches of 500",
       .differs =
           "Fewer and narrower nets for the rates (paper: 200 nets of width 1000). Depths: Fashion-MNIST "
           "for MNIST, width 128 for 384, fewer than 10 epochs."};

@@ -1,6 +1,5 @@
 #include "examples/reproduce/report.hpp"
 
-#include <algorithm>
 #include <ostream>
 #include <sstream>
 #include <nlohmann/json.hpp>
@@ -14,11 +13,36 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-const char* verdict(const Finding& finding) { return finding.held ? "held" : "NOT HELD"; }
+const char* verdict(const Finding& finding) {
+  if (!finding.judged) {
+    return "not judged";
+  }
+  return finding.held ? "held" : "NOT HELD";
+}
 
-std::size_t count_held(const Outcome& outcome) {
-  return static_cast<std::size_t>(std::count_if(outcome.findings.begin(), outcome.findings.end(),
-                                                [](const Finding& finding) { return finding.held; }));
+/// How many findings held, of how many that were judged.
+struct Score {
+  std::size_t held = 0;
+  std::size_t judged = 0;
+  std::size_t all = 0;
+};
+
+Score score_of(const Outcome& outcome) {
+  Score score{.all = outcome.findings.size()};
+  for (const Finding& finding : outcome.findings) {
+    score.judged += finding.judged ? 1 : 0;
+    score.held += finding.judged && finding.held ? 1 : 0;
+  }
+  return score;
+}
+
+/// "2 of 3 claims held", "2 of 2 claims held, 2 not judged".
+std::string to_text(const Score& score) {
+  std::string text = std::to_string(score.held) + " of " + std::to_string(score.judged) + " claims held";
+  if (score.all > score.judged) {
+    text += ", " + std::to_string(score.all - score.judged) + " not judged";
+  }
+  return text;
 }
 
 lab::Table findings_table(const Outcome& outcome) {
@@ -53,9 +77,9 @@ std::string wrapped(const std::string& text, std::size_t width, const std::strin
 
 void print(const Outcome& outcome, std::ostream& out) {
   constexpr std::size_t kWidth = 100;
-  const std::string indent(12, ' ');
+  const std::string indent(14, ' ');
   const auto line = [&](const std::string& label, const std::string& text) {
-    out << "  " << label << std::string(10 - label.size(), ' ') << wrapped(text, kWidth, indent) << '\n';
+    out << "  " << label << std::string(12 - label.size(), ' ') << wrapped(text, kWidth, indent) << '\n';
   };
   out << '\n' << outcome.name << '\n';
   line("source", outcome.source);
@@ -67,9 +91,7 @@ void print(const Outcome& outcome, std::ostream& out) {
     line("published", finding.published);
     line("measured", finding.measured);
   }
-  out << "\n  " << count_held(outcome) << " of " << outcome.findings.size() << " claims held; "
-      << fixed(outcome.seconds, 0) << " s\n"
-      << std::flush;
+  out << "\n  " << to_text(score_of(outcome)) << "; " << fixed(outcome.seconds, 0) << " s\n" << std::flush;
 }
 
 void write_outcome(const Outcome& outcome, const std::filesystem::path& folder) {
@@ -91,7 +113,7 @@ void write_outcome(const Outcome& outcome, const std::filesystem::path& folder) 
     json["findings"].push_back({{"claim", finding.claim},
                                 {"published", finding.published},
                                 {"measured", finding.measured},
-                                {"held", finding.held}});
+                                {"held", finding.judged ? Json(finding.held) : Json()}});
   }
   lab::write_whole(folder / (outcome.name + ".json"), json.dump(2) + "\n");
 }
@@ -100,17 +122,16 @@ void write_report(const std::vector<Outcome>& outcomes, const std::string& comma
                   const std::filesystem::path& folder) {
   lab::Page page;
   page.title = "Published claims about norms, run again";
-  std::size_t held = 0;
-  std::size_t all = 0;
+  Score total;
   for (const Outcome& outcome : outcomes) {
-    const std::size_t mine = count_held(outcome);
-    held += mine;
-    all += outcome.findings.size();
+    const Score mine = score_of(outcome);
+    total.held += mine.held;
+    total.judged += mine.judged;
+    total.all += mine.all;
     page.verdicts.push_back(
         {.title = outcome.name,
-         .lines = {std::to_string(mine) + " of " + std::to_string(outcome.findings.size()) + " claims held",
-                   outcome.source, "Set-up: " + outcome.setup, "Different: " + outcome.differs},
-         .tone = mine == outcome.findings.size() ? "good" : "bad"});
+         .lines = {to_text(mine), outcome.source, "Set-up: " + outcome.setup, "Different: " + outcome.differs},
+         .tone = mine.held == mine.judged ? "good" : "bad"});
     page.tables.push_back(findings_table(outcome));
     for (lab::Chart chart : outcome.charts) {
       chart.keys["experiment"] = outcome.name;
@@ -124,7 +145,7 @@ void write_report(const std::vector<Outcome>& outcomes, const std::string& comma
     }
     page.settings.emplace_back(outcome.name, fixed(outcome.seconds, 0) + " s");
   }
-  page.subtitle = std::to_string(held) + " of " + std::to_string(all) + " claims held.";
+  page.subtitle = to_text(total) + ".";
   page.settings.insert(page.settings.begin(), {"Command", command});
   lab::write_page(page, folder / "report.html");
 }

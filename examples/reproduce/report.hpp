@@ -9,7 +9,7 @@
 
 namespace reproduce {
 
-/// The paper's statement and number beside the measured one, and "held" or "NOT HELD".
+/// The paper's statement and number beside the measured one, and "held", "NOT HELD" or "not judged".
 void print(const Outcome& outcome, std::ostream& out);
 
 /// NAME.md, NAME.json, NAME.png and NAME.svg in `folder`.

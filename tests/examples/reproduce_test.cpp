@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <sstream>
 #include <nlohmann/json.hpp>
 
 #include "examples/lab/files.hpp"
+#include "examples/reproduce/report.hpp"
 #include "tests/support/browser.hpp"
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -39,13 +41,35 @@ TEST_F(ReproduceTest, GradientsGrowThroughBatchNormAsInTheory) {
     EXPECT_NEAR(std::stod(finding.at("measured").get<std::string>()), golden[i], 0.03 * golden[i]);
     EXPECT_EQ(finding.at("held"), true) << finding;
   }
-  EXPECT_THAT(result.out, HasSubstr("held      ReLU, batch 8: "));
-  EXPECT_THAT(result.out, HasSubstr("published 1.7882"));
+  EXPECT_THAT(result.out, HasSubstr("held        ReLU, batch 8: "));
+  EXPECT_THAT(result.out, HasSubstr("published   1.7882"));
   EXPECT_THAT(lab::read_whole(folder_ / "out/mean-field.md").value_or(""), HasSubstr("| held | ReLU, batch 8: "));
   ASSERT_TRUE(testing_support::find_browser()) << "chromium is not installed (scripts/setup.sh test)";
   const testing_support::BrowserResult page = testing_support::open_in_browser(folder_ / "out/report.html", "all");
   EXPECT_EQ(page.console, "");
   EXPECT_THAT(page.document, HasSubstr("data-drawn=\"2\""));
+}
+
+TEST_F(ReproduceTest, WhatTheShortFormCannotShowIsNotJudged) {
+  const reproduce::Outcome outcome{.name = "heights",
+                                   .source = "a paper",
+                                   .setup = "one epoch",
+                                   .differs = "Shorter.",
+                                   .findings = {{"grows", "2", "2.1", true},
+                                                {"shrinks", "1", "2.1", false},
+                                                {"after ten epochs", "3", "0.4", false, false},
+                                                {"after twenty", "0.4", "0.4", true, false}}};
+  std::ostringstream printed;
+  reproduce::print(outcome, printed);
+  EXPECT_THAT(printed.str(), HasSubstr("\n  1 of 2 claims held, 2 not judged; 0 s\n"));
+  EXPECT_THAT(printed.str(), HasSubstr("\n  NOT HELD    shrinks\n"));
+  EXPECT_THAT(printed.str(), HasSubstr("\n  not judged  after ten epochs\n"));
+  reproduce::write_outcome(outcome, folder_.path());
+  const auto json = nlohmann::json::parse(lab::read_whole(folder_ / "heights.json").value_or(""));
+  EXPECT_EQ(json.at("findings")[1].at("held"), false);
+  EXPECT_TRUE(json.at("findings")[2].at("held").is_null());
+  EXPECT_TRUE(json.at("findings")[3].at("held").is_null());
+  EXPECT_THAT(lab::read_whole(folder_ / "heights.md").value_or(""), HasSubstr("| not judged | after twenty | 0.4 "));
 }
 
 TEST_F(ReproduceTest, ListsItsExperimentsAndRefusesOthers) {
