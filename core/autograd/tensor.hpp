@@ -67,6 +67,12 @@ class Tensor {
  public:
   /// The undefined tensor: has no shape or elements, `defined()` is false.
   Tensor() noexcept = default;
+  Tensor(const Tensor& other) noexcept = default;
+  Tensor(Tensor&& other) noexcept = default;
+  ~Tensor() = default;
+  // Only variables can be assigned to: in `x[0] = y`, or `x.grad() = y`, nothing would keep what is assigned.
+  Tensor& operator=(const Tensor& other) & noexcept = default;
+  Tensor& operator=(Tensor&& other) & noexcept = default;
   /// A new array with undefined contents.
   static Tensor empty(const Shape& shape, DType dtype = kFloat32);
   /// A tensor over a given buffer of at least numel elements.
@@ -149,15 +155,17 @@ class Tensor {
   Tensor flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) const;
   Tensor squeeze(Axes axes = {}) const;
   Tensor unsqueeze(std::int64_t axis) const;
-  Tensor permute(const std::vector<std::int64_t>& axes) const;
-  Tensor transpose(std::int64_t axis0, std::int64_t axis1) const;
-  Tensor t() const;
-  Tensor expand(const std::vector<std::int64_t>& shape) const;
-  Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const;
-  Tensor slice(std::int64_t axis, std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {},
-               std::int64_t step = 1) const;
-  Tensor select(std::int64_t axis, std::int64_t index) const;
-  Tensor operator[](std::int64_t index) const { return select(0, index); }
+  // These make new arrays. They are const so that `x[0].fill_(1)`, whose effect would be lost, does not compile; give
+  // them a name, and they can be changed.
+  const Tensor permute(const std::vector<std::int64_t>& axes) const;
+  const Tensor transpose(std::int64_t axis0, std::int64_t axis1) const;
+  const Tensor t() const;
+  const Tensor expand(const std::vector<std::int64_t>& shape) const;
+  const Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const;
+  const Tensor slice(std::int64_t axis, std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {},
+                     std::int64_t step = 1) const;
+  const Tensor select(std::int64_t axis, std::int64_t index) const;
+  const Tensor operator[](std::int64_t index) const { return select(0, index); }
   Tensor index_select(std::int64_t axis, const Tensor& index) const;
   Tensor gather(std::int64_t axis, const Tensor& index) const;
   Tensor sum(const Axes& axes = {}, bool keepdim = false) const;

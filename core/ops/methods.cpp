@@ -21,24 +21,26 @@ Tensor Tensor::flatten(std::int64_t start_dim, std::int64_t end_dim) const {
 }
 Tensor Tensor::squeeze(Axes axes) const { return normgrad::squeeze(*this, axes); }
 Tensor Tensor::unsqueeze(std::int64_t axis) const { return normgrad::unsqueeze(*this, axis); }
-Tensor Tensor::permute(const Sizes& axes) const { return normgrad::permute(*this, axes); }
-Tensor Tensor::transpose(std::int64_t axis0, std::int64_t axis1) const {
+const Tensor Tensor::permute(const Sizes& axes) const { return normgrad::permute(*this, axes); }
+const Tensor Tensor::transpose(std::int64_t axis0, std::int64_t axis1) const {
   return normgrad::transpose(*this, axis0, axis1);
 }
-Tensor Tensor::t() const {
+const Tensor Tensor::t() const {
   require<ShapeError>(dim() <= 2, "t: expected at most 2 dimensions but got ", shape());
   return dim() < 2 ? *this : normgrad::transpose(*this, 0, 1);
 }
-Tensor Tensor::expand(const Sizes& shape) const { return normgrad::expand(*this, shape); }
+const Tensor Tensor::expand(const Sizes& shape) const { return normgrad::expand(*this, shape); }
 
-Tensor Tensor::narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const {
+const Tensor Tensor::narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const {
   return normgrad::narrow(*this, axis, start, length);
 }
-Tensor Tensor::slice(std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
-                     std::int64_t step) const {
+const Tensor Tensor::slice(std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
+                           std::int64_t step) const {
   return normgrad::slice(*this, axis, start, end, step);
 }
-Tensor Tensor::select(std::int64_t axis, std::int64_t index) const { return normgrad::select(*this, axis, index); }
+const Tensor Tensor::select(std::int64_t axis, std::int64_t index) const {
+  return normgrad::select(*this, axis, index);
+}
 Tensor Tensor::index_select(std::int64_t axis, const Tensor& index) const {
   return normgrad::index_select(*this, axis, index);
 }

@@ -28,6 +28,12 @@ Tensor slice(const Tensor& x, std::int64_t axis, std::optional<std::int64_t> sta
              std::int64_t step = 1);
 /// One index of an axis, which is dropped.
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index);
+/// x with the elements from start to below end of one axis replaced by those of `source`, which has their shape: what
+/// `x[start:end] = source` is where slices are views. Negative positions count from the end.
+Tensor slice_scatter(const Tensor& x, const Tensor& source, std::int64_t axis = 0,
+                     std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {});
+/// x with one index of an axis replaced by `source`, which has the shape of select(x, axis, index).
+Tensor select_scatter(const Tensor& x, const Tensor& source, std::int64_t axis, std::int64_t index);
 /// Rows `index` (1-D, int64) along the axis; throws IndexError for one out of range.
 Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index);
 /// y[i][j][k] = x[i][index[i][j][k]][k] for axis 1; as torch.gather.

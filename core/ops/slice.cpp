@@ -49,6 +49,35 @@ Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
   return reshape_to(take_range("select", x, a, index < 0 ? index + size : index, 1), shape);
 }
 
+Tensor slice_scatter(const Tensor& x, const Tensor& source, std::int64_t axis, std::optional<std::int64_t> start,
+                     std::optional<std::int64_t> end) {
+  const std::size_t a = normalize_axis("slice_scatter", axis, x.dim());
+  const std::int64_t size = x.shape()[a];
+  const auto position = [size](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + size : p, 0, size); };
+  const std::int64_t first = position(start.value_or(0));
+  const std::int64_t last = std::max(first, position(end.value_or(size)));
+  Shape shape = x.shape();
+  shape[a] = last - first;
+  require<ShapeError>(source.shape() == shape, "slice_scatter: expected a source of shape ", shape, " but got ",
+                      source.shape());
+  require<DTypeError>(source.dtype() == x.dtype(), "slice_scatter: expected a source of dtype ", x.dtype(), " but got ",
+                      source.dtype());
+  return cat({narrow(x, axis, 0, first), source, narrow(x, axis, last, size - last)}, axis);
+}
+
+Tensor select_scatter(const Tensor& x, const Tensor& source, std::int64_t axis, std::int64_t index) {
+  const std::size_t a = normalize_axis("select_scatter", axis, x.dim());
+  const std::int64_t size = x.shape()[a];
+  require<IndexError>(index >= -size && index < size, "select_scatter: expected an index in [", -size, ", ", size,
+                      ") for axis ", axis, " of ", x.shape(), " but got ", index);
+  Shape shape = x.shape();
+  shape.erase(a);
+  require<ShapeError>(source.shape() == shape, "select_scatter: expected a source of shape ", shape, " but got ",
+                      source.shape());
+  const std::int64_t at = index < 0 ? index + size : index;
+  return slice_scatter(x, source.unsqueeze(static_cast<std::int64_t>(a)), axis, at, at + 1);
+}
+
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis) {
   const std::size_t a = normalize_axis("split", axis, x.dim());
   require<ValueError>(size >= 1, "split: expected parts of at least 1 element but got ", size);

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <type_traits>
+#include <utility>
+
 #include "tests/support/raises.hpp"
 #include "tests/support/toy_ops.hpp"
 #include "normgrad/core/autograd/backward.hpp"
@@ -16,6 +19,33 @@ using toy::leaf;
 using toy::values;
 
 std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
+
+template <class T>
+concept Fillable = requires(T x) {
+  std::forward<T>(x).fill_(1.0);
+};
+
+// What x[0] and its like give is a new array: a change of it would be lost, and does not compile.
+static_assert(Fillable<Tensor&> && Fillable<decltype(std::declval<Tensor>().detach())> &&
+              Fillable<decltype(std::declval<Tensor>().reshape({1}))> &&
+              Fillable<decltype(std::declval<Tensor>().grad())>);
+static_assert(!Fillable<decltype(std::declval<Tensor>()[0])> &&
+              !Fillable<decltype(std::declval<Tensor>().narrow(0, 0, 1))> &&
+              !Fillable<decltype(std::declval<Tensor>().slice(0))> && !Fillable<decltype(std::declval<Tensor>().t())> &&
+              !Fillable<decltype(std::declval<Tensor>().select(0, 0))> &&
+              !Fillable<decltype(std::declval<Tensor>().permute({0}))> &&
+              !Fillable<decltype(std::declval<Tensor>().transpose(0, 1))> &&
+              !Fillable<decltype(std::declval<Tensor>().expand({1}))>);
+static_assert(std::is_assignable_v<Tensor&, Tensor> && std::is_assignable_v<Tensor&, const Tensor&> &&
+              !std::is_assignable_v<Tensor, Tensor> && !std::is_assignable_v<const Tensor, Tensor>);
+
+TEST(InPlaceTest, APartThatHasANameCanBeChanged) {
+  const Tensor x = values({1, 2, 3});
+  Tensor part = x[1];
+  part.fill_(7.0);
+  EXPECT_THAT(list(part), ElementsAre(7));
+  EXPECT_THAT(list(x), ElementsAre(1, 2, 3));
+}
 
 TEST(InPlaceTest, ChangingWhatABackwardNeedsIsAnErrorThatNamesIt) {
   const Tensor x = leaf({3, 4});

@@ -27,6 +27,8 @@ void add_shapes(CaseList& list) {
   one("slice", {7, 2}, [](const Tensor& x) { return slice(x, 0, 1, 6, 2); });
   one("slice open", {3, 5}, [](const Tensor& x) { return slice(x, 1, -3, {}); });
   one("select", {3, 4}, [](const Tensor& x) { return select(x, 1, 2); });
+  one("slice_scatter", {4, 3}, [](const Tensor& x) { return slice_scatter(x, square(narrow(x, 0, 0, 2)), 0, 1, 3); });
+  one("select_scatter", {3, 4}, [](const Tensor& x) { return select_scatter(x, square(select(x, 1, 0)), 1, 2); });
   one("clone", {2, 3}, [](const Tensor& x) { return clone(x); });
   one("pad", {2, 3}, [](const Tensor& x) { return pad(x, {1, 2, 0, 1}, 0.5); });
   one("split", {5, 2}, [](const Tensor& x) {

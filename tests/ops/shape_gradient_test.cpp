@@ -49,90 +49,93 @@ TEST_P(MoveGradientTest, AgreesWithDifferences) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, MoveGradientTest,
-    testing::Values(Move{"reshape",
-                         {{2, 6}},
-                         [](const Inputs& x) {
-                           return x[0].reshape({3, -1});
-                         }},
-                    Move{"flatten", {{2, 3, 2}}, [](const Inputs& x) { return x[0].flatten(1); }},
-                    Move{"squeeze", {{2, 1, 3}}, [](const Inputs& x) { return x[0].squeeze(); }},
-                    Move{"unsqueeze", {{2, 3}}, [](const Inputs& x) { return x[0].unsqueeze(1); }},
-                    Move{"permute",
-                         {{2, 3, 4, 2}},
-                         [](const Inputs& x) {
-                           return x[0].permute({2, 0, 3, 1});
-                         }},
-                    Move{"transpose", {{3, 4}}, [](const Inputs& x) { return x[0].t(); }},
-                    Move{"expand",
-                         {{3, 1}},
-                         [](const Inputs& x) {
-                           return x[0].expand({2, -1, 4});
-                         }},
-                    Move{"narrow", {{3, 5}}, [](const Inputs& x) { return x[0].narrow(1, 1, 3); }},
-                    Move{"slice", {{7, 2}}, [](const Inputs& x) { return x[0].slice(0, 1, -1, 2); }},
-                    Move{"select", {{3, 2, 4}}, [](const Inputs& x) { return x[0].select(1, -1); }},
-                    Move{"index_select",
-                         {{4, 3, 2}},
-                         [](const Inputs& x) {
-                           return x[0].index_select(0, indices({2, 0, 2}, {3}));
-                         }},
-                    Move{"index_select_last",
-                         {{3, 4}},
-                         [](const Inputs& x) {
-                           return x[0].index_select(1, indices({1, 1}, {2}));
-                         }},
-                    Move{"gather",
-                         {{2, 3, 2}},
-                         [](const Inputs& x) {
-                           return x[0].gather(1, indices({0, 2, 2, 1, 1, 1, 0, 0}, {2, 2, 2}));
-                         }},
-                    Move{"gather_smaller",
-                         {{3, 3}},
-                         [](const Inputs& x) {
-                           return x[0].gather(1, indices({2, 2, 0, 1}, {2, 2}));
-                         }},
-                    Move{"scatter_add",
-                         {{2, 3}},
-                         [](const Inputs& x) {
-                           return scatter_add({2, 4}, 1, indices({0, 3, 3, 1, 1, 2}, {2, 3}), x[0]);
-                         }},
-                    Move{"scatter_add_smaller",
-                         {{2, 2}},
-                         [](const Inputs& x) {
-                           return scatter_add({3, 4}, 0, indices({0, 2, 0, 1}, {2, 2}), x[0]);
-                         }},
-                    Move{"cat",
-                         {{2, 3}, {2, 1}},
-                         [](const Inputs& x) {
-                           return cat({x[0], x[1], x[0]}, 1);
-                         }},
-                    Move{"stack",
-                         {{2, 3}, {2, 3}},
-                         [](const Inputs& x) {
-                           return stack({x[0], x[1]}, 1);
-                         }},
-                    Move{"split",
-                         {{5, 2}},
-                         [](const Inputs& x) {
-                           return split(x[0], 2)[1] * split(x[0], {2, 3})[0];
-                         }},
-                    Move{"pad",
-                         {{2, 3}},
-                         [](const Inputs& x) {
-                           return pad(x[0], {1, -1, 0, 2}, 0.5);
-                         }},
-                    Move{"clone", {{2, 3}}, [](const Inputs& x) { return x[0].clone(); }},
-                    Move{"dropout",
-                         {{4, 5}},
-                         [](const Inputs& x) {
-                           Generator g(1);
-                           return dropout(x[0], 0.4, true, &g);
-                         }},
-                    Move{"embedding",
-                         {{4, 3}},
-                         [](const Inputs& x) {
-                           return embedding(indices({1, 3, 1, 0}, {2, 2}), x[0]);
-                         }}),
+    testing::Values(
+        Move{"reshape",
+             {{2, 6}},
+             [](const Inputs& x) {
+               return x[0].reshape({3, -1});
+             }},
+        Move{"flatten", {{2, 3, 2}}, [](const Inputs& x) { return x[0].flatten(1); }},
+        Move{"squeeze", {{2, 1, 3}}, [](const Inputs& x) { return x[0].squeeze(); }},
+        Move{"unsqueeze", {{2, 3}}, [](const Inputs& x) { return x[0].unsqueeze(1); }},
+        Move{"permute",
+             {{2, 3, 4, 2}},
+             [](const Inputs& x) {
+               return x[0].permute({2, 0, 3, 1});
+             }},
+        Move{"transpose", {{3, 4}}, [](const Inputs& x) { return x[0].t(); }},
+        Move{"expand",
+             {{3, 1}},
+             [](const Inputs& x) {
+               return x[0].expand({2, -1, 4});
+             }},
+        Move{"narrow", {{3, 5}}, [](const Inputs& x) { return x[0].narrow(1, 1, 3); }},
+        Move{"slice", {{7, 2}}, [](const Inputs& x) { return x[0].slice(0, 1, -1, 2); }},
+        Move{"select", {{3, 2, 4}}, [](const Inputs& x) { return x[0].select(1, -1); }},
+        Move{"slice_scatter", {{4, 3}, {2, 3}}, [](const Inputs& x) { return slice_scatter(x[0], x[1], 0, 1, 3); }},
+        Move{"select_scatter", {{2, 4, 3}, {2, 3}}, [](const Inputs& x) { return select_scatter(x[0], x[1], 1, -1); }},
+        Move{"index_select",
+             {{4, 3, 2}},
+             [](const Inputs& x) {
+               return x[0].index_select(0, indices({2, 0, 2}, {3}));
+             }},
+        Move{"index_select_last",
+             {{3, 4}},
+             [](const Inputs& x) {
+               return x[0].index_select(1, indices({1, 1}, {2}));
+             }},
+        Move{"gather",
+             {{2, 3, 2}},
+             [](const Inputs& x) {
+               return x[0].gather(1, indices({0, 2, 2, 1, 1, 1, 0, 0}, {2, 2, 2}));
+             }},
+        Move{"gather_smaller",
+             {{3, 3}},
+             [](const Inputs& x) {
+               return x[0].gather(1, indices({2, 2, 0, 1}, {2, 2}));
+             }},
+        Move{"scatter_add",
+             {{2, 3}},
+             [](const Inputs& x) {
+               return scatter_add({2, 4}, 1, indices({0, 3, 3, 1, 1, 2}, {2, 3}), x[0]);
+             }},
+        Move{"scatter_add_smaller",
+             {{2, 2}},
+             [](const Inputs& x) {
+               return scatter_add({3, 4}, 0, indices({0, 2, 0, 1}, {2, 2}), x[0]);
+             }},
+        Move{"cat",
+             {{2, 3}, {2, 1}},
+             [](const Inputs& x) {
+               return cat({x[0], x[1], x[0]}, 1);
+             }},
+        Move{"stack",
+             {{2, 3}, {2, 3}},
+             [](const Inputs& x) {
+               return stack({x[0], x[1]}, 1);
+             }},
+        Move{"split",
+             {{5, 2}},
+             [](const Inputs& x) {
+               return split(x[0], 2)[1] * split(x[0], {2, 3})[0];
+             }},
+        Move{"pad",
+             {{2, 3}},
+             [](const Inputs& x) {
+               return pad(x[0], {1, -1, 0, 2}, 0.5);
+             }},
+        Move{"clone", {{2, 3}}, [](const Inputs& x) { return x[0].clone(); }},
+        Move{"dropout",
+             {{4, 5}},
+             [](const Inputs& x) {
+               Generator g(1);
+               return dropout(x[0], 0.4, true, &g);
+             }},
+        Move{"embedding",
+             {{4, 3}},
+             [](const Inputs& x) {
+               return embedding(indices({1, 3, 1, 0}, {2, 2}), x[0]);
+             }}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(GatherTest, Values) {

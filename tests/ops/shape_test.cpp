@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
 
 namespace normgrad {
@@ -172,6 +173,29 @@ TEST(SliceTest, Errors) {
   EXPECT_THAT([&] { select(x, 1, 5); },
               ThrowsMessage<IndexError>("select: expected an index in [-5, 5) for axis 1 of [4, 5] but got 5"));
   EXPECT_THAT([&] { narrow(x, 2, 0, 1); }, ThrowsMessage<IndexError>("narrow: expected an axis in [-2, 1] but got 2"));
+}
+
+TEST(SliceTest, ScatterReplacesAPart) {
+  const Tensor x = counted({4, 3, 2});
+  const Tensor middle = -counted({4, 2, 2});
+  const Tensor y = slice_scatter(x, middle, 1, -2);
+  for_all(y.shape(), [&](const Index& i) {
+    EXPECT_EQ(at(y, i), i[1] == 0 ? at(x, i) : at(middle, {i[0], i[1] - 1, i[2]}));
+  });
+  const Tensor plane = -1.0 - counted({4, 2});
+  const Tensor z = select_scatter(x, plane, 1, 1);
+  for_all(z.shape(), [&](const Index& i) { EXPECT_EQ(at(z, i), i[1] == 1 ? at(plane, {i[0], i[2]}) : at(x, i)); });
+  EXPECT_EQ(slice_scatter(x, x).to_vector<double>(), x.to_vector<double>());
+  EXPECT_EQ(slice_scatter(x, zeros({0, 3, 2}), 0, 2, 1).to_vector<double>(), x.to_vector<double>());
+  EXPECT_THAT([&] { slice_scatter(x, plane, 0, 1, 3); },
+              ThrowsMessage<ShapeError>("slice_scatter: expected a source of shape [2, 3, 2] but got [4, 2]"));
+  EXPECT_THAT([&] { slice_scatter(x, x.to(kFloat64)); },
+              ThrowsMessage<DTypeError>("slice_scatter: expected a source of dtype float32 but got float64"));
+  EXPECT_THAT([&] { select_scatter(x, plane, 0, 0); },
+              ThrowsMessage<ShapeError>("select_scatter: expected a source of shape [3, 2] but got [4, 2]"));
+  EXPECT_THAT(
+      [&] { select_scatter(x, plane, 1, 3); },
+      ThrowsMessage<IndexError>("select_scatter: expected an index in [-3, 3) for axis 1 of [4, 3, 2] but got 3"));
 }
 
 TEST(JoinTest, CatStackSplit) {
