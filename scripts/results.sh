@@ -46,7 +46,7 @@ run() {
 {
   echo '# Results'
   echo
-  echo "As produced by \`scripts/results.sh${quick[*]:+ ${quick[*]}}\` on $(date +%F), on $(nproc) cores, which other programs used, too. Accuracies are medians over"
+  echo "As produced by \`scripts/results.sh${quick[*]:+ ${quick[*]}}\` on $(date +%F), on $(nproc) cores of load $(cut -d' ' -f1 /proc/loadavg) before. Accuracies are medians over"
   echo 'the seeds on the 10,000 test images of Fashion-MNIST, in per cent, with 95 % bootstrap intervals; differences are'
   echo 'taken seed by seed. Times are of one thread with as many runs at once as there are cores.'
 } >"$page"
