@@ -142,12 +142,16 @@ void DataLoader::load_state_dict(const StateDict& state) {
   first_order_ = std::move(order_under_way);
 }
 
-Batch DataLoader::Iterator::operator*() const {
+Batch& DataLoader::Iterator::operator*() const& {
   position_->next_batch = batch_ + 1;
-  return prefetcher_ != nullptr ? prefetcher_->batch(batch_) : plan_->batch(batch_);
+  current_ = prefetcher_ != nullptr ? prefetcher_->batch(batch_) : plan_->batch(batch_);
+  return current_;
 }
 
+Batch DataLoader::Iterator::operator*() const&& { return std::move(**this); }
+
 DataLoader::Iterator& DataLoader::Iterator::operator++() {
+  current_ = {};  // its memory is for the next one
   position_->next_batch = ++batch_;
   if (batch_ == num_batches_) {
     *position_ = {.epoch = position_->epoch + 1, .next_batch = 0};

@@ -123,8 +123,11 @@ class DataLoader::Iterator {
   using difference_type = std::ptrdiff_t;
   using iterator_concept = std::input_iterator_tag;
 
-  /// The batch, made now (each call makes it anew) or by a worker.
-  Batch operator*() const;
+  /// The batch, made now (each call makes it anew) or by a worker. It is the iterator's until the next ++, so that
+  /// `for (auto& [inputs, targets] : loader)` compiles, too.
+  Batch& operator*() const&;
+  /// Of a temporary, as in `*loader.begin()`: a batch that outlives it.
+  Batch operator*() const&&;
   Iterator& operator++();
   void operator++(int) { ++*this; }
   friend bool operator==(const Iterator& it, std::default_sentinel_t) noexcept { return it.batch_ == it.num_batches_; }
@@ -136,6 +139,7 @@ class DataLoader::Iterator {
   std::int64_t num_batches_ = 0;
   std::int64_t batch_ = 0;
   std::shared_ptr<Position> position_;
+  mutable Batch current_;  // what * gave last
 };
 
 }  // namespace normgrad

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/random.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
 
 namespace normgrad {
 namespace {
@@ -50,6 +52,19 @@ TEST(DataLoaderTest, GoesThroughInOrder) {
   }
   EXPECT_THAT(sizes, ElementsAre(3, 3, 1));
   EXPECT_THAT(labels_of_epoch(loader), ElementsAre(0, 1, 2, 3, 4, 5, 6));
+}
+
+TEST(DataLoaderTest, BatchesBindToEveryKindOfVariable) {
+  static_assert(std::input_iterator<DataLoader::Iterator>);
+  DataLoader loader(numbers(5), {.batch_size = 2});
+  std::vector<std::vector<double>> seen;
+  for (auto& [inputs, labels] : loader) {
+    inputs = inputs + 1.0;  // the loop's own
+    seen.push_back(inputs.to_vector<double>());
+  }
+  EXPECT_THAT(seen, ElementsAre(ElementsAre(1, 1, 2, 0), ElementsAre(3, -1, 4, -2), ElementsAre(5, -3)));
+  const auto& first = *loader.begin();  // lives on, though its iterator does not
+  EXPECT_THAT(first.inputs.to_vector<double>(), ElementsAre(0, 0, 1, -1));
 }
 
 TEST(DataLoaderTest, DropLastLeavesOutTheRest) {
