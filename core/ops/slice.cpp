@@ -17,6 +17,25 @@ Tensor take_range(const char* name, const Tensor& x, std::size_t axis, std::int6
   return detail::take_window(name, x, window);
 }
 
+// What a Python slice of an axis of that size means.
+struct Range {
+  Range(std::int64_t size, std::optional<std::int64_t> start, std::optional<std::int64_t> end) {
+    const auto position = [size](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + size : p, 0, size); };
+    first = position(start.value_or(0));
+    last = std::max(first, position(end.value_or(size)));
+  }
+  std::int64_t first;
+  std::int64_t last;  // not included
+};
+
+// The index counted from the start.
+std::int64_t checked_index(const char* name, const Tensor& x, std::int64_t axis, std::int64_t index) {
+  const std::int64_t size = x.shape()[normalize_axis(name, axis, x.dim())];
+  require<IndexError>(index >= -size && index < size, name, ": expected an index in [", -size, ", ", size,
+                      ") for axis ", axis, " of ", x.shape(), " but got ", index);
+  return index < 0 ? index + size : index;
+}
+
 }  // namespace
 
 Tensor narrow(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t length) {
@@ -32,30 +51,23 @@ Tensor slice(const Tensor& x, std::int64_t axis, std::optional<std::int64_t> sta
              std::int64_t step) {
   const std::size_t a = normalize_axis("slice", axis, x.dim());
   require<ValueError>(step >= 1, "slice: expected a step of at least 1 but got ", step);
-  const std::int64_t size = x.shape()[a];
-  const auto position = [size](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + size : p, 0, size); };
-  const std::int64_t first = position(start.value_or(0));
-  const std::int64_t last = std::max(first, position(end.value_or(size)));
+  const auto [first, last] = Range(x.shape()[a], start, end);
   return take_range("slice", x, a, first, (last - first + step - 1) / step, step);
 }
 
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
+  const std::int64_t at = checked_index("select", x, axis, index);
   const std::size_t a = normalize_axis("select", axis, x.dim());
-  const std::int64_t size = x.shape()[a];
-  require<IndexError>(index >= -size && index < size, "select: expected an index in [", -size, ", ", size,
-                      ") for axis ", axis, " of ", x.shape(), " but got ", index);
   Shape shape = x.shape();
   shape.erase(a);
-  return reshape_to(take_range("select", x, a, index < 0 ? index + size : index, 1), shape);
+  return reshape_to(take_range("select", x, a, at, 1), shape);
 }
 
 Tensor slice_scatter(const Tensor& x, const Tensor& source, std::int64_t axis, std::optional<std::int64_t> start,
                      std::optional<std::int64_t> end) {
   const std::size_t a = normalize_axis("slice_scatter", axis, x.dim());
   const std::int64_t size = x.shape()[a];
-  const auto position = [size](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + size : p, 0, size); };
-  const std::int64_t first = position(start.value_or(0));
-  const std::int64_t last = std::max(first, position(end.value_or(size)));
+  const auto [first, last] = Range(size, start, end);
   Shape shape = x.shape();
   shape[a] = last - first;
   require<ShapeError>(source.shape() == shape, "slice_scatter: expected a source of shape ", shape, " but got ",
@@ -66,15 +78,12 @@ Tensor slice_scatter(const Tensor& x, const Tensor& source, std::int64_t axis, s
 }
 
 Tensor select_scatter(const Tensor& x, const Tensor& source, std::int64_t axis, std::int64_t index) {
-  const std::size_t a = normalize_axis("select_scatter", axis, x.dim());
-  const std::int64_t size = x.shape()[a];
-  require<IndexError>(index >= -size && index < size, "select_scatter: expected an index in [", -size, ", ", size,
-                      ") for axis ", axis, " of ", x.shape(), " but got ", index);
+  const std::int64_t at = checked_index("select_scatter", x, axis, index);
   Shape shape = x.shape();
+  const std::size_t a = normalize_axis("select_scatter", axis, x.dim());
   shape.erase(a);
   require<ShapeError>(source.shape() == shape, "select_scatter: expected a source of shape ", shape, " but got ",
                       source.shape());
-  const std::int64_t at = index < 0 ? index + size : index;
   return slice_scatter(x, source.unsqueeze(static_cast<std::int64_t>(a)), axis, at, at + 1);
 }
 
