@@ -92,7 +92,7 @@ void convolve(const ConvGeometry& g, const float* x, const float* transformed, c
       input(grid, begin, count, g.c_in, x, zeros.get(), v.get(), plan.x_step);
       const GemmShape shape = GemmShape::dense(false, false, count, g.c_out, g.c_in);
       for (std::int64_t k = 0; k < kPoints; ++k) {
-        multiply(shape, 1.0F, v.get() + k * plan.x_step, transformed + k * g.c_in * g.c_out, 0.0F,
+        multiply(shape, 1.0F, v.get() + k * plan.x_step, transformed + k * g.c_in * g.c_out, {},
                  m.get() + k * plan.y_step, panel.get());
       }
       output(grid, begin, count, g.c_out, m.get(), plan.y_step, bias, y);
@@ -157,15 +157,17 @@ void winograd_backward_weight(const ConvGeometry& g, const float* gy, const floa
     const Scratch z(kPoints * plan.y_step);
     const Scratch panel(kGemmTilesScratch);
     float* sum = partial.get() + task * kPoints * pairs;
-    float keep = 0.0F;
+    bool is_first = true;
     plan.for_each_block(task, [&](std::int64_t begin, std::int64_t count) {
       input(grid, begin, count, g.c_in, x, zeros.get(), v.get(), plan.x_step);
       output_adjoint(grid, begin, count, g.c_out, gy, zeros.get(), z.get(), plan.y_step);
       const GemmShape shape = GemmShape::dense(true, false, g.c_in, g.c_out, count);
       for (std::int64_t k = 0; k < kPoints; ++k) {
-        multiply(shape, 1.0F, v.get() + k * plan.x_step, z.get() + k * plan.y_step, keep, sum + k * pairs, panel.get());
+        float* to = sum + k * pairs;
+        multiply(shape, 1.0F, v.get() + k * plan.x_step, z.get() + k * plan.y_step,
+                 is_first ? GemmAddend() : GemmAddend{to, shape.ldc}, to, panel.get());
       }
-      keep = 1.0F;
+      is_first = false;
     });
   });
   for (std::int64_t task = 1; task < plan.tasks(); ++task) {

@@ -6,15 +6,16 @@
 
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/gemm_pieces.hpp"
 #include "normgrad/core/kernels/onednn.hpp"
 
 namespace normgrad::kernels {
 
 namespace {
 
-// Multiplications per piece of a product that is cut, and how many pieces at most: a function of the shape alone.
-constexpr std::int64_t kPieceWork = std::int64_t{1} << 17;
-constexpr std::int64_t kMaxPieces = 16;
+using detail::GemmPieces;
+using detail::kMaxPieces;
+using detail::kPieceWork;
 
 // oneDNN is as good from some size on, except at transposing B, and better for vectors.
 bool runs_in_tiles(const GemmShape& s) {
@@ -22,15 +23,23 @@ bool runs_in_tiles(const GemmShape& s) {
   return s.m >= kFew && s.n >= kFew && (s.transpose_b || s.m * s.n * s.k <= 68 * kPieceWork);
 }
 
+// C = alpha * op(A) op(B) + beta * C, or + `row` on every row where there is one (beta is 1 then).
 template <class T>
-void multiply(const GemmShape& s, bool in_tiles, T alpha, const T* a, const T* b, T beta, T* c) {
+void multiply(const GemmShape& s, bool in_tiles, T alpha, const T* a, const T* b, T beta, const T* row, T* c) {
   if constexpr (std::is_same_v<T, float>) {
-    if (!in_tiles) {
-      onednn::sgemm(s, alpha, a, b, beta, c);
+    if (in_tiles) {
+      const Buffer scratch(static_cast<std::size_t>(kGemmTilesScratch) * sizeof(T));
+      const GemmAddend before = beta == 0.0F ? GemmAddend() : GemmAddend{c, s.ldc, beta};
+      NORMGRAD_SIMD_SELECT(gemm_tiles)
+      (s, alpha, a, b, row == nullptr ? before : GemmAddend{row}, c, reinterpret_cast<T*>(scratch.data()));
       return;
     }
-    const Buffer scratch(static_cast<std::size_t>(kGemmTilesScratch) * sizeof(T));
-    NORMGRAD_SIMD_SELECT(gemm_tiles)(s, alpha, a, b, beta, c, reinterpret_cast<T*>(scratch.data()));
+  }
+  for (std::int64_t r = 0; row != nullptr && r < s.m; ++r) {
+    std::copy_n(row, s.n, c + r * s.ldc);
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    onednn::sgemm(s, alpha, a, b, beta, c);
   } else {
     const Buffer scratch(static_cast<std::size_t>(kGemmScratch) * sizeof(T));
     NORMGRAD_SIMD_SELECT(gemm_blocked<T>)(s, alpha, a, b, beta, c, reinterpret_cast<T*>(scratch.data()));
@@ -38,42 +47,74 @@ void multiply(const GemmShape& s, bool in_tiles, T alpha, const T* a, const T* b
 }
 
 template <class T>
-void scale(const GemmShape& s, T beta, T* c) {
+void scale(const GemmShape& s, T beta, const T* row, T* c) {
   for (std::int64_t i = 0; i < s.m; ++i) {
-    T* row = c + i * s.ldc;
-    std::transform(row, row + s.n, row, [beta](T v) { return beta == T(0) ? T(0) : beta * v; });
+    T* to = c + i * s.ldc;
+    if (row != nullptr) {
+      std::copy_n(row, s.n, to);
+    } else {
+      std::transform(to, to + s.n, to, [beta](T v) { return beta == T(0) ? T(0) : beta * v; });
+    }
   }
 }
 
-// A product in pieces of rows or of columns of C, as the shape alone says: a power of two, so that any usual number of
-// threads gets the same share, each again the part of the arrays that it had in the operation before.
-struct Cut {
-  bool by_rows;
-  std::int64_t length;   // of what is cut
-  std::int64_t granule;  // columns that fill registers; few, so that halves are those of the optimizer
-  std::int64_t pieces;
+}  // namespace
 
-  Cut(const GemmShape& s, bool in_tiles) {
-    // Few rows or columns in a piece, and reading the other matrix takes longer than multiplying with it.
-    constexpr std::int64_t kFewRows = 24;
-    constexpr std::int64_t kFewColumns = 48;
-    constexpr std::int64_t kSmall = std::int64_t{1} << 14;  // a matrix that every piece may read
-    // The gradient of a layer's weights is cut by outputs, as its product is, and as the optimizer's step is.
-    const bool by_outputs = s.transpose_a && s.m >= 4 * kFewRows;
-    const bool by_samples = !s.transpose_a && s.m >= 2 * kFewRows && s.n * s.k <= kSmall;
-    by_rows = s.m >= s.n || (in_tiles && (by_outputs || by_samples));
-    length = by_rows ? s.m : s.n;
-    granule = s.transpose_b || by_rows ? 2 : 16;
-    const std::int64_t shortest = by_rows && in_tiles ? kFewRows : kFewColumns;
-    const std::int64_t most = std::clamp(length / shortest, std::int64_t{1}, kMaxPieces);
-    const std::int64_t wanted = std::clamp(s.m * s.n * s.k / kPieceWork, std::int64_t{1}, most);
-    pieces = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(wanted)));
-  }
+namespace detail {
 
-  std::int64_t begin(std::int64_t piece) const {
-    return std::min(length, (length + granule - 1) / granule * piece / pieces * granule);
+template <class T>
+GemmPieces<T>::GemmPieces(const GemmShape& s, T alpha, const T* a, const T* b, T beta, const T* row, T* c)
+    : shape_(s), in_tiles_(runs_in_tiles(s)), alpha_(alpha), a_(a), b_(b), beta_(beta), row_(row), c_(c) {
+  // Few rows or columns in a piece, and reading the other matrix takes longer than multiplying with it.
+  constexpr std::int64_t kFewRows = 24;
+  constexpr std::int64_t kFewColumns = 48;
+  constexpr std::int64_t kSmall = std::int64_t{1} << 14;  // a matrix that every piece may read
+  // The gradient of a layer's weights is cut by outputs, as its product is, and as the optimizer's step is.
+  const bool by_outputs = s.transpose_a && s.m >= 4 * kFewRows;
+  const bool by_samples = !s.transpose_a && s.m >= 2 * kFewRows && s.n * s.k <= kSmall;
+  by_rows_ = s.m >= s.n || (in_tiles_ && (by_outputs || by_samples));
+  length_ = by_rows_ ? s.m : s.n;
+  granule_ = s.transpose_b || by_rows_ ? 2 : 16;
+  const std::int64_t shortest = by_rows_ && in_tiles_ ? kFewRows : kFewColumns;
+  const std::int64_t most = std::clamp(length_ / shortest, std::int64_t{1}, kMaxPieces);
+  const std::int64_t wanted = std::clamp(s.m * s.n * s.k / kPieceWork, std::int64_t{1}, most);
+  count_ = s.m == 0 || s.n == 0 ? 0 : static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(wanted)));
+}
+
+template <class T>
+void GemmPieces<T>::make_one_of_all() noexcept {
+  // An element of C is the same sum in any tile: the cut does not show in the result.
+  count_ = in_tiles_ && count_ > 0 ? 1 : count_;
+}
+
+template <class T>
+std::int64_t GemmPieces<T>::begin(std::int64_t piece) const noexcept {
+  return std::min(length_, (length_ + granule_ - 1) / granule_ * piece / count_ * granule_);
+}
+
+template <class T>
+void GemmPieces<T>::run(std::int64_t piece) const {
+  const std::int64_t from = begin(piece);
+  const std::int64_t rows_before = by_rows_ ? from : 0;
+  const std::int64_t columns_before = by_rows_ ? 0 : from;
+  GemmShape s = shape_;
+  (by_rows_ ? s.m : s.n) = begin(piece + 1) - from;
+  T* to = c_ + rows_before * s.ldc + columns_before;
+  const T* row = row_ == nullptr ? nullptr : row_ + columns_before;
+  if (s.k == 0) {
+    scale(s, beta_, row, to);
+    return;
   }
-};
+  multiply(s, in_tiles_, alpha_, a_ + rows_before * (s.transpose_a ? 1 : s.lda),
+           b_ + columns_before * (s.transpose_b ? s.ldb : 1), beta_, row, to);
+}
+
+template class GemmPieces<float>;
+template class GemmPieces<double>;
+
+}  // namespace detail
+
+namespace {
 
 // gemm(), where every row of C is `row` to begin with unless that is null.
 template <class T>
@@ -81,28 +122,11 @@ void gemm_from(const GemmShape& s, T alpha, const T* a, const T* b, T beta, cons
   if (s.m == 0 || s.n == 0) {
     return;
   }
-  const bool in_tiles = runs_in_tiles(s);
-  Cut cut(s, in_tiles);
-  if (in_tiles && get_num_threads() == 1) {
-    cut.pieces = 1;  // an element of C is the same sum in any tile: the cut does not show in the result
+  GemmPieces<T> pieces(s, alpha, a, b, beta, row, c);
+  if (get_num_threads() == 1) {
+    pieces.make_one_of_all();
   }
-  parallel_tasks(cut.pieces, [&](std::int64_t i) {
-    const std::int64_t begin = cut.begin(i);
-    const std::int64_t rows_before = cut.by_rows ? begin : 0;
-    const std::int64_t columns_before = cut.by_rows ? 0 : begin;
-    GemmShape piece = s;
-    (cut.by_rows ? piece.m : piece.n) = cut.begin(i + 1) - begin;
-    T* to = c + rows_before * s.ldc + columns_before;
-    for (std::int64_t r = 0; row != nullptr && r < piece.m; ++r) {
-      std::copy_n(row + columns_before, piece.n, to + r * s.ldc);
-    }
-    if (s.k == 0) {
-      scale(piece, beta, to);
-      return;
-    }
-    multiply(piece, in_tiles, alpha, a + rows_before * (s.transpose_a ? 1 : s.lda),
-             b + columns_before * (s.transpose_b ? s.ldb : 1), beta, to);
-  });
+  parallel_tasks(pieces.count(), [&](std::int64_t i) { pieces.run(i); });
 }
 
 }  // namespace
@@ -125,7 +149,8 @@ void gemm_batched(const GemmShape& s, std::int64_t count, const T* a, const std:
     return;
   }
   constexpr std::int64_t kWorthCutting = 32 * kPieceWork;
-  if (count == 1 || s.k == 0 || (size * s.k >= kWorthCutting && Cut(s, runs_in_tiles(s)).pieces > 1)) {
+  if (count == 1 || s.k == 0 ||
+      (size * s.k >= kWorthCutting && GemmPieces<T>(s, T(1), a, b, T(0), nullptr, c).count() > 1)) {
     for (std::int64_t i = 0; i < count; ++i) {
       gemm(s, T(1), a + a_offsets[i], b + b_offsets[i], T(0), c + i * size);
     }
@@ -135,7 +160,8 @@ void gemm_batched(const GemmShape& s, std::int64_t count, const T* a, const std:
   // One task runs with one oneDNN thread, too.
   parallel_tasks((count + grain - 1) / grain, [&](std::int64_t task) {
     for (std::int64_t i = task * grain; i < std::min(count, (task + 1) * grain); ++i) {
-      multiply(s, runs_in_tiles(s), T(1), a + a_offsets[i], b + b_offsets[i], T(0), c + i * size);
+      multiply(s, runs_in_tiles(s), T(1), a + a_offsets[i], b + b_offsets[i], T(0), static_cast<const T*>(nullptr),
+               c + i * size);
     }
   });
 }

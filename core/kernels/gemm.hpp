@@ -57,7 +57,19 @@ inline constexpr std::int64_t kGemmTilesWidth = 64;
 /// Floats of scratch memory that gemm_tiles() needs; 64-byte aligned.
 inline constexpr std::int64_t kGemmTilesScratch = kGemmTilesDepth * kGemmTilesWidth;
 
-NORMGRAD_SIMD_DECLARE(void gemm_tiles(const GemmShape& shape, float alpha, const float* a, const float* b, float beta,
-                                      float* c, float* scratch);)
+/// What a product is added to: `scale` times element (i, j), which lies at from + i * step + j; nothing when null.
+struct GemmAddend {
+  const float* from = nullptr;
+  std::int64_t step = 0;  ///< 0: the same row everywhere
+  float scale = 1.0F;
+
+  GemmAddend at(std::int64_t i, std::int64_t j) const noexcept {
+    return {from == nullptr ? nullptr : from + i * step + j, step, scale};
+  }
+};
+
+/// C = alpha * op(A) op(B) + added, which may be C itself.
+NORMGRAD_SIMD_DECLARE(void gemm_tiles(const GemmShape& shape, float alpha, const float* a, const float* b,
+                                      const GemmAddend& added, float* c, float* scratch);)
 
 }  // namespace normgrad::kernels

@@ -9,104 +9,138 @@
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
-inline constexpr std::int64_t kDotTile = 4;        // rows of A and of B
+inline constexpr std::int64_t kDotRows = 6;        // of A in a tile
+inline constexpr std::int64_t kDotColumns = 4;     // rows of B in a tile
 inline constexpr std::int64_t kDotBlock = 1024;    // of the sum, so that a tile's rows stay in the first-level cache
 inline constexpr std::int64_t kShortestDot = 192;  // below, adding up the lanes costs more than packing
+inline constexpr std::int64_t kDotCache = std::int64_t{1} << 17;  // floats of both matrices that stay near by
 
 // Rows a multiple of 1 KB apart would push each other out of the first-level cache.
 inline bool dots_pay(const GemmShape& s) {
   return !s.transpose_a && s.transpose_b && s.k >= kShortestDot && s.lda % 256 != 0 && s.ldb % 256 != 0;
 }
 
-// Sums of the lanes of 16 vectors: sum[i] of vector i.
-[[gnu::always_inline]] inline __m512 sums_of_lanes(const Batch<float> (&v)[kDotTile][kDotTile]) {
-  __m512 quarter[kDotTile];  // for each row, sums in every 128 bits of its four vectors
-#pragma GCC unroll 4
-  for (std::int64_t r = 0; r < kDotTile; ++r) {
-    const __m512 v01 = _mm512_add_ps(_mm512_unpacklo_ps(v[r][0], v[r][1]), _mm512_unpackhi_ps(v[r][0], v[r][1]));
-    const __m512 v23 = _mm512_add_ps(_mm512_unpacklo_ps(v[r][2], v[r][3]), _mm512_unpackhi_ps(v[r][2], v[r][3]));
-    const __m512d a = _mm512_castps_pd(v01);
-    const __m512d b = _mm512_castps_pd(v23);
-    quarter[r] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)), _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
-  }
-  const auto pair = [](__m512 a, __m512 b) {
-    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
-  };
-  return pair(pair(quarter[0], quarter[1]), pair(quarter[2], quarter[3]));
+// Sums of the lanes of four vectors within every 128 bits, side by side.
+[[gnu::always_inline]] inline __m512 sums_in_quarters(__m512 v0, __m512 v1, __m512 v2, __m512 v3) {
+  const __m512 v01 = _mm512_add_ps(_mm512_unpacklo_ps(v0, v1), _mm512_unpackhi_ps(v0, v1));
+  const __m512 v23 = _mm512_add_ps(_mm512_unpacklo_ps(v2, v3), _mm512_unpackhi_ps(v2, v3));
+  const __m512d a = _mm512_castps_pd(v01);
+  const __m512d b = _mm512_castps_pd(v23);
+  return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)), _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
 }
 
-// c = alpha * (dot products of 4 rows of A and 4 rows of B) + beta * c; rows beyond `rows` and `columns` repeat row 0
-// and are not stored.
-inline void dot_tile(std::int64_t depth, const float* a, std::int64_t lda, const float* b, std::int64_t ldb,
-                     std::int64_t rows, std::int64_t columns, float alpha, float beta, float* c, std::int64_t ldc) {
-  const std::int64_t x_step = rows == kDotTile ? lda : 0;
-  const std::int64_t y_step = columns == kDotTile ? ldb : 0;
-  const float* x[kDotTile] = {a, a + x_step, a + 2 * x_step, a + 3 * x_step};
-  const float* y[kDotTile] = {b, b + y_step, b + 2 * y_step, b + 3 * y_step};
-  for (std::int64_t i = 1; rows < kDotTile && i < rows; ++i) {
-    x[i] = a + i * lda;
-  }
-  for (std::int64_t i = 1; columns < kDotTile && i < columns; ++i) {
-    y[i] = b + i * ldb;
-  }
-  Batch<float> sum[kDotTile][kDotTile];
+[[gnu::always_inline]] inline __m512 sums_of_pairs(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+}
+
+// c = alpha * (dot products of R rows of A and C rows of B) + added.
+template <std::int64_t R, std::int64_t C>
+void dot_tile(std::int64_t depth, const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float alpha,
+              const GemmAddend& added, float* c, std::int64_t ldc) {
+  __m512 sum[R][C];
+#pragma GCC unroll 6
+  for (std::int64_t i = 0; i < R; ++i) {
 #pragma GCC unroll 4
-  for (std::int64_t i = 0; i < kDotTile; ++i) {
-#pragma GCC unroll 4
-    for (std::int64_t j = 0; j < kDotTile; ++j) {
-      sum[i][j] = Batch<float>(0.0F);
+    for (std::int64_t j = 0; j < C; ++j) {
+      sum[i][j] = _mm512_setzero_ps();
     }
   }
   const auto step = [&](auto get, std::int64_t p) __attribute__((always_inline)) {
-    Batch<float> ys[kDotTile];
+    __m512 y[C];
 #pragma GCC unroll 4
-    for (std::int64_t j = 0; j < kDotTile; ++j) {
-      ys[j] = get(y[j] + p);
+    for (std::int64_t j = 0; j < C; ++j) {
+      y[j] = get(b + j * ldb + p);
     }
+#pragma GCC unroll 6
+    for (std::int64_t i = 0; i < R; ++i) {
+      const __m512 x = get(a + i * lda + p);
 #pragma GCC unroll 4
-    for (std::int64_t i = 0; i < kDotTile; ++i) {
-      const Batch<float> xi = get(x[i] + p);
-#pragma GCC unroll 4
-      for (std::int64_t j = 0; j < kDotTile; ++j) {
-        sum[i][j] = muladd(xi, ys[j], sum[i][j]);
+      for (std::int64_t j = 0; j < C; ++j) {
+        sum[i][j] = _mm512_fmadd_ps(x, y[j], sum[i][j]);
       }
     }
   };
   std::int64_t p = 0;
   for (; p + kLanes<float> <= depth; p += kLanes<float>) {
-    step([](const float* from) { return load(from); }, p);
+    step([](const float* from) { return _mm512_loadu_ps(from); }, p);
   }
   if (p < depth) {
-    step([n = depth - p](const float* from) { return load_partial(from, n); }, p);
+    const auto kept = static_cast<__mmask16>((1U << (depth - p)) - 1U);
+    step([kept](const float* from) { return _mm512_maskz_loadu_ps(kept, from); }, p);
   }
-  const __m512 value = _mm512_mul_ps(_mm512_set1_ps(alpha), sums_of_lanes(sum));
-  const __m128 rows_of_value[kDotTile] = {_mm512_castps512_ps128(value), _mm512_extractf32x4_ps(value, 1),
-                                          _mm512_extractf32x4_ps(value, 2), _mm512_extractf32x4_ps(value, 3)};
-  const __m128i lanes = _mm_setr_epi32(0, 1, 2, 3);
-  const __m128i kept = _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(columns)), lanes);
-  for (std::int64_t i = 0; i < rows; ++i) {
-    float* to = c + i * ldc;
-    const __m128 before = beta == 0.0F ? _mm_setzero_ps() : _mm_maskload_ps(to, kept);
-    _mm_maskstore_ps(to, kept, _mm_add_ps(rows_of_value[i], _mm_mul_ps(_mm_set1_ps(beta), before)));
+  const __m128i kept = _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(C)), _mm_setr_epi32(0, 1, 2, 3));
+  const __m128 scale = _mm_set1_ps(alpha);
+  const auto put = [&](std::int64_t i, __m128 value) __attribute__((always_inline)) {
+    const __m128 more = added.from == nullptr ? _mm_setzero_ps() : _mm_maskload_ps(added.from + i * added.step, kept);
+    _mm_maskstore_ps(c + i * ldc, kept, _mm_fmadd_ps(_mm_set1_ps(added.scale), more, _mm_mul_ps(scale, value)));
+  };
+  __m512 quarters[8];
+#pragma GCC unroll 8
+  for (std::int64_t i = 0; i < 8; ++i) {
+    const std::int64_t r = i < R ? i : 0;
+    quarters[i] = sums_in_quarters(sum[r][0], sum[r][C > 1 ? 1 : 0], sum[r][C > 2 ? 2 : 0], sum[r][C > 3 ? 3 : 0]);
+  }
+#pragma GCC unroll 2
+  for (std::int64_t i = 0; i < R; i += 4) {
+    const __m512 value =
+        sums_of_pairs(sums_of_pairs(quarters[i], quarters[i + 1]), sums_of_pairs(quarters[i + 2], quarters[i + 3]));
+    put(i, _mm512_castps512_ps128(value));
+    if (i + 1 < R) {
+      put(i + 1, _mm512_extractf32x4_ps(value, 1));
+    }
+    if (i + 2 < R) {
+      put(i + 2, _mm512_extractf32x4_ps(value, 2));
+    }
+    if (i + 3 < R) {
+      put(i + 3, _mm512_extractf32x4_ps(value, 3));
+    }
   }
 }
 
-// C = alpha * A B^T + beta * C for A [m, k] and B [n, k].
-inline void gemm_dots(const GemmShape& s, float alpha, const float* a, const float* b, float beta, float* c) {
+// Tiles of R rows of A, over all rows of B; `rows` <= R.
+template <std::int64_t R, std::int64_t C>
+void dot_tile_of(std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a, std::int64_t lda,
+                 const float* b, std::int64_t ldb, float alpha, const GemmAddend& added, float* c, std::int64_t ldc) {
+  if constexpr (R > 1) {
+    if (rows < R) {
+      dot_tile_of<R - 1, C>(rows, columns, depth, a, lda, b, ldb, alpha, added, c, ldc);
+      return;
+    }
+  }
+  if constexpr (C > 1) {
+    if (columns < C) {
+      dot_tile_of<R, C - 1>(rows, columns, depth, a, lda, b, ldb, alpha, added, c, ldc);
+      return;
+    }
+  }
+  dot_tile<R, C>(depth, a, lda, b, ldb, alpha, added, c, ldc);
+}
+
+// C = alpha * A B^T + added for A [m, k] and B [n, k].
+inline void gemm_dots(const GemmShape& s, float alpha, const float* a, const float* b, const GemmAddend& added,
+                      float* c) {
   const auto smaller = [](std::int64_t x, std::int64_t y) { return x < y ? x : y; };
   for (std::int64_t p = 0; p < s.k; p += kDotBlock) {
     const std::int64_t depth = smaller(kDotBlock, s.k - p);
-    const float keep = p == 0 ? beta : 1.0F;
-    // The larger matrix comes by once, the smaller one stays in the caches.
-    const bool a_outside = s.m > s.n;
-    const std::int64_t outer = a_outside ? s.m : s.n;
-    const std::int64_t inner = a_outside ? s.n : s.m;
-    for (std::int64_t o = 0; o < outer; o += kDotTile) {
-      for (std::int64_t q = 0; q < inner; q += kDotTile) {
-        const std::int64_t i = a_outside ? o : q;
-        const std::int64_t j = a_outside ? q : o;
-        dot_tile(depth, a + i * s.lda + p, s.lda, b + j * s.ldb + p, s.ldb, smaller(kDotTile, s.m - i),
-                 smaller(kDotTile, s.n - j), alpha, keep, c + i * s.ldc + j, s.ldc);
+    const GemmAddend before = p == 0 ? added : GemmAddend{c, s.ldc, 1.0F};
+    const auto tile = [&](std::int64_t i, std::int64_t j) {
+      dot_tile_of<kDotRows, kDotColumns>(smaller(kDotRows, s.m - i), smaller(kDotColumns, s.n - j), depth,
+                                         a + i * s.lda + p, s.lda, b + j * s.ldb + p, s.ldb, alpha, before.at(i, j),
+                                         c + i * s.ldc + j, s.ldc);
+    };
+    // The larger matrix comes by once, the smaller one stays in the caches; where both do, the wider side of a tile
+    // makes for fewer passes over the other matrix.
+    if (s.m > s.n || (s.m + s.n) * depth <= kDotCache) {
+      for (std::int64_t i = 0; i < s.m; i += kDotRows) {
+        for (std::int64_t j = 0; j < s.n; j += kDotColumns) {
+          tile(i, j);
+        }
+      }
+    } else {
+      for (std::int64_t j = 0; j < s.n; j += kDotColumns) {
+        for (std::int64_t i = 0; i < s.m; i += kDotRows) {
+          tile(i, j);
+        }
       }
     }
   }

@@ -30,32 +30,42 @@ struct Operands {
   std::int64_t b_step;
   std::int64_t depth;
   float alpha;
-  float beta;
 };
 
-// Half of a vector, for columns that need no more: AVX-512's arithmetic takes twice the time of that of half the width.
+// How many of the last vector's columns there are. Half: AVX-512's arithmetic takes twice the time of that of half the
+// width. With AVX-512 the columns that are missing are not read either, so that B may be what was given.
+enum class Tail { whole, part, half };
+
 #if defined(NORMGRAD_SIMD_avx512)
-constexpr std::int64_t kHalfLane = kLane / 2;
+constexpr bool kHasTails = true;
 struct Half {
   __m256 lanes = _mm256_setzero_ps();
 
-  void add_product(const Batch<float>& x, const float* row) {
-    lanes = _mm256_fmadd_ps(_mm512_castps512_ps256(x), _mm256_loadu_ps(row), lanes);
+  void add_product(const Batch<float>& x, const Batch<float>& row) {
+    lanes = _mm256_fmadd_ps(_mm512_castps512_ps256(x), _mm512_castps512_ps256(row), lanes);
   }
   Batch<float> whole() const { return _mm512_zextps256_ps512(lanes); }
 };
+using Columns = __mmask16;
+Columns first_columns(std::int64_t n) { return static_cast<Columns>((1U << n) - 1U); }
+[[gnu::always_inline]] inline Batch<float> load_columns(const float* p, Columns columns) {
+  return _mm512_maskz_loadu_ps(columns, p);
+}
 #else
-constexpr std::int64_t kHalfLane = 0;
+constexpr bool kHasTails = false;
 struct Half {
-  void add_product(const Batch<float>&, const float*) {}
+  void add_product(const Batch<float>&, const Batch<float>&) {}
   Batch<float> whole() const { return Batch<float>(0.0F); }
 };
+using Columns = int;
+Columns first_columns(std::int64_t) { return 0; }
+[[gnu::always_inline]] inline Batch<float> load_columns(const float* p, Columns) { return load(p); }
 #endif
 
-// c = alpha * A B + beta * c on R rows and V vectors, the last one of `last` elements, half a vector when WithHalf.
-template <std::int64_t R, std::int64_t V, bool WithHalf>
-void tile(const Operands& o, const float* a, float* c, std::int64_t ldc, std::int64_t last) {
-  constexpr std::int64_t kWhole = WithHalf ? V - 1 : V;
+// c = alpha * A B + added on R rows and V vectors, the last one of `last` elements.
+template <std::int64_t R, std::int64_t V, Tail kTail>
+void tile(const Operands& o, const float* a, const GemmAddend& added, float* c, std::int64_t ldc, std::int64_t last) {
+  constexpr std::int64_t kWhole = kTail == Tail::whole ? V : V - 1;
   Batch<float> sum[R][V];
   Half half[R];
 #pragma GCC unroll 16
@@ -66,74 +76,80 @@ void tile(const Operands& o, const float* a, float* c, std::int64_t ldc, std::in
     }
   }
   const float* b = o.b;
+  const auto columns = first_columns(last);
   for (std::int64_t p = 0; p < o.depth; ++p, a += o.depth_step, b += o.b_step) {
     Batch<float> row[V];
 #pragma GCC unroll 8
     for (std::int64_t v = 0; v < kWhole; ++v) {
       row[v] = load(b + v * kLane);
     }
+    if constexpr (kTail != Tail::whole) {
+      row[V - 1] = load_columns(b + kWhole * kLane, columns);
+    }
 #pragma GCC unroll 16
     for (std::int64_t i = 0; i < R; ++i) {
       const Batch<float> x(a[i * o.row_step]);
 #pragma GCC unroll 8
-      for (std::int64_t v = 0; v < kWhole; ++v) {
+      for (std::int64_t v = 0; v < (kTail == Tail::half ? V - 1 : V); ++v) {
         sum[i][v] = muladd(x, row[v], sum[i][v]);
       }
-      if constexpr (WithHalf) {
-        half[i].add_product(x, b + kWhole * kLane);
+      if constexpr (kTail == Tail::half) {
+        half[i].add_product(x, row[V - 1]);
       }
     }
   }
   const Batch<float> alpha(o.alpha);
-  const Batch<float> beta(o.beta);
+  const Batch<float> scale(added.scale);
 #pragma GCC unroll 16
   for (std::int64_t i = 0; i < R; ++i) {
-    if constexpr (WithHalf) {
-      sum[i][kWhole] = half[i].whole();
+    if constexpr (kTail == Tail::half) {
+      sum[i][V - 1] = half[i].whole();
     }
+    const float* more = added.from == nullptr ? nullptr : added.from + i * added.step;
 #pragma GCC unroll 8
     for (std::int64_t v = 0; v < V; ++v) {
       float* to = c + i * ldc + v * kLane;
       const Batch<float> value = alpha * sum[i][v];
       if (v + 1 == V && last < kLane) {
-        store_partial(to, o.beta == 0.0F ? value : value + beta * load_partial(to, last), last);
+        store_partial(to, more == nullptr ? value : value + scale * load_partial(more + v * kLane, last), last);
       } else {
-        store(to, o.beta == 0.0F ? value : value + beta * load(to));
+        store(to, more == nullptr ? value : value + scale * load(more + v * kLane));
       }
     }
   }
 }
 
-template <std::int64_t R, std::int64_t V, bool WithHalf>
-void tile_of(std::int64_t rows, const Operands& o, const float* a, float* c, std::int64_t ldc, std::int64_t last) {
+template <std::int64_t R, std::int64_t V, Tail kTail>
+void tile_of(std::int64_t rows, const Operands& o, const float* a, const GemmAddend& added, float* c, std::int64_t ldc,
+             std::int64_t last) {
   if constexpr (R > 1) {
     if (rows < R) {
-      tile_of<R - 1, V, WithHalf>(rows, o, a, c, ldc, last);
+      tile_of<R - 1, V, kTail>(rows, o, a, added, c, ldc, last);
       return;
     }
   }
-  tile<R, V, WithHalf>(o, a, c, ldc, last);
+  tile<R, V, kTail>(o, a, added, c, ldc, last);
 }
 
 // All rows of a panel of V vectors, in tiles of about the same height.
 template <std::int64_t V>
-void panel(std::int64_t vectors, std::int64_t m, const Operands& o, float* c, std::int64_t ldc, std::int64_t last) {
+void panel(std::int64_t vectors, std::int64_t m, const Operands& o, const GemmAddend& added, float* c, std::int64_t ldc,
+           std::int64_t last) {
   if constexpr (V > 1) {
     if (vectors < V) {
-      panel<V - 1>(vectors, m, o, c, ldc, last);
+      panel<V - 1>(vectors, m, o, added, c, ldc, last);
       return;
     }
   }
   constexpr std::int64_t kRows = kRowsOf[V];
+  auto* run = &tile_of<kRows, V, Tail::whole>;
+  if constexpr (kHasTails) {
+    run = last == kLane ? run : last <= kLane / 2 ? &tile_of<kRows, V, Tail::half> : &tile_of<kRows, V, Tail::part>;
+  }
   const std::int64_t tiles = (m + kRows - 1) / kRows;
   for (std::int64_t i = 0, begin = 0; i < tiles; ++i) {
     const std::int64_t rows = m / tiles + (i < m % tiles ? 1 : 0);
-    const float* a = o.a + begin * o.row_step;
-    if (V > 1 && last <= kHalfLane) {
-      tile_of<kRows, V, (V > 1 && kHalfLane > 0)>(rows, o, a, c + begin * ldc, ldc, last);
-    } else {
-      tile_of<kRows, V, false>(rows, o, a, c + begin * ldc, ldc, last);
-    }
+    run(rows, o, o.a + begin * o.row_step, added.at(begin, 0), c + begin * ldc, ldc, last);
     begin += rows;
   }
 }
@@ -196,21 +212,27 @@ void pack(const GemmShape& s, const float* b, std::int64_t p, std::int64_t depth
   }
 }
 
-// Whether whole panels of B are better read as they lie than copied: few rows of A are done before a copy would be, and
-// whole cache lines that do not push each other out need none.
-bool reads_directly(const GemmShape& s, std::int64_t width, std::int64_t depth) {
+// Whether a panel of B is better read as it lies than copied: few rows of A are done before a copy would be, and rows
+// that do not push each other out of the cache need none; where they are no whole cache lines, many rows of A repay
+// one.
+bool reads_directly(const GemmShape& s, std::int64_t columns, std::int64_t width, std::int64_t depth) {
   constexpr std::int64_t kFewRows = 8;
+  constexpr std::int64_t kSomeRows = 64;
   constexpr std::int64_t kFewPages = 128;
-  const bool lines = s.ldb % 16 == 0 && s.ldb % 256 != 0 && depth <= kFewPages;
-  return !s.transpose_b && (s.m <= kFewRows || s.ldb == width || lines);
+  if (s.transpose_b || (columns < width && !kHasTails)) {
+    return false;
+  }
+  const bool apart = s.ldb % 256 != 0 && depth <= kFewPages;
+  return s.m <= kFewRows || s.ldb == width || (apart && (s.ldb % kLane == 0 || (kHasTails && s.m <= kSomeRows)));
 }
 
 }  // namespace
 
-void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b, float beta, float* c, float* scratch) {
+void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b, const GemmAddend& added, float* c,
+                float* scratch) {
 #if defined(NORMGRAD_SIMD_avx512)
   if (dots_pay(s)) {
-    gemm_dots(s, alpha, a, b, beta, c);
+    gemm_dots(s, alpha, a, b, added, c);
     return;
   }
 #endif
@@ -219,24 +241,24 @@ void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b,
     const std::int64_t depth = smaller(kGemmTilesDepth, s.k - p);
     const std::int64_t widest = smaller(kWidest, larger(3, kPanelFloats / (depth * kLane)));
     const std::int64_t panels = (vectors + widest - 1) / widest;
+    const GemmAddend before = p == 0 ? added : GemmAddend{c, s.ldc};
     Operands o{a + p * (s.transpose_a ? s.lda : 1),
                s.transpose_a ? 1 : s.lda,
                s.transpose_a ? s.lda : 1,
                scratch,
                0,
                depth,
-               alpha,
-               p == 0 ? beta : 1.0F};
+               alpha};
     for (std::int64_t i = 0, begin = 0; i < panels; ++i) {
       const std::int64_t width = (vectors / panels + (i < vectors % panels ? 1 : 0)) * kLane;
       const std::int64_t columns = smaller(width, s.n - begin);
-      const bool direct = columns == width && reads_directly(s, width, depth);
+      const bool direct = reads_directly(s, columns, width, depth);
       if (!direct) {
         pack(s, b, p, depth, begin, columns, width, scratch);
       }
       o.b = direct ? b + p * s.ldb + begin : scratch;
       o.b_step = direct ? s.ldb : width;
-      panel<kWidest>(width / kLane, s.m, o, c + begin, s.ldc, columns - (width - kLane));
+      panel<kWidest>(width / kLane, s.m, o, before.at(0, begin), c + begin, s.ldc, columns - (width - kLane));
       begin += width;
     }
   }

@@ -7,6 +7,7 @@
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/gemm.hpp"
+#include "normgrad/core/kernels/linear.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/reduction.hpp"
 #include "normgrad/core/ops/shape.hpp"
@@ -95,6 +96,39 @@ std::string advice_for(const Tensor& x, std::int64_t in) {
   return x.dim() == 0 ? "" : detail::concat("; the layer before gives ", x.size(-1), ", so in_features has to be that");
 }
 
+struct LinearBackward {
+  const Tensor& gy;
+  const Tensor& x;       // undefined where the weight needs no gradient
+  const Tensor& weight;  // undefined where x needs none
+  const Shape& x_shape;
+  std::int64_t rows;
+  std::int64_t in;
+  std::int64_t out;
+};
+
+// All gradients of a linear layer at once, outside of any graph.
+void linear_backward(const LinearBackward& b, GradSink& into) {
+  const DType dtype = b.gy.dtype();
+  Tensor gx = into.wants(0) ? Tensor::empty(b.x_shape, dtype) : Tensor();
+  Tensor gweight = into.wants(1) ? Tensor::empty({b.out, b.in}, dtype) : Tensor();
+  Tensor gbias = into.wants(2) ? Tensor::empty({b.out}, dtype) : Tensor();
+  dispatch_float("backward", dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto elements = [](Tensor& g) { return g.defined() ? g.mutable_data<T>() : nullptr; };
+    kernels::linear_backward<T>({b.rows, b.in, b.out, b.gy.data<T>(), gweight.defined() ? b.x.data<T>() : nullptr,
+                                 gx.defined() ? b.weight.data<T>() : nullptr, elements(gx), elements(gweight),
+                                 elements(gbias)});
+  });
+  const auto hand_over = [&](std::size_t i, Tensor& g) {
+    if (g.defined()) {
+      into.add(i, std::move(g));
+    }
+  };
+  hand_over(0, gx);
+  hand_over(1, gweight);
+  hand_over(2, gbias);
+}
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
@@ -153,6 +187,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return record("linear", std::move(y), {x, weight, bias},
                 [x = Saved(x, weight.requires_grad()), weight = Saved(weight, x.requires_grad()), x_shape = x.shape(),
                  rows, in](const Tensor& gy, GradSink& into) {
+                  if (!is_grad_enabled()) {
+                    linear_backward({gy, x.get(), weight.get(), x_shape, rows[0], in, rows[1]}, into);
+                    return;
+                  }
                   const Tensor g = reshape_to(gy, rows);
                   if (into.wants(0)) {
                     into.add(0, reshape_to(product(g, false, weight.get(), false), x_shape));

@@ -17,9 +17,9 @@ using test::random_values;
 struct Case {
   std::int64_t m, n, k;
 };
-constexpr Case kCases[] = {{1, 1, 1},      {2, 3, 4},     {5, 1, 7},      {1, 9, 3},      {13, 17, 19},
-                           {60, 100, 784}, {60, 10, 100}, {97, 33, 257},  {12, 257, 300}, {193, 31, 513},
-                           {64, 300, 65},  {25, 16, 1},   {60, 100, 100}, {100, 52, 60}};
+constexpr Case kCases[] = {{1, 1, 1},      {2, 3, 4},     {5, 1, 7},      {1, 9, 3},      {13, 17, 19},  {60, 100, 784},
+                           {60, 10, 100},  {97, 33, 257}, {12, 257, 300}, {193, 31, 513}, {64, 300, 65}, {25, 16, 1},
+                           {60, 100, 100}, {100, 52, 60}, {11, 7, 230},   {9, 14, 1100}};
 
 template <class T>
 class GemmTest : public testing::Test {};
@@ -81,6 +81,43 @@ TYPED_TEST(GemmTest, BetaZeroIgnoresWhatWasThere) {
   for (const T v : c) {
     ASSERT_TRUE(std::isfinite(v));
   }
+}
+
+TYPED_TEST(GemmTest, PlusRowAddsItToEveryRow) {
+  using T = TypeParam;
+  const SimdLevel before = simd_level();
+  for (const SimdLevel level : {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
+    if (!simd_supported(level)) {
+      continue;
+    }
+    set_simd_level(level);
+    for (const Case& size : kCases) {
+      for (const bool transpose_b : {false, true}) {
+        const GemmShape s = GemmShape::dense(false, transpose_b, size.m, size.n, size.k);
+        const auto a = random_values<T>(s.m * s.k, 1);
+        const auto b = random_values<T>(s.n * s.k, 2);
+        const auto row = random_values<T>(s.n, 3);
+        // The same sum, begun with the row.
+        std::vector<T> expected;
+        for (std::int64_t i = 0; i < s.m; ++i) {
+          expected.insert(expected.end(), row.begin(), row.end());
+        }
+        std::vector<T> c(expected.size(), std::numeric_limits<T>::quiet_NaN());
+        gemm_plus_row(s, a.data(), b.data(), row.data(), c.data());
+        gemm(s, T(1), a.data(), b.data(), T(1), expected.data());
+        EXPECT_EQ(c, expected) << simd_name(level) << ' ' << s.m << 'x' << s.n << 'x' << s.k;
+      }
+    }
+  }
+  set_simd_level(before);
+}
+
+TYPED_TEST(GemmTest, PlusRowOfAnEmptySumIsTheRow) {
+  using T = TypeParam;
+  const std::vector<T> row{T(1), T(2), T(3)};
+  std::vector<T> c(6, T(7));
+  gemm_plus_row(GemmShape::dense(false, true, 2, 3, 0), row.data(), row.data(), row.data(), c.data());
+  EXPECT_EQ(c, (std::vector<T>{T(1), T(2), T(3), T(1), T(2), T(3)}));
 }
 
 TYPED_TEST(GemmTest, EmptySumsScale) {

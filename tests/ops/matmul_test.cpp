@@ -227,6 +227,35 @@ TEST(LinearTest, FloatGradientsFollowDoubleOnes) {
   }
 }
 
+// The ordinary backward is one kernel, a recorded one is made of operations.
+TEST(LinearTest, RecordedGradientsEqualOrdinaryOnes) {
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    for (const Shape& shape : {Shape{7}, Shape{60, 7}, Shape{2, 3, 7}, Shape{0, 7}}) {
+      for (int needed = 1; needed < 8; ++needed) {
+        const Tensor leaves[] = {random_tensor(shape, dtype, 1), random_tensor({4, 7}, dtype, 2),
+                                 random_tensor({4}, dtype, 3)};
+        std::vector<Tensor> asked;
+        for (std::size_t i = 0; i < 3; ++i) {
+          if ((needed >> i & 1) != 0) {
+            asked.push_back(leaves[i]);
+            asked.back().requires_grad_();
+          }
+        }
+        const Tensor y = linear(leaves[0], leaves[1], leaves[2]);
+        const Tensor gy = random_tensor(y.shape(), dtype, 4);
+        const auto recorded = grad({y}, asked, {gy}, {.create_graph = true});
+        const auto ordinary = grad({y}, asked, {gy});
+        for (std::size_t i = 0; i < asked.size(); ++i) {
+          EXPECT_EQ(ordinary[i].shape(), asked[i].shape());
+          // Sums of at most 60 products of standard normal numbers.
+          expect_near(ordinary[i].to_vector<double>(), recorded[i].to_vector<double>(),
+                      dtype == kFloat32 ? 1e-4 : 1e-13);
+        }
+      }
+    }
+  }
+}
+
 TEST(LinearTest, SaysWhatDoesNotFit) {
   const Tensor w = random_tensor({4, 7}, kFloat32, 1);
   EXPECT_EQ(

@@ -1,0 +1,93 @@
+#include "normgrad/core/kernels/linear.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "normgrad/core/base/buffer.hpp"
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/gemm_pieces.hpp"
+#include "normgrad/core/kernels/reduce.hpp"
+
+namespace normgrad::kernels {
+
+namespace {
+
+using detail::GemmPieces;
+
+// Sums of the columns [begin, end) of gy. A column's sum does not depend on its neighbours: the pieces of a product
+// that is cut are wider than a register.
+template <class T>
+void sum_columns(const LinearGradients<T>& g, std::int64_t begin, std::int64_t end) {
+  const Buffer scratch(static_cast<std::size_t>(end - begin) * sizeof(double));
+  auto* sums = reinterpret_cast<double*>(scratch.data());
+  NORMGRAD_SIMD_SELECT(reduce_columns<T>)(ReduceOp::sum, g.gy + begin, sums, g.rows, end - begin, g.out);
+  std::transform(sums, sums + (end - begin), g.gb + begin, [](double v) { return static_cast<T>(v); });
+}
+
+// The pieces of both products in one sequence, so that equal shares of it are equal shares of each.
+class Pieces {
+ public:
+  template <class T>
+  Pieces(const GemmPieces<T>& first, const GemmPieces<T>& second) {
+    for (std::int64_t i = 0, j = 0; i < first.count() || j < second.count();) {
+      // The centre of the next piece within its product.
+      const bool is_first =
+          j == second.count() || (i < first.count() && (2 * i + 1) * second.count() <= (2 * j + 1) * first.count());
+      order_[static_cast<std::size_t>(count_++)] = {is_first, is_first ? i++ : j++};
+    }
+  }
+  std::int64_t count() const noexcept { return count_; }
+  // Whether it is a piece of the first product, and which.
+  std::pair<bool, std::int64_t> operator[](std::int64_t i) const { return order_[static_cast<std::size_t>(i)]; }
+
+ private:
+  std::array<std::pair<bool, std::int64_t>, 2 * detail::kMaxPieces> order_;
+  std::int64_t count_ = 0;
+};
+
+}  // namespace
+
+template <class T>
+void linear_backward(const LinearGradients<T>& g) {
+  const std::int64_t rows_of_gx = g.gx == nullptr ? 0 : g.rows;
+  const std::int64_t rows_of_gw = g.gw == nullptr ? 0 : g.out;
+  GemmPieces<T> gx(GemmShape::dense(false, false, rows_of_gx, g.in, g.out), T(1), g.gy, g.w, T(0), nullptr, g.gx);
+  GemmPieces<T> gw(GemmShape{true, false, rows_of_gw, g.in, g.rows, g.out, g.in, g.in}, T(1), g.gy, g.x, T(0), nullptr,
+                   g.gw);
+  const bool sums_apart = g.gb != nullptr && (gw.count() == 0 || !gw.by_rows());
+  if (get_num_threads() == 1) {
+    gx.make_one_of_all();
+    gw.make_one_of_all();
+  }
+  const Pieces pieces(gx, gw);
+  const auto run = [&](std::int64_t i) {
+    const auto [is_gx, piece] = pieces[i];
+    if (is_gx) {
+      gx.run(piece);
+      return;
+    }
+    gw.run(piece);
+    if (g.gb != nullptr && gw.by_rows()) {
+      sum_columns(g, gw.begin(piece), gw.begin(piece + 1));
+    }
+  };
+  if ((rows_of_gx + (g.gw == nullptr ? 0 : g.rows)) * g.in * g.out < 2 * detail::kPieceWork) {
+    // Not worth a region. Within a task oneDNN keeps to one thread.
+    parallel_tasks(1, [&](std::int64_t) {
+      for (std::int64_t i = 0; i < pieces.count(); ++i) {
+        run(i);
+      }
+    });
+  } else {
+    parallel_tasks(pieces.count(), run);
+  }
+  if (sums_apart) {
+    reduce(ReduceOp::sum, ReduceLayout(Shape{g.rows, g.out}, {true, false}), g.gy, g.gb);
+  }
+}
+
+template void linear_backward(const LinearGradients<float>&);
+template void linear_backward(const LinearGradients<double>&);
+
+}  // namespace normgrad::kernels
