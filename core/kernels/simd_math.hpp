@@ -85,23 +85,48 @@ inline B scaled(const B& y, const B& n) {
 }
 #endif
 
+/// exp(r) * 2^n for |r| <= log(2) / 2.
+template <class B>
+inline B scaled_exp_of_rest(const B& r, const B& n) {
+  using T = typename B::value_type;
+  return scaled(muladd(r * r, polynomial(r, MathConstants<T>::kExp), r) + B(T(1)), n);
+}
+
+/// x = n * log(2) + rest for the whole n that is nearest.
+template <class B>
+struct Log2Parts {
+  B n;
+  B rest;
+
+  explicit Log2Parts(const B& x) {
+    using T = typename B::value_type;
+    using C = MathConstants<T>;
+    n = xsimd::nearbyint(x * B(T(1.44269504088896340735992468100189214)));
+    const B high = muladd(n, B(-C::kLog2High), x);  // exact
+    rest = muladd(n, B(-C::kLog2Low), high);
+  }
+};
+
 /// exp(x + more) for |more| much smaller than 1.
 template <class B>
 inline B vexp(const B& x, const B& more) {
-  using T = typename B::value_type;
-  using C = MathConstants<T>;
+  using C = MathConstants<typename B::value_type>;
   const B lowest(C::kLowestExp);
   const B largest(C::kLargestExp);
   const B raised = xsimd::select(x < lowest, lowest, x);
-  const B within = xsimd::select(raised > largest, largest, raised);
-  const B n = xsimd::nearbyint(within * B(T(1.44269504088896340735992468100189214)));
-  const B high = within - n * B(C::kLog2High);  // exact
-  const B r = (high - n * B(C::kLog2Low)) + more;
-  return scaled(muladd(r * r, polynomial(r, C::kExp), r) + B(T(1)), n);
+  const Log2Parts<B> parts(xsimd::select(raised > largest, largest, raised));
+  return scaled_exp_of_rest(parts.rest + more, parts.n);
 }
 template <class B>
 inline B vexp(const B& x) {
   return vexp(x, B(typename B::value_type(0)));
+}
+/// exp(x) for x <= 0.
+template <class B>
+inline B vexp_of_negative(const B& x) {
+  const B lowest(MathConstants<typename B::value_type>::kLowestExp);
+  const Log2Parts<B> parts(xsimd::select(x < lowest, lowest, x));
+  return scaled_exp_of_rest(parts.rest, parts.n);
 }
 template <class B>
 inline B vexpm1(const B& x) {
@@ -177,7 +202,7 @@ struct Normal {
 template <class B>
 inline B vsigmoid(const B& x) {
   const B one(typename B::value_type(1));
-  const B e = vexp(-xsimd::abs(x));
+  const B e = vexp_of_negative(-xsimd::abs(x));
   return xsimd::select(x < B(typename B::value_type(0)), e, one) / (one + e);
 }
 /// NaN where an element of either is NaN.
