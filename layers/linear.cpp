@@ -1,5 +1,6 @@
 #include "normgrad/layers/linear.hpp"
 
+#include "normgrad/core/ops/activation_kind.hpp"
 #include "normgrad/core/ops/matmul.hpp"
 #include "normgrad/layers/init.hpp"
 
@@ -24,5 +25,9 @@ std::string Linear::extra_repr() const {
 }
 
 Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias); }
+
+Tensor Linear::call_after(const detail::ActivationKind& f, const Tensor& x) {
+  return with_path([&] { return detail::activated_linear(f, x, weight, bias); });
+}
 
 }  // namespace normgrad

@@ -9,6 +9,10 @@
 
 namespace normgrad {
 
+namespace detail {
+struct ActivationKind;
+}
+
 /// Options of a Linear; names and defaults are PyTorch's.
 struct LinearOptions {
   bool bias = true;                ///< whether a number per result is added
@@ -24,6 +28,9 @@ class Linear : public Module {
   NORMGRAD_MEMBERS(Linear, weight, bias)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
+
+  /// (*this)(f(x)) as one operation; for containers, when nobody asks to see f(x).
+  Tensor call_after(const detail::ActivationKind& f, const Tensor& x);
 
   /// As constructed.
   std::int64_t in_features() const noexcept { return in_features_; }

@@ -63,7 +63,8 @@ void scale(const GemmShape& s, T beta, const T* row, T* c) {
 namespace detail {
 
 template <class T>
-GemmPieces<T>::GemmPieces(const GemmShape& s, T alpha, const T* a, const T* b, T beta, const T* row, T* c)
+GemmPieces<T>::GemmPieces(const GemmShape& s, T alpha, const T* a, const T* b, T beta, const T* row, T* c,
+                          std::int64_t beside)
     : shape_(s), in_tiles_(runs_in_tiles(s)), alpha_(alpha), a_(a), b_(b), beta_(beta), row_(row), c_(c) {
   // Few rows or columns in a piece, and reading the other matrix takes longer than multiplying with it.
   constexpr std::int64_t kFewRows = 24;
@@ -77,7 +78,8 @@ GemmPieces<T>::GemmPieces(const GemmShape& s, T alpha, const T* a, const T* b, T
   granule_ = s.transpose_b || by_rows_ ? 2 : 16;
   const std::int64_t shortest = by_rows_ && in_tiles_ ? kFewRows : kFewColumns;
   const std::int64_t most = std::clamp(length_ / shortest, std::int64_t{1}, kMaxPieces);
-  const std::int64_t wanted = std::clamp(s.m * s.n * s.k / kPieceWork, std::int64_t{1}, most);
+  const std::int64_t wanted =
+      std::clamp((s.m * s.n * s.k + (by_rows_ ? beside : 0)) / kPieceWork, std::int64_t{1}, most);
   count_ = s.m == 0 || s.n == 0 ? 0 : static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(wanted)));
 }
 

@@ -17,7 +17,9 @@ inline constexpr std::int64_t kMaxPieces = 16;
 template <class T>
 class GemmPieces {
  public:
-  GemmPieces(const GemmShape& shape, T alpha, const T* a, const T* b, T beta, const T* row, T* c);
+  /// `beside`: what else a piece of rows will do, all of it in multiplications.
+  GemmPieces(const GemmShape& shape, T alpha, const T* a, const T* b, T beta, const T* row, T* c,
+             std::int64_t beside = 0);
   /// 0 when C has no elements.
   std::int64_t count() const noexcept { return count_; }
   void run(std::int64_t piece) const;

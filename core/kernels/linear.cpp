@@ -15,6 +15,12 @@ namespace {
 
 using detail::GemmPieces;
 
+// Multiplications that take as long as an activation of one element.
+template <class Op>
+std::int64_t work_of(Op op) {
+  return op == Op::relu ? 1 : 20;
+}
+
 // Sums of the columns [begin, end) of gy. A column's sum does not depend on its neighbours: the pieces of a product
 // that is cut are wider than a register.
 template <class T>
@@ -49,10 +55,32 @@ class Pieces {
 }  // namespace
 
 template <class T>
+void activated_linear(const ActivatedLinear<T>& l) {
+  const GemmShape shape = GemmShape::dense(false, true, l.rows, l.out, l.in);
+  GemmPieces<T> pieces(shape, T(1), l.h, l.w, l.b == nullptr ? T(0) : T(1), l.b, l.y, l.rows * l.in * work_of(l.f));
+  if (!pieces.by_rows() || pieces.count() == 0) {
+    unary(l.f, {}, l.z, l.h, l.rows * l.in);
+    parallel_tasks(pieces.count(), [&](std::int64_t i) { pieces.run(i); });
+    return;
+  }
+  if (get_num_threads() == 1) {
+    pieces.make_one_of_all();
+  }
+  parallel_tasks(pieces.count(), [&](std::int64_t i) {
+    const std::int64_t begin = pieces.begin(i) * l.in;
+    const std::int64_t n = pieces.begin(i + 1) * l.in - begin;
+    NORMGRAD_SIMD_SELECT(unary<T>)(l.f, {}, l.z + begin, l.h + begin, n);
+    pieces.run(i);
+  });
+}
+
+template <class T>
 void linear_backward(const LinearGradients<T>& g) {
+  const std::int64_t beside = g.f ? g.rows * g.in * work_of(*g.f) : 0;
   const std::int64_t rows_of_gx = g.gx == nullptr ? 0 : g.rows;
   const std::int64_t rows_of_gw = g.gw == nullptr ? 0 : g.out;
-  GemmPieces<T> gx(GemmShape::dense(false, false, rows_of_gx, g.in, g.out), T(1), g.gy, g.w, T(0), nullptr, g.gx);
+  GemmPieces<T> gx(GemmShape::dense(false, false, rows_of_gx, g.in, g.out), T(1), g.gy, g.w, T(0), nullptr, g.gx,
+                   beside);
   GemmPieces<T> gw(GemmShape{true, false, rows_of_gw, g.in, g.rows, g.out, g.in, g.in}, T(1), g.gy, g.x, T(0), nullptr,
                    g.gw);
   const bool sums_apart = g.gb != nullptr && (gw.count() == 0 || !gw.by_rows());
@@ -60,11 +88,17 @@ void linear_backward(const LinearGradients<T>& g) {
     gx.make_one_of_all();
     gw.make_one_of_all();
   }
+  const auto apply_slope = [&](std::int64_t begin, std::int64_t end) {
+    NORMGRAD_SIMD_SELECT(unary_grad<T>)(*g.f, {}, g.x + begin, g.gx + begin, g.gx + begin, end - begin);
+  };
   const Pieces pieces(gx, gw);
   const auto run = [&](std::int64_t i) {
     const auto [is_gx, piece] = pieces[i];
     if (is_gx) {
       gx.run(piece);
+      if (g.f && gx.by_rows()) {
+        apply_slope(gx.begin(piece) * g.in, gx.begin(piece + 1) * g.in);
+      }
       return;
     }
     gw.run(piece);
@@ -72,7 +106,7 @@ void linear_backward(const LinearGradients<T>& g) {
       sum_columns(g, gw.begin(piece), gw.begin(piece + 1));
     }
   };
-  if ((rows_of_gx + (g.gw == nullptr ? 0 : g.rows)) * g.in * g.out < 2 * detail::kPieceWork) {
+  if ((rows_of_gx + (g.gw == nullptr ? 0 : g.rows)) * g.in * g.out + beside < 2 * detail::kPieceWork) {
     // Not worth a region. Within a task oneDNN keeps to one thread.
     parallel_tasks(1, [&](std::int64_t) {
       for (std::int64_t i = 0; i < pieces.count(); ++i) {
@@ -82,11 +116,16 @@ void linear_backward(const LinearGradients<T>& g) {
   } else {
     parallel_tasks(pieces.count(), run);
   }
+  if (g.f && g.gx != nullptr && !gx.by_rows()) {
+    unary_grad(*g.f, {}, g.x, g.gx, g.gx, g.rows * g.in);
+  }
   if (sums_apart) {
     reduce(ReduceOp::sum, ReduceLayout(Shape{g.rows, g.out}, {true, false}), g.gy, g.gb);
   }
 }
 
+template void activated_linear(const ActivatedLinear<float>&);
+template void activated_linear(const ActivatedLinear<double>&);
 template void linear_backward(const LinearGradients<float>&);
 template void linear_backward(const LinearGradients<double>&);
 

@@ -1,6 +1,7 @@
 #include "normgrad/core/ops/activation.hpp"
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/activation_kind.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise.hpp"
 #include "normgrad/core/ops/unary.hpp"
@@ -39,14 +40,26 @@ Tensor scaled_elu(const char* name, const Tensor& x, double alpha, double scale)
 
 }  // namespace
 
-Tensor relu(const Tensor& x) {
-  Tensor y = apply_unary("relu", UnaryOp::relu, x);
+Tensor detail::activated(const ActivationKind& f, Tensor y, const Tensor& x) {
   SavedOutput out(y);
-  return record("relu", std::move(y), {x}, [y = std::move(out)](const Tensor& gy, GradSink& into) {
-    into.add(0, is_grad_enabled() ? mul(gy, slope(UnaryGrad::relu, y.get()))
-                                  : apply_unary_grad(UnaryGrad::relu, y.get(), gy));
+  return record(f.name, std::move(y), {x}, [f, out = std::move(out)](const Tensor& gy, GradSink& into) {
+    const Tensor s = out.get();
+    into.add(0, is_grad_enabled() ? mul(gy, slope_from_result(f, s)) : apply_unary_grad(f.grad, s, gy));
   });
 }
+
+Tensor detail::slope_from_result(const ActivationKind& f, const Tensor& y) {
+  switch (f.op) {
+    case UnaryOp::relu:
+      return slope(UnaryGrad::relu, y);
+    case UnaryOp::tanh:
+      return 1.0 - square(y);
+    default:
+      return mul(y, 1.0 - y);
+  }
+}
+
+Tensor relu(const Tensor& x) { return detail::activated(detail::kReLU, apply_unary("relu", UnaryOp::relu, x), x); }
 
 Tensor leaky_relu(const Tensor& x, double negative_slope) {
   const UnaryParams params{negative_slope};
@@ -89,21 +102,10 @@ Tensor silu(const Tensor& x) {
 }
 
 Tensor sigmoid(const Tensor& x) {
-  Tensor y = apply_unary("sigmoid", UnaryOp::sigmoid, x);
-  SavedOutput out(y);
-  return record("sigmoid", std::move(y), {x}, [out = std::move(out)](const Tensor& gy, GradSink& into) {
-    const Tensor s = out.get();
-    into.add(0, is_grad_enabled() ? mul(gy, mul(s, 1.0 - s)) : apply_unary_grad(UnaryGrad::sigmoid, s, gy));
-  });
+  return detail::activated(detail::kSigmoid, apply_unary("sigmoid", UnaryOp::sigmoid, x), x);
 }
 
-Tensor tanh(const Tensor& x) {
-  Tensor y = apply_unary("tanh", UnaryOp::tanh, x);
-  SavedOutput out(y);
-  return record("tanh", std::move(y), {x}, [y = std::move(out)](const Tensor& gy, GradSink& into) {
-    into.add(0, is_grad_enabled() ? mul(gy, 1.0 - square(y.get())) : apply_unary_grad(UnaryGrad::tanh, y.get(), gy));
-  });
-}
+Tensor tanh(const Tensor& x) { return detail::activated(detail::kTanh, apply_unary("tanh", UnaryOp::tanh, x), x); }
 
 Tensor softplus(const Tensor& x, double beta, double threshold) {
   require<ValueError>(beta > 0.0, "softplus: expected beta > 0 but got ", beta);

@@ -4,11 +4,14 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "tests/support/values.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/base/simd.hpp"
+#include "normgrad/core/kernels/gemm.hpp"
+#include "normgrad/core/kernels/unary.hpp"
 
 namespace normgrad::kernels {
 namespace {
@@ -36,15 +39,16 @@ struct Given {
   std::vector<T> w = random_values<T>(c.out * c.in, 3);
 
   // Those asked for; the others stay empty.
-  Gradients<T> backward(bool with_gx = true, bool with_gw = true, bool with_gb = true) const {
+  Gradients<T> backward(bool with_gx = true, bool with_gw = true, bool with_gb = true,
+                        std::optional<UnaryGrad> f = {}) const {
     const T nan = std::numeric_limits<T>::quiet_NaN();
     Gradients<T> g;
     g.gx.assign(with_gx ? static_cast<std::size_t>(c.rows * c.in) : 0, nan);
     g.gw.assign(with_gw ? static_cast<std::size_t>(c.out * c.in) : 0, nan);
     g.gb.assign(with_gb ? static_cast<std::size_t>(c.out) : 0, nan);
-    linear_backward<T>({c.rows, c.in, c.out, gy.data(), with_gw ? x.data() : nullptr, with_gx ? w.data() : nullptr,
+    linear_backward<T>({c.rows, c.in, c.out, gy.data(), with_gw || f ? x.data() : nullptr, with_gx ? w.data() : nullptr,
                         with_gx ? g.gx.data() : nullptr, with_gw ? g.gw.data() : nullptr,
-                        with_gb ? g.gb.data() : nullptr});
+                        with_gb ? g.gb.data() : nullptr, f});
     return g;
   }
 };
@@ -137,6 +141,65 @@ TYPED_TEST(LinearBackwardTest, SameBitsForAnyNumberOfThreads) {
     }
   }
   set_num_threads(before);
+}
+
+// With the slope of an activation: what unary_grad() makes of the gradient without it.
+TYPED_TEST(LinearBackwardTest, AppliesTheSlopeOfWhatGaveItsInput) {
+  using T = TypeParam;
+  const int before = get_num_threads();
+  for (const Case& c : kCases) {
+    const Given<T> given{c};
+    for (const UnaryGrad f : {UnaryGrad::relu, UnaryGrad::sigmoid, UnaryGrad::tanh}) {
+      for (const bool with_gw : {false, true}) {
+        Gradients<T> expected = given.backward(true, with_gw, true);
+        unary_grad(f, {}, given.x.data(), expected.gx.data(), expected.gx.data(), c.rows * c.in);
+        for (const int threads : {1, 2, 4}) {
+          set_num_threads(threads);
+          EXPECT_TRUE(given.backward(true, with_gw, true, f) == expected)
+              << c.rows << 'x' << c.in << 'x' << c.out << " with " << threads << " threads";
+        }
+        set_num_threads(before);
+      }
+    }
+  }
+}
+
+template <class T>
+class ActivatedLinearTest : public testing::Test {};
+TYPED_TEST_SUITE(ActivatedLinearTest, Types);
+
+TYPED_TEST(ActivatedLinearTest, EqualsTheTwoOneAfterTheOther) {
+  using T = TypeParam;
+  const int before = get_num_threads();
+  for (const Case& c : kCases) {
+    const auto z = random_values<T>(c.rows * c.in, 1);
+    const auto w = random_values<T>(c.out * c.in, 2);
+    const auto b = random_values<T>(c.out, 3);
+    for (const UnaryOp f : {UnaryOp::relu, UnaryOp::sigmoid, UnaryOp::tanh}) {
+      for (const bool biased : {false, true}) {
+        std::vector<T> h(z.size());
+        std::vector<T> y(static_cast<std::size_t>(c.rows * c.out));
+        unary(f, {}, z.data(), h.data(), c.rows * c.in);
+        const GemmShape shape = GemmShape::dense(false, true, c.rows, c.out, c.in);
+        if (biased) {
+          gemm_plus_row(shape, h.data(), w.data(), b.data(), y.data());
+        } else {
+          gemm(shape, T(1), h.data(), w.data(), T(0), y.data());
+        }
+        for (const int threads : {1, 2, 3, 4}) {
+          set_num_threads(threads);
+          const T nan = std::numeric_limits<T>::quiet_NaN();
+          std::vector<T> own_h(h.size(), nan);
+          std::vector<T> own_y(y.size(), nan);
+          activated_linear<T>(
+              {f, c.rows, c.in, c.out, z.data(), w.data(), biased ? b.data() : nullptr, own_h.data(), own_y.data()});
+          EXPECT_EQ(own_h, h) << threads << " threads";
+          EXPECT_EQ(own_y, y) << c.rows << 'x' << c.in << 'x' << c.out << " with " << threads << " threads";
+        }
+        set_num_threads(before);
+      }
+    }
+  }
 }
 
 }  // namespace
