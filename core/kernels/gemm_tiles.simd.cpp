@@ -59,7 +59,7 @@ struct Half {
 };
 using Columns = int;
 Columns first_columns(std::int64_t) { return 0; }
-[[gnu::always_inline]] inline Batch<float> load_columns(const float* p, Columns) { return load(p); }
+[[maybe_unused, gnu::always_inline]] inline Batch<float> load_columns(const float* p, Columns) { return load(p); }
 #endif
 
 // c = alpha * A B + added on R rows and V vectors, the last one of `last` elements.
