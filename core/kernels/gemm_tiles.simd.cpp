@@ -177,10 +177,11 @@ void transpose_4x4(const float* from, std::int64_t from_step, float* to, std::in
 }
 #endif
 
-// Rows [p, p + depth) of `columns` columns of op(B) from `j` on, `width` apart, filled up with zeros.
+// Rows [p, p + depth) of `columns` columns of op(B) from `j` on, `width` apart, filled up with zeros where they are
+// read.
 void pack(const GemmShape& s, const float* b, std::int64_t p, std::int64_t depth, std::int64_t j, std::int64_t columns,
           std::int64_t width, float* to) {
-  for (std::int64_t q = 0; columns < width && q < depth; ++q) {
+  for (std::int64_t q = 0; !kHasTails && columns < width && q < depth; ++q) {
     for (std::int64_t i = columns; i < width; ++i) {
       to[q * width + i] = 0.0F;
     }
