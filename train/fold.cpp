@@ -75,8 +75,10 @@ std::string reason_against(Module& layer, const RunningStatsNorm& norm) {
     return detail::concat(layer.type_name(), " gives ", target.channels, " channels but ", name, " expects ",
                           norm.num_features());
   }
-  if (target.weight->dtype() != norm.running_mean.dtype()) {
-    return detail::concat("the layer is ", target.weight->dtype(), " but the norm is ", norm.running_mean.dtype());
+  for (const Tensor* parameter : {static_cast<const Tensor*>(&norm.weight), static_cast<const Tensor*>(&norm.bias)}) {
+    if (parameter->defined() && parameter->dtype() != target.weight->dtype()) {
+      return detail::concat("the layer is ", target.weight->dtype(), " but the norm is ", parameter->dtype());
+    }
   }
   const ChannelMap affine = affine_of(norm);
   for (std::size_t c = 0; c < affine.scale.size(); ++c) {
@@ -107,13 +109,6 @@ void scale_weight(const Foldable& target, const std::vector<double>& scale) {
   }
 }
 
-template <class T>
-void set_values(Tensor tensor, double value) {
-  if (tensor.defined()) {
-    std::fill_n(tensor.mutable_data<T>(), tensor.numel(), static_cast<T>(value));
-  }
-}
-
 bool is_used_up(const RunningStatsNorm& norm) { return norm.tracks_running_stats() && norm.is_identity(); }
 
 }  // namespace
@@ -134,11 +129,14 @@ void fold_into(Module& layer, RunningStatsNorm& norm) {
     for (std::size_t c = 0; c < affine.scale.size(); ++c) {
       bias[c] = static_cast<T>(static_cast<double>(bias[c]) * affine.scale[c] + affine.shift[c]);
     }
-    set_values<T>(norm.running_mean, 0.0);
-    set_values<T>(norm.running_var, 1.0 - norm.eps());
-    set_values<T>(norm.weight, 1.0);
-    set_values<T>(norm.bias, 0.0);
   });
+  norm.running_mean.fill_(0.0);
+  norm.running_var.fill_(1.0 - norm.eps());
+  for (Parameter* parameter : {&norm.weight, &norm.bias}) {
+    if (parameter->defined()) {
+      parameter->fill_(parameter == &norm.weight ? 1.0 : 0.0);
+    }
+  }
 }
 
 int FoldReport::folded() const noexcept {

@@ -72,7 +72,7 @@ void observe(Watched& watched, const Tensor& x) {
     return;
   }
   const NormResult statistics = batch_statistics(batch);
-  if (!all_finite(statistics.mean) || !all_finite(statistics.var)) {
+  if (!all_finite(statistics.mean.to(x.dtype())) || !all_finite(statistics.var.to(x.dtype()))) {
     ++watched.finding.non_finite_batches;
     return;
   }

@@ -46,7 +46,7 @@ void collect(Target& target, const Tensor& x) {
   const bool instance = dynamic_cast<const InstanceNorm*>(target.norm) != nullptr;
   const Tensor batched = instance && x.dim() < instance_rank(*target.norm) ? unsqueeze(x, 0) : x;
   const NormResult batch = instance ? instance_norm_training(batched) : batch_statistics(batched);
-  if (!all_finite(batch.mean) || !all_finite(batch.var)) {
+  if (!all_finite(batch.mean.to(x.dtype())) || !all_finite(batch.var.to(x.dtype()))) {
     ++target.non_finite;
     return;
   }

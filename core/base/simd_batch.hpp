@@ -114,107 +114,12 @@ inline T sum_lanes(const Batch<T>& v) {
 #endif
 }
 
-// What sums in double and writes past the caches need of each instruction set:
-//   low_half, high_half: half of the lanes of a float batch in double;  add_lanes: their sum;
-//   clear_first: v with 0 in its first n < kLanes lanes;  stream: a store to an aligned address past the caches.
-#if defined(NORMGRAD_SIMD_avx512)
-inline Batch<double> low_half(const Batch<float>& v) { return _mm512_cvtps_pd(_mm512_castps512_ps256(v)); }
-inline Batch<double> high_half(const Batch<float>& v) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }
-inline double add_lanes(const Batch<double>& v) { return _mm512_reduce_add_pd(v); }
-inline Batch<float> clear_first(const Batch<float>& v, std::int64_t n) {
-  return _mm512_maskz_mov_ps(static_cast<__mmask16>(~first_lanes(n)), v);
-}
-inline Batch<double> clear_first(const Batch<double>& v, std::int64_t n) {
-  return _mm512_maskz_mov_pd(static_cast<__mmask8>(~first_lanes(n)), v);
-}
-inline void stream(float* p, const Batch<float>& v) { _mm512_stream_ps(p, v); }
-inline void stream(double* p, const Batch<double>& v) { _mm512_stream_pd(p, v); }
-inline void end_stream() { _mm_sfence(); }
-#elif defined(NORMGRAD_SIMD_avx2)
-inline Batch<double> low_half(const Batch<float>& v) { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
-inline Batch<double> high_half(const Batch<float>& v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }
-inline double add_lanes(const Batch<double>& v) {
-  const __m128d pair = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
-  return _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)));
-}
-inline Batch<float> clear_first(const Batch<float>& v, std::int64_t n) {
-  return _mm256_andnot_ps(_mm256_castsi256_ps(first_floats(n)), v);
-}
-inline Batch<double> clear_first(const Batch<double>& v, std::int64_t n) {
-  return _mm256_andnot_pd(_mm256_castsi256_pd(first_doubles(n)), v);
-}
-inline void stream(float* p, const Batch<float>& v) { _mm256_stream_ps(p, v); }
-inline void stream(double* p, const Batch<double>& v) { _mm256_stream_pd(p, v); }
-inline void end_stream() { _mm_sfence(); }
-#elif defined(NORMGRAD_SIMD_sse2)
-inline Batch<double> low_half(const Batch<float>& v) { return _mm_cvtps_pd(v); }
-inline Batch<double> high_half(const Batch<float>& v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }
-inline double add_lanes(const Batch<double>& v) { return _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v))); }
-inline Batch<float> clear_first(const Batch<float>& v, std::int64_t n) {
-  const __m128i first = _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(n)), _mm_setr_epi32(0, 1, 2, 3));
-  return _mm_andnot_ps(_mm_castsi128_ps(first), v);
-}
-inline Batch<double> clear_first(const Batch<double>& v, std::int64_t n) {
-  const __m128i first = _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(n)), _mm_setr_epi32(0, 0, 1, 1));
-  return _mm_andnot_pd(_mm_castsi128_pd(first), v);
-}
-inline void stream(float* p, const Batch<float>& v) { _mm_stream_ps(p, v); }
-inline void stream(double* p, const Batch<double>& v) { _mm_stream_pd(p, v); }
-inline void end_stream() { _mm_sfence(); }
-#else
-inline Batch<double> half(const Batch<float>& v, std::int64_t first) {
-  alignas(64) float lanes[static_cast<std::size_t>(kLanes<float>)];
-  alignas(64) double wide[static_cast<std::size_t>(kLanes<double>)];
-  v.store_aligned(lanes);
-  for (std::int64_t i = 0; i < kLanes<double>; ++i) {
-    wide[i] = static_cast<double>(lanes[first + i]);
-  }
-  return Batch<double>::load_aligned(wide);
-}
-inline Batch<double> low_half(const Batch<float>& v) { return half(v, 0); }
-inline Batch<double> high_half(const Batch<float>& v) { return half(v, kLanes<double>); }
-inline double add_lanes(const Batch<double>& v) { return sum_lanes(v); }
-template <class T>
-inline Batch<T> clear_first(const Batch<T>& v, std::int64_t n) {
-  alignas(64) T lanes[static_cast<std::size_t>(kLanes<T>)];
-  v.store_aligned(lanes);
-  for (std::int64_t i = 0; i < n; ++i) {
-    lanes[i] = T(0);
-  }
-  return Batch<T>::load_aligned(lanes);
-}
-template <class T>
-inline void stream(T* p, const Batch<T>& v) {
-  store(p, v);
-}
-inline void end_stream() {}
-#endif
-
 /// Fetches what lies `ahead` elements after p into the second cache; it need not exist.
 template <class T>
 inline void prefetch(const T* p, std::int64_t ahead) {
   const auto bytes = static_cast<std::uintptr_t>(ahead) * sizeof(T);
   __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(p) + bytes), 0, 2);
 }
-
-/// A sum of batches in double, lane by lane.
-template <class T>
-class WideSum {
- public:
-  void add(const Batch<T>& v) {
-    if constexpr (sizeof(T) == sizeof(double)) {
-      low_ += v;
-    } else {
-      low_ += low_half(v);
-      high_ += high_half(v);
-    }
-  }
-  double total() const { return sizeof(T) == sizeof(double) ? add_lanes(low_) : add_lanes(low_ + high_); }
-
- private:
-  Batch<double> low_ = Batch<double>(0.0);
-  Batch<double> high_ = Batch<double>(0.0);
-};
 
 /// a * b + c; one rounding where the instruction set has it.
 template <class T>

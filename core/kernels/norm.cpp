@@ -153,58 +153,51 @@ void forward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormFor
   }
 }
 
-// With given statistics gx needs no sums, so that one pass does; else a second one follows.
 template <class T>
-void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBackward<T>& a, bool given) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>);
-  const std::int64_t blocks = ceil_div(g.batch, step);
-  const bool sums_wanted = !given || a.ggamma != nullptr || a.gbeta != nullptr;
-  std::vector<T> parts(static_cast<std::size_t>(sums_wanted ? 2 * blocks * g.channels : 0));
-  for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t block) {
-    NormBackward<T> of_tile = a;
-    of_tile.gy += element;
-    of_tile.x += element;
-    of_tile.gx = given && a.gx != nullptr ? a.gx + element : nullptr;
-    of_tile.gbeta = sums_wanted ? parts.data() + 2 * block * g.channels : nullptr;
-    of_tile.ggamma = sums_wanted ? of_tile.gbeta + g.channels : nullptr;
-    run(tile, of_tile, true, 0, g.channels);
-  });
-  if (!sums_wanted) {
-    return;
-  }
-  std::vector<double> sums(static_cast<std::size_t>(2 * g.channels), 0.0);
-  for (std::int64_t b = 0; b < blocks; ++b) {
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-      sums[i] += static_cast<double>(parts[static_cast<std::size_t>(b) * sums.size() + i]);
-    }
-  }
-  for (std::int64_t c = 0; c < g.channels; ++c) {
-    if (a.gbeta != nullptr) {
-      a.gbeta[c] = static_cast<T>(sums[static_cast<std::size_t>(c)]);
-    }
-    if (a.ggamma != nullptr) {
-      a.ggamma[c] = static_cast<T>(sums[static_cast<std::size_t>(g.channels + c)]);
-    }
-  }
-  if (given || a.gx == nullptr) {
-    return;
-  }
-  const auto gradient = NORMGRAD_SIMD_SELECT(norm_columns_gradient_task<T>);
-  for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t /*block*/) {
-    NormBackward<T> of_tile = a;
-    of_tile.gy += element;
-    of_tile.x += element;
-    of_tile.gx += element;
-    gradient(tile, of_tile, sums.data(), static_cast<double>(g.batch));
-  });
+NormBackward<T> from_element(NormBackward<T> a, std::int64_t element) {
+  a.gy += element;
+  a.x += element;
+  a.gx = a.gx == nullptr ? nullptr : a.gx + element;
+  return a;
 }
 
-// Whether parameters of short spans are repeated for each element: a row is then worked on in one piece. Whether does
-// not depend on the number of rows, for none may change with its neighbours.
+template <class T>
+void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBackward<T>& a, bool given) {
+  const std::int64_t blocks = ceil_div(g.batch, step);
+  const bool sums_wanted = !given || a.ggamma != nullptr || a.gbeta != nullptr;
+  const auto size = static_cast<std::size_t>(2 * g.channels);
+  std::vector<double> sums(sums_wanted ? size : 0, 0.0);
+  if (sums_wanted) {
+    const auto run = NORMGRAD_SIMD_SELECT(norm_columns_sums_task<T>);
+    std::vector<double> parts(static_cast<std::size_t>(blocks) * size);
+    for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t block) {
+      run(tile, from_element(a, element), parts.data() + static_cast<std::size_t>(block) * size);
+    });
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      sums[i % size] += parts[i];
+    }
+    for (std::int64_t c = 0; c < g.channels; ++c) {
+      if (a.gbeta != nullptr) {
+        a.gbeta[c] = static_cast<T>(sums[static_cast<std::size_t>(c)]);
+      }
+      if (a.ggamma != nullptr) {
+        a.ggamma[c] = static_cast<T>(sums[static_cast<std::size_t>(g.channels + c)]);
+      }
+    }
+  }
+  if (a.gx != nullptr) {
+    const auto gradient = NORMGRAD_SIMD_SELECT(norm_columns_gradient_task<T>);
+    for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t /*block*/) {
+      gradient(tile, from_element(a, element), given ? nullptr : sums.data(), static_cast<double>(g.batch));
+    });
+  }
+}
+
+// Whether parameters of spans shorter than a batch are repeated for each element: a row is then worked on in one piece.
+// Whether does not depend on the number of rows, for none may change with its neighbours.
 bool repeats_params(const RowGeometry& g) {
-  constexpr std::int64_t kShortSpan = 128;
   constexpr std::int64_t kFewElements = std::int64_t{1} << 16;
-  return g.span > 1 && g.span < kShortSpan && g.per_row > 1 && g.length() > 4 && g.params() * g.span <= kFewElements;
+  return g.span > 1 && g.span < kMostLanes && g.per_row > 1 && g.params() * g.span <= kFewElements;
 }
 
 // Rows per block for the gradients of the affine parameters: every block has 2 * params() partial sums, which must stay
@@ -212,7 +205,7 @@ bool repeats_params(const RowGeometry& g) {
 std::int64_t rows_per_block(const RowGeometry& g) {
   const std::int64_t samples = g.rows / g.cycle;
   const std::int64_t sample_elements = std::max<std::int64_t>(1, g.cycle * g.length());
-  const std::int64_t worthwhile = repeats_params(g) ? 8 : (g.span >= 8 ? 1 : 16);
+  const std::int64_t worthwhile = sums_lanes(g) ? 8 : (g.span >= 8 ? 1 : 16);
   const std::int64_t least = std::min<std::int64_t>(worthwhile, ceil_div(samples, 2));
   const std::int64_t block =
       std::max({least, kTaskElements / sample_elements, ceil_div(samples, kMaxBlocks), std::int64_t{1}});
@@ -224,12 +217,7 @@ template <class T>
 T* as(const Buffer& memory) {
   return reinterpret_cast<T*>(memory.data());
 }
-template <class T>
-Buffer zeros(std::int64_t n) {
-  Buffer memory(static_cast<std::size_t>(n) * sizeof(T));
-  std::fill_n(as<T>(memory), n, T(0));
-  return memory;
-}
+Buffer doubles(std::int64_t n) { return Buffer(static_cast<std::size_t>(n) * sizeof(double)); }
 
 // Makes `params` point to its values, each repeated over its span.
 template <class T>
@@ -291,19 +279,24 @@ void norm_backward(const RowGeometry& g, const NormBackward<T>& args) {
   a.past_caches = rows_go_past_caches<T>(g);
   a.per_element = repeats_params(g);
   const Buffer gamma = a.per_element ? repeat(g, a.gamma) : Buffer();
+  const Buffer beta = a.per_element && a.relu ? repeat(g, a.beta) : Buffer();
   const bool affine = a.ggamma != nullptr || a.gbeta != nullptr;
-  const std::int64_t params = affine ? g.params() : 0;
+  const std::int64_t sums = affine ? 2 * g.params() : 0;
   const std::int64_t step = rows_per_block(g);
   const std::int64_t blocks = ceil_div(g.rows, step);
-  constexpr auto kMostLanes = static_cast<std::int64_t>(64 / sizeof(T));
-  const Buffer partials(static_cast<std::size_t>(blocks * 2 * params) * sizeof(double));
+  const Buffer partials = doubles(blocks * sums);
   parallel_for(g.rows, step, [&](std::int64_t begin, std::int64_t end) {
-    const Buffer scratch = zeros<T>(2 * params * (a.per_element ? kMostLanes : 1));
-    double* partial = affine ? as<double>(partials) + begin / step * 2 * params : nullptr;
-    run(g, a, begin, end, partial, as<T>(scratch));
+    double* partial = affine ? as<double>(partials) + begin / step * sums : nullptr;
+    if (!affine || !sums_lanes(g)) {
+      run(g, a, begin, end, partial);
+      return;
+    }
+    const Buffer lanes = doubles(sums * kMostLanes);
+    run(g, a, begin, end, as<double>(lanes));
+    std::copy_n(as<double>(lanes), sums, partial);
   });
-  merge(as<double>(partials), blocks, params, 0, a.ggamma);
-  merge(as<double>(partials), blocks, params, 1, a.gbeta);
+  merge(as<double>(partials), blocks, sums / 2, 0, a.ggamma);
+  merge(as<double>(partials), blocks, sums / 2, 1, a.gbeta);
 }
 
 template <class T>
@@ -349,7 +342,7 @@ void norm_forward(const PixelGeometry& g, const NormForward<T>& a) {
       std::max<std::int64_t>(1, kTaskElements / std::max<std::int64_t>(1, g.positions * g.channels));
   parallel_for(g.samples, grain, [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> sums(static_cast<std::size_t>(2 * g.channels));
-    std::vector<T> columns(static_cast<std::size_t>(7 * g.channels));
+    std::vector<double> columns(static_cast<std::size_t>(4 * g.channels));
     run(g, a, begin, end, sums.data(), columns.data());
   });
 }
@@ -364,7 +357,7 @@ void norm_backward(const PixelGeometry& g, const NormBackward<T>& a) {
   std::vector<double> partials(static_cast<std::size_t>(blocks * 2 * params), 0.0);
   parallel_for(g.samples, step, [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> sums(static_cast<std::size_t>(2 * g.channels));
-    std::vector<T> columns(static_cast<std::size_t>(7 * g.channels));
+    std::vector<double> columns(static_cast<std::size_t>(4 * g.channels));
     double* partial = affine ? partials.data() + begin / step * 2 * params : nullptr;
     run(g, a, begin, end, partial, sums.data(), columns.data());
   });

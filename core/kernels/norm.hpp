@@ -9,11 +9,11 @@
 // section 3; Ba, Kiros and Hinton, "Layer Normalization", 2016; Wu and He, "Group Normalization", 2018; Zhang and
 // Sennrich, "Root Mean Square Layer Normalization", 2019.
 //
-// Precision. Variances come from deviations, in a second pass over the set: float32 data is summed in short runs of
-// float32 whose sums are added in float64, around a pivot near the mean whose remainder is corrected for. Mean and rstd
-// are kept in float64, and x - mean is taken in two steps, so that |mean| / std of 1e6 costs no digits in float32.
-// A constant set has exactly that constant as mean and variance 0, hence y == beta. Sets whose squares leave the
-// range of float32, and sets of at most 4 elements (whose gradient cancels almost completely), are computed in float64.
+// Precision. All of it is computed in float64, and y, gx, ggamma and gbeta are rounded once, when they are stored: in
+// float32 that is the nearest number there is (but for ties that float64 does not see), whatever the size of mean, std
+// and set. The moments are sums of deviations from an element of the set, corrected for that element's own deviation,
+// in one pass; where it turns out to be far from the mean, a second pass is around the mean. A constant set has exactly
+// that constant as mean and variance 0, hence y == beta.
 //
 // Results do not depend on the number of threads: work is cut by size, sums over rows merge in the order of the rows.
 #pragma once
@@ -78,6 +78,7 @@ struct NormForward {
   double* mean;              ///< per set; read instead of written when the statistics are given
   double* rstd;              ///< as mean
   double* var;               ///< per set, biased; null: not wanted
+  bool relu = false;         ///< y is 0 where it is not above 0; NaN stays
   bool past_caches = false;  ///< how to write y; the kernels decide
   bool per_element = false;  ///< gamma and beta are repeated over their spans; the kernels decide
 };
@@ -93,8 +94,10 @@ struct NormBackward {
   T* gx;      ///< null: not wanted; likewise the next two
   T* ggamma;  ///< per affine parameter
   T* gbeta;
+  bool relu = false;         ///< as in the forward: gy counts as 0 where y is
+  const T* beta = nullptr;   ///< the forward's, from which it is known where that is; null: 0
   bool past_caches = false;  ///< how to write gx; the kernels decide
-  bool per_element = false;  ///< gamma is repeated over its spans; the kernels decide
+  bool per_element = false;  ///< gamma and beta are repeated over their spans; the kernels decide
 };
 
 /// T is float or double in all of these.
@@ -119,26 +122,37 @@ void norm_apply(const ChannelGeometry& g, const NormForward<T>& a);
 template <class T>
 void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a);
 
+/// Whether the sums over rows of short spans are kept lane by lane until the end, kMostLanes at most for each
+/// parameter: to add the lanes of every span would take longer than the spans.
+inline constexpr std::int64_t kMostLanes = 8;
+inline bool sums_lanes(const RowGeometry& g) {
+  constexpr std::int64_t kShortSpan = 128;
+  return g.per_row > 1 && g.span >= kMostLanes && g.span < kShortSpan;
+}
+
 // The parts of the work that one task does, per instruction set.
-// `partial` is null or takes ggamma and gbeta of the rows as 2 * params() doubles; `scratch` has 2 * params() zeros,
-// or batches of zeros where parameters are repeated, and has them again afterwards.
+// `partial` is null or takes ggamma and gbeta of the rows as 2 * params() doubles; it has room for kMostLanes times as
+// many where sums_lanes().
 NORMGRAD_SIMD_DECLARE(
     template <class T>
     void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end);
     template <class T> void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin,
-                                                    std::int64_t end, double* partial, T* scratch);
+                                                    std::int64_t end, double* partial);
     template <class T> void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a, bool given,
                                                        std::int64_t begin, std::int64_t end);
     template <class T> void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, bool given,
                                                         std::int64_t begin, std::int64_t end);
-    // gx of rows of [N, C], given sum(gy) and sum(gy * xhat) per column of sets of n elements.
+    // sum(gy) and sum(gy * xhat) per column of rows of [N, C], into 2 * channels doubles.
+    template <class T> void norm_columns_sums_task(const ChannelGeometry& g, const NormBackward<T>& a, double* sums);
+    // gx of rows of [N, C], given these sums of sets of n elements; null: with given statistics.
     template <class T>
     void norm_columns_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, const double* sums, double n);
-    // `sums` has room for 2 * channels doubles, `columns` for 7 * channels numbers.
-    template <class T> void norm_pixels_forward_task(const PixelGeometry& g, const NormForward<T>& a,
-                                                     std::int64_t begin, std::int64_t end, double* sums, T* columns);
+    // `sums` has room for 2 * channels doubles, `columns` for 4 * channels.
+    template <class T>
+    void norm_pixels_forward_task(const PixelGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end,
+                                  double* sums, double* columns);
     template <class T>
     void norm_pixels_backward_task(const PixelGeometry& g, const NormBackward<T>& a, std::int64_t begin,
-                                   std::int64_t end, double* partial, double* sums, T* columns);)
+                                   std::int64_t end, double* partial, double* sums, double* columns);)
 
 }  // namespace normgrad::kernels

@@ -82,7 +82,7 @@ NormResult batch_norm_training(const Tensor& x, const Tensor& weight, const Tens
   check_norm("batch_norm", x, {g.channels}, weight, bias, eps);
   detail::SetStatistics s;
   Tensor y = norm_over("batch_norm", x, g, weight, bias, eps, true, &s);
-  return {std::move(y), detail::rounded(s.mean, x.dtype()), detail::rounded(s.var, x.dtype()), g.count()};
+  return {std::move(y), s.mean, s.var, g.count()};
 }
 
 NormResult batch_statistics(const Tensor& x) {
@@ -95,7 +95,7 @@ NormResult batch_statistics(const Tensor& x) {
     kernels::norm_forward<T>(g, {x.data<T>(), nullptr, nullptr, 1.0, true, nullptr, mean.mutable_data<double>(),
                                  rstd.mutable_data<double>(), var.mutable_data<double>()});
   });
-  return {{}, detail::rounded(mean, x.dtype()), detail::rounded(var, x.dtype()), g.count()};
+  return {{}, mean, var, g.count()};
 }
 
 Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
@@ -106,8 +106,8 @@ NormResult instance_norm_training(const Tensor& x, const Tensor& weight, const T
   detail::SetStatistics s;
   Tensor y = norm_instances(x, weight, bias, eps, &s);
   const ChannelGeometry g = channel_geometry("instance_norm", x);
-  return {std::move(y), detail::rounded(mean_over_batch(s.mean, g.batch, g.channels), x.dtype()),
-          detail::rounded(mean_over_batch(s.var, g.batch, g.channels), x.dtype()), g.spatial};
+  return {std::move(y), mean_over_batch(s.mean, g.batch, g.channels), mean_over_batch(s.var, g.batch, g.channels),
+          g.spatial};
 }
 
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
@@ -158,6 +158,9 @@ Tensor local_response_norm(const Tensor& x, std::int64_t size, double alpha, dou
   require<ValueError>(size > 0, "local_response_norm: expected size > 0 but got ", size);
   require<ShapeError>(x.dim() >= 3,
                       "local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got ", x.shape());
+  if (x.dtype() == kFloat32) {  // rounded once, at the end
+    return local_response_norm(x.to(kFloat64), size, alpha, beta, k).to(kFloat32);
+  }
   const std::int64_t channels = x.size(1);
   std::vector<std::int64_t> padding(static_cast<std::size_t>(2 * (x.dim() - 1)), 0);  // pairs from the last axis on
   padding[padding.size() - 2] = size / 2;

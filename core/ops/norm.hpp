@@ -17,8 +17,8 @@ namespace normgrad {
 /// A normalized tensor and the statistics of its batch, which are not differentiable.
 struct NormResult {
   Tensor y;                ///< the normalized tensor, of the input's shape
-  Tensor mean;             ///< [C]
-  Tensor var;              ///< [C], biased
+  Tensor mean;             ///< [C], float64
+  Tensor var;              ///< [C], float64, biased
   std::int64_t count = 0;  ///< values per statistic
 };
 
@@ -26,7 +26,7 @@ struct NormResult {
 /// Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
 /// 2015, algorithm 1.
 NormResult batch_norm_training(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
-/// With given statistics, both [C], which take no gradient: torch's batch_norm with training=False.
+/// With given statistics, both [C], of x's dtype or float64, which take no gradient: torch's batch_norm with training=False.
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight = {},
                   const Tensor& bias = {}, double eps = 1e-5);
 /// The statistics alone, as batch_norm_training would use them; y is undefined.

@@ -1,4 +1,5 @@
 // Normalization with given statistics.
+#include <algorithm>
 #include <cmath>
 
 #include "normgrad/core/autograd/record.hpp"
@@ -18,16 +19,16 @@ struct Given {
 
 Given copy_statistics(const Tensor& mean, const Tensor& var, double eps) {
   Given s{Tensor::empty(mean.shape(), kFloat64), Tensor::empty(mean.shape(), kFloat64)};
+  double* to_mean = s.mean.mutable_data<double>();
+  double* to_rstd = s.rstd.mutable_data<double>();
   dispatch_float("batch_norm", mean.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* m = mean.data<T>();
-    const T* v = var.data<T>();
-    double* to_mean = s.mean.mutable_data<double>();
-    double* to_rstd = s.rstd.mutable_data<double>();
-    for (std::int64_t c = 0; c < mean.numel(); ++c) {
-      to_mean[c] = static_cast<double>(m[c]);
-      to_rstd[c] = 1.0 / std::sqrt(static_cast<double>(v[c]) + eps);
-    }
+    const auto* m = mean.data<decltype(zero)>();
+    std::transform(m, m + mean.numel(), to_mean, [](auto v) { return static_cast<double>(v); });
+  });
+  dispatch_float("batch_norm", var.dtype(), [&](auto zero) {
+    const auto* v = var.data<decltype(zero)>();
+    std::transform(v, v + var.numel(), to_rstd,
+                   [eps](auto of) { return 1.0 / std::sqrt(static_cast<double>(of) + eps); });
   });
   return s;
 }
@@ -36,8 +37,8 @@ void check_given(const char* which, const Tensor& statistic, const Tensor& x, st
   require<ShapeError>(statistic.defined() && statistic.shape() == Shape{channels}, "batch_norm: expected a ", which,
                       " of shape [", channels, "] for an input of shape ", x.shape(), " but got ",
                       statistic.defined() ? to_string(statistic.shape()) : "none");
-  require<DTypeError>(statistic.dtype() == x.dtype(), "batch_norm: expected a ", which, " of the input's dtype ",
-                      x.dtype(), " but got ", statistic.dtype());
+  require<DTypeError>(statistic.dtype() == x.dtype() || statistic.dtype() == kFloat64, "batch_norm: expected a ", which,
+                      " of float64 or of the input's dtype ", x.dtype(), " but got ", statistic.dtype());
   require<GraphError>(!statistic.requires_grad(), "batch_norm: a ", which,
                       " that requires gradients gets none here; detach() it");
 }

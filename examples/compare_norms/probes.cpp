@@ -47,14 +47,14 @@ StatisticsDrift drift_of(const std::string& layer, const RunningStatsNorm& norm,
   }
   const std::vector<float> mean = x.mean(axes).to_vector<float>();
   const std::vector<float> var = x.var(axes, false).to_vector<float>();
-  const std::vector<float> running_mean = norm.running_mean.to_vector<float>();
-  const std::vector<float> running_var = norm.running_var.to_vector<float>();
+  const std::vector<double> running_mean = norm.running_mean.to_vector<double>();
+  const std::vector<double> running_var = norm.running_var.to_vector<double>();
   StatisticsDrift drift{.layer = layer};
   std::vector<double> ratios;
   for (std::size_t c = 0; c < mean.size(); ++c) {
     const double deviation = std::sqrt(static_cast<double>(var[c]) + norm.eps());
-    drift.mean_shift += std::abs(static_cast<double>(running_mean[c]) - mean[c]) / deviation;
-    ratios.push_back(std::sqrt(static_cast<double>(running_var[c]) + norm.eps()) / deviation);
+    drift.mean_shift += std::abs(running_mean[c] - static_cast<double>(mean[c])) / deviation;
+    ratios.push_back(std::sqrt(running_var[c] + norm.eps()) / deviation);
   }
   drift.mean_shift /= static_cast<double>(mean.size());
   drift.std_ratio = lab::median(ratios);

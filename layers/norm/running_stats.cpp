@@ -1,7 +1,9 @@
 #include "normgrad/layers/norm/running_stats.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/log.hpp"
@@ -13,12 +15,13 @@ namespace {
 
 thread_local int freeze_guards = 0;
 
-bool all_finite(const Tensor& x) {
-  return dispatch_float("running statistics", x.dtype(), [&](auto zero) {
+// Whether all statistics are finite and stay so in the dtype of the running ones.
+bool all_finite(const Tensor& statistics, DType dtype) {
+  return dispatch_float("running statistics", dtype, [&](auto zero) {
     using T = decltype(zero);
-    const T* values = x.data<T>();
-    for (std::int64_t i = 0; i < x.numel(); ++i) {
-      if (!std::isfinite(values[i])) {
+    const double* values = statistics.data<double>();
+    for (std::int64_t i = 0; i < statistics.numel(); ++i) {
+      if (!std::isfinite(static_cast<T>(values[i]))) {
         return false;
       }
     }
@@ -31,10 +34,9 @@ void blend(Tensor& running, const Tensor& batch, double weight, double factor) {
   dispatch_float("running statistics", running.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* old = running.mutable_data<T>();
-    const T* now = batch.data<T>();
+    const double* now = batch.data<double>();
     for (std::int64_t i = 0; i < running.numel(); ++i) {
-      old[i] =
-          static_cast<T>((1.0 - weight) * static_cast<double>(old[i]) + weight * factor * static_cast<double>(now[i]));
+      old[i] = static_cast<T>((1.0 - weight) * static_cast<double>(old[i]) + weight * factor * now[i]);
     }
   });
 }
@@ -84,8 +86,8 @@ RunningStatsNorm::RunningStatsNorm(const char* type, std::int64_t num_features, 
     bias = Parameter(zeros({num_features}, of));
   }
   if (options.track_running_stats) {
-    running_mean = StateBuffer(zeros({num_features}, of));
-    running_var = StateBuffer(ones({num_features}, of));
+    running_mean = StateBuffer(zeros({num_features}, {.dtype = kFloat64}));
+    running_var = StateBuffer(ones({num_features}, {.dtype = kFloat64}));
     num_batches_tracked = StateBuffer(zeros({}, {.dtype = kInt64}));
   }
 }
@@ -140,8 +142,7 @@ void RunningStatsNorm::reset_parameters() {
 void RunningStatsNorm::check_channels(const Tensor& x, std::int64_t axis, const std::string& expected) const {
   require<ShapeError>(x.size(axis) == num_features_, type_name(), ": expected ", expected, " but got ", x.shape(),
                       ", which has ", x.size(axis), " channels; make it ", type_name(), "(", x.size(axis), ")");
-  for (const Tensor* own : {static_cast<const Tensor*>(&weight), static_cast<const Tensor*>(&bias),
-                            static_cast<const Tensor*>(&running_mean)}) {
+  for (const Tensor* own : {static_cast<const Tensor*>(&weight), static_cast<const Tensor*>(&bias)}) {
     require<DTypeError>(!own->defined() || own->dtype() == x.dtype(), type_name(), ": expected an input of dtype ",
                         own->defined() ? own->dtype() : kFloat32, " but got ", x.dtype(), "; convert with to()");
   }
@@ -166,21 +167,24 @@ bool RunningStatsNorm::use_batch_statistics(std::int64_t count, const char* valu
 }
 
 bool RunningStatsNorm::is_identity() const {
-  return tracks_running_stats() && dispatch_float("running statistics", running_mean.dtype(), [&](auto zero) {
-           using T = decltype(zero);
-           const T* mean = running_mean.data<T>();
-           const T* var = running_var.data<T>();
-           const T* gamma = weight.defined() ? weight.data<T>() : nullptr;
-           const T* beta = bias.defined() ? bias.data<T>() : nullptr;
-           for (std::int64_t c = 0; c < num_features_; ++c) {
-             if (mean[c] != T(0) ||
-                 !(std::fabs(static_cast<double>(var[c]) + eps_ - 1.0) <= std::numeric_limits<T>::epsilon()) ||
-                 (gamma != nullptr && gamma[c] != T(1)) || (beta != nullptr && beta[c] != T(0))) {
-               return false;
-             }
-           }
-           return true;
-         });
+  if (!tracks_running_stats()) {
+    return false;
+  }
+  const std::vector<double> mean = running_mean.to_vector<double>();
+  const std::vector<double> var = running_var.to_vector<double>();
+  const auto all_are = [](const Tensor& parameter, double value) {
+    const std::vector<double> values = parameter.defined() ? parameter.to_vector<double>() : std::vector<double>();
+    return std::all_of(values.begin(), values.end(), [&](double v) { return v == value; });
+  };
+  const bool is_single = (weight.defined() ? weight.dtype() : running_var.dtype()) == kFloat32;
+  const double rounding = is_single ? static_cast<double>(std::numeric_limits<float>::epsilon())
+                                    : std::numeric_limits<double>::epsilon();
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    if (mean[c] != 0.0 || !(std::fabs(var[c] + eps_ - 1.0) <= rounding)) {
+      return false;
+    }
+  }
+  return all_are(weight, 1.0) && all_are(bias, 0.0);
 }
 
 Tensor RunningStatsNorm::normalise_with_running(const Tensor& x) const {
@@ -194,7 +198,7 @@ bool RunningStatsNorm::update_is_due(std::int64_t count) const noexcept {
 }
 
 void RunningStatsNorm::update_running_stats(const NormResult& batch, bool count_batches) {
-  if (!all_finite(batch.mean) || !all_finite(batch.var)) {
+  if (!all_finite(batch.mean, running_mean.dtype()) || !all_finite(batch.var, running_var.dtype())) {
     if (++non_finite_batches_ == 1) {
       log(LogLevel::warn, type_name(), "(", num_features_,
           "): a batch with NaN or infinite values was kept out of the running statistics; non_finite_batches() counts "

@@ -28,7 +28,8 @@ class FreezeStatisticsGuard {
 ///
 /// Running statistics change once per forward in training, after it has succeeded, whatever the grad mode; a batch
 /// whose statistics are not finite never enters them: it is counted, and the first one is logged as a warning. They are
-/// plain tensors, to be read and written.
+/// plain tensors, to be read and written, of float64 whatever the layer's dtype: what is added to them batch after batch
+/// would else be lost in rounding. Files and state dicts with float32 ones load; to() converts them with the rest.
 class RunningStatsNorm : public Module {
  public:
   std::string extra_repr() const override;
@@ -64,8 +65,8 @@ class RunningStatsNorm : public Module {
 
   Parameter weight;                 ///< [C]; undefined without scale
   Parameter bias;                   ///< [C]; undefined without bias
-  StateBuffer running_mean;         ///< [C]; undefined without track_running_stats, as the next two
-  StateBuffer running_var;          ///< [C]
+  StateBuffer running_mean;         ///< [C], float64; undefined without track_running_stats, as the next two
+  StateBuffer running_var;          ///< [C], float64
   StateBuffer num_batches_tracked;  ///< int64, no axes
 
  protected:
@@ -77,7 +78,7 @@ class RunningStatsNorm : public Module {
     bool track_running_stats;  ///< else those of the batch are used in eval mode, too
     Variance variance;         ///< which estimate enters running_var
     SingleValue single_value;  ///< what a batch of one value per channel does
-    DType dtype;               ///< of parameters and running statistics
+    DType dtype;               ///< of the parameters
   };
   /// Throws ValueError for num_features <= 0, eps <= 0, momentum outside [0, 1]; `type` is the layer's name.
   RunningStatsNorm(const char* type, std::int64_t num_features, const Options& options);

@@ -72,7 +72,8 @@ TEST(ExchangeTest, WeightsOfPyTorchComeBackByteForByte) {
 
 std::string expected_line(const std::string& name, const Tensor& tensor) {
   std::ostringstream line;
-  line << name << ' ' << (tensor.dtype() == kInt64 ? "I64" : "F32") << ' ';
+  const char* dtype = tensor.dtype() == kInt64 ? "I64" : (tensor.dtype() == kFloat64 ? "F64" : "F32");
+  line << name << ' ' << dtype << ' ';
   for (std::size_t axis = 0; axis < tensor.shape().rank(); ++axis) {
     line << (axis > 0 ? "x" : "") << tensor.shape()[axis];
   }

@@ -69,7 +69,7 @@ TEST(Identity, N27_GoldenPyTorch60528) {
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_NEAR(y[i], expected[i], 5e-5);
   }
-  EXPECT_LE(distance(norm.running_var, full({3}, 1.1667)), 5e-5);
+  EXPECT_LE(distance(norm.running_var, full({3}, 1.1667, {.dtype = kFloat64})), 5e-5);
 }
 
 // pytorch#106366: 16 samples of the values 1 to 4 on 2 channels of 3x3.
@@ -83,8 +83,8 @@ TEST(Identity, N27_GoldenPyTorch106366) {
   unbiased(x);
   biased(x);
   // 0.9 + 0.1 * 1.25 * 144 / 143.
-  EXPECT_LE(distance(unbiased.running_var, full({2}, 1.0259)), 5e-5);
-  EXPECT_LE(distance(biased.running_var, full({2}, 1.0250)), 5e-5);
+  EXPECT_LE(distance(unbiased.running_var, full({2}, 1.0259, {.dtype = kFloat64})), 5e-5);
+  EXPECT_LE(distance(biased.running_var, full({2}, 1.0250, {.dtype = kFloat64})), 5e-5);
 }
 
 // Law of total variance: cumulative statistics of equal parts are those of the whole.

@@ -407,7 +407,12 @@ TEST(RunningStatsTest, OnlyAnIdentityPassesItsInputOn) {
   const Tensor x = randn({4, 3});
   ASSERT_TRUE(identity.is_identity());
   EXPECT_EQ(values(identity(x)), values(x));
-  const auto last = [](Tensor tensor, double value) { tensor.mutable_data<float>()[2] = static_cast<float>(value); };
+  const auto last = [](Tensor tensor, double value) {
+    dispatch_float("last", tensor.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      tensor.mutable_data<T>()[2] = static_cast<T>(value);
+    });
+  };
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (const double value : {0.5, nan}) {
     for (const int which : {0, 1, 2, 3}) {

@@ -65,7 +65,7 @@ TEST(SummaryTest, CountsShapesParametersOperationsAndBytes) {
   EXPECT_EQ(layers["head"].trainable, 0);
   EXPECT_EQ(result.parameters, 216 + 16 + 1290);
   EXPECT_EQ(result.trainable, 216 + 16);
-  EXPECT_EQ(result.parameter_bytes, 4 * (216 + 16 + 1290) + 4 * 16 + 8);
+  EXPECT_EQ(result.parameter_bytes, 4 * (216 + 16 + 1290) + 8 * 16 + 8);
   std::int64_t flops = 0;
   for (const auto& [path, layer] : layers) {
     flops += layer.flops;

@@ -49,10 +49,7 @@ double error_of(const Tensor& truth, const Tensor& result) {
   return std::isfinite(error) ? error : HUGE_VAL;
 }
 
-// What rounding may do in float32 whoever computes. A gradient of a parameter is a sum over a batch whose terms may
-// cancel, and the error is relative to what is left of them.
 constexpr double kUnit = std::numeric_limits<float>::epsilon();
-double rounding_of(const std::string& name) { return (name.starts_with("grad.") ? 3.25 : 1.25) * kUnit; }
 
 // The float32 tensors compared, and what is said of those above PyTorch's own error.
 struct Above {
@@ -164,9 +161,10 @@ class Case {
     if (dtype_ == kFloat32) {
       const auto known = torch_error_.find(name);
       const double torch_error = known == torch_error_.end() ? 0.0 : known->second;
-      bound = strict_ ? std::max(rounding_of(name), torch_error) : std::max(2e-6, 2.0 * torch_error);
+      const double own = known == torch_error_.end() ? 0.5 * kUnit : torch_error * (1.0 + 1e-9);
+      bound = strict_ ? own : std::max(2e-6, 2.0 * torch_error);
       above_.compared += known != torch_error_.end();
-      if (known != torch_error_.end() && error > torch_error * (1.0 + 1e-9)) {
+      if (known != torch_error_.end() && error > own) {
         above_.lines.push_back(detail::concat(path_.filename().string(), " ", name, " ", truth.shape(), ": ",
                                               error / kUnit, ", PyTorch's ", torch_error / kUnit));
       }

@@ -117,7 +117,7 @@ TEST(FoldErrorTest, GivesTheReason) {
   ReLU relu;
   EXPECT_EQ(error_of<ValueError>([&] { fold_into(relu, norm); }),
             "fold_into: a ReLU is neither a convolution nor a linear layer");
-  norm.running_mean.mutable_data<float>()[2] = std::nanf("");
+  norm.running_mean.mutable_data<double>()[2] = std::nan("");
   EXPECT_EQ(error_of<ValueError>([&] { fold_into(conv, norm); }),
             "fold_into: BatchNorm2d has values that are not finite in channel 2");
   EXPECT_EQ(conv.weight.to_vector<double>(), weight);

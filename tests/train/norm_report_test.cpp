@@ -24,7 +24,12 @@ struct Net : Module {
   Tensor forward(const Tensor& x) override { return norm2(norm1(x)); }
 };
 
-void set(Tensor tensor, std::size_t i, double value) { tensor.mutable_data<float>()[i] = static_cast<float>(value); }
+void set(Tensor tensor, std::size_t i, double value) {
+  dispatch_float("set", tensor.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    tensor.mutable_data<T>()[i] = static_cast<T>(value);
+  });
+}
 
 TEST(NormReportTest, MeasuresDriftAgainstTheData) {
   manual_seed(1);
