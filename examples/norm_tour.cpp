@@ -34,7 +34,8 @@ void tour_batch_norm() {
   for (int iteration = 0; iteration < 2; ++iteration) {
     const Tensor y = norm(x);
     std::cout << "iteration " << iteration << "\noutput:\n"
-              << y << "\nrunning_mean: " << norm.running_mean.to(kFloat32) << "\nrunning_var: " << norm.running_var.to(kFloat32) << "\n";
+              << y << "\nrunning_mean: " << norm.running_mean.to(kFloat32)
+              << "\nrunning_var: " << norm.running_var.to(kFloat32) << "\n";
   }
 }
 

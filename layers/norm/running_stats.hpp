@@ -28,8 +28,9 @@ class FreezeStatisticsGuard {
 ///
 /// Running statistics change once per forward in training, after it has succeeded, whatever the grad mode; a batch
 /// whose statistics are not finite never enters them: it is counted, and the first one is logged as a warning. They are
-/// plain tensors, to be read and written, of float64 whatever the layer's dtype: what is added to them batch after batch
-/// would else be lost in rounding. Files and state dicts with float32 ones load; to() converts them with the rest.
+/// plain tensors, to be read and written, of float64 whatever the layer's dtype: what is added to them batch after
+/// batch would else be lost in rounding. Files and state dicts with float32 ones load; to() converts them with the
+/// rest.
 class RunningStatsNorm : public Module {
  public:
   std::string extra_repr() const override;
