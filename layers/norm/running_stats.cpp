@@ -177,8 +177,8 @@ bool RunningStatsNorm::is_identity() const {
     return std::all_of(values.begin(), values.end(), [&](double v) { return v == value; });
   };
   const bool is_single = (weight.defined() ? weight.dtype() : running_var.dtype()) == kFloat32;
-  const double rounding = is_single ? static_cast<double>(std::numeric_limits<float>::epsilon())
-                                    : std::numeric_limits<double>::epsilon();
+  const double rounding =
+      is_single ? static_cast<double>(std::numeric_limits<float>::epsilon()) : std::numeric_limits<double>::epsilon();
   for (std::size_t c = 0; c < mean.size(); ++c) {
     if (mean[c] != 0.0 || !(std::fabs(var[c] + eps_ - 1.0) <= rounding)) {
       return false;
