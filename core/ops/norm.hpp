@@ -26,7 +26,8 @@ struct NormResult {
 /// Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
 /// 2015, algorithm 1.
 NormResult batch_norm_training(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
-/// With given statistics, both [C], of x's dtype or float64, which take no gradient: torch's batch_norm with training=False.
+/// With given statistics, both [C], of x's dtype or float64, which take no gradient: torch's batch_norm with
+/// training=False.
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight = {},
                   const Tensor& bias = {}, double eps = 1e-5);
 /// The statistics alone, as batch_norm_training would use them; y is undefined.
