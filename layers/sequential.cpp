@@ -1,9 +1,15 @@
 #include "normgrad/layers/sequential.hpp"
 
 #include <algorithm>
+#include <array>
 #include <typeinfo>
 
 #include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/norm/batch_norm.hpp"
+#include "normgrad/layers/norm/group_norm.hpp"
+#include "normgrad/layers/norm/instance_norm.hpp"
+#include "normgrad/layers/norm/layer_norm.hpp"
+#include "normgrad/layers/norm/rms_norm.hpp"
 #include "normgrad/layers/pooling.hpp"
 
 namespace normgrad {
@@ -20,6 +26,26 @@ bool may_swap(const Module& first, const Module& second) {
   }
   const MaxPoolOptions& options = static_cast<const detail::PoolLayer<MaxPoolOptions>&>(second).options();
   return options.padding == PerAxis(0);
+}
+
+// Whether `norm` is one of the library's own norms, which can apply a ReLU that follows. As above, derived classes,
+// hooks and watchers stand against it.
+bool may_fuse(const Module& norm, const Module& then) {
+  if (typeid(then) != typeid(ReLU) || then.has_hooks() || norm.has_hooks() || detail::is_watched()) {
+    return false;
+  }
+  static const std::array<const std::type_info*, 9> kNorms{
+      &typeid(BatchNorm2d),    &typeid(BatchNorm1d),    &typeid(BatchNorm3d),    &typeid(GroupNorm), &typeid(LayerNorm),
+      &typeid(InstanceNorm2d), &typeid(InstanceNorm1d), &typeid(InstanceNorm3d), &typeid(RMSNorm)};
+  const std::type_info& type = typeid(norm);
+  return std::any_of(kNorms.begin(), kNorms.end(), [&](const std::type_info* known) { return type == *known; });
+}
+
+// A ReLU between a norm and a pooling is either fused with the norm, which saves trips through memory, or done after
+// pooling, which leaves less to compute: the latter is faster where there are no trips through memory.
+bool stays_in_caches(const Tensor& x) {
+  constexpr std::int64_t kLarge = std::int64_t{1} << 20;
+  return x.numel() < kLarge;
 }
 
 }  // namespace
@@ -61,11 +87,17 @@ void Sequential::members(MemberVisitor& visit) {
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (i + 1 < entries_.size() && may_swap(*entries_[i].module, *entries_[i + 1].module)) {
-      y = entries_[i].module(entries_[i + 1].module(y));
+    Module& module = *entries_[i].module;
+    Module* const next = i + 1 < entries_.size() ? &*entries_[i + 1].module : nullptr;
+    const bool pooled = i + 2 < entries_.size() && next != nullptr && may_swap(*next, *entries_[i + 2].module);
+    if (next != nullptr && may_fuse(module, *next) && !(pooled && stays_in_caches(y))) {
+      y = static_cast<NormLayer&>(module).call_with_relu(y);
+      ++i;
+    } else if (next != nullptr && may_swap(module, *next)) {
+      y = module((*next)(y));
       ++i;
     } else {
-      y = entries_[i].module(y);
+      y = module(y);
     }
   }
   return y;

@@ -17,11 +17,12 @@ namespace {
 using detail::channel_geometry;
 using detail::check_norm;
 using detail::norm_over;
+using detail::NormSettings;
 using kernels::ChannelGeometry;
 using kernels::RowGeometry;
 
 Tensor norm_last_axes(const char* name, const Tensor& x, const Shape& normalized_shape, const Tensor& weight,
-                      const Tensor& bias, double eps, bool centre) {
+                      const Tensor& bias, const NormSettings& how) {
   const std::size_t rank = normalized_shape.rank();
   require<ShapeError>(rank >= 1, name, ": expected a normalized_shape of at least 1 dimension but got []");
   const Shape& shape = x.shape();
@@ -32,32 +33,32 @@ Tensor norm_last_axes(const char* name, const Tensor& x, const Shape& normalized
     fail<ShapeError>(name, ": expected an input ", wanted, " for normalized_shape ", normalized_shape, " but got ",
                      shape);
   }
-  check_norm(name, x, normalized_shape, weight, bias, eps);
+  check_norm(name, x, normalized_shape, weight, bias, how.eps);
   std::int64_t rows = 1;
   for (std::size_t i = 0; i < outer; ++i) {
     rows *= shape[i];
   }
-  return norm_over(name, x, RowGeometry{rows, 1, normalized_shape.numel(), 1}, weight, bias, eps, centre);
+  return norm_over(name, x, RowGeometry{rows, 1, normalized_shape.numel(), 1}, weight, bias, how);
 }
 
 Tensor norm_groups(const char* name, const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias,
-                   double eps, bool centre) {
+                   const NormSettings& how) {
   const ChannelGeometry g = channel_geometry(name, x);
   require<ValueError>(num_groups > 0, name, ": expected num_groups > 0 but got ", num_groups);
   require<ShapeError>(g.channels > 0 && g.channels % num_groups == 0, name, ": expected a number of channels that ",
                       num_groups, " groups divide but got ", x.shape(), ", which has ", g.channels);
-  check_norm(name, x, {g.channels}, weight, bias, eps);
+  check_norm(name, x, {g.channels}, weight, bias, how.eps);
   return norm_over(name, x, RowGeometry{g.batch * num_groups, num_groups, g.channels / num_groups, g.spatial}, weight,
-                   bias, eps, centre);
+                   bias, how);
 }
 
-Tensor norm_instances(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+Tensor norm_instances(const Tensor& x, const Tensor& weight, const Tensor& bias, const NormSettings& how,
                       detail::SetStatistics* statistics) {
   const ChannelGeometry g = channel_geometry("instance_norm", x);
   require<ShapeError>(g.channels > 0, "instance_norm: expected at least one channel but got ", x.shape());
-  check_norm("instance_norm", x, {g.channels}, weight, bias, eps);
-  return norm_over("instance_norm", x, RowGeometry{g.batch * g.channels, g.channels, 1, g.spatial}, weight, bias, eps,
-                   true, statistics);
+  check_norm("instance_norm", x, {g.channels}, weight, bias, how.eps);
+  return norm_over("instance_norm", x, RowGeometry{g.batch * g.channels, g.channels, 1, g.spatial}, weight, bias, how,
+                   statistics);
 }
 
 // [N, C] -> [C], in float64.
@@ -77,11 +78,12 @@ Tensor mean_over_batch(const Tensor& statistics, std::int64_t batch, std::int64_
 
 }  // namespace
 
-NormResult batch_norm_training(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+NormResult batch_norm_training(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                               NormActivation then) {
   const ChannelGeometry g = channel_geometry("batch_norm", x);
   check_norm("batch_norm", x, {g.channels}, weight, bias, eps);
   detail::SetStatistics s;
-  Tensor y = norm_over("batch_norm", x, g, weight, bias, eps, true, &s);
+  Tensor y = norm_over("batch_norm", x, g, weight, bias, {eps, true, then}, &s);
   return {std::move(y), s.mean, s.var, g.count()};
 }
 
@@ -98,24 +100,26 @@ NormResult batch_statistics(const Tensor& x) {
   return {{}, mean, var, g.count()};
 }
 
-Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  return norm_instances(x, weight, bias, eps, nullptr);
+Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, NormActivation then) {
+  return norm_instances(x, weight, bias, {eps, true, then}, nullptr);
 }
 
-NormResult instance_norm_training(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+NormResult instance_norm_training(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                                  NormActivation then) {
   detail::SetStatistics s;
-  Tensor y = norm_instances(x, weight, bias, eps, &s);
+  Tensor y = norm_instances(x, weight, bias, {eps, true, then}, &s);
   const ChannelGeometry g = channel_geometry("instance_norm", x);
   return {std::move(y), mean_over_batch(s.mean, g.batch, g.channels), mean_over_batch(s.var, g.batch, g.channels),
           g.spatial};
 }
 
-Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
-                  double eps) {
-  return norm_last_axes("layer_norm", x, normalized_shape, weight, bias, eps, true);
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias, double eps,
+                  NormActivation then) {
+  return norm_last_axes("layer_norm", x, normalized_shape, weight, bias, {eps, true, then});
 }
 
-Tensor layer_norm_over(const Tensor& x, const Axes& axes, const Tensor& weight, const Tensor& bias, double eps) {
+Tensor layer_norm_over(const Tensor& x, const Axes& axes, const Tensor& weight, const Tensor& bias, double eps,
+                       NormActivation then) {
   const std::size_t rank = x.shape().rank();
   const auto named = axes.mask("layer_norm", x.dim());
   std::vector<std::int64_t> order;
@@ -131,27 +135,30 @@ Tensor layer_norm_over(const Tensor& x, const Axes& axes, const Tensor& weight, 
     }
   }
   if (std::is_sorted(order.begin(), order.end())) {
-    return layer_norm(x, normalized, weight, bias, eps);
+    return layer_norm(x, normalized, weight, bias, eps, then);
   }
   std::vector<std::int64_t> back(rank);
   for (std::size_t i = 0; i < rank; ++i) {
     back[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
   }
-  return permute(layer_norm(permute(x, order), normalized, weight, bias, eps), back);
+  return permute(layer_norm(permute(x, order), normalized, weight, bias, eps, then), back);
 }
 
-Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
-  return norm_groups("group_norm", x, num_groups, weight, bias, eps, true);
+Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps,
+                  NormActivation then) {
+  return norm_groups("group_norm", x, num_groups, weight, bias, {eps, true, then});
 }
 
-Tensor group_rms_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
-  return norm_groups("group_rms_norm", x, num_groups, weight, bias, eps, false);
+Tensor group_rms_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps,
+                      NormActivation then) {
+  return norm_groups("group_rms_norm", x, num_groups, weight, bias, {eps, false, then});
 }
 
-Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, std::optional<double> eps) {
+Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, std::optional<double> eps,
+                NormActivation then) {
   const double machine = x.dtype() == kFloat64 ? std::numeric_limits<double>::epsilon()
                                                : static_cast<double>(std::numeric_limits<float>::epsilon());
-  return norm_last_axes("rms_norm", x, normalized_shape, weight, {}, eps.value_or(machine), false);
+  return norm_last_axes("rms_norm", x, normalized_shape, weight, {}, {eps.value_or(machine), false, then});
 }
 
 Tensor local_response_norm(const Tensor& x, std::int64_t size, double alpha, double beta, double k) {

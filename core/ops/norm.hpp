@@ -14,6 +14,9 @@
 
 namespace normgrad {
 
+/// What is applied to the normalized tensor before it is written: relu gives, in one pass, what relu(norm(x)) gives.
+enum class NormActivation { none, relu };
+
 /// A normalized tensor and the statistics of its batch, which are not differentiable.
 struct NormResult {
   Tensor y;                ///< the normalized tensor, of the input's shape
@@ -25,42 +28,44 @@ struct NormResult {
 /// Statistics of x: [N, C, *] over all axes but the second. weight, bias: [C].
 /// Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
 /// 2015, algorithm 1.
-NormResult batch_norm_training(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
+NormResult batch_norm_training(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
+                               NormActivation then = NormActivation::none);
 /// With given statistics, both [C], of x's dtype or float64, which take no gradient: torch's batch_norm with
 /// training=False.
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight = {},
-                  const Tensor& bias = {}, double eps = 1e-5);
+                  const Tensor& bias = {}, double eps = 1e-5, NormActivation then = NormActivation::none);
 /// The statistics alone, as batch_norm_training would use them; y is undefined.
 NormResult batch_statistics(const Tensor& x);
 
 /// Statistics of each sample and channel of x: [N, C, *] over the further axes. weight, bias: [C].
 /// Ulyanov, Vedaldi and Lempitsky, "Instance Normalization", 2016.
-Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
+Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
+                     NormActivation then = NormActivation::none);
 /// The same, with means over the batch of the samples' statistics.
 NormResult instance_norm_training(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {},
-                                  double eps = 1e-5);
+                                  double eps = 1e-5, NormActivation then = NormActivation::none);
 
 /// Statistics over the last axes of x, whose sizes are normalized_shape; weight, bias: normalized_shape.
 /// Ba, Kiros and Hinton, "Layer Normalization", 2016.
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {}, const Tensor& bias = {},
-                  double eps = 1e-5);
+                  double eps = 1e-5, NormActivation then = NormActivation::none);
 /// Statistics over any axes, such as {1} for the channels of each pixel of NCHW; weight, bias have the sizes of these
 /// axes, in ascending order.
 Tensor layer_norm_over(const Tensor& x, const Axes& axes, const Tensor& weight = {}, const Tensor& bias = {},
-                       double eps = 1e-5);
+                       double eps = 1e-5, NormActivation then = NormActivation::none);
 
 /// Statistics of each sample over num_groups groups of neighbouring channels of x: [N, C, *]. weight, bias: [C].
 /// Wu and He, "Group Normalization", 2018.
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
-                  double eps = 1e-5);
+                  double eps = 1e-5, NormActivation then = NormActivation::none);
 /// The same without removing the mean: x / sqrt(mean(x^2) + eps) * weight + bias.
 Tensor group_rms_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
-                      double eps = 1e-5);
+                      double eps = 1e-5, NormActivation then = NormActivation::none);
 
 /// x / sqrt(mean(x^2) + eps) * weight over the last axes; eps defaults to the machine epsilon of x's dtype.
 /// Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.
 Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
-                std::optional<double> eps = {});
+                std::optional<double> eps = {}, NormActivation then = NormActivation::none);
 
 /// x / (k + alpha * s)^beta, s the mean of x^2 over `size` neighbouring channels of x: [N, C, *] with zeros beyond the
 /// ends (so always divided by size). x has at least 3 axes.

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise.hpp"
 #include "normgrad/core/ops/reduction.hpp"
 #include "normgrad/core/ops/shape.hpp"
 #include "normgrad/core/ops/unary.hpp"
@@ -38,67 +40,104 @@ void with_layout(const Geometry& g, bool last, const F& f) {
   }
 }
 
+// y, with its statistics put into `s`, which has room for those that are wanted.
 template <class Geometry>
-Tensor norm_over_sets(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
-                      double eps, bool centre, SetStatistics* statistics) {
-  const Shape sets{num_sets(g)};
+Tensor normalise(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
+                 const NormSettings& how, SetStatistics& s) {
   const Layout layout(x, fits_channels_last(g));
   Tensor y = layout.empty(x);
-  SetStatistics s{Tensor::empty(sets, kFloat64), Tensor::empty(sets, kFloat64), {}};
-  if (statistics != nullptr) {
-    s.var = Tensor::empty(sets, kFloat64);
-  }
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const kernels::NormForward<T> a{layout.read<T>(x),
                                     data_or_null<T>(weight),
                                     data_or_null<T>(bias),
-                                    eps,
-                                    centre,
+                                    how.eps,
+                                    how.centre,
                                     layout.write<T>(y),
                                     s.mean.mutable_data<double>(),
                                     s.rstd.mutable_data<double>(),
-                                    mutable_data_or_null<double>(s.var)};
+                                    mutable_data_or_null<double>(s.var),
+                                    how.then == NormActivation::relu};
     with_layout(g, layout.is_channels_last(), [&](const auto& lying) { kernels::norm_forward<T>(lying, a); });
   });
+  return y;
+}
+
+template <class Geometry>
+SetStatistics empty_statistics(const Geometry& g) {
+  const Shape sets{num_sets(g)};
+  return {Tensor::empty(sets, kFloat64), Tensor::empty(sets, kFloat64), {}};
+}
+
+// The gradients by the kernel. `beta` is the bias of a norm with a ReLU.
+template <class Geometry>
+void backward_fused(const char* name, const Geometry& g, const NormSettings& how, const SetStatistics& s,
+                    const Tensor& gy, const Tensor& x, const Tensor& weight, const Tensor& beta, const Shape& params,
+                    GradSink& into) {
+  const Layout lies(x, fits_channels_last(g));
+  const Tensor gy_ordered = lies.ordered(gy);
+  Tensor gx = into.wants(0) ? lies.empty(x) : Tensor();
+  Tensor gweight = into.wants(1) ? Tensor::empty(params, gy.dtype()) : Tensor();
+  Tensor gbias = into.wants(2) ? Tensor::empty(params, gy.dtype()) : Tensor();
+  dispatch_float(name, gy.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const kernels::NormBackward<T> a{lies.read<T>(gy_ordered),
+                                     lies.read<T>(x),
+                                     data_or_null<T>(weight),
+                                     s.mean.data<double>(),
+                                     s.rstd.data<double>(),
+                                     how.centre,
+                                     gx.defined() ? lies.write<T>(gx) : nullptr,
+                                     mutable_data_or_null<T>(gweight),
+                                     mutable_data_or_null<T>(gbias),
+                                     how.then == NormActivation::relu,
+                                     data_or_null<T>(beta)};
+    with_layout(g, lies.is_channels_last(), [&](const auto& lying) { kernels::norm_backward<T>(lying, a); });
+  });
+  into.add(0, gx);
+  into.add(1, gweight);
+  into.add(2, gbias);
+}
+
+template <class Geometry>
+Tensor norm_over_sets(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
+                      const NormSettings& how, SetStatistics* statistics) {
+  const bool for_x = x.requires_grad();
+  const bool for_weight = weight.requires_grad();
+  const bool with_relu = how.then == NormActivation::relu;
+  // Without a gradient of x neither x nor weight may be there to tell where y is 0.
+  if (with_relu && !for_x && is_grad_enabled() && (for_weight || bias.requires_grad())) {
+    return relu(norm_over_sets(name, x, g, weight, bias, {how.eps, how.centre}, statistics));
+  }
+  SetStatistics s = empty_statistics(g);
+  if (statistics != nullptr) {
+    s.var = Tensor::empty(s.mean.shape(), kFloat64);
+  }
+  Tensor y = normalise(name, x, g, weight, bias, how, s);
   if (statistics != nullptr) {
     *statistics = s;
   }
-  const bool for_x = x.requires_grad();
-  const bool for_weight = weight.requires_grad();
-  return record(
-      name, std::move(y), {x, weight, bias},
-      [name, g, eps, centre, s, x_saved = Saved(x, for_x || for_weight), weight_saved = Saved(weight, for_x),
-       params = weight.defined() ? weight.shape() : (bias.defined() ? bias.shape() : Shape())](const Tensor& gy,
-                                                                                               GradSink& into) {
-        if (is_grad_enabled()) {
-          norm_backward_composed(formula_of(g, eps, centre), gy, x_saved.get(), weight_saved.get(), params, into);
-          return;
-        }
-        // A gradient of the bias alone needs no x, but the kernel reads one.
-        const Tensor& x_read = x_saved.get().defined() ? x_saved.get() : gy;
-        const Layout lies(x_read, fits_channels_last(g));
-        const Tensor gy_ordered = lies.ordered(gy);
-        Tensor gx = into.wants(0) ? lies.empty(x_read) : Tensor();
-        Tensor gweight = into.wants(1) ? Tensor::empty(params, gy.dtype()) : Tensor();
-        Tensor gbias = into.wants(2) ? Tensor::empty(params, gy.dtype()) : Tensor();
-        dispatch_float(name, gy.dtype(), [&](auto zero) {
-          using T = decltype(zero);
-          const kernels::NormBackward<T> a{lies.read<T>(gy_ordered),
-                                           lies.read<T>(x_read),
-                                           data_or_null<T>(weight_saved.get()),
-                                           s.mean.data<double>(),
-                                           s.rstd.data<double>(),
-                                           centre,
-                                           gx.defined() ? lies.write<T>(gx) : nullptr,
-                                           mutable_data_or_null<T>(gweight),
-                                           mutable_data_or_null<T>(gbias)};
-          with_layout(g, lies.is_channels_last(), [&](const auto& lying) { kernels::norm_backward<T>(lying, a); });
-        });
-        into.add(0, gx);
-        into.add(1, gweight);
-        into.add(2, gbias);
-      });
+  // A copy, for a bias may change before the backward: no other norm's backward needs it.
+  const Tensor beta = with_relu && for_x && is_grad_enabled() && bias.defined() ? bias.detach().clone() : Tensor();
+  return record(name, std::move(y), {x, weight, bias},
+                [name, g, how, s, beta, bias_kept = beta.defined() ? bias : Tensor(),
+                 x_saved = Saved(x, for_x || for_weight), weight_saved = Saved(weight, for_x),
+                 params = weight.defined() ? weight.shape() : (bias.defined() ? bias.shape() : Shape())](
+                    const Tensor& gy, GradSink& into) {
+                  const Tensor& x_kept = x_saved.get();
+                  const Tensor& w = weight_saved.get();
+                  if (!is_grad_enabled()) {
+                    // A gradient of the bias alone needs no x, but the kernel reads one.
+                    backward_fused(name, g, how, s, gy, x_kept.defined() ? x_kept : gy, w, beta, params, into);
+                    return;
+                  }
+                  Tensor gz = gy;
+                  if (how.then == NormActivation::relu) {
+                    SetStatistics again = empty_statistics(g);
+                    gz = through_relu(gy, normalise(name, x_kept, g, w, beta, how, again), {x_kept, w, bias_kept});
+                  }
+                  norm_backward_composed(formula_of(g, how.eps, how.centre), gz, x_kept, w, params, into);
+                });
 }
 
 }  // namespace
@@ -109,6 +148,17 @@ NormFormula formula_of(const kernels::RowGeometry& g, double eps, bool centre) {
 
 NormFormula formula_of(const kernels::ChannelGeometry& g, double eps, bool centre) {
   return {{g.batch, g.channels, g.spatial}, {0, 2}, {1, g.channels, 1}, eps, centre};
+}
+
+Tensor through_relu(const Tensor& gy, const Tensor& y, const std::vector<Tensor>& of) {
+  Tensor slope = apply_unary_grad(kernels::UnaryGrad::relu, y, ones_of(y));
+  return mul(gy, record("locally_constant", std::move(slope), of, [of](const Tensor& /*gy*/, GradSink& into) {
+               for (std::size_t i = 0; i < of.size(); ++i) {
+                 if (into.wants(i)) {
+                   into.add(i, zeros_of(of[i]));
+                 }
+               }
+             }));
 }
 
 void norm_backward_composed(const NormFormula& formula, const Tensor& gy, const Tensor& x, const Tensor& weight,
@@ -138,13 +188,13 @@ void norm_backward_composed(const NormFormula& formula, const Tensor& gy, const 
 }
 
 Tensor norm_over(const char* name, const Tensor& x, const kernels::RowGeometry& g, const Tensor& weight,
-                 const Tensor& bias, double eps, bool centre, SetStatistics* statistics) {
-  return norm_over_sets(name, x, g, weight, bias, eps, centre, statistics);
+                 const Tensor& bias, const NormSettings& how, SetStatistics* statistics) {
+  return norm_over_sets(name, x, g, weight, bias, how, statistics);
 }
 
 Tensor norm_over(const char* name, const Tensor& x, const kernels::ChannelGeometry& g, const Tensor& weight,
-                 const Tensor& bias, double eps, bool centre, SetStatistics* statistics) {
-  return norm_over_sets(name, x, g, weight, bias, eps, centre, statistics);
+                 const Tensor& bias, const NormSettings& how, SetStatistics* statistics) {
+  return norm_over_sets(name, x, g, weight, bias, how, statistics);
 }
 
 void check_norm(const char* name, const Tensor& x, const Shape& params, const Tensor& weight, const Tensor& bias,

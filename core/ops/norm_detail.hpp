@@ -1,10 +1,13 @@
 // What the norm operations share: one function from a geometry to a recorded result.
 #pragma once
 
+#include <vector>
+
 #include "normgrad/core/autograd/node.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/kernels/norm.hpp"
 #include "normgrad/core/ops/channels_last.hpp"
+#include "normgrad/core/ops/norm.hpp"
 
 namespace normgrad::detail {
 
@@ -18,6 +21,13 @@ struct NormFormula {
   bool centre;
 };
 
+/// What a norm does, beside the sets that it goes over.
+struct NormSettings {
+  double eps;
+  bool centre;
+  NormActivation then = NormActivation::none;
+};
+
 /// Statistics as the kernels made them: float64, one per set.
 struct SetStatistics {
   Tensor mean;
@@ -28,15 +38,21 @@ struct SetStatistics {
 NormFormula formula_of(const kernels::RowGeometry& g, double eps, bool centre);
 NormFormula formula_of(const kernels::ChannelGeometry& g, double eps, bool centre);
 
+/// gy where relu lets it through, in Tensor operations and as relu's own recorded backward has it. `y` is relu's
+/// result; relu's derivative is piecewise constant in all `of`, which may be undefined.
+Tensor through_relu(const Tensor& gy, const Tensor& y, const std::vector<Tensor>& of);
+
 /// The backward in Tensor operations, with mean and variance computed anew from x: differentiable to any order.
 void norm_backward_composed(const NormFormula& formula, const Tensor& gy, const Tensor& x, const Tensor& weight,
                             const Shape& weight_shape, GradSink& into);
 
 /// The norm of x over the sets of `g`, recorded as operation `name`. `statistics` is filled when it is not null.
+///
+/// With a ReLU neither the tensor before it nor y is kept: the backward knows from x where y is 0.
 Tensor norm_over(const char* name, const Tensor& x, const kernels::RowGeometry& g, const Tensor& weight,
-                 const Tensor& bias, double eps, bool centre, SetStatistics* statistics = nullptr);
+                 const Tensor& bias, const NormSettings& how, SetStatistics* statistics = nullptr);
 Tensor norm_over(const char* name, const Tensor& x, const kernels::ChannelGeometry& g, const Tensor& weight,
-                 const Tensor& bias, double eps, bool centre, SetStatistics* statistics = nullptr);
+                 const Tensor& bias, const NormSettings& how, SetStatistics* statistics = nullptr);
 
 /// Throws unless eps > 0, x is floating point and weight and bias (where defined) have the shape and x's dtype.
 void check_norm(const char* name, const Tensor& x, const Shape& params, const Tensor& weight, const Tensor& bias,

@@ -4,6 +4,7 @@
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise.hpp"
 #include "normgrad/core/ops/norm.hpp"
 #include "normgrad/core/ops/norm_detail.hpp"
 #include "normgrad/core/ops/shape.hpp"
@@ -68,26 +69,36 @@ void backward_composed(const kernels::ChannelGeometry& g, const Given& s, const 
   }
 }
 
+// The gradient before a ReLU whose result was y.
+Tensor before_relu(const Tensor& gy, const Tensor& y) {
+  return is_grad_enabled() ? detail::through_relu(gy, y, {y})
+                           : detail::apply_unary_grad(kernels::UnaryGrad::relu, y, gy);
+}
+
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight,
-                  const Tensor& bias, double eps) {
+                  const Tensor& bias, double eps, NormActivation then) {
   const kernels::ChannelGeometry g = detail::channel_geometry("batch_norm", x);
   detail::check_norm("batch_norm", x, {g.channels}, weight, bias, eps);
   check_given("running_mean", running_mean, x, g.channels);
   check_given("running_var", running_var, x, g.channels);
   Given s = copy_statistics(running_mean, running_var, eps);
+  const bool with_relu = then == NormActivation::relu;
   const detail::Layout layout(x, true);
   Tensor y = layout.empty(x);
   dispatch_float("batch_norm", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::norm_apply<T>(
-        lying(g, layout), {layout.read<T>(x), detail::data_or_null<T>(weight), detail::data_or_null<T>(bias), eps, true,
-                           layout.write<T>(y), s.mean.mutable_data<double>(), s.rstd.mutable_data<double>(), nullptr});
+        lying(g, layout),
+        {layout.read<T>(x), detail::data_or_null<T>(weight), detail::data_or_null<T>(bias), eps, true,
+         layout.write<T>(y), s.mean.mutable_data<double>(), s.rstd.mutable_data<double>(), nullptr, with_relu});
   });
+  const SavedOutput out = with_relu ? SavedOutput(y) : SavedOutput();
   return record("batch_norm", std::move(y), {x, weight, bias},
-                [g, s, x_saved = Saved(x, weight.requires_grad()), weight_saved = Saved(weight, x.requires_grad())](
-                    const Tensor& gy, GradSink& into) {
+                [g, s, with_relu, out, x_saved = Saved(x, weight.requires_grad()),
+                 weight_saved = Saved(weight, x.requires_grad())](const Tensor& g_result, GradSink& into) {
+                  const Tensor gy = with_relu ? before_relu(g_result, out.get()) : g_result;
                   if (is_grad_enabled()) {
                     backward_composed(g, s, gy, x_saved.get(), weight_saved.get(), into);
                     return;

@@ -12,7 +12,7 @@ BatchNorm::BatchNorm(const char* type, std::int64_t num_features, const BatchNor
       min_rank_(min_rank),
       max_rank_(max_rank) {}
 
-Tensor BatchNorm::forward(const Tensor& x) {
+Tensor BatchNorm::forward_then(const Tensor& x, NormActivation then) {
   std::string expected = detail::input_text(min_rank_, num_features());
   if (max_rank_ != min_rank_) {
     expected += " or " + detail::input_text(max_rank_, num_features());
@@ -22,13 +22,13 @@ Tensor BatchNorm::forward(const Tensor& x) {
   check_channels(x, 1, expected);
   const std::int64_t count = x.numel() / num_features();
   if (!use_batch_statistics(count, "value per channel", x.shape())) {
-    Tensor y = normalise_with_running(x);
+    Tensor y = normalise_with_running(x, then);
     if (update_is_due(count)) {
       update_running_stats(batch_statistics(x), true);
     }
     return y;
   }
-  const NormResult result = batch_norm_training(x, weight, bias, eps());
+  const NormResult result = batch_norm_training(x, weight, bias, eps(), then);
   if (update_is_due(count)) {
     update_running_stats(result, true);
   }

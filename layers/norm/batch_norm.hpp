@@ -21,13 +21,11 @@ struct BatchNormOptions {
 
 /// What BatchNorm1d, 2d and 3d share; they differ in the ranks of their inputs.
 class BatchNorm : public RunningStatsNorm {
- public:
-  Tensor forward(const Tensor& x) override;
-
  protected:
   /// `type` is the layer's name; takes inputs of min_rank to max_rank axes.
   BatchNorm(const char* type, std::int64_t num_features, const BatchNormOptions& options, std::int64_t min_rank,
             std::int64_t max_rank);
+  Tensor forward_then(const Tensor& x, NormActivation then) override;
 
  private:
   std::int64_t min_rank_;

@@ -56,12 +56,13 @@ void GroupNorm::reset_parameters() {
   }
 }
 
-Tensor GroupNorm::forward(const Tensor& x) {
+Tensor GroupNorm::forward_then(const Tensor& x, NormActivation then) {
   require<ShapeError>(x.dim() >= 2 && x.size(1) == num_channels_, "GroupNorm: expected an input [N, ", num_channels_,
                       ", *] of at least 2 dimensions but got ", x.shape());
   require<ShapeError>(x.numel() != num_groups_, "GroupNorm: expected more than 1 value per group but got ", x.shape(),
                       " with ", num_groups_, " groups");
-  return centre_ ? group_norm(x, num_groups_, weight, bias, eps_) : group_rms_norm(x, num_groups_, weight, bias, eps_);
+  return centre_ ? group_norm(x, num_groups_, weight, bias, eps_, then)
+                 : group_rms_norm(x, num_groups_, weight, bias, eps_, then);
 }
 
 }  // namespace normgrad

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/norm/norm_layer.hpp"
 #include "normgrad/layers/norm/options.hpp"
 
 namespace normgrad {
@@ -21,14 +21,14 @@ struct GroupNormOptions {
 
 /// x: [N, C, *] of any rank >= 2; weight and bias per channel. With one group this is LayerNorm over C, H, W with a
 /// parameter per channel, with C groups InstanceNorm.
-class GroupNorm : public Module {
+class GroupNorm : public NormLayer {
  public:
   /// Without num_groups there are 32, or the largest number below that divides num_channels. Throws ValueError for
   /// groups that do not divide num_channels, and for num_groups, num_channels or eps <= 0.
   GroupNorm(std::optional<std::int64_t> num_groups, std::int64_t num_channels, const GroupNormOptions& options = {});
   NORMGRAD_MEMBERS(GroupNorm, weight, bias)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_then(x, NormActivation::none); }
 
   /// As constructed.
   std::int64_t num_groups() const noexcept { return num_groups_; }
@@ -39,6 +39,9 @@ class GroupNorm : public Module {
 
   Parameter weight;  ///< [C]; undefined without scale
   Parameter bias;    ///< [C]; undefined without bias
+
+ protected:
+  Tensor forward_then(const Tensor& x, NormActivation then) override;
 
  private:
   std::int64_t num_groups_;

@@ -12,27 +12,27 @@ InstanceNorm::InstanceNorm(const char* type, std::int64_t num_features, const In
                         options.single_value, options.dtype}),
       rank_(rank) {}
 
-Tensor InstanceNorm::forward(const Tensor& x) {
+Tensor InstanceNorm::forward_then(const Tensor& x, NormActivation then) {
   const std::string expected =
       detail::input_text(rank_, num_features()) + " or " + detail::input_text(rank_ - 1, num_features(), false);
   require<ShapeError>(x.dim() == rank_ || x.dim() == rank_ - 1, type_name(), ": expected ", expected, " but got ",
                       x.shape());
   const bool batched = x.dim() == rank_;
   check_channels(x, batched ? 1 : 0, expected);
-  return batched ? normalise(x) : squeeze(normalise(unsqueeze(x, 0)), 0);
+  return batched ? normalise(x, then) : squeeze(normalise(unsqueeze(x, 0), then), 0);
 }
 
-Tensor InstanceNorm::normalise(const Tensor& x) {
+Tensor InstanceNorm::normalise(const Tensor& x, NormActivation then) {
   const std::int64_t samples = x.size(0);
   const std::int64_t count = samples == 0 ? 0 : x.numel() / (samples * num_features());
   if (!use_batch_statistics(count, "value per sample and channel", x.shape())) {
-    Tensor y = normalise_with_running(x);
+    Tensor y = normalise_with_running(x, then);
     if (update_is_due(count)) {
       update_running_stats(instance_norm_training(x.detach()), false);
     }
     return y;
   }
-  const NormResult result = instance_norm_training(x, weight, bias, eps());
+  const NormResult result = instance_norm_training(x, weight, bias, eps(), then);
   if (update_is_due(count)) {
     update_running_stats(result, false);
   }

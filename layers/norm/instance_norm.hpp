@@ -22,15 +22,13 @@ struct InstanceNormOptions {
 
 /// What InstanceNorm1d, 2d and 3d share; they differ in the ranks of their inputs, which may come without a batch axis.
 class InstanceNorm : public RunningStatsNorm {
- public:
-  Tensor forward(const Tensor& x) override;
-
  protected:
   /// `type` is the layer's name; takes inputs of `rank` axes, or one without N.
   InstanceNorm(const char* type, std::int64_t num_features, const InstanceNormOptions& options, std::int64_t rank);
+  Tensor forward_then(const Tensor& x, NormActivation then) override;
 
  private:
-  Tensor normalise(const Tensor& x);
+  Tensor normalise(const Tensor& x, NormActivation then);
 
   std::int64_t rank_;
 };

@@ -60,9 +60,9 @@ void LayerNorm::reset_parameters() {
   }
 }
 
-Tensor LayerNorm::forward(const Tensor& x) {
+Tensor LayerNorm::forward_then(const Tensor& x, NormActivation then) {
   if (axes_.empty()) {
-    return layer_norm(x, normalized_shape_, weight, bias, eps_);
+    return layer_norm(x, normalized_shape_, weight, bias, eps_, then);
   }
   const auto named = Axes(axes_).mask("LayerNorm", x.dim());
   Shape sizes;
@@ -73,7 +73,7 @@ Tensor LayerNorm::forward(const Tensor& x) {
   }
   require<ShapeError>(sizes == normalized_shape_, "LayerNorm: expected sizes ", normalized_shape_,
                       " along the normalised axes but got ", sizes, " in ", x.shape());
-  return layer_norm_over(x, axes_, weight, bias, eps_);
+  return layer_norm_over(x, axes_, weight, bias, eps_, then);
 }
 
 }  // namespace normgrad

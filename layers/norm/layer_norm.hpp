@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/norm/norm_layer.hpp"
 #include "normgrad/layers/norm/options.hpp"
 
 namespace normgrad {
@@ -22,7 +22,7 @@ struct LayerNormOptions {
 };
 
 /// x: [*, normalized_shape]; weight and bias per element of normalized_shape.
-class LayerNorm : public Module {
+class LayerNorm : public NormLayer {
  public:
   /// Throws ValueError for an empty normalized_shape or one with sizes <= 0, for eps <= 0, and for axes that are not as
   /// many as normalized_shape has, or do not ascend.
@@ -31,7 +31,7 @@ class LayerNorm : public Module {
       : LayerNorm(Shape{features}, options) {}
   NORMGRAD_MEMBERS(LayerNorm, weight, bias)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_then(x, NormActivation::none); }
 
   /// As constructed.
   const Shape& normalized_shape() const noexcept { return normalized_shape_; }
@@ -43,6 +43,9 @@ class LayerNorm : public Module {
 
   Parameter weight;  ///< normalized_shape; undefined without scale
   Parameter bias;    ///< normalized_shape; undefined without bias
+
+ protected:
+  Tensor forward_then(const Tensor& x, NormActivation then) override;
 
  private:
   Shape normalized_shape_;

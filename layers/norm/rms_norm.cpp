@@ -28,6 +28,8 @@ void RMSNorm::reset_parameters() {
   }
 }
 
-Tensor RMSNorm::forward(const Tensor& x) { return rms_norm(x, normalized_shape_, weight, eps_); }
+Tensor RMSNorm::forward_then(const Tensor& x, NormActivation then) {
+  return rms_norm(x, normalized_shape_, weight, eps_, then);
+}
 
 }  // namespace normgrad

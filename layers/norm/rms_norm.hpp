@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/norm/norm_layer.hpp"
 
 namespace normgrad {
 
@@ -17,14 +17,14 @@ struct RMSNormOptions {
 };
 
 /// x: [*, normalized_shape]; weight per element of normalized_shape.
-class RMSNorm : public Module {
+class RMSNorm : public NormLayer {
  public:
   /// Throws ValueError for an empty normalized_shape or one with sizes <= 0, and for eps <= 0.
   explicit RMSNorm(const Shape& normalized_shape, const RMSNormOptions& options = {});
   explicit RMSNorm(std::int64_t features, const RMSNormOptions& options = {}) : RMSNorm(Shape{features}, options) {}
   NORMGRAD_MEMBERS(RMSNorm, weight)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_then(x, NormActivation::none); }
 
   /// As constructed.
   const Shape& normalized_shape() const noexcept { return normalized_shape_; }
@@ -33,6 +33,9 @@ class RMSNorm : public Module {
   void reset_parameters();
 
   Parameter weight;  ///< normalized_shape; undefined without elementwise_affine
+
+ protected:
+  Tensor forward_then(const Tensor& x, NormActivation then) override;
 
  private:
   Shape normalized_shape_;

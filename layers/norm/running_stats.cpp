@@ -7,6 +7,7 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/log.hpp"
+#include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/creation.hpp"
 
 namespace normgrad {
@@ -187,9 +188,12 @@ bool RunningStatsNorm::is_identity() const {
   return all_are(weight, 1.0) && all_are(bias, 0.0);
 }
 
-Tensor RunningStatsNorm::normalise_with_running(const Tensor& x) const {
+Tensor RunningStatsNorm::normalise_with_running(const Tensor& x, NormActivation then) const {
   const bool learns = is_grad_enabled() && (weight.requires_grad() || bias.requires_grad());
-  return !learns && is_identity() ? x : batch_norm(x, running_mean, running_var, weight, bias, eps_);
+  if (!learns && is_identity()) {
+    return then == NormActivation::relu ? relu(x) : x;
+  }
+  return batch_norm(x, running_mean, running_var, weight, bias, eps_, then);
 }
 
 bool RunningStatsNorm::update_is_due(std::int64_t count) const noexcept {

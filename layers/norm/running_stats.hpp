@@ -4,8 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/norm/norm_layer.hpp"
 #include "normgrad/layers/norm/options.hpp"
 
 namespace normgrad {
@@ -31,7 +30,7 @@ class FreezeStatisticsGuard {
 /// plain tensors, to be read and written, of float64 whatever the layer's dtype: what is added to them batch after
 /// batch would else be lost in rounding. Files and state dicts with float32 ones load; to() converts them with the
 /// rest.
-class RunningStatsNorm : public Module {
+class RunningStatsNorm : public NormLayer {
  public:
   std::string extra_repr() const override;
 
@@ -90,8 +89,8 @@ class RunningStatsNorm : public Module {
   /// ones. Throws ShapeError for one value per channel where the layer says so; `values` is what is counted.
   bool use_batch_statistics(std::int64_t count, const char* values, const Shape& shape) const;
   bool update_is_due(std::int64_t count) const noexcept;
-  /// x normalised with the running statistics.
-  Tensor normalise_with_running(const Tensor& x) const;
+  /// x normalised with the running statistics, and `then` of it.
+  Tensor normalise_with_running(const Tensor& x, NormActivation then) const;
   void update_running_stats(const NormResult& batch, bool count_batches);
 
  private:
