@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "normgrad/core/ops/conv_relu.hpp"
 #include "normgrad/layers/init.hpp"
 
 namespace normgrad {
@@ -85,6 +86,10 @@ ForwardConvLayer::ForwardConvLayer(const char* name, std::size_t axes, std::int6
 
 std::string ForwardConvLayer::extra_repr() const {
   return repr(options_.stride, options_.padding, options_.dilation, 0, options_.groups);
+}
+
+Tensor ForwardConvLayer::call_with_relu(const Tensor& x) {
+  return with_path([&] { return conv_relu(axes(), x, weight, bias, options_); });
 }
 
 }  // namespace detail

@@ -55,6 +55,7 @@ class ConvLayer : public Module {
   /// Throws ValueError, naming the layer, for sizes that are not positive and groups that do not divide the channels.
   ConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
             const PerAxis& kernel_size, const ConvLayerOptions& options, bool transposed);
+  std::size_t axes() const noexcept { return axes_; }
   std::string repr(const PerAxis& stride, const PerAxis& padding, const PerAxis& dilation,
                    const PerAxis& output_padding, std::int64_t groups) const;
 
@@ -69,6 +70,8 @@ class ConvLayer : public Module {
 class ForwardConvLayer : public ConvLayer {
  public:
   std::string extra_repr() const override;
+  /// relu((*this)(x)); for containers, when nobody asks to see what is between the two.
+  Tensor call_with_relu(const Tensor& x);
 
  protected:
   ForwardConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,

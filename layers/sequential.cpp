@@ -1,10 +1,10 @@
 #include "normgrad/layers/sequential.hpp"
 
 #include <algorithm>
-#include <array>
 #include <typeinfo>
 
 #include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
@@ -28,24 +28,35 @@ bool may_swap(const Module& first, const Module& second) {
   return options.padding == PerAxis(0);
 }
 
-// Whether `norm` is one of the library's own norms, which can apply a ReLU that follows. As above, derived classes,
-// hooks and watchers stand against it.
-bool may_fuse(const Module& norm, const Module& then) {
-  if (typeid(then) != typeid(ReLU) || then.has_hooks() || norm.has_hooks() || detail::is_watched()) {
-    return false;
-  }
-  static const std::array<const std::type_info*, 9> kNorms{
-      &typeid(BatchNorm2d),    &typeid(BatchNorm1d),    &typeid(BatchNorm3d),    &typeid(GroupNorm), &typeid(LayerNorm),
-      &typeid(InstanceNorm2d), &typeid(InstanceNorm1d), &typeid(InstanceNorm3d), &typeid(RMSNorm)};
-  const std::type_info& type = typeid(norm);
-  return std::any_of(kNorms.begin(), kNorms.end(), [&](const std::type_info* known) { return type == *known; });
+template <class... Layers>
+bool is_one_of(const Module& module) {
+  const std::type_info& type = typeid(module);
+  return (... || (type == typeid(Layers)));
 }
 
-// A ReLU between a norm and a pooling is either fused with the norm, which saves trips through memory, or done after
-// pooling, which leaves less to compute: the latter is faster where there are no trips through memory.
-bool stays_in_caches(const Tensor& x) {
+bool is_norm_with_relu(const Module& m) {
+  return is_one_of<BatchNorm2d, BatchNorm1d, BatchNorm3d, GroupNorm, LayerNorm, InstanceNorm2d, InstanceNorm1d,
+                   InstanceNorm3d, RMSNorm>(m);
+}
+
+// ReLU of the result of `layer`, where that is one of the library's own that can apply it on the way; undefined: no.
+// As above, derived classes, hooks and watchers stand against it.
+//
+// With a pooling after it ReLU would rather be done last, with less to compute, unless that costs a norm's whole array
+// another trip through memory.
+Tensor with_relu(Module& layer, const Module& next, const Module* after, const Tensor& x) {
   constexpr std::int64_t kLarge = std::int64_t{1} << 20;
-  return x.numel() < kLarge;
+  if (typeid(next) != typeid(ReLU) || next.has_hooks() || layer.has_hooks() || detail::is_watched()) {
+    return {};
+  }
+  const bool pooled = after != nullptr && may_swap(next, *after);
+  if (is_norm_with_relu(layer)) {
+    return pooled && x.numel() < kLarge ? Tensor() : static_cast<NormLayer&>(layer).call_with_relu(x);
+  }
+  if (is_one_of<Conv2d, Conv1d, Conv3d>(layer)) {
+    return pooled ? Tensor() : static_cast<detail::ForwardConvLayer&>(layer).call_with_relu(x);
+  }
+  return {};
 }
 
 }  // namespace
@@ -86,15 +97,17 @@ void Sequential::members(MemberVisitor& visit) {
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
+  const auto entry = [&](std::size_t i) { return i < entries_.size() ? &*entries_[i].module : nullptr; };
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    Module& module = *entries_[i].module;
-    Module* const next = i + 1 < entries_.size() ? &*entries_[i + 1].module : nullptr;
-    const bool pooled = i + 2 < entries_.size() && next != nullptr && may_swap(*next, *entries_[i + 2].module);
-    if (next != nullptr && may_fuse(module, *next) && !(pooled && stays_in_caches(y))) {
-      y = static_cast<NormLayer&>(module).call_with_relu(y);
-      ++i;
-    } else if (next != nullptr && may_swap(module, *next)) {
+    Module& module = *entry(i);
+    Module* const next = entry(i + 1);
+    if (next == nullptr) {
+      y = module(y);
+    } else if (may_swap(module, *next)) {
       y = module((*next)(y));
+      ++i;
+    } else if (Tensor both = with_relu(module, *next, entry(i + 2), y); both.defined()) {
+      y = std::move(both);
       ++i;
     } else {
       y = module(y);

@@ -8,6 +8,7 @@
 #include "normgrad/core/kernels/accumulate.hpp"
 #include "normgrad/core/kernels/conv_winograd.hpp"
 #include "normgrad/core/kernels/onednn.hpp"
+#include "normgrad/core/kernels/unary.hpp"
 
 namespace normgrad::kernels {
 
@@ -69,7 +70,8 @@ class FloatScratch {
 };
 
 void run_over_batch(const ConvGeometry& g, ConvPass pass, const float* from, const float* w, const float* bias,
-                    float* to) {
+                    float* to, bool relu = false) {
+  const auto apply_relu = NORMGRAD_SIMD_SELECT(unary<float>);
   const Pieces pieces = cut_for_data(g);
   const bool forward = pass == ConvPass::forward;
   const std::int64_t from_size = forward ? g.x_size() : g.y_size();
@@ -88,8 +90,11 @@ void run_over_batch(const ConvGeometry& g, ConvPass pass, const float* from, con
   parallel_tasks(pieces.count, [&](std::int64_t i) {
     const bool is_main = pieces.size(i) == pieces.images;
     const std::int64_t begin = i * pieces.images;
-    (is_main ? main : last)
-        ->run(from + begin * from_size, (is_main ? w_main : w_last).get(), bias, to + begin * to_size);
+    float* piece = to + begin * to_size;
+    (is_main ? main : last)->run(from + begin * from_size, (is_main ? w_main : w_last).get(), bias, piece);
+    if (relu) {  // while it is in the cache
+      apply_relu(UnaryOp::relu, {}, piece, piece, pieces.size(i) * to_size);
+    }
   });
 }
 
@@ -134,18 +139,21 @@ ConvGeometry::Sizes ConvGeometry::natural_out() const noexcept {
 }
 
 template <class T>
-void conv_forward(const ConvGeometry& g, const T* x, const T* w, const T* bias, T* y) {
+void conv_forward(const ConvGeometry& g, const T* x, const T* w, const T* bias, T* y, bool relu) {
   if constexpr (std::is_same_v<T, float>) {
     if (winograd_serves(g)) {
-      winograd_forward(g, x, w, bias, y);
+      winograd_forward(g, x, w, bias, y, relu);
       return;
     }
     if (has_description(g) && !is_empty(g)) {
-      run_over_batch(g, ConvPass::forward, x, w, bias, y);
+      run_over_batch(g, ConvPass::forward, x, w, bias, y, relu);
       return;
     }
   }
   unfolded::conv_forward(g, x, w, bias, y);
+  if (relu) {
+    unary(UnaryOp::relu, {}, y, y, g.n * g.y_size());
+  }
 }
 
 template <class T>
@@ -178,8 +186,8 @@ void conv_backward_weight(const ConvGeometry& g, const T* gy, const T* x, T* gw)
   unfolded::conv_backward_weight(g, gy, x, gw);
 }
 
-template void conv_forward<float>(const ConvGeometry&, const float*, const float*, const float*, float*);
-template void conv_forward<double>(const ConvGeometry&, const double*, const double*, const double*, double*);
+template void conv_forward<float>(const ConvGeometry&, const float*, const float*, const float*, float*, bool);
+template void conv_forward<double>(const ConvGeometry&, const double*, const double*, const double*, double*, bool);
 template void conv_backward_input<float>(const ConvGeometry&, const float*, const float*, float*);
 template void conv_backward_input<double>(const ConvGeometry&, const double*, const double*, double*);
 template void conv_backward_weight<float>(const ConvGeometry&, const float*, const float*, float*);

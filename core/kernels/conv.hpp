@@ -42,9 +42,9 @@ struct ConvGeometry {
   friend bool operator==(const ConvGeometry&, const ConvGeometry&) = default;
 };
 
-/// y = x * w + bias (null for none). T: float or double.
+/// y = x * w + bias (null for none), or relu of that: the same bits as relu would make of y. T: float or double.
 template <class T>
-void conv_forward(const ConvGeometry& geometry, const T* x, const T* w, const T* bias, T* y);
+void conv_forward(const ConvGeometry& geometry, const T* x, const T* w, const T* bias, T* y, bool relu = false);
 template <class T>
 void conv_backward_input(const ConvGeometry& geometry, const T* gy, const T* w, T* gx);
 template <class T>

@@ -76,7 +76,7 @@ void lay_out(const ConvGeometry& g, bool turned, const float* w, float* to) {
 }
 
 // The convolution of x with `w`, transformed.
-void convolve(const ConvGeometry& g, const float* x, const float* transformed, const float* bias, float* y) {
+void convolve(const ConvGeometry& g, const float* x, const float* transformed, const float* bias, bool relu, float* y) {
   const WinogradGrid grid = grid_of(g);
   const Plan plan(g);
   const Scratch zeros(g.c_in);
@@ -95,7 +95,7 @@ void convolve(const ConvGeometry& g, const float* x, const float* transformed, c
         multiply(shape, 1.0F, v.get() + k * plan.x_step, transformed + k * g.c_in * g.c_out, {},
                  m.get() + k * plan.y_step, panel.get());
       }
-      output(grid, begin, count, g.c_out, m.get(), plan.y_step, bias, y);
+      output(grid, begin, count, g.c_out, m.get(), plan.y_step, bias, relu, y);
     });
   });
 }
@@ -127,9 +127,9 @@ bool winograd_serves(const ConvGeometry& g) {
          g.c_out % 16 == 0 && g.c_in * g.c_out <= kMostPairs && g.n * g.out[1] * g.out[2] >= 4 * kFewTiles;
 }
 
-void winograd_forward(const ConvGeometry& g, const float* x, const float* w, const float* bias, float* y) {
+void winograd_forward(const ConvGeometry& g, const float* x, const float* w, const float* bias, float* y, bool relu) {
   const TransformedWeight transformed(g, false, w);
-  convolve(g, x, transformed.get(), bias, y);
+  convolve(g, x, transformed.get(), bias, relu, y);
 }
 
 void winograd_backward_input(const ConvGeometry& g, const float* gy, const float* w, float* gx) {
@@ -138,7 +138,7 @@ void winograd_backward_input(const ConvGeometry& g, const float* gy, const float
   std::swap(turned.c_in, turned.c_out);
   std::swap(turned.in, turned.out);
   turned.padding = {0, 2 - g.padding[1], 2 - g.padding[2]};
-  convolve(turned, gy, transformed.get(), nullptr, gx);
+  convolve(turned, gy, transformed.get(), nullptr, false, gx);
 }
 
 void winograd_backward_weight(const ConvGeometry& g, const float* gy, const float* x, float* gw) {

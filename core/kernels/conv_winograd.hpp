@@ -18,7 +18,8 @@ namespace normgrad::kernels {
 
 /// Whether the functions below serve such a convolution, and are the faster ones. Channels last.
 bool winograd_serves(const ConvGeometry& geometry);
-void winograd_forward(const ConvGeometry& geometry, const float* x, const float* w, const float* bias, float* y);
+void winograd_forward(const ConvGeometry& geometry, const float* x, const float* w, const float* bias, float* y,
+                      bool relu = false);
 void winograd_backward_input(const ConvGeometry& geometry, const float* gy, const float* w, float* gx);
 void winograd_backward_weight(const ConvGeometry& geometry, const float* gy, const float* x, float* gw);
 
@@ -42,9 +43,9 @@ NORMGRAD_SIMD_DECLARE(
     /// B^T x B
     void winograd_input(const WinogradGrid& grid, std::int64_t begin, std::int64_t count, std::int64_t channels,
                         const float* x, const float* zeros, float* to, std::int64_t step);
-    /// y = A^T m A + bias (null for none)
+    /// y = A^T m A + bias (null for none), or relu of that
     void winograd_output(const WinogradGrid& grid, std::int64_t begin, std::int64_t count, std::int64_t channels,
-                         const float* m, std::int64_t step, const float* bias, float* y);
+                         const float* m, std::int64_t step, const float* bias, bool relu, float* y);
     /// A gy A^T
     void winograd_output_adjoint(const WinogradGrid& grid, std::int64_t begin, std::int64_t count,
                                  std::int64_t channels, const float* gy, const float* zeros, float* to,

@@ -74,7 +74,10 @@ void winograd_input(const WinogradGrid& g, std::int64_t begin, std::int64_t coun
 }
 
 void winograd_output(const WinogradGrid& g, std::int64_t begin, std::int64_t count, std::int64_t channels,
-                     const float* m, std::int64_t step, const float* bias, float* y) {
+                     const float* m, std::int64_t step, const float* bias, bool relu, float* y) {
+  const B zero(0.0F);
+  // NaN stays.
+  const auto put = [=](float* to, const B& v) { store(to, relu ? xsimd::select(v <= zero, zero, v) : v); };
   for_each_tile(g, begin, count, [&](std::int64_t t, std::int64_t image, std::int64_t row, std::int64_t column) {
     float* first = y + ((image * g.out_height + row) * g.out_width + column) * channels;
     const bool has_row = row + 1 < g.out_height;
@@ -93,15 +96,15 @@ void winograd_output(const WinogradGrid& g, std::int64_t begin, std::int64_t cou
       }
       const B offset = bias == nullptr ? B(0.0F) : load(bias + c);
       float* target = first + c;
-      store(target, upper[0] + upper[1] + upper[2] + offset);
+      put(target, upper[0] + upper[1] + upper[2] + offset);
       if (has_column) {
-        store(target + channels, upper[1] - upper[2] - upper[3] + offset);
+        put(target + channels, upper[1] - upper[2] - upper[3] + offset);
       }
       if (has_row) {
-        store(target + below, lower[0] + lower[1] + lower[2] + offset);
+        put(target + below, lower[0] + lower[1] + lower[2] + offset);
       }
       if (has_row && has_column) {
-        store(target + below + channels, lower[1] - lower[2] - lower[3] + offset);
+        put(target + below + channels, lower[1] - lower[2] - lower[3] + offset);
       }
     }
   });

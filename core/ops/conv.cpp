@@ -5,7 +5,9 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/channels.hpp"
 #include "normgrad/core/kernels/conv.hpp"
+#include "normgrad/core/ops/activation_kind.hpp"
 #include "normgrad/core/ops/channels_last.hpp"
+#include "normgrad/core/ops/conv_relu.hpp"
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
@@ -77,17 +79,17 @@ Tensor bias_gradient(const Tensor& gy) {
 // The three functions of a convolution. Each is linear in both of its operands, and the derivatives of each are the
 // other two, so all of them can be differentiated any number of times.
 
-// y = x * w + bias
-Tensor convolve(const Convolution& conv, const Tensor& x, const Tensor& w, const Tensor& bias) {
+// y = x * w + bias. With a ReLU it is recorded as the two operations that it stands for.
+Tensor convolve(const Convolution& conv, const Tensor& x, const Tensor& w, const Tensor& bias, bool relu = false) {
   Tensor y = empty_result(conv, conv.y_shape(), x.dtype());
   const Tensor from = ordered(conv, x);
   dispatch_float(conv.name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::conv_forward(conv.geometry, elements<T>(conv, from), w.data<T>(),
-                          bias.defined() ? bias.data<T>() : nullptr, y.mutable_physical_data<T>());
+                          bias.defined() ? bias.data<T>() : nullptr, y.mutable_physical_data<T>(), relu);
   });
-  return record(
-      conv.name, std::move(y), {x, w, bias},
+  Tensor z = record(
+      conv.name, relu ? y.detach() : y, {x, w, bias},
       [conv, x = Saved(x, w.requires_grad()), w = Saved(w, x.requires_grad())](const Tensor& gy, GradSink& into) {
         // Put in order once for all three; the copy is outside of any graph.
         const Tensor g = is_grad_enabled() ? gy : ordered(conv, gy);
@@ -101,6 +103,7 @@ Tensor convolve(const Convolution& conv, const Tensor& x, const Tensor& w, const
           into.add(2, bias_gradient(g));
         }
       });
+  return relu ? detail::activated(detail::kReLU, std::move(y), z) : z;
 }
 
 // gx, with a bias added where it serves as the transposed convolution.
@@ -204,7 +207,7 @@ ConvGeometry::Sizes spatial_sizes(const Shape& shape, std::size_t axes) {
 }
 
 Tensor conv_nd(const char* name, std::size_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias,
-               const ConvOptions& options) {
+               const ConvOptions& options, bool relu = false) {
   check_operands(name, axes, x, weight, bias, options.groups);
   const bool has_batch = x.shape().rank() == axes + 2;
   const std::int64_t c_in = x.size(has_batch ? 1 : 0);
@@ -233,7 +236,7 @@ Tensor conv_nd(const char* name, std::size_t axes, const Tensor& x, const Tensor
                         g.padding[i], "; input ", x.shape(), ", weight ", weight.shape());
   }
   g.channels_last = runs_channels_last(g, x.dtype());
-  return unbatched(convolve({name, axes, g}, images, weight, bias), has_batch);
+  return unbatched(convolve({name, axes, g}, images, weight, bias, relu), has_batch);
 }
 
 }  // namespace
@@ -248,6 +251,12 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   return conv_nd("conv3d", 3, x, weight, bias, options);
+}
+
+Tensor detail::conv_relu(std::size_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                         const ConvOptions& options) {
+  constexpr const char* kNames[] = {"conv1d", "conv2d", "conv3d"};
+  return conv_nd(kNames[axes - 1], axes, x, weight, bias, options, true);
 }
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,

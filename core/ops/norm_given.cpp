@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/activation_kind.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/elementwise.hpp"
 #include "normgrad/core/ops/norm.hpp"
 #include "normgrad/core/ops/norm_detail.hpp"
 #include "normgrad/core/ops/shape.hpp"
@@ -69,12 +69,6 @@ void backward_composed(const kernels::ChannelGeometry& g, const Given& s, const 
   }
 }
 
-// The gradient before a ReLU whose result was y.
-Tensor before_relu(const Tensor& gy, const Tensor& y) {
-  return is_grad_enabled() ? detail::through_relu(gy, y, {y})
-                           : detail::apply_unary_grad(kernels::UnaryGrad::relu, y, gy);
-}
-
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight,
@@ -94,33 +88,34 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
         {layout.read<T>(x), detail::data_or_null<T>(weight), detail::data_or_null<T>(bias), eps, true,
          layout.write<T>(y), s.mean.mutable_data<double>(), s.rstd.mutable_data<double>(), nullptr, with_relu});
   });
-  const SavedOutput out = with_relu ? SavedOutput(y) : SavedOutput();
-  return record("batch_norm", std::move(y), {x, weight, bias},
-                [g, s, with_relu, out, x_saved = Saved(x, weight.requires_grad()),
-                 weight_saved = Saved(weight, x.requires_grad())](const Tensor& g_result, GradSink& into) {
-                  const Tensor gy = with_relu ? before_relu(g_result, out.get()) : g_result;
-                  if (is_grad_enabled()) {
-                    backward_composed(g, s, gy, x_saved.get(), weight_saved.get(), into);
-                    return;
-                  }
-                  const detail::Layout lies(gy, true);
-                  // x is read only for the gradient of the weight.
-                  const Tensor x_ordered = lies.ordered(x_saved.get().defined() ? x_saved.get() : gy);
-                  Tensor gx = into.wants(0) ? lies.empty(gy) : Tensor();
-                  Tensor gweight = into.wants(1) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
-                  Tensor gbias = into.wants(2) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
-                  dispatch_float("batch_norm", gy.dtype(), [&](auto zero) {
-                    using T = decltype(zero);
-                    kernels::norm_apply_backward<T>(
-                        lying(g, lies),
-                        {lies.read<T>(gy), lies.read<T>(x_ordered), detail::data_or_null<T>(weight_saved.get()),
-                         s.mean.data<double>(), s.rstd.data<double>(), true, gx.defined() ? lies.write<T>(gx) : nullptr,
-                         detail::mutable_data_or_null<T>(gweight), detail::mutable_data_or_null<T>(gbias)});
-                  });
-                  into.add(0, gx);
-                  into.add(1, gweight);
-                  into.add(2, gbias);
-                });
+  // With a ReLU it is recorded as the two operations, so that a backward keeps and needs what it did for these.
+  Tensor z =
+      record("batch_norm", with_relu ? y.detach() : y, {x, weight, bias},
+             [g, s, x_saved = Saved(x, weight.requires_grad()), weight_saved = Saved(weight, x.requires_grad())](
+                 const Tensor& gy, GradSink& into) {
+               if (is_grad_enabled()) {
+                 backward_composed(g, s, gy, x_saved.get(), weight_saved.get(), into);
+                 return;
+               }
+               const detail::Layout lies(gy, true);
+               // x is read only for the gradient of the weight.
+               const Tensor x_ordered = lies.ordered(x_saved.get().defined() ? x_saved.get() : gy);
+               Tensor gx = into.wants(0) ? lies.empty(gy) : Tensor();
+               Tensor gweight = into.wants(1) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
+               Tensor gbias = into.wants(2) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
+               dispatch_float("batch_norm", gy.dtype(), [&](auto zero) {
+                 using T = decltype(zero);
+                 kernels::norm_apply_backward<T>(
+                     lying(g, lies),
+                     {lies.read<T>(gy), lies.read<T>(x_ordered), detail::data_or_null<T>(weight_saved.get()),
+                      s.mean.data<double>(), s.rstd.data<double>(), true, gx.defined() ? lies.write<T>(gx) : nullptr,
+                      detail::mutable_data_or_null<T>(gweight), detail::mutable_data_or_null<T>(gbias)});
+               });
+               into.add(0, gx);
+               into.add(1, gweight);
+               into.add(2, gbias);
+             });
+  return with_relu ? detail::activated(detail::kReLU, std::move(y), z) : z;
 }
 
 }  // namespace normgrad

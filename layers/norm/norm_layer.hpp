@@ -6,25 +6,20 @@
 
 namespace normgrad {
 
-class Sequential;
-
 /// Base of the norms that can apply a ReLU to what they write. Sequential has them do it where a ReLU follows, because
 /// it saves a trip through memory in the forward and one in the backward; values and gradients are the same bits.
 class NormLayer : public Module {
  public:
   Tensor forward(const Tensor& x) override { return forward_then(x, NormActivation::none); }
+  /// relu((*this)(x)) in one pass; for containers, when nobody asks to see what is between the two.
+  Tensor call_with_relu(const Tensor& x) {
+    return with_path([&] { return forward_then(x, NormActivation::relu); });
+  }
 
  protected:
   NormLayer() = default;
   /// forward(x), with `then` of its result.
   virtual Tensor forward_then(const Tensor& x, NormActivation then) = 0;
-
- private:
-  friend class Sequential;
-  /// relu((*this)(x)) for a norm without hooks; an error has the norm in its path.
-  Tensor call_with_relu(const Tensor& x) {
-    return with_path([&] { return forward_then(x, NormActivation::relu); });
-  }
 };
 
 }  // namespace normgrad
