@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <typeinfo>
 
+#include "normgrad/core/ops/activation_kind.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/conv.hpp"
+#include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
@@ -59,6 +61,20 @@ Tensor with_relu(Module& layer, const Module& next, const Module* after, const T
   return {};
 }
 
+// The activation that `linear` can apply to its input on the way, if `first` is one; null where somebody may want to
+// see what is between the two.
+const detail::ActivationKind* leads_into(const Module& first, const Module& linear, const Tensor& x) {
+  if (typeid(linear) != typeid(Linear) || first.has_hooks() || linear.has_hooks() || detail::is_watched() ||
+      !is_floating_point(x.dtype())) {
+    return nullptr;
+  }
+  const std::type_info& type = typeid(first);
+  return type == typeid(Sigmoid) ? &detail::kSigmoid
+         : type == typeid(Tanh)  ? &detail::kTanh
+         : type == typeid(ReLU)  ? &detail::kReLU
+                                 : nullptr;
+}
+
 }  // namespace
 
 Sequential::Sequential(std::initializer_list<NamedModule> modules) {
@@ -108,6 +124,9 @@ Tensor Sequential::forward(const Tensor& x) {
       ++i;
     } else if (Tensor both = with_relu(module, *next, entry(i + 2), y); both.defined()) {
       y = std::move(both);
+      ++i;
+    } else if (const detail::ActivationKind* f = leads_into(module, *next, y); f != nullptr) {
+      y = static_cast<Linear&>(*next).call_after(*f, y);
       ++i;
     } else {
       y = module(y);

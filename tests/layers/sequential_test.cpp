@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
@@ -93,6 +96,79 @@ TEST(SequentialTest, HooksSeeTheOrderThatIsWritten) {
   net(Tensor::empty({2, 3, 4, 4}).fill_(1.0));
   ASSERT_EQ(seen.size(), 1U);
   EXPECT_EQ(seen[0], (Shape{2, 3, 4, 4}));
+}
+
+// An activation may be computed by the linear layer behind it: neither values nor gradients may show it.
+TEST(SequentialTest, ActivationBeforeLinearGivesWhatItSays) {
+  const AnyModule activations[] = {Sigmoid(), Tanh(), ReLU()};
+  for (const AnyModule& activation : activations) {
+    for (const DType dtype : {kFloat32, kFloat64}) {
+      manual_seed(3);
+      const Tensor values = randn({60, 30}, {.dtype = dtype});
+      Linear first(30, 100, {.dtype = dtype});
+      Linear second(100, 10, {.dtype = dtype});
+      Sequential net(first, activation, second);
+      const Tensor x = values.clone().requires_grad_();
+      const Tensor plain_x = values.clone().requires_grad_();
+      const Tensor y = net(x);
+      const Tensor plain = second(activation(first(plain_x)));
+      EXPECT_EQ(y.to_vector<double>(), plain.to_vector<double>());
+      const Tensor weights = randn(y.shape(), {.dtype = dtype});
+      sum(y * weights).backward();
+      sum(plain * weights).backward();
+      EXPECT_EQ(x.grad().to_vector<double>(), plain_x.grad().to_vector<double>());
+      const Tensor of_net[] = {net.parameters()[0], net.parameters()[1], net.parameters()[2], net.parameters()[3]};
+      const Tensor of_layers[] = {first.weight, first.bias, second.weight, second.bias};
+      for (std::size_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(of_net[i].grad().to_vector<double>(), of_layers[i].grad().to_vector<double>()) << i;
+      }
+    }
+  }
+}
+
+TEST(SequentialTest, HooksSeeTheActivationBeforeALinear) {
+  for (const std::int64_t hooked : {0, 1}) {
+    Sequential net(Sigmoid(), Linear(3, 2));
+    std::vector<double> seen;
+    net[hooked].register_forward_hook([&](Module&, const Tensor& x, const Tensor& y) {
+      seen = (hooked == 0 ? y : x).to_vector<double>();
+      return Tensor();
+    });
+    net(Tensor::empty({1, 3}).fill_(0.0));
+    EXPECT_EQ(seen, (std::vector<double>{0.5, 0.5, 0.5}));
+  }
+}
+
+class Twice : public Sigmoid {
+ public:
+  NORMGRAD_MEMBERS(Twice)
+  Tensor forward(const Tensor& x) override { return Sigmoid::forward(x) * 2.0; }
+};
+
+TEST(SequentialTest, DerivedActivationsDoWhatTheySay) {
+  Linear linear(3, 2);
+  Sequential net(Twice(), linear);
+  const Tensor x = Tensor::empty({1, 3}).fill_(0.0);
+  EXPECT_EQ(net(x).to_vector<double>(), linear(Tensor::empty({1, 3}).fill_(1.0)).to_vector<double>());
+}
+
+TEST(SequentialTest, ErrorsOfALinearBehindAnActivationNameIt) {
+  const auto message_of = [](Sequential& net, const Tensor& x) -> std::string {
+    try {
+      net(x);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  Sequential net({{"act", Sigmoid()}, {"fc", Linear(3, 2)}});
+  Sequential apart({{"act", Sigmoid()}, {"fc", Linear(3, 2)}});
+  apart[0].register_forward_hook([](Module&, const Tensor&, const Tensor&) { return Tensor(); });
+  for (const Tensor& x : {Tensor::empty({1, 4}), Tensor::empty({1, 3}, kInt64), Tensor::empty({1, 3}, kFloat64)}) {
+    const std::string message = message_of(net, x);
+    EXPECT_NE(message, "no error");
+    EXPECT_EQ(message, message_of(apart, x));
+  }
 }
 
 }  // namespace
