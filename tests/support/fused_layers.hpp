@@ -33,7 +33,8 @@ inline std::vector<std::uint64_t> every_bit(const Tensor& x) {
 // Parameters of both signs; of the first few gamma is 0, of some of these beta, too: y is 0 there.
 inline void draw_parameters(Module& norm) {
   const NoGradGuard no_grad;
-  for (auto& [name, p] : norm.named_parameters()) {
+  for (auto& [name, parameter] : norm.named_parameters()) {
+    Tensor p = parameter;
     p.copy_(randn(p.shape(), {.dtype = p.dtype()}));
     const std::int64_t zeros = name == "weight" ? 3 : 2;
     dispatch_float("test", p.dtype(), [&](auto zero) {
