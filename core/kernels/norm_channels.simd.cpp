@@ -14,89 +14,96 @@ void keep_moments(const NormForward<T>& a, std::int64_t c, const Moments& m) {
   }
 }
 
-template <int W, class T>
-void column_moments(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t c) {
+template <class T>
+void column_moments(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t c, const Columns& columns) {
   const T* x = a.x + c;
-  Wide pivot[W];
-  for (int w = 0; w < W; ++w) {
-    pivot[w] = a.centre ? load_wide(x + w * kWide) : Wide(0.0);
+  double pivots[Columns::kMost + kWide];
+  for (std::int64_t p = 0; p < columns.places(); ++p) {
+    pivots[p] = a.centre ? static_cast<double>(x[columns.at(p)]) : 0.0;
   }
-  double sums[2][W * kWide];
-  reduce_columns<2, W>(g.batch, g.channels, column_deviations(x, pivot), sums);
-  for (std::int64_t j = 0; j < W * kWide; ++j) {
-    const double first = a.centre ? static_cast<double>(x[j]) : 0.0;
-    Moments m = finish_moments(first, sums[0][j], sums[1][j], static_cast<double>(g.batch), a.centre);
-    if (a.centre && is_far<T>(first, m)) {
+  ColumnSums sums;
+  column_deviations(g.batch, g.channels, columns, x, pivots, sums);
+  for (std::int64_t p = 0; p < columns.places(); ++p) {
+    const std::int64_t j = columns.at(p);
+    Moments m = finish_moments(pivots[p], sums.first[p], sums.second[p], static_cast<double>(g.batch), a.centre);
+    if (a.centre && is_far<T>(pivots[p], m)) {
       m = moments_around(x + j, Segments{g.batch, g.channels, 1}, a.centre, {m.mean});
     }
     keep_moments(a, c + j, m);
   }
 }
 
-template <int W, class T>
-void columns_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t c) {
+template <class T>
+void columns_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t c,
+                     const Columns& columns) {
   if (!given) {
-    column_moments<W>(g, a, c);
+    column_moments(g, a, c, columns);
   }
   if (a.y == nullptr) {
     return;
   }
-  const Tile<W> tile(a.mean + c, a.rstd + c, from(a.gamma, c), from(a.beta, c));
+  const Tile tile(columns, a.mean + c, a.rstd + c, from(a.gamma, c), from(a.beta, c));
   with_activation<T>(a.relu, [&](const auto& activation) {
-    normalise_columns(g.batch, g.channels, a.x + c, tile, activation, a.y + c);
+    normalise_columns(g.batch, g.channels, columns, a.x + c, tile, activation, a.y + c);
   });
 }
 
-// sum(gy) and sum(gy * xhat) of each column.
-template <int W, class T>
-void columns_sums(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t c, double (&sums)[2][W * kWide]) {
-  const Tile<W> tile(a.mean + c, a.rstd + c, from(a.gamma, c), from(a.beta, c));
+// sum(gy) and sum(gy * xhat) of the columns from c on, into gy[j] and gy_xhat[j].
+template <class T>
+void columns_sums(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t c, const Columns& columns,
+                  double* gy, double* gy_xhat) {
+  const Tile tile(columns, a.mean + c, a.rstd + c, from(a.gamma, c), from(a.beta, c));
+  ColumnSums sums;
   with_activation<T>(a.relu, [&](const auto& activation) {
-    reduce_columns<2, W>(g.batch, g.channels, column_gradients(a.gy + c, a.x + c, tile, activation), sums);
+    column_gradients(g.batch, g.channels, columns, a.gy + c, a.x + c, tile, activation, sums);
   });
-  for (std::int64_t j = 0; j < W * kWide; ++j) {
-    sums[1][j] *= a.rstd[c + j];
+  for (std::int64_t p = 0; p < columns.places(); ++p) {
+    const std::int64_t j = columns.at(p);
+    gy[j] = sums.first[p];
+    gy_xhat[j] = sums.second[p] * a.rstd[c + j];
   }
 }
 
-// gx of a tile of columns, given sum(gy) and sum(gy * xhat) over the whole sets, which have n elements; null: with
+// gx of the columns from c on, given sum(gy) and sum(gy * xhat) over the whole sets, which have n elements; null: with
 // given statistics.
-template <int W, class T>
+template <class T>
 void columns_gradient(const ChannelGeometry& g, const NormBackward<T>& a, const double* gy, const double* gy_xhat,
-                      double n, std::int64_t c) {
-  const Tile<W> tile(a.mean + c, a.rstd + c, from(a.gamma, c), from(a.beta, c));
+                      double n, std::int64_t c, const Columns& columns) {
+  const Tile tile(columns, a.mean + c, a.rstd + c, from(a.gamma, c), from(a.beta, c));
   with_activation<T>(a.relu, [&](const auto& activation) {
     if (gy == nullptr) {
-      columns_given_gradient(g.batch, g.channels, a.gy + c, a.x + c, tile, activation, a.gx + c);
+      columns_given_gradient(g.batch, g.channels, columns, a.gy + c, a.x + c, tile, activation, a.gx + c);
       return;
     }
-    double slopes[W * kWide], shifts[W * kWide];
-    for (std::int64_t j = 0; j < W * kWide; ++j) {
+    double slopes[Columns::kMost + kWide], shifts[Columns::kMost + kWide];
+    for (std::int64_t p = 0; p < columns.places(); ++p) {
+      const std::int64_t j = columns.at(p);
       const double gamma = at_or(a.gamma, c + j, 1.0);
       const SetTerms terms = set_terms(a.rstd[c + j], gamma * gy[j], gamma * gy_xhat[j], n, a.centre);
-      slopes[j] = terms.slope.value;
-      shifts[j] = terms.shift.value;
+      slopes[p] = terms.slope.value;
+      shifts[p] = terms.shift.value;
     }
-    columns_input_gradient(g.batch, g.channels, a.gy + c, a.x + c, tile, activation, slopes, shifts, a.gx + c);
+    columns_input_gradient(g.batch, g.channels, columns, a.gy + c, a.x + c, tile, activation, slopes, shifts, a.gx + c);
   });
 }
 
-template <int W, class T>
-void columns_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t c) {
-  double sums[2][W * kWide];
+template <class T>
+void columns_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t c,
+                      const Columns& columns) {
+  double gy[Columns::kMost], gy_xhat[Columns::kMost];
   if (!given || a.ggamma != nullptr || a.gbeta != nullptr) {
-    columns_sums<W>(g, a, c, sums);
-    for (std::int64_t j = 0; j < W * kWide; ++j) {
+    columns_sums(g, a, c, columns, gy, gy_xhat);
+    for (std::int64_t j = 0; j < columns.width; ++j) {
       if (a.ggamma != nullptr) {
-        a.ggamma[c + j] = static_cast<T>(sums[1][j]);
+        a.ggamma[c + j] = static_cast<T>(gy_xhat[j]);
       }
       if (a.gbeta != nullptr) {
-        a.gbeta[c + j] = static_cast<T>(sums[0][j]);
+        a.gbeta[c + j] = static_cast<T>(gy[j]);
       }
     }
   }
   if (a.gx != nullptr) {
-    columns_gradient<W>(g, a, given ? nullptr : sums[0], sums[1], static_cast<double>(g.batch), c);
+    columns_gradient(g, a, given ? nullptr : gy, gy_xhat, static_cast<double>(g.batch), c, columns);
   }
 }
 
@@ -245,7 +252,7 @@ template <class T>
 void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t begin,
                                 std::int64_t end) {
   if (in_columns(g, begin, end)) {
-    for_tiles(begin, end, [&]<int W>(std::int64_t c) { columns_forward<W>(g, a, given, c); });
+    for_tiles(begin, end, [&](std::int64_t c, const Columns& columns) { columns_forward(g, a, given, c, columns); });
     return;
   }
   for_blocks(g, begin, end, [&](std::int64_t first, std::int64_t size) { channels_forward(g, a, given, first, size); });
@@ -258,7 +265,7 @@ template <class T>
 void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t begin,
                                  std::int64_t end) {
   if (in_columns(g, begin, end)) {
-    for_tiles(begin, end, [&]<int W>(std::int64_t c) { columns_backward<W>(g, a, given, c); });
+    for_tiles(begin, end, [&](std::int64_t c, const Columns& columns) { columns_backward(g, a, given, c, columns); });
     return;
   }
   for_blocks(g, begin, end,
@@ -270,20 +277,16 @@ void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>
 
 template <class T>
 void norm_columns_sums_task(const ChannelGeometry& g, const NormBackward<T>& a, double* sums) {
-  for_tiles(0, g.channels, [&]<int W>(std::int64_t c) {
-    double of_tile[2][W * kWide];
-    columns_sums<W>(g, a, c, of_tile);
-    for (std::int64_t j = 0; j < W * kWide; ++j) {
-      sums[c + j] = of_tile[0][j];
-      sums[g.channels + c + j] = of_tile[1][j];
-    }
+  for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
+    columns_sums(g, a, c, columns, sums + c, sums + g.channels + c);
   });
 }
 
 template <class T>
 void norm_columns_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, const double* sums, double n) {
-  for_tiles(0, g.channels,
-            [&]<int W>(std::int64_t c) { columns_gradient<W>(g, a, from(sums, c), from(sums, g.channels + c), n, c); });
+  for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
+    columns_gradient(g, a, from(sums, c), from(sums, g.channels + c), n, c, columns);
+  });
 }
 
 #define NORMGRAD_INSTANTIATE(T)                                                                                    \

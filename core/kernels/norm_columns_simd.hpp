@@ -5,154 +5,235 @@
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
-/// out[k][j] = sum over the rows of what f(i, w, sums) adds to sums[k]; i is the element, w which of the tile's W
-/// batches of columns.
-template <int K, int W, class F>
-void reduce_columns(std::int64_t rows, std::int64_t stride, const F f, double (&out)[K][W * kWide]) {
-#if defined(NORMGRAD_SIMD_avx512)
-  constexpr int kRows = W < 4 ? 4 / W : 1;  // rows at a time, so that sums do not wait for each other
-#else
-  constexpr int kRows = W < 2 ? 2 : 1;
-#endif
-  Wide sums[kRows][W][K];
-  for (int r = 0; r < kRows; ++r) {
-    for (int w = 0; w < W; ++w) {
-      for (int k = 0; k < K; ++k) {
-        sums[r][w][k] = Wide(0.0);
-      }
+/// The columns that are worked on at a time, `width` >= kWide of them, in batches. Where they do not divide evenly, the
+/// last batch overlaps the one before: its columns are computed twice, with equal results. What is known of the columns
+/// stands in arrays, batch after batch.
+struct Columns {
+  static constexpr std::int64_t kMost = 128;  // half a kilobyte of a row of float32
+
+  std::int64_t width;
+
+  std::int64_t batches() const { return (width + kWide - 1) / kWide; }
+  /// The column that batch b begins with.
+  std::int64_t first(std::int64_t b) const { return b * kWide < width - kWide ? b * kWide : width - kWide; }
+  /// The column at a place of the arrays.
+  std::int64_t at(std::int64_t place) const { return first(place / kWide) + place % kWide; }
+  std::int64_t places() const { return batches() * kWide; }
+};
+
+/// Calls f(c, columns) for columns from c on, which cover [begin, end), of at least one batch.
+template <class F>
+void for_tiles(std::int64_t begin, std::int64_t end, const F& f) {
+  for (std::int64_t c = begin; c < end; c += Columns::kMost) {
+    if (end - c < kWide) {
+      f(end - kWide, Columns{kWide});
+    } else {
+      f(c, Columns{end - c < Columns::kMost ? end - c : Columns::kMost});
     }
   }
-  const auto add_row = [&](std::int64_t n, int r) {
-    for (int w = 0; w < W; ++w) {
-      f(n * stride + w * kWide, w, sums[r][w]);
-    }
-  };
+}
+
+/// Rows at a time: sums are taken from memory and put back once for them all. What is written to memory comes back to
+/// the same sets of the caches where rows are a power of two long.
+inline constexpr std::int64_t kSumRows = 4;
+inline constexpr std::int64_t kMapRows = 2;
+
+/// For all rows, kRows at a time, and batches b of columns: makes f = make(b), calls f(i) for the rows, i being the
+/// first element of the batch, and f.finish(). What f knows of its columns stays in registers meanwhile, and rows are
+/// read in long pieces: one line after the other of each would take twice the time.
+template <std::int64_t kRows, class Make>
+void for_rows(std::int64_t rows, std::int64_t stride, const Columns& columns, const Make& make) {
   std::int64_t n = 0;
   for (; n + kRows <= rows; n += kRows) {
-    for (int r = 0; r < kRows; ++r) {
-      add_row(n + r, r);
+    for (std::int64_t b = 0; b < columns.batches(); ++b) {
+      auto f = make(b);
+      const std::int64_t i = n * stride + columns.first(b);
+      for (std::int64_t r = 0; r < kRows; ++r) {
+        f(i + r * stride);
+      }
+      f.finish();
     }
   }
   for (; n < rows; ++n) {
-    add_row(n, 0);
-  }
-  for (int w = 0; w < W; ++w) {
-    for (int k = 0; k < K; ++k) {
-      for (int r = 1; r < kRows; ++r) {
-        sums[0][w][k] += sums[r][w][k];
-      }
-      store_wide(out[k] + w * kWide, sums[0][w][k]);
+    for (std::int64_t b = 0; b < columns.batches(); ++b) {
+      auto f = make(b);
+      f(n * stride + columns.first(b));
+      f.finish();
     }
   }
 }
 
-/// y[i] = f(i, w) for all rows of the tile.
-template <int W, class T, class F>
-void map_columns(std::int64_t rows, std::int64_t stride, T* y, const F f) {
-  for (std::int64_t n = 0; n < rows; ++n) {
-    for (int w = 0; w < W; ++w) {
-      store_wide(y + n * stride + w * kWide, f(n * stride + w * kWide, w));
-    }
-  }
-}
-
-/// What a tile of columns shares.
-template <int W>
-struct Tile {
-  static constexpr std::int64_t kColumns = W * kWide;
-  Wide mean[W], scale[W], beta[W];  // scale = rstd * gamma
-
-  template <class T>
-  Tile(const double* means, const double* rstds, const T* gammas, const T* betas) {
-    for (int w = 0; w < W; ++w) {
-      const std::int64_t j = w * kWide;
-      mean[w] = load_wide(means + j);
-      scale[w] = gammas == nullptr ? load_wide(rstds + j) : load_wide(rstds + j) * load_wide(gammas + j);
-      beta[w] = betas == nullptr ? Wide(0.0) : load_wide(betas + j);
-    }
-  }
-  Wide deviation(const Wide& x, int w) const { return difference(x, mean[w]); }
-  Wide y(const Wide& d, int w) const { return muladd(d, scale[w], beta[w]); }
+/// Two sums for each column.
+struct ColumnSums {
+  double first[Columns::kMost + kWide];
+  double second[Columns::kMost + kWide];
 };
 
-template <int W, class T, class A>
-void normalise_columns(std::int64_t rows, std::int64_t stride, const T* x, const Tile<W>& tile, const A& activation,
-                       T* y) {
-  map_columns<W>(rows, stride, y, [=](std::int64_t i, int w) {
-    return activation.of_y(tile.y(tile.deviation(load_wide(x + i), w), w));
-  });
-}
+/// What columns share: y = (x - mean) * scale + beta, scale = rstd * gamma.
+struct Tile {
+  double mean[Columns::kMost + kWide], scale[Columns::kMost + kWide], beta[Columns::kMost + kWide];
 
-/// The terms of sum(x - pivot) and of sum((x - pivot)^2).
-template <int W, class T>
-auto column_deviations(const T* x, const Wide (&pivot)[W]) {
-  return [x, pivot](std::int64_t i, int w, Wide(&sums)[2]) {
-    const Wide d = difference(load_wide(x + i), pivot[w]);
-    sums[0] += d;
-    sums[1] = muladd(d, d, sums[1]);
-  };
-}
-
-/// The terms of sum(gy) and of sum(gy * (x - mean)).
-template <int W, class T, class A>
-auto column_gradients(const T* gy, const T* x, const Tile<W>& tile, const A& activation) {
-  return [=](std::int64_t i, int w, Wide(&sums)[2]) {
-    const Wide d = tile.deviation(load_wide(x + i), w);
-    const Wide g = activation.of_gy(tile.y(d, w), load_wide(gy + i));
-    sums[0] += g;
-    sums[1] = muladd(g, d, sums[1]);
-  };
-}
-
-/// gx = gy * scale + (x - mean) * slope + shift; slopes and shifts: per column.
-template <int W, class T, class A>
-void columns_input_gradient(std::int64_t rows, std::int64_t stride, const T* gy, const T* x, const Tile<W>& tile,
-                            const A& activation, const double* slopes, const double* shifts, T* gx) {
-  Wide slope[W], shift[W];
-  for (int w = 0; w < W; ++w) {
-    slope[w] = load_wide(slopes + w * kWide);
-    shift[w] = load_wide(shifts + w * kWide);
+  template <class T>
+  Tile(const Columns& columns, const double* means, const double* rstds, const T* gammas, const T* betas) {
+    for (std::int64_t p = 0; p < columns.places(); ++p) {
+      const std::int64_t c = columns.at(p);
+      mean[p] = means[c];
+      scale[p] = rstds[c] * at_or(gammas, c, 1.0);
+      beta[p] = at_or(betas, c, 0.0);
+    }
   }
-  map_columns<W>(rows, stride, gx, [=](std::int64_t i, int w) {
-    const Wide d = tile.deviation(load_wide(x + i), w);
-    return muladd(activation.of_gy(tile.y(d, w), load_wide(gy + i)), tile.scale[w], muladd(d, slope[w], shift[w]));
+};
+/// A batch of it.
+struct TileBatch {
+  Wide mean, scale, beta;
+  TileBatch(const Tile& tile, std::int64_t b)
+      : mean(load_wide(tile.mean + b * kWide)),
+        scale(load_wide(tile.scale + b * kWide)),
+        beta(load_wide(tile.beta + b * kWide)) {}
+  Wide y(const Wide& d) const { return muladd(d, scale, beta); }
+};
+
+/// A batch of two sums, taken from memory and put back.
+struct SumsBatch {
+  double *to_first, *to_second;
+  Wide first, second;
+  SumsBatch(ColumnSums& sums, std::int64_t b)
+      : to_first(sums.first + b * kWide),
+        to_second(sums.second + b * kWide),
+        first(load_wide(to_first)),
+        second(load_wide(to_second)) {}
+  void finish() const {
+    store_wide(to_first, first);
+    store_wide(to_second, second);
+  }
+};
+inline void clear(const Columns& columns, ColumnSums& sums) {
+  for (std::int64_t p = 0; p < columns.places(); ++p) {
+    sums.first[p] = 0.0;
+    sums.second[p] = 0.0;
+  }
+}
+
+/// sum(x - pivot) and sum((x - pivot)^2); pivots: one per place.
+template <class T>
+struct Deviations : SumsBatch {
+  const T* x;
+  Wide pivot;
+  Deviations(ColumnSums& sums, std::int64_t b, const T* values, const double* pivots)
+      : SumsBatch(sums, b), x(values), pivot(load_wide(pivots + b * kWide)) {}
+  void operator()(std::int64_t i) {
+    const Wide d = difference(load_wide(x + i), pivot);
+    first += d;
+    second = muladd(d, d, second);
+  }
+};
+template <class T>
+void column_deviations(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* x, const double* pivots,
+                       ColumnSums& sums) {
+  clear(columns, sums);
+  for_rows<kSumRows>(rows, stride, columns, [&](std::int64_t b) { return Deviations<T>(sums, b, x, pivots); });
+}
+
+/// sum(gy) and sum(gy * (x - mean)).
+template <class T, class A>
+struct Gradients : SumsBatch {
+  const T *gy, *x;
+  TileBatch tile;
+  A activation;
+  Gradients(ColumnSums& sums, std::int64_t b, const T* gradients, const T* values, const Tile& of, const A& act)
+      : SumsBatch(sums, b), gy(gradients), x(values), tile(of, b), activation(act) {}
+  void operator()(std::int64_t i) {
+    const Wide d = difference(load_wide(x + i), tile.mean);
+    const Wide g = activation.of_gy(tile.y(d), load_wide(gy + i));
+    first += g;
+    second = muladd(g, d, second);
+  }
+};
+template <class T, class A>
+void column_gradients(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy, const T* x,
+                      const Tile& tile, const A& activation, ColumnSums& sums) {
+  clear(columns, sums);
+  for_rows<kSumRows>(rows, stride, columns,
+                     [&](std::int64_t b) { return Gradients<T, A>(sums, b, gy, x, tile, activation); });
+}
+
+/// A batch that keeps nothing for later.
+struct MapBatch {
+  void finish() const {}
+};
+
+template <class T, class A>
+struct Normalise : MapBatch {
+  const T* x;
+  T* y;
+  TileBatch tile;
+  A activation;
+  Normalise(std::int64_t b, const T* values, const Tile& of, const A& act, T* to)
+      : x(values), y(to), tile(of, b), activation(act) {}
+  void operator()(std::int64_t i) const {
+    store_wide(y + i, activation.of_y(tile.y(difference(load_wide(x + i), tile.mean))));
+  }
+};
+template <class T, class A>
+void normalise_columns(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* x, const Tile& tile,
+                       const A& activation, T* y) {
+  for_rows<kMapRows>(rows, stride, columns, [&](std::int64_t b) { return Normalise<T, A>(b, x, tile, activation, y); });
+}
+
+/// gx = gy * scale + (x - mean) * slope + shift; slopes and shifts: one per place.
+template <class T, class A>
+struct InputGradient : MapBatch {
+  const T *gy, *x;
+  T* gx;
+  TileBatch tile;
+  Wide slope, shift;
+  A activation;
+  InputGradient(std::int64_t b, const T* gradients, const T* values, const Tile& of, const A& act, const double* slopes,
+                const double* shifts, T* to)
+      : gy(gradients),
+        x(values),
+        gx(to),
+        tile(of, b),
+        slope(load_wide(slopes + b * kWide)),
+        shift(load_wide(shifts + b * kWide)),
+        activation(act) {}
+  void operator()(std::int64_t i) const {
+    const Wide d = difference(load_wide(x + i), tile.mean);
+    const Wide g = activation.of_gy(tile.y(d), load_wide(gy + i));
+    store_wide(gx + i, muladd(g, tile.scale, muladd(d, slope, shift)));
+  }
+};
+template <class T, class A>
+void columns_input_gradient(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy, const T* x,
+                            const Tile& tile, const A& activation, const double* slopes, const double* shifts, T* gx) {
+  for_rows<kSumRows>(rows, stride, columns, [&](std::int64_t b) {
+    return InputGradient<T, A>(b, gy, x, tile, activation, slopes, shifts, gx);
   });
 }
 
 /// gx = gy * scale, with given statistics.
-template <int W, class T, class A>
-void columns_given_gradient(std::int64_t rows, std::int64_t stride, const T* gy, const T* x, const Tile<W>& tile,
-                            const A& activation, T* gx) {
-  map_columns<W>(rows, stride, gx, [=](std::int64_t i, int w) {
+template <class T, class A>
+struct GivenGradient : MapBatch {
+  const T *gy, *x;
+  T* gx;
+  TileBatch tile;
+  A activation;
+  GivenGradient(std::int64_t b, const T* gradients, const T* values, const Tile& of, const A& act, T* to)
+      : gy(gradients), x(values), gx(to), tile(of, b), activation(act) {}
+  void operator()(std::int64_t i) const {
     const Wide g = load_wide(gy + i);
     if constexpr (std::is_same_v<A, NoActivation>) {
-      return g * tile.scale[w];
+      store_wide(gx + i, g * tile.scale);
     } else {
-      return activation.of_gy(tile.y(tile.deviation(load_wide(x + i), w), w), g) * tile.scale[w];
+      store_wide(gx + i, activation.of_gy(tile.y(difference(load_wide(x + i), tile.mean)), g) * tile.scale);
     }
-  });
-}
-
-/// Calls tile.operator()<W>(c) for tiles of W = 4 (where there are registers for that), 2 and 1 batches of columns that
-/// cover [begin, end), of at least one batch. A remainder is covered by a batch that overlaps the one before: its
-/// columns are computed twice, with equal results.
-template <class F>
-void for_tiles(std::int64_t begin, std::int64_t end, const F& tile) {
-  std::int64_t c = begin;
-#if defined(NORMGRAD_SIMD_avx512)
-  for (; c + 4 * kWide <= end; c += 4 * kWide) {
-    tile.template operator()<4>(c);
   }
-#endif
-  for (; c + 2 * kWide <= end; c += 2 * kWide) {
-    tile.template operator()<2>(c);
-  }
-  for (; c + kWide <= end; c += kWide) {
-    tile.template operator()<1>(c);
-  }
-  if (c < end) {
-    tile.template operator()<1>(end - kWide);
-  }
+};
+template <class T, class A>
+void columns_given_gradient(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy, const T* x,
+                            const Tile& tile, const A& activation, T* gx) {
+  for_rows<kMapRows>(rows, stride, columns,
+                     [&](std::int64_t b) { return GivenGradient<T, A>(b, gy, x, tile, activation, gx); });
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

@@ -5,11 +5,11 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
 
-// What the columns of a sample have in common, one number each.
-struct Columns {
+// What the channels of a sample have in common, one number each.
+struct Channels {
   double *mean, *rstd, *slope, *shift;
 
-  Columns(double* p, std::int64_t n) : mean(p), rstd(p + n), slope(p + 2 * n), shift(p + 3 * n) {}
+  Channels(double* p, std::int64_t n) : mean(p), rstd(p + n), slope(p + 2 * n), shift(p + 3 * n) {}
   void set_statistics(const double* means, const double* rstds, std::int64_t groups, std::int64_t per_group) const {
     for (std::int64_t g = 0; g < groups; ++g) {
       for (std::int64_t c = g * per_group; c < (g + 1) * per_group; ++c) {
@@ -18,23 +18,22 @@ struct Columns {
       }
     }
   }
-  template <int W, class T>
-  Tile<W> tile(std::int64_t c, const T* gamma, const T* beta) const {
-    return Tile<W>(mean + c, rstd + c, from(gamma, c), from(beta, c));
+  template <class T>
+  Tile tile(std::int64_t c, const Columns& columns, const T* gamma, const T* beta) const {
+    return Tile(columns, mean + c, rstd + c, from(gamma, c), from(beta, c));
   }
 };
 
-// sums[k * channels + c] over the positions of one sample; make.operator()<W>(c) gives the terms of the columns from c
+// sums[c] and sums[channels + c] over the positions of one sample; add(c, columns, sums) makes those of columns from c
 // on.
 template <class F>
-void sum_columns(const PixelGeometry& g, const F& make, double* sums) {
-  for_tiles(0, g.channels, [&]<int W>(std::int64_t c) {
-    double of_tile[2][W * kWide];
-    reduce_columns<2, W>(g.positions, g.channels, make.template operator()<W>(c), of_tile);
-    for (int k = 0; k < 2; ++k) {
-      for (std::int64_t j = 0; j < W * kWide; ++j) {
-        sums[k * g.channels + c + j] = of_tile[k][j];
-      }
+void sum_columns(const PixelGeometry& g, const F& add, double* sums) {
+  for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
+    ColumnSums of_tile;
+    add(c, columns, of_tile);
+    for (std::int64_t p = 0; p < columns.places(); ++p) {
+      sums[c + columns.at(p)] = of_tile.first[p];
+      sums[g.channels + c + columns.at(p)] = of_tile.second[p];
     }
   });
 }
@@ -58,12 +57,12 @@ void sample_moments(const PixelGeometry& g, const T* x, const NormForward<T>& a,
   }
   sum_columns(
       g,
-      [=]<int W>(std::int64_t c) {
-        Wide pivot[W];
-        for (int w = 0; w < W; ++w) {
-          pivot[w] = load_wide(pivots + c + w * kWide);
+      [=](std::int64_t c, const Columns& columns, ColumnSums& of_tile) {
+        double of_places[Columns::kMost + kWide];
+        for (std::int64_t p = 0; p < columns.places(); ++p) {
+          of_places[p] = pivots[c + columns.at(p)];
         }
-        return column_deviations(x + c, pivot);
+        column_deviations(g.positions, g.channels, columns, x + c, of_places, of_tile);
       },
       sums);
   for (std::int64_t group = 0; group < g.groups; ++group) {
@@ -84,7 +83,7 @@ void sample_moments(const PixelGeometry& g, const T* x, const NormForward<T>& a,
 // slope and shift of each column from the sums of one sample, whose affine gradients are added to `partial`.
 template <class T>
 void finish_sums(const PixelGeometry& g, const NormBackward<T>& a, std::int64_t first, double* sums,
-                 const Columns& columns, double* partial) {
+                 const Channels& channels, double* partial) {
   const std::int64_t per_group = g.per_group();
   const double n = static_cast<double>(g.positions) * static_cast<double>(per_group);
   for (std::int64_t group = 0; group < g.groups; ++group) {
@@ -92,7 +91,7 @@ void finish_sums(const PixelGeometry& g, const NormBackward<T>& a, std::int64_t 
     double sum_g_xhat = 0.0;
     for (std::int64_t c = group * per_group; c < (group + 1) * per_group; ++c) {
       const double gamma = at_or(a.gamma, c, 1.0);
-      const double gy_xhat = sums[g.channels + c] * columns.rstd[c];
+      const double gy_xhat = sums[g.channels + c] * channels.rstd[c];
       sum_g += gamma * sums[c];
       sum_g_xhat += gamma * gy_xhat;
       if (partial != nullptr) {
@@ -102,8 +101,8 @@ void finish_sums(const PixelGeometry& g, const NormBackward<T>& a, std::int64_t 
     }
     const SetTerms terms = set_terms(a.rstd[first + group], sum_g, sum_g_xhat, n, a.centre);
     for (std::int64_t c = group * per_group; c < (group + 1) * per_group; ++c) {
-      columns.slope[c] = terms.slope.value;
-      columns.shift[c] = terms.shift.value;
+      channels.slope[c] = terms.slope.value;
+      channels.shift[c] = terms.shift.value;
     }
   }
 }
@@ -113,16 +112,17 @@ void finish_sums(const PixelGeometry& g, const NormBackward<T>& a, std::int64_t 
 template <class T>
 void norm_pixels_forward_task(const PixelGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end,
                               double* sums, double* scratch) {
-  const Columns columns(scratch, g.channels);
+  const Channels channels(scratch, g.channels);
   for (std::int64_t s = begin; s < end; ++s) {
     const T* x = a.x + s * g.positions * g.channels;
     const std::int64_t first = s * g.groups;
-    sample_moments(g, x, a, first, sums, columns.mean);
-    columns.set_statistics(a.mean + first, a.rstd + first, g.groups, g.per_group());
+    sample_moments(g, x, a, first, sums, channels.mean);
+    channels.set_statistics(a.mean + first, a.rstd + first, g.groups, g.per_group());
     T* y = a.y + s * g.positions * g.channels;
     with_activation<T>(a.relu, [&](const auto& activation) {
-      for_tiles(0, g.channels, [&]<int W>(std::int64_t c) {
-        normalise_columns(g.positions, g.channels, x + c, columns.tile<W>(c, a.gamma, a.beta), activation, y + c);
+      for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
+        normalise_columns(g.positions, g.channels, columns, x + c, channels.tile(c, columns, a.gamma, a.beta),
+                          activation, y + c);
       });
     });
   }
@@ -131,27 +131,34 @@ void norm_pixels_forward_task(const PixelGeometry& g, const NormForward<T>& a, s
 template <class T>
 void norm_pixels_backward_task(const PixelGeometry& g, const NormBackward<T>& a, std::int64_t begin, std::int64_t end,
                                double* partial, double* sums, double* scratch) {
-  const Columns columns(scratch, g.channels);
+  const Channels channels(scratch, g.channels);
   for (std::int64_t s = begin; s < end; ++s) {
     const std::int64_t offset = s * g.positions * g.channels;
     const T* x = a.x + offset;
     const T* gy = a.gy + offset;
     const std::int64_t first = s * g.groups;
-    columns.set_statistics(a.mean + first, a.rstd + first, g.groups, g.per_group());
+    channels.set_statistics(a.mean + first, a.rstd + first, g.groups, g.per_group());
     with_activation<T>(a.relu, [&](const auto& activation) {
       sum_columns(
           g,
-          [&]<int W>(std::int64_t c) {
-            return column_gradients(gy + c, x + c, columns.tile<W>(c, a.gamma, a.beta), activation);
+          [&](std::int64_t c, const Columns& columns, ColumnSums& of_tile) {
+            column_gradients(g.positions, g.channels, columns, gy + c, x + c,
+                             channels.tile(c, columns, a.gamma, a.beta), activation, of_tile);
           },
           sums);
-      finish_sums(g, a, first, sums, columns, partial);
+      finish_sums(g, a, first, sums, channels, partial);
       if (a.gx == nullptr) {
         return;
       }
-      for_tiles(0, g.channels, [&]<int W>(std::int64_t c) {
-        columns_input_gradient(g.positions, g.channels, gy + c, x + c, columns.tile<W>(c, a.gamma, a.beta), activation,
-                               columns.slope + c, columns.shift + c, a.gx + offset + c);
+      for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
+        double slopes[Columns::kMost + kWide], shifts[Columns::kMost + kWide];
+        for (std::int64_t p = 0; p < columns.places(); ++p) {
+          slopes[p] = channels.slope[c + columns.at(p)];
+          shifts[p] = channels.shift[c + columns.at(p)];
+        }
+        columns_input_gradient(g.positions, g.channels, columns, gy + c, x + c,
+                               channels.tile(c, columns, a.gamma, a.beta), activation, slopes, shifts,
+                               a.gx + offset + c);
       });
     });
   }
