@@ -179,10 +179,10 @@ void reduce(const Segments& g, const F& f, double (&out)[K]) {
 }
 
 /// y[i] = f(i, j) for all elements, where make(s) gives the f of segment s; y must not overlap what f reads. kPast:
-/// written past the caches. Everything comes by value: what lies behind a reference would be read again after every
-/// store.
-template <bool kPast, class T, class Make>
-void map_segments(const Segments g, T* y, const Make make) {
+/// written past the caches. kAtOnce: batches at a time, for each of which fetch(i) is called once. Everything comes by
+/// value: what lies behind a reference would be read again after every store.
+template <bool kPast, int kAtOnce, class T, class Make, class Fetch>
+void map_segments(const Segments g, T* y, const Make make, const Fetch fetch) {
   constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
   for (std::int64_t s = 0; s < g.count; ++s) {
     const auto f = make(s);
@@ -197,13 +197,22 @@ void map_segments(const Segments g, T* y, const Make make) {
         }
         i = i < before ? i : before;
       }
-      for (; i + kWide <= g.length; i += kWide) {
-        const Wide v = f.template operator()<Wide>(base + i, i);
+      const auto put = [&](std::int64_t j) {
+        const Wide v = f.template operator()<Wide>(base + j, j);
         if constexpr (kPast) {
-          stream(y + base + i, v);
+          stream(y + base + j, v);
         } else {
-          store_wide(y + base + i, v);
+          store_wide(y + base + j, v);
         }
+      };
+      for (; i + kAtOnce * kWide <= g.length; i += kAtOnce * kWide) {
+        fetch(base + i);
+        for (int u = 0; u < kAtOnce; ++u) {
+          put(i + u * kWide);
+        }
+      }
+      for (; i + kWide <= g.length; i += kWide) {
+        put(i);
       }
       if (i < g.length) {  // the last batch overlaps the one before
         i = g.length - kWide;
@@ -218,20 +227,20 @@ void map_segments(const Segments g, T* y, const Make make) {
 }
 
 /// The same, while what lies `ahead` of each of `from` is fetched; 0: nothing is.
-template <class T, class Make, class... From>
+template <int kAtOnce, class T, class Make, class... From>
 void map(const Segments& g, T* y, bool past, std::int64_t ahead, const Make& make, const From*... from) {
+  const auto none = [](std::int64_t) {};
+  const auto next = [=]([[maybe_unused]] std::int64_t i) { (prefetch(from + i, ahead), ...); };
   if (ahead == 0) {
-    past ? map_segments<true>(g, y, make) : map_segments<false>(g, y, make);
-    return;
+    past ? map_segments<true, kAtOnce>(g, y, make, none) : map_segments<false, kAtOnce>(g, y, make, none);
+  } else {
+    past ? map_segments<true, kAtOnce>(g, y, make, next) : map_segments<false, kAtOnce>(g, y, make, next);
   }
-  const auto fetching = [=](std::int64_t s) {
-    return [=, f = make(s)]<class V>(std::int64_t i, std::int64_t j) {
-      (prefetch(from + i, ahead), ...);
-      return f.template operator()<V>(i, j);
-    };
-  };
-  past ? map_segments<true>(g, y, fetching) : map_segments<false>(g, y, fetching);
 }
+
+/// More than one batch at a time where that leaves registers: with parameters that all elements share.
+template <class G, class B>
+inline constexpr int kMapBatches = std::is_same_v<G, Uniform>&& std::is_same_v<B, Uniform> ? 2 : 1;
 
 struct Moments {
   double mean;
@@ -330,7 +339,7 @@ auto params_of(const R& rstd, const G& gamma, const B& beta) {
 template <class T, class A, class G, class B>
 void normalise(const T* x, const Segments& g, const Statistic<Uniform>& stat, const G& gamma, const B& beta,
                const A& activation, T* y, bool past, std::int64_t ahead = 0) {
-  map(
+  map<kMapBatches<decltype(gamma.of_segment(0)), decltype(beta.of_segment(0))>>(
       g, y, past, ahead,
       [=](std::int64_t s) {
         const auto params = params_of(stat.rstd, gamma.of_segment(s), beta.of_segment(s));
@@ -354,7 +363,7 @@ template <class T, class A, class G, class B>
 void input_gradient(const T* gy, const T* x, const Segments& g, const Statistic<Uniform>& stat, const G& gamma,
                     const B& beta, const A& activation, const SetTerms& terms, T* gx, bool past,
                     std::int64_t ahead = 0) {
-  map(
+  map<kMapBatches<decltype(gamma.of_segment(0)), decltype(beta.of_segment(0))>>(
       g, gx, past, ahead,
       [=](std::int64_t s) {
         const auto params = params_of(stat.rstd, gamma.of_segment(s), beta.of_segment(s));
@@ -373,7 +382,7 @@ template <class T, class A>
 void given_input_gradient(const T* gy, const T* x, const Segments& g, const Statistic<Uniform>& stat,
                           const Uniform& gamma, const Uniform& beta, const A& activation, T* gx, bool past) {
   const SharedParams params = params_of(stat.rstd, gamma, beta);
-  map(g, gx, past, 0, [=](std::int64_t) {
+  map<kMapBatches<Uniform, Uniform>>(g, gx, past, 0, [=](std::int64_t) {
     return [=]<class V>(std::int64_t i, std::int64_t j) {
       if constexpr (std::is_same_v<A, NoActivation>) {
         return load_as<V>(gy + i) * params.template scale_at<V>(j);
