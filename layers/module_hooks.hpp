@@ -47,6 +47,7 @@ class ModuleHookSlot {
   ModuleHookSlot() = default;
   ModuleHookSlot(const ModuleHookSlot& /*other*/) noexcept {}
   ModuleHookSlot(ModuleHookSlot&& other) noexcept = default;
+  // NOLINTNEXTLINE(bugprone-unhandled-self-assignment,cert-oop54-cpp): nothing is taken over
   ModuleHookSlot& operator=(const ModuleHookSlot& /*other*/) noexcept { return *this; }
   ModuleHookSlot& operator=(ModuleHookSlot&& other) noexcept = default;
   ~ModuleHookSlot() = default;

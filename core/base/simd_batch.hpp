@@ -118,6 +118,7 @@ inline T sum_lanes(const Batch<T>& v) {
 template <class T>
 inline void prefetch(const T* p, std::int64_t ahead) {
   const auto bytes = static_cast<std::uintptr_t>(ahead) * sizeof(T);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): a pointer beyond the array would be no valid one
   __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(p) + bytes), 0, 2);
 }
 

@@ -22,8 +22,8 @@ struct Wide {
 
   Wide() = default;
   // Register by register: compilers copy the whole through memory otherwise.
-  Wide(const Wide& v) : low(v.low), high(v.high) {}
-  Wide& operator=(const Wide& v) {
+  Wide(const Wide& v) : low(v.low), high(v.high) {}  // NOLINT(modernize-use-equals-default)
+  Wide& operator=(const Wide& v) {                   // NOLINT(modernize-use-equals-default)
     low = v.low;
     high = v.high;
     return *this;
