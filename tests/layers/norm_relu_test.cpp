@@ -163,6 +163,27 @@ TEST_P(FusedReluTest, GivesTheSameBits) {
   }
 }
 
+// The smallest number as gamma: half of what is above 0 before it is stored is 0 afterwards, and passes no gradient on.
+TEST_P(FusedReluTest, ResultsThatRoundToZeroPassNothingOn) {
+  const auto plain = norm(true);
+  {
+    const NoGradGuard no_grad;
+    for (auto& [name, parameter] : plain->named_parameters()) {
+      const double least = dtype() == kFloat32 ? 0x1p-149 : 0x1p-1074;
+      Tensor p = parameter;
+      p.fill_(name == "weight" ? least : 0.0);
+    }
+  }
+  Sequential fused(plain->clone(), ReLU());
+  const Tensor x = draw();
+  const Tensor gy = draw();
+  const Results a = results_of(
+      fused, [&](const Tensor& in) { return fused(in); }, x, gy, false, true);
+  const Results b = results_of(
+      *plain, [&](const Tensor& in) { return relu((*plain)(in)); }, x, gy, false, true);
+  expect_same(a, b, "gamma next to zero");
+}
+
 // Parameters that learn alone, and those that stay.
 TEST_P(FusedReluTest, GivesTheSameBitsForEverySubsetOfGradients) {
   for (const bool training : {true, false}) {
