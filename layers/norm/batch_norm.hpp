@@ -16,7 +16,7 @@ struct BatchNormOptions {
   bool track_running_stats = true;
   Variance variance = Variance::unbiased;         ///< which estimate enters running_var
   SingleValue single_value = SingleValue::error;  ///< what a batch of one value per channel does
-  DType dtype = kFloat32;                         ///< of parameters and running statistics
+  DType dtype = kFloat32;                         ///< of weight and bias; running statistics are float64
 };
 
 /// What BatchNorm1d, 2d and 3d share; they differ in the ranks of their inputs.

@@ -17,7 +17,7 @@ struct InstanceNormOptions {
   bool track_running_stats = false;               ///< they then normalise in eval mode
   Variance variance = Variance::unbiased;         ///< which estimate enters running_var
   SingleValue single_value = SingleValue::error;  ///< what one value per channel does
-  DType dtype = kFloat32;                         ///< of parameters and running statistics
+  DType dtype = kFloat32;                         ///< of weight and bias; running statistics are float64
 };
 
 /// What InstanceNorm1d, 2d and 3d share; they differ in the ranks of their inputs, which may come without a batch axis.

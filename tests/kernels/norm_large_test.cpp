@@ -64,7 +64,7 @@ TYPED_TEST(NormLargeTest, AgreesWithTheReference) {
   check(ChannelGeometry{rows(30 * 555), 30, 555});
 }
 
-// Long sets are summed in parts, around pivots that the first elements or the part before give: here these lie far off.
+// Sets are summed around their first element: here it lies far off.
 TYPED_TEST(NormLargeTest, PartsThatBeginFarFromTheirMean) {
   const auto check = [](const auto& g, std::int64_t set) {
     Data<TypeParam> d = random_data<TypeParam>(g);
@@ -86,7 +86,7 @@ TYPED_TEST(NormLargeTest, PartsThatBeginFarFromTheirMean) {
   check(ChannelGeometry{5, 3, 9001}, 9001);
 }
 
-// Short spans: parameters are repeated for each element.
+// Short spans: parameters repeated for each element, sums kept lane by lane, and neither.
 TYPED_TEST(NormLargeTest, ShortSpansAgreeWithTheReference) {
   for (const std::int64_t samples : {1, 4, 9}) {
     for (const std::int64_t span : {2, 15, 16, 17, 49, 127, 128}) {
