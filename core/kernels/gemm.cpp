@@ -125,10 +125,12 @@ void gemm_from(const GemmShape& s, T alpha, const T* a, const T* b, T beta, cons
     return;
   }
   GemmPieces<T> pieces(s, alpha, a, b, beta, row, c);
-  if (get_num_threads() == 1) {
+  const bool on_one_thread =
+      get_num_threads() == 1 || detail::is_for_one_thread(s.m * s.n * s.k, s.m * s.n + (s.m + s.n) * s.k);
+  if (on_one_thread) {
     pieces.make_one_of_all();
   }
-  parallel_tasks(pieces.count(), [&](std::int64_t i) { pieces.run(i); });
+  detail::run_pieces(pieces.count(), on_one_thread, [&](std::int64_t i) { pieces.run(i); });
 }
 
 }  // namespace

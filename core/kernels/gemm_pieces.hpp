@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/gemm.hpp"
 
 namespace normgrad::kernels::detail {
@@ -10,6 +11,14 @@ namespace normgrad::kernels::detail {
 /// Multiplications per piece of a product that is cut, and how many pieces at most.
 inline constexpr std::int64_t kPieceWork = std::int64_t{1} << 17;
 inline constexpr std::int64_t kMaxPieces = 16;
+
+/// Whether products of `work` multiplications over matrices of `elements` altogether are done sooner by one thread:
+/// while another one fetches its part from this one's caches and hands back the result, this one has finished. More so
+/// where the two processors have no cache in common.
+inline bool is_for_one_thread(std::int64_t work, std::int64_t elements) noexcept {
+  constexpr std::int64_t kManyElements = std::int64_t{1} << 16;  // which lie in more than one processor's caches
+  return work < 2 * kPieceWork || (work < 10 * kPieceWork && elements < kManyElements);
+}
 
 /// C = alpha * op(A) op(B) + beta * C, or + `row` on every row unless that is null (beta is 1 then), in pieces of rows
 /// or of columns of C, as the shape alone says: a power of two, so that any usual number of threads gets the same
@@ -44,5 +53,19 @@ class GemmPieces {
   std::int64_t granule_ = 1;  // columns that fill registers; few, so that halves are those of the optimizer
   std::int64_t count_ = 0;
 };
+
+/// Runs `run(i)` for all `count` pieces, in one region or on this thread, where oneDNN keeps to it, too.
+template <class F>
+void run_pieces(std::int64_t count, bool on_one_thread, const F& run) {
+  if (!on_one_thread) {
+    parallel_tasks(count, run);
+    return;
+  }
+  parallel_tasks(1, [&](std::int64_t) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      run(i);
+    }
+  });
+}
 
 }  // namespace normgrad::kernels::detail

@@ -58,15 +58,18 @@ template <class T>
 void activated_linear(const ActivatedLinear<T>& l) {
   const GemmShape shape = GemmShape::dense(false, true, l.rows, l.out, l.in);
   GemmPieces<T> pieces(shape, T(1), l.h, l.w, l.b == nullptr ? T(0) : T(1), l.b, l.y, l.rows * l.in * work_of(l.f));
-  if (!pieces.by_rows() || pieces.count() == 0) {
-    unary(l.f, {}, l.z, l.h, l.rows * l.in);
-    parallel_tasks(pieces.count(), [&](std::int64_t i) { pieces.run(i); });
-    return;
-  }
-  if (get_num_threads() == 1) {
+  const std::int64_t work = l.rows * l.in * (l.out + (pieces.by_rows() ? work_of(l.f) : 0));
+  const bool on_one_thread =
+      get_num_threads() == 1 || detail::is_for_one_thread(work, l.rows * (2 * l.in + l.out) + l.in * l.out);
+  if (on_one_thread) {
     pieces.make_one_of_all();
   }
-  parallel_tasks(pieces.count(), [&](std::int64_t i) {
+  if (!pieces.by_rows() || pieces.count() == 0) {
+    unary(l.f, {}, l.z, l.h, l.rows * l.in);
+    detail::run_pieces(pieces.count(), on_one_thread, [&](std::int64_t i) { pieces.run(i); });
+    return;
+  }
+  detail::run_pieces(pieces.count(), on_one_thread, [&](std::int64_t i) {
     const std::int64_t begin = pieces.begin(i) * l.in;
     const std::int64_t n = pieces.begin(i + 1) * l.in - begin;
     NORMGRAD_SIMD_SELECT(unary<T>)(l.f, {}, l.z + begin, l.h + begin, n);
@@ -84,7 +87,10 @@ void linear_backward(const LinearGradients<T>& g) {
   GemmPieces<T> gw(GemmShape{true, false, rows_of_gw, g.in, g.rows, g.out, g.in, g.in}, T(1), g.gy, g.x, T(0), nullptr,
                    g.gw);
   const bool sums_apart = g.gb != nullptr && (gw.count() == 0 || !gw.by_rows());
-  if (get_num_threads() == 1) {
+  const std::int64_t work = (rows_of_gx + (g.gw == nullptr ? 0 : g.rows)) * g.in * g.out + beside;
+  const std::int64_t elements = g.rows * (g.in + g.out) + g.in * g.out;
+  const bool on_one_thread = get_num_threads() == 1 || detail::is_for_one_thread(work, elements);
+  if (on_one_thread) {
     gx.make_one_of_all();
     gw.make_one_of_all();
   }
@@ -106,16 +112,7 @@ void linear_backward(const LinearGradients<T>& g) {
       sum_columns(g, gw.begin(piece), gw.begin(piece + 1));
     }
   };
-  if ((rows_of_gx + (g.gw == nullptr ? 0 : g.rows)) * g.in * g.out + beside < 2 * detail::kPieceWork) {
-    // Not worth a region. Within a task oneDNN keeps to one thread.
-    parallel_tasks(1, [&](std::int64_t) {
-      for (std::int64_t i = 0; i < pieces.count(); ++i) {
-        run(i);
-      }
-    });
-  } else {
-    parallel_tasks(pieces.count(), run);
-  }
+  detail::run_pieces(pieces.count(), on_one_thread, run);
   if (g.f && g.gx != nullptr && !gx.by_rows()) {
     unary_grad(*g.f, {}, g.x, g.gx, g.gx, g.rows * g.in);
   }

@@ -6,7 +6,7 @@
 namespace normgrad::kernels {
 
 namespace {
-constexpr std::int64_t kLeast = std::int64_t{1} << 12;
+constexpr std::int64_t kLeast = std::int64_t{1} << 14;
 }
 
 template <class T>

@@ -12,14 +12,17 @@ BatchNorm::BatchNorm(const char* type, std::int64_t num_features, const BatchNor
       min_rank_(min_rank),
       max_rank_(max_rank) {}
 
+std::string BatchNorm::expected_input() const {
+  const std::string least = detail::input_text(min_rank_, num_features());
+  return max_rank_ == min_rank_ ? least : least + " or " + detail::input_text(max_rank_, num_features());
+}
+
 Tensor BatchNorm::forward_then(const Tensor& x, NormActivation then) {
-  std::string expected = detail::input_text(min_rank_, num_features());
-  if (max_rank_ != min_rank_) {
-    expected += " or " + detail::input_text(max_rank_, num_features());
+  if (x.dim() < min_rank_ || x.dim() > max_rank_) {
+    fail<ShapeError>(type_name(), ": expected ", expected_input(), " but got ", x.shape(),
+                     "; for other numbers of axes there are BatchNorm1d, 2d and 3d");
   }
-  require<ShapeError>(x.dim() >= min_rank_ && x.dim() <= max_rank_, type_name(), ": expected ", expected, " but got ",
-                      x.shape(), "; for other numbers of axes there are BatchNorm1d, 2d and 3d");
-  check_channels(x, 1, expected);
+  check_channels(x, 1);
   const std::int64_t count = x.numel() / num_features();
   if (!use_batch_statistics(count, "value per channel", x.shape())) {
     Tensor y = normalise_with_running(x, then);

@@ -26,6 +26,7 @@ class BatchNorm : public RunningStatsNorm {
   BatchNorm(const char* type, std::int64_t num_features, const BatchNormOptions& options, std::int64_t min_rank,
             std::int64_t max_rank);
   Tensor forward_then(const Tensor& x, NormActivation then) override;
+  std::string expected_input() const override;
 
  private:
   std::int64_t min_rank_;

@@ -12,13 +12,16 @@ InstanceNorm::InstanceNorm(const char* type, std::int64_t num_features, const In
                         options.single_value, options.dtype}),
       rank_(rank) {}
 
+std::string InstanceNorm::expected_input() const {
+  return detail::input_text(rank_, num_features()) + " or " + detail::input_text(rank_ - 1, num_features(), false);
+}
+
 Tensor InstanceNorm::forward_then(const Tensor& x, NormActivation then) {
-  const std::string expected =
-      detail::input_text(rank_, num_features()) + " or " + detail::input_text(rank_ - 1, num_features(), false);
-  require<ShapeError>(x.dim() == rank_ || x.dim() == rank_ - 1, type_name(), ": expected ", expected, " but got ",
-                      x.shape());
+  if (x.dim() != rank_ && x.dim() != rank_ - 1) {
+    fail<ShapeError>(type_name(), ": expected ", expected_input(), " but got ", x.shape());
+  }
   const bool batched = x.dim() == rank_;
-  check_channels(x, batched ? 1 : 0, expected);
+  check_channels(x, batched ? 1 : 0);
   return batched ? normalise(x, then) : squeeze(normalise(unsqueeze(x, 0), then), 0);
 }
 

@@ -26,6 +26,7 @@ class InstanceNorm : public RunningStatsNorm {
   /// `type` is the layer's name; takes inputs of `rank` axes, or one without N.
   InstanceNorm(const char* type, std::int64_t num_features, const InstanceNormOptions& options, std::int64_t rank);
   Tensor forward_then(const Tensor& x, NormActivation then) override;
+  std::string expected_input() const override;
 
  private:
   Tensor normalise(const Tensor& x, NormActivation then);

@@ -83,8 +83,10 @@ class RunningStatsNorm : public NormLayer {
   /// Throws ValueError for num_features <= 0, eps <= 0, momentum outside [0, 1]; `type` is the layer's name.
   RunningStatsNorm(const char* type, std::int64_t num_features, const Options& options);
 
+  /// Which inputs the layer takes, for messages.
+  virtual std::string expected_input() const = 0;
   /// Throws unless x has the layer's channels on `axis` and its dtype.
-  void check_channels(const Tensor& x, std::int64_t axis, const std::string& expected) const;
+  void check_channels(const Tensor& x, std::int64_t axis) const;
   /// Whether the statistics of a batch with `count` values per channel normalise it, and whether they enter the running
   /// ones. Throws ShapeError for one value per channel where the layer says so; `values` is what is counted.
   bool use_batch_statistics(std::int64_t count, const char* values, const Shape& shape) const;

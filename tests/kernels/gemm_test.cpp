@@ -133,10 +133,12 @@ TYPED_TEST(GemmTest, SameBitsForAnyNumberOfThreads) {
   using T = TypeParam;
   const int before = get_num_threads();
   // Cut by rows and by columns, and those of a small perceptron, which one thread does not cut.
-  for (const GemmShape& s : {GemmShape::dense(false, true, 515, 130, 333), GemmShape::dense(false, true, 130, 515, 333),
-                             GemmShape::dense(false, true, 60, 100, 784), GemmShape::dense(false, true, 60, 100, 100),
-                             GemmShape::dense(true, false, 100, 784, 60), GemmShape::dense(false, false, 60, 100, 100),
-                             GemmShape::dense(false, false, 64, 500, 128)}) {
+  for (const GemmShape& s :
+       {GemmShape::dense(false, true, 515, 130, 333), GemmShape::dense(false, true, 130, 515, 333),
+        GemmShape::dense(false, true, 60, 100, 784), GemmShape::dense(false, true, 60, 100, 100),
+        GemmShape::dense(false, true, 140, 100, 100), GemmShape::dense(false, false, 140, 100, 100),
+        GemmShape::dense(true, false, 100, 784, 60), GemmShape::dense(false, false, 60, 100, 100),
+        GemmShape::dense(false, false, 64, 500, 128)}) {
     const auto a = random_values<T>(s.m * s.k, 1);
     const auto b = random_values<T>(s.n * s.k, 2);
     std::vector<std::vector<T>> results;
