@@ -17,7 +17,7 @@ inline constexpr std::int64_t kMaxPieces = 16;
 /// where the two processors have no cache in common.
 inline bool is_for_one_thread(std::int64_t work, std::int64_t elements) noexcept {
   constexpr std::int64_t kManyElements = std::int64_t{1} << 16;  // which lie in more than one processor's caches
-  return work < 2 * kPieceWork || (work < 10 * kPieceWork && elements < kManyElements);
+  return work < 2 * kPieceWork || (work < 16 * kPieceWork && elements < kManyElements);
 }
 
 /// C = alpha * op(A) op(B) + beta * C, or + `row` on every row unless that is null (beta is 1 then), in pieces of rows

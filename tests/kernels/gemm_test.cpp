@@ -136,7 +136,7 @@ TYPED_TEST(GemmTest, SameBitsForAnyNumberOfThreads) {
   for (const GemmShape& s :
        {GemmShape::dense(false, true, 515, 130, 333), GemmShape::dense(false, true, 130, 515, 333),
         GemmShape::dense(false, true, 60, 100, 784), GemmShape::dense(false, true, 60, 100, 100),
-        GemmShape::dense(false, true, 140, 100, 100), GemmShape::dense(false, false, 140, 100, 100),
+        GemmShape::dense(false, true, 240, 100, 100), GemmShape::dense(false, false, 240, 100, 100),
         GemmShape::dense(true, false, 100, 784, 60), GemmShape::dense(false, false, 60, 100, 100),
         GemmShape::dense(false, false, 64, 500, 128)}) {
     const auto a = random_values<T>(s.m * s.k, 1);

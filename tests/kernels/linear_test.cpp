@@ -22,7 +22,7 @@ struct Case {
   std::int64_t rows, in, out;
 };
 // Cut into pieces and not, a bias shorter than a register, and no rows at all.
-constexpr Case kCases[] = {{60, 784, 100}, {60, 100, 100}, {140, 100, 100}, {60, 100, 10}, {1, 3, 2},
+constexpr Case kCases[] = {{60, 784, 100}, {60, 100, 100}, {240, 100, 100}, {60, 100, 10}, {1, 3, 2},
                            {7, 5, 33},     {300, 20, 130}, {2, 900, 260},   {0, 4, 3},     {130, 1, 50}};
 
 template <class T>
