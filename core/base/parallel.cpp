@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <exception>
 
 #include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/near.hpp"
 #include "normgrad/core/base/serial.hpp"
 
 namespace normgrad {
@@ -25,7 +27,25 @@ struct alignas(64) Share {
   std::int64_t left() const { return end - next.load(std::memory_order_relaxed); }
 };
 constexpr int kMaxShares = 32;
+
+using Clock = std::chrono::steady_clock;
+// Nanoseconds from the opening of a region until its second thread begins, over about the last 8 regions.
+std::atomic<std::int64_t> delay{0};
+
+void note_delay(Clock::time_point opened) {
+  constexpr std::int64_t kMost = 4000;  // a thread that had to be woken counts as far, but not for long
+  const std::int64_t now = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - opened).count();
+  const std::int64_t before = delay.load(std::memory_order_relaxed);
+  delay.store(before + (std::min(now, kMost) - before) / 8, std::memory_order_relaxed);
+}
 }  // namespace
+
+bool threads_are_near() noexcept {
+  constexpr std::int64_t kNear = 700;
+  constexpr int kAskAgain = 64;
+  thread_local int asked = 0;
+  return delay.load(std::memory_order_relaxed) < kNear || ++asked % kAskAgain == 0;
+}
 
 void set_num_threads(int n) {
   require<ValueError>(n >= 1, "set_num_threads: expected at least 1 thread but got ", n);
@@ -74,10 +94,14 @@ void run_parallel(std::int64_t tasks, void* context, void (*task)(void*, std::in
     shares[static_cast<std::size_t>(i)].next.store(tasks * i / count, std::memory_order_relaxed);
     shares[static_cast<std::size_t>(i)].end = tasks * (i + 1) / count;
   }
+  const Clock::time_point opened = Clock::now();
 #pragma omp parallel num_threads(threads)
   {
     const int own = omp_get_thread_num();
     const int team = omp_get_num_threads();
+    if (own == 1) {
+      note_delay(opened);
+    }
     for (int i = 0; i < count; ++i) {
       const int whose = (own + i) % count;
       Share& share = shares[static_cast<std::size_t>(whose)];

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "normgrad/core/base/near.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/gemm.hpp"
 
@@ -13,11 +14,10 @@ inline constexpr std::int64_t kPieceWork = std::int64_t{1} << 17;
 inline constexpr std::int64_t kMaxPieces = 16;
 
 /// Whether products of `work` multiplications over matrices of `elements` altogether are done sooner by one thread:
-/// while another one fetches its part from this one's caches and hands back the result, this one has finished. More so
-/// where the two processors have no cache in common.
+/// where processors share no cache, it has finished while another one fetches its part and hands back the result.
 inline bool is_for_one_thread(std::int64_t work, std::int64_t elements) noexcept {
   constexpr std::int64_t kManyElements = std::int64_t{1} << 16;  // which lie in more than one processor's caches
-  return work < 2 * kPieceWork || (work < 16 * kPieceWork && elements < kManyElements);
+  return work < 2 * kPieceWork || (work < 16 * kPieceWork && elements < kManyElements && !threads_are_near());
 }
 
 /// C = alpha * op(A) op(B) + beta * C, or + `row` on every row unless that is null (beta is 1 then), in pieces of rows

@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -13,6 +14,7 @@
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/near.hpp"
 
 namespace normgrad {
 namespace {
@@ -49,6 +51,19 @@ TEST_F(ParallelTest, UsesSeveralThreads) {
     met = met || arrived == 2;
   });
   EXPECT_TRUE(met);
+}
+
+// However late the second thread came, regions are opened now and then, or nobody would see it come sooner.
+TEST_F(ParallelTest, AsksAgainHowFarThreadsAre) {
+  set_num_threads(8);  // of which some find no processor
+  for (int i = 0; i < 20; ++i) {
+    parallel_tasks(8, [](std::int64_t) { std::this_thread::sleep_for(std::chrono::microseconds(50)); });
+  }
+  int near = 0;
+  for (int i = 0; i < 64; ++i) {
+    near += threads_are_near() ? 1 : 0;
+  }
+  EXPECT_GE(near, 1);
 }
 
 TEST_F(ParallelTest, BlocksDoNotDependOnTheThreads) {
