@@ -131,7 +131,7 @@ std::int64_t max_row_of_channels_in_registers(const PoolGeometry& g, std::int64_
         const float* from = x + position * g.inner + c;
         for (std::int64_t kw = width.first; kw < width.last; ++kw, from += step, position += g.dilation[2]) {
           const Batch<float> v = load(from);
-          const auto take = (v > largest) | (v != v);
+          const auto take = (v > largest) | xsimd::isnan(v);  // != is false of NaN in some versions
           largest = xsimd::select(take, v, largest);
           at = xsimd::select(take, bits_of(Batch<std::int32_t>(static_cast<std::int32_t>(position))), at);
         }
