@@ -4,6 +4,7 @@
 #include <typeinfo>
 
 #include "normgrad/core/ops/activation_kind.hpp"
+#include "normgrad/core/ops/norm_pool.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/linear.hpp"
@@ -59,6 +60,24 @@ Tensor with_relu(Module& layer, const Module& next, const Module* after, const T
     return pooled ? Tensor() : static_cast<detail::ForwardConvLayer&>(layer).call_with_relu(x);
   }
   return {};
+}
+
+// max_pool2d of the ReLU of the result of `layer`, where that is a norm which makes it without an array between the
+// three, under the same conditions; undefined: no.
+Tensor with_relu_and_pool(Module& layer, const Module& next, const Module* after, const Tensor& x) {
+  if (after == nullptr || typeid(*after) != typeid(MaxPool2d) || !may_swap(next, *after) || layer.has_hooks() ||
+      !is_one_of<BatchNorm2d, GroupNorm, InstanceNorm2d>(layer) ||
+      (!layer.is_training() && typeid(layer) != typeid(GroupNorm))) {
+    return {};
+  }
+  const auto& pool = static_cast<const MaxPool2d&>(*after);
+  const MaxPoolOptions& options = pool.options();
+  const auto window = pool.kernel_size().resolve("Sequential", "kernel_size", 2, 1, 1);
+  if (options.dilation != PerAxis(1) || options.stride.value_or(pool.kernel_size()) != pool.kernel_size() ||
+      !detail::pools_on_the_way(x, window[1], window[2])) {
+    return {};
+  }
+  return static_cast<NormLayer&>(layer).call_with_relu_and_pool(x, window[1], window[2]);
 }
 
 // The activation that `linear` can apply to its input on the way, if `first` is one; null where somebody may want to
@@ -122,6 +141,9 @@ Tensor Sequential::forward(const Tensor& x) {
     } else if (may_swap(module, *next)) {
       y = module((*next)(y));
       ++i;
+    } else if (Tensor pooled = with_relu_and_pool(module, *next, entry(i + 2), y); pooled.defined()) {
+      y = std::move(pooled);
+      i += 2;
     } else if (Tensor both = with_relu(module, *next, entry(i + 2), y); both.defined()) {
       y = std::move(both);
       ++i;

@@ -117,6 +117,9 @@ void norm_pixels_forward_task(const PixelGeometry& g, const NormForward<T>& a, s
     const T* x = a.x + s * g.positions * g.channels;
     const std::int64_t first = s * g.groups;
     sample_moments(g, x, a, first, sums, channels.mean);
+    if (a.y == nullptr) {
+      continue;
+    }
     channels.set_statistics(a.mean + first, a.rstd + first, g.groups, g.per_group());
     T* y = a.y + s * g.positions * g.channels;
     with_activation<T>(a.relu, [&](const auto& activation) {

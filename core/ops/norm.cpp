@@ -79,7 +79,7 @@ Tensor mean_over_batch(const Tensor& statistics, std::int64_t batch, std::int64_
 }  // namespace
 
 NormResult batch_norm_training(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
-                               NormActivation then) {
+                               const NormThen& then) {
   const ChannelGeometry g = channel_geometry("batch_norm", x);
   check_norm("batch_norm", x, {g.channels}, weight, bias, eps);
   detail::SetStatistics s;
@@ -100,12 +100,12 @@ NormResult batch_statistics(const Tensor& x) {
   return {{}, mean, var, g.count()};
 }
 
-Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, NormActivation then) {
+Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const NormThen& then) {
   return norm_instances(x, weight, bias, {eps, true, then}, nullptr);
 }
 
 NormResult instance_norm_training(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
-                                  NormActivation then) {
+                                  const NormThen& then) {
   detail::SetStatistics s;
   Tensor y = norm_instances(x, weight, bias, {eps, true, then}, &s);
   const ChannelGeometry g = channel_geometry("instance_norm", x);
@@ -145,12 +145,12 @@ Tensor layer_norm_over(const Tensor& x, const Axes& axes, const Tensor& weight, 
 }
 
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps,
-                  NormActivation then) {
+                  const NormThen& then) {
   return norm_groups("group_norm", x, num_groups, weight, bias, {eps, true, then});
 }
 
 Tensor group_rms_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps,
-                      NormActivation then) {
+                      const NormThen& then) {
   return norm_groups("group_rms_norm", x, num_groups, weight, bias, {eps, false, then});
 }
 

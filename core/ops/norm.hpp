@@ -17,6 +17,21 @@ namespace normgrad {
 /// What is applied to the normalized tensor before it is written: relu gives, in one pass, what relu(norm(x)) gives.
 enum class NormActivation { none, relu };
 
+/// That, and max_pool2d of it over windows side by side where x is [N, C, H, W]. Values and gradients are those of the
+/// operations one after the other; with relu, and x channels last in memory, it is one pass that writes neither tensor
+/// between them.
+struct NormThen {
+  NormThen(NormActivation of = NormActivation::none) : activation(of) {}  // NOLINT(google-explicit-constructor)
+  NormThen(NormActivation of, std::int64_t height, std::int64_t width)
+      : activation(of), window_height(height), window_width(width) {}
+
+  bool pools() const noexcept { return window_height > 0; }
+
+  NormActivation activation;
+  std::int64_t window_height = 0;  ///< 0: no pooling
+  std::int64_t window_width = 0;
+};
+
 /// A normalized tensor and the statistics of its batch, which are not differentiable.
 struct NormResult {
   Tensor y;                ///< the normalized tensor, of the input's shape
@@ -29,7 +44,7 @@ struct NormResult {
 /// Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
 /// 2015, algorithm 1.
 NormResult batch_norm_training(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
-                               NormActivation then = NormActivation::none);
+                               const NormThen& then = {});
 /// With given statistics, both [C], of x's dtype or float64, which take no gradient: torch's batch_norm with
 /// training=False.
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight = {},
@@ -40,10 +55,10 @@ NormResult batch_statistics(const Tensor& x);
 /// Statistics of each sample and channel of x: [N, C, *] over the further axes. weight, bias: [C].
 /// Ulyanov, Vedaldi and Lempitsky, "Instance Normalization", 2016.
 Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
-                     NormActivation then = NormActivation::none);
+                     const NormThen& then = {});
 /// The same, with means over the batch of the samples' statistics.
 NormResult instance_norm_training(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {},
-                                  double eps = 1e-5, NormActivation then = NormActivation::none);
+                                  double eps = 1e-5, const NormThen& then = {});
 
 /// Statistics over the last axes of x, whose sizes are normalized_shape; weight, bias: normalized_shape.
 /// Ba, Kiros and Hinton, "Layer Normalization", 2016.
@@ -57,10 +72,10 @@ Tensor layer_norm_over(const Tensor& x, const Axes& axes, const Tensor& weight =
 /// Statistics of each sample over num_groups groups of neighbouring channels of x: [N, C, *]. weight, bias: [C].
 /// Wu and He, "Group Normalization", 2018.
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
-                  double eps = 1e-5, NormActivation then = NormActivation::none);
+                  double eps = 1e-5, const NormThen& then = {});
 /// The same without removing the mean: x / sqrt(mean(x^2) + eps) * weight + bias.
 Tensor group_rms_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
-                      double eps = 1e-5, NormActivation then = NormActivation::none);
+                      double eps = 1e-5, const NormThen& then = {});
 
 /// x / sqrt(mean(x^2) + eps) * weight over the last axes; eps defaults to the machine epsilon of x's dtype.
 /// Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.

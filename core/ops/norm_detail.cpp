@@ -7,6 +7,7 @@
 #include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise.hpp"
+#include "normgrad/core/ops/norm_pool.hpp"
 #include "normgrad/core/ops/reduction.hpp"
 #include "normgrad/core/ops/shape.hpp"
 #include "normgrad/core/ops/unary.hpp"
@@ -57,7 +58,7 @@ Tensor normalise(const char* name, const Tensor& x, const Geometry& g, const Ten
                                     s.mean.mutable_data<double>(),
                                     s.rstd.mutable_data<double>(),
                                     mutable_data_or_null<double>(s.var),
-                                    how.then == NormActivation::relu};
+                                    how.then.activation == NormActivation::relu};
     with_layout(g, layout.is_channels_last(), [&](const auto& lying) { kernels::norm_forward<T>(lying, a); });
   });
   return y;
@@ -90,7 +91,7 @@ void backward_fused(const char* name, const Geometry& g, const NormSettings& how
                                      gx.defined() ? lies.write<T>(gx) : nullptr,
                                      mutable_data_or_null<T>(gweight),
                                      mutable_data_or_null<T>(gbias),
-                                     how.then == NormActivation::relu,
+                                     how.then.activation == NormActivation::relu,
                                      data_or_null<T>(beta)};
     with_layout(g, lies.is_channels_last(), [&](const auto& lying) { kernels::norm_backward<T>(lying, a); });
   });
@@ -104,7 +105,7 @@ Tensor norm_over_sets(const char* name, const Tensor& x, const Geometry& g, cons
                       const NormSettings& how, SetStatistics* statistics) {
   const bool for_x = x.requires_grad();
   const bool for_weight = weight.requires_grad();
-  const bool with_relu = how.then == NormActivation::relu;
+  const bool with_relu = how.then.activation == NormActivation::relu;
   // Without a gradient of x neither x nor weight may be there to tell where y is 0.
   if (with_relu && !for_x && is_grad_enabled() && (for_weight || bias.requires_grad())) {
     return relu(norm_over_sets(name, x, g, weight, bias, {how.eps, how.centre}, statistics));
@@ -132,7 +133,7 @@ Tensor norm_over_sets(const char* name, const Tensor& x, const Geometry& g, cons
                     return;
                   }
                   Tensor gz = gy;
-                  if (how.then == NormActivation::relu) {
+                  if (how.then.activation == NormActivation::relu) {
                     SetStatistics again = empty_statistics(g);
                     gz = through_relu(gy, normalise(name, x_kept, g, w, beta, how, again), {x_kept, w, bias_kept});
                   }
@@ -150,15 +151,18 @@ NormFormula formula_of(const kernels::ChannelGeometry& g, double eps, bool centr
   return {{g.batch, g.channels, g.spatial}, {0, 2}, {1, g.channels, 1}, eps, centre};
 }
 
+Tensor locally_constant(Tensor values, const std::vector<Tensor>& of) {
+  return record("locally_constant", std::move(values), of, [of](const Tensor& /*gy*/, GradSink& into) {
+    for (std::size_t i = 0; i < of.size(); ++i) {
+      if (into.wants(i)) {
+        into.add(i, zeros_of(of[i]));
+      }
+    }
+  });
+}
+
 Tensor through_relu(const Tensor& gy, const Tensor& y, const std::vector<Tensor>& of) {
-  Tensor slope = apply_unary_grad(kernels::UnaryGrad::relu, y, ones_of(y));
-  return mul(gy, record("locally_constant", std::move(slope), of, [of](const Tensor& /*gy*/, GradSink& into) {
-               for (std::size_t i = 0; i < of.size(); ++i) {
-                 if (into.wants(i)) {
-                   into.add(i, zeros_of(of[i]));
-                 }
-               }
-             }));
+  return mul(gy, locally_constant(apply_unary_grad(kernels::UnaryGrad::relu, y, ones_of(y)), of));
 }
 
 void norm_backward_composed(const NormFormula& formula, const Tensor& gy, const Tensor& x, const Tensor& weight,
@@ -189,12 +193,14 @@ void norm_backward_composed(const NormFormula& formula, const Tensor& gy, const 
 
 Tensor norm_over(const char* name, const Tensor& x, const kernels::RowGeometry& g, const Tensor& weight,
                  const Tensor& bias, const NormSettings& how, SetStatistics* statistics) {
-  return norm_over_sets(name, x, g, weight, bias, how, statistics);
+  return how.then.pools() ? norm_pool_over(name, x, g, weight, bias, how, statistics)
+                          : norm_over_sets(name, x, g, weight, bias, how, statistics);
 }
 
 Tensor norm_over(const char* name, const Tensor& x, const kernels::ChannelGeometry& g, const Tensor& weight,
                  const Tensor& bias, const NormSettings& how, SetStatistics* statistics) {
-  return norm_over_sets(name, x, g, weight, bias, how, statistics);
+  return how.then.pools() ? norm_pool_over(name, x, g, weight, bias, how, statistics)
+                          : norm_over_sets(name, x, g, weight, bias, how, statistics);
 }
 
 void check_norm(const char* name, const Tensor& x, const Shape& params, const Tensor& weight, const Tensor& bias,

@@ -25,7 +25,7 @@ struct NormFormula {
 struct NormSettings {
   double eps;
   bool centre;
-  NormActivation then = NormActivation::none;
+  NormThen then = {};
 };
 
 /// Statistics as the kernels made them: float64, one per set.
@@ -38,6 +38,8 @@ struct SetStatistics {
 NormFormula formula_of(const kernels::RowGeometry& g, double eps, bool centre);
 NormFormula formula_of(const kernels::ChannelGeometry& g, double eps, bool centre);
 
+/// `values`, new, as a function of `of` whose derivative is 0 wherever it has one; these may be undefined.
+Tensor locally_constant(Tensor values, const std::vector<Tensor>& of);
 /// gy where relu lets it through, in Tensor operations and as relu's own recorded backward has it. `y` is relu's
 /// result; relu's derivative is piecewise constant in all `of`, which may be undefined.
 Tensor through_relu(const Tensor& gy, const Tensor& y, const std::vector<Tensor>& of);

@@ -5,6 +5,7 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/pool.hpp"
 #include "normgrad/core/ops/channels_last.hpp"
+#include "normgrad/core/ops/pool_detail.hpp"
 
 namespace normgrad {
 
@@ -183,6 +184,17 @@ Tensor avg_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
 }
 
 }  // namespace
+
+Tensor detail::max_pool2d_backward(const Tensor& gy, const Tensor& x, const PerAxis& kernel_size, const Buffer& index) {
+  Selection selection;
+  selection.geometry = geometry_of("max_pool2d", 2, x, kernel_size, kernel_size, 0, 1);
+  selection.order.channels_last = true;
+  selection.order.set_planes(x.shape(), 2, selection.geometry);
+  selection.x_shape = x.shape();
+  selection.y_shape = gy.shape();
+  selection.index = index;
+  return scatter_selected(selection, gy);
+}
 
 Tensor max_pool1d(const Tensor& x, const PerAxis& kernel_size, const MaxPoolOptions& options) {
   return max_pool_nd("max_pool1d", 1, x, kernel_size, options);

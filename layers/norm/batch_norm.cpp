@@ -17,7 +17,7 @@ std::string BatchNorm::expected_input() const {
   return max_rank_ == min_rank_ ? least : least + " or " + detail::input_text(max_rank_, num_features());
 }
 
-Tensor BatchNorm::forward_then(const Tensor& x, NormActivation then) {
+Tensor BatchNorm::forward_then(const Tensor& x, const NormThen& then) {
   if (x.dim() < min_rank_ || x.dim() > max_rank_) {
     fail<ShapeError>(type_name(), ": expected ", expected_input(), " but got ", x.shape(),
                      "; for other numbers of axes there are BatchNorm1d, 2d and 3d");

@@ -25,7 +25,7 @@ class BatchNorm : public RunningStatsNorm {
   /// `type` is the layer's name; takes inputs of min_rank to max_rank axes.
   BatchNorm(const char* type, std::int64_t num_features, const BatchNormOptions& options, std::int64_t min_rank,
             std::int64_t max_rank);
-  Tensor forward_then(const Tensor& x, NormActivation then) override;
+  Tensor forward_then(const Tensor& x, const NormThen& then) override;
   std::string expected_input() const override;
 
  private:

@@ -56,7 +56,7 @@ void GroupNorm::reset_parameters() {
   }
 }
 
-Tensor GroupNorm::forward_then(const Tensor& x, NormActivation then) {
+Tensor GroupNorm::forward_then(const Tensor& x, const NormThen& then) {
   require<ShapeError>(x.dim() >= 2 && x.size(1) == num_channels_, "GroupNorm: expected an input [N, ", num_channels_,
                       ", *] of at least 2 dimensions but got ", x.shape());
   require<ShapeError>(x.numel() != num_groups_, "GroupNorm: expected more than 1 value per group but got ", x.shape(),

@@ -28,7 +28,7 @@ class GroupNorm : public NormLayer {
   GroupNorm(std::optional<std::int64_t> num_groups, std::int64_t num_channels, const GroupNormOptions& options = {});
   NORMGRAD_MEMBERS(GroupNorm, weight, bias)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override { return forward_then(x, NormActivation::none); }
+  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
 
   /// As constructed.
   std::int64_t num_groups() const noexcept { return num_groups_; }
@@ -41,7 +41,7 @@ class GroupNorm : public NormLayer {
   Parameter bias;    ///< [C]; undefined without bias
 
  protected:
-  Tensor forward_then(const Tensor& x, NormActivation then) override;
+  Tensor forward_then(const Tensor& x, const NormThen& then) override;
 
  private:
   std::int64_t num_groups_;

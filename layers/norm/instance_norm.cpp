@@ -16,7 +16,7 @@ std::string InstanceNorm::expected_input() const {
   return detail::input_text(rank_, num_features()) + " or " + detail::input_text(rank_ - 1, num_features(), false);
 }
 
-Tensor InstanceNorm::forward_then(const Tensor& x, NormActivation then) {
+Tensor InstanceNorm::forward_then(const Tensor& x, const NormThen& then) {
   if (x.dim() != rank_ && x.dim() != rank_ - 1) {
     fail<ShapeError>(type_name(), ": expected ", expected_input(), " but got ", x.shape());
   }
@@ -25,7 +25,7 @@ Tensor InstanceNorm::forward_then(const Tensor& x, NormActivation then) {
   return batched ? normalise(x, then) : squeeze(normalise(unsqueeze(x, 0), then), 0);
 }
 
-Tensor InstanceNorm::normalise(const Tensor& x, NormActivation then) {
+Tensor InstanceNorm::normalise(const Tensor& x, const NormThen& then) {
   const std::int64_t samples = x.size(0);
   const std::int64_t count = samples == 0 ? 0 : x.numel() / (samples * num_features());
   if (!use_batch_statistics(count, "value per sample and channel", x.shape())) {

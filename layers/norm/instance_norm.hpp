@@ -25,11 +25,11 @@ class InstanceNorm : public RunningStatsNorm {
  protected:
   /// `type` is the layer's name; takes inputs of `rank` axes, or one without N.
   InstanceNorm(const char* type, std::int64_t num_features, const InstanceNormOptions& options, std::int64_t rank);
-  Tensor forward_then(const Tensor& x, NormActivation then) override;
+  Tensor forward_then(const Tensor& x, const NormThen& then) override;
   std::string expected_input() const override;
 
  private:
-  Tensor normalise(const Tensor& x, NormActivation then);
+  Tensor normalise(const Tensor& x, const NormThen& then);
 
   std::int64_t rank_;
 };

@@ -6,6 +6,7 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/norm.hpp"
+#include "normgrad/core/ops/norm_pool.hpp"
 
 namespace normgrad {
 
@@ -60,9 +61,9 @@ void LayerNorm::reset_parameters() {
   }
 }
 
-Tensor LayerNorm::forward_then(const Tensor& x, NormActivation then) {
+Tensor LayerNorm::forward_then(const Tensor& x, const NormThen& then) {
   if (axes_.empty()) {
-    return layer_norm(x, normalized_shape_, weight, bias, eps_, then);
+    return detail::max_pooled(layer_norm(x, normalized_shape_, weight, bias, eps_, then.activation), then);
   }
   const auto named = Axes(axes_).mask("LayerNorm", x.dim());
   Shape sizes;
@@ -73,7 +74,7 @@ Tensor LayerNorm::forward_then(const Tensor& x, NormActivation then) {
   }
   require<ShapeError>(sizes == normalized_shape_, "LayerNorm: expected sizes ", normalized_shape_,
                       " along the normalised axes but got ", sizes, " in ", x.shape());
-  return layer_norm_over(x, axes_, weight, bias, eps_, then);
+  return detail::max_pooled(layer_norm_over(x, axes_, weight, bias, eps_, then.activation), then);
 }
 
 }  // namespace normgrad

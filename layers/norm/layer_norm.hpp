@@ -31,7 +31,7 @@ class LayerNorm : public NormLayer {
       : LayerNorm(Shape{features}, options) {}
   NORMGRAD_MEMBERS(LayerNorm, weight, bias)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override { return forward_then(x, NormActivation::none); }
+  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
 
   /// As constructed.
   const Shape& normalized_shape() const noexcept { return normalized_shape_; }
@@ -45,7 +45,7 @@ class LayerNorm : public NormLayer {
   Parameter bias;    ///< normalized_shape; undefined without bias
 
  protected:
-  Tensor forward_then(const Tensor& x, NormActivation then) override;
+  Tensor forward_then(const Tensor& x, const NormThen& then) override;
 
  private:
   Shape normalized_shape_;

@@ -1,4 +1,4 @@
-// What Sequential may ask of a norm layer: its result and a ReLU of it in one pass.
+// What Sequential may ask of a norm layer: its result and a ReLU of it, or that and max pooling, in one pass.
 #pragma once
 
 #include "normgrad/core/ops/norm.hpp"
@@ -10,16 +10,20 @@ namespace normgrad {
 /// it saves a trip through memory in the forward and one in the backward; values and gradients are the same bits.
 class NormLayer : public Module {
  public:
-  Tensor forward(const Tensor& x) override { return forward_then(x, NormActivation::none); }
+  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
   /// relu((*this)(x)) in one pass; for containers, when nobody asks to see what is between the two.
   Tensor call_with_relu(const Tensor& x) {
     return with_path([&] { return forward_then(x, NormActivation::relu); });
+  }
+  /// The same with max_pool2d of it over windows side by side.
+  Tensor call_with_relu_and_pool(const Tensor& x, std::int64_t window_height, std::int64_t window_width) {
+    return with_path([&] { return forward_then(x, {NormActivation::relu, window_height, window_width}); });
   }
 
  protected:
   NormLayer() = default;
   /// forward(x), with `then` of its result.
-  virtual Tensor forward_then(const Tensor& x, NormActivation then) = 0;
+  virtual Tensor forward_then(const Tensor& x, const NormThen& then) = 0;
 };
 
 }  // namespace normgrad

@@ -3,6 +3,7 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/norm.hpp"
+#include "normgrad/core/ops/norm_pool.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
 
 namespace normgrad {
@@ -28,8 +29,8 @@ void RMSNorm::reset_parameters() {
   }
 }
 
-Tensor RMSNorm::forward_then(const Tensor& x, NormActivation then) {
-  return rms_norm(x, normalized_shape_, weight, eps_, then);
+Tensor RMSNorm::forward_then(const Tensor& x, const NormThen& then) {
+  return detail::max_pooled(rms_norm(x, normalized_shape_, weight, eps_, then.activation), then);
 }
 
 }  // namespace normgrad

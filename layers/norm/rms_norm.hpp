@@ -24,7 +24,7 @@ class RMSNorm : public NormLayer {
   explicit RMSNorm(std::int64_t features, const RMSNormOptions& options = {}) : RMSNorm(Shape{features}, options) {}
   NORMGRAD_MEMBERS(RMSNorm, weight)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override { return forward_then(x, NormActivation::none); }
+  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
 
   /// As constructed.
   const Shape& normalized_shape() const noexcept { return normalized_shape_; }
@@ -35,7 +35,7 @@ class RMSNorm : public NormLayer {
   Parameter weight;  ///< normalized_shape; undefined without elementwise_affine
 
  protected:
-  Tensor forward_then(const Tensor& x, NormActivation then) override;
+  Tensor forward_then(const Tensor& x, const NormThen& then) override;
 
  private:
   Shape normalized_shape_;

@@ -9,6 +9,7 @@
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/norm_pool.hpp"
 
 namespace normgrad {
 
@@ -191,12 +192,13 @@ bool RunningStatsNorm::is_identity() const {
   return all_are(weight, 1.0) && all_are(bias, 0.0);
 }
 
-Tensor RunningStatsNorm::normalise_with_running(const Tensor& x, NormActivation then) const {
+Tensor RunningStatsNorm::normalise_with_running(const Tensor& x, const NormThen& then) const {
   const bool learns = is_grad_enabled() && (weight.requires_grad() || bias.requires_grad());
   if (!learns && is_identity()) {
-    return then == NormActivation::relu ? relu(x) : x;
+    return detail::max_pooled(then.activation == NormActivation::relu ? relu(x) : x, then);
   }
-  return batch_norm(x, running_mean, running_var, weight, bias, eps_, then);
+  const Tensor y = batch_norm(x, running_mean, running_var, weight, bias, eps_, then.activation);
+  return detail::max_pooled(y, then);
 }
 
 bool RunningStatsNorm::update_is_due(std::int64_t count) const noexcept {

@@ -92,7 +92,7 @@ class RunningStatsNorm : public NormLayer {
   bool use_batch_statistics(std::int64_t count, const char* values, const Shape& shape) const;
   bool update_is_due(std::int64_t count) const noexcept;
   /// x normalised with the running statistics, and `then` of it.
-  Tensor normalise_with_running(const Tensor& x, NormActivation then) const;
+  Tensor normalise_with_running(const Tensor& x, const NormThen& then) const;
   void update_running_stats(const NormResult& batch, bool count_batches);
 
  private:

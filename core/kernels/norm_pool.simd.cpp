@@ -1,0 +1,216 @@
+#include "normgrad/core/kernels/norm_pool.hpp"
+#include "normgrad/core/kernels/norm_pool_simd.hpp"
+
+namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
+
+namespace {
+
+// Windows, with sizes that the compiler knows unless kSize is 0.
+template <std::int64_t kSize>
+struct Windows {
+  std::int64_t height, width;
+  std::int64_t row;  // elements of a row of x
+  std::int64_t channels;
+  std::int64_t out_row;  // elements of a row of windows
+
+  explicit Windows(const NormPoolGeometry& g)
+      : height(kSize > 0 ? kSize : g.window_height),
+        width(kSize > 0 ? kSize : g.window_width),
+        row(g.width * g.channels),
+        channels(g.channels),
+        out_row(g.out_width() * g.channels) {}
+
+  // Calls f(place, offset from the window's first element) for its elements.
+  template <class F>
+  void for_each(const F& f) const {
+    const std::int64_t h = kSize > 0 ? kSize : height;
+    const std::int64_t w = kSize > 0 ? kSize : width;
+    for (std::int64_t i = 0; i < h; ++i) {
+      for (std::int64_t j = 0; j < w; ++j) {
+        f(i * w + j, i * row + j * channels);
+      }
+    }
+  }
+  std::int64_t step() const { return (kSize > 0 ? kSize : width) * channels; }
+};
+
+template <class F>
+void with_windows(const NormPoolGeometry& g, const F& f) {
+  if (g.window_height == 2 && g.window_width == 2) {
+    f(Windows<2>(g));
+  } else {
+    f(Windows<0>(g));
+  }
+}
+
+// Where a band begins: in x, and in what has one element per window.
+struct Band {
+  std::int64_t x, out;
+  std::int64_t rows;  // of x, with those after the last band of a sample
+
+  Band(const NormPoolGeometry& g, std::int64_t i) {
+    const std::int64_t per_sample = g.out_height();
+    const std::int64_t of_sample = i % per_sample;
+    const std::int64_t first = of_sample * g.window_height;
+    x = (i / per_sample * g.height + first) * g.width * g.channels;
+    out = i * g.out_width() * g.channels;
+    rows = of_sample + 1 < per_sample ? g.window_height : g.height - first;
+  }
+};
+
+template <class T, class W>
+void forward_band(const W& windows, const T* x, const NormPoolTerms& terms, T* y, std::uint8_t* winners) {
+  const Columns columns{windows.channels};
+  for (std::int64_t o = 0; o < windows.out_row; o += windows.channels, x += windows.step()) {
+    for (std::int64_t b = 0; b < columns.batches(); ++b) {
+      const std::int64_t c = columns.first(b);
+      const Wide mean = load_wide(terms.mean + c);
+      const Wide scale = load_wide(terms.scale + c);
+      const Wide beta = load_wide(terms.beta + c);
+      WindowMax<T> largest;
+      windows.for_each([&](std::int64_t place, std::int64_t offset) {
+        largest.take(muladd(difference(load_wide(x + offset + c), mean), scale, beta), place);
+      });
+      largest.store(y + o + c, winners + o + c);
+    }
+  }
+}
+
+// Windows at a time: sums are taken from memory and put back once for them all.
+constexpr std::int64_t kSumWindows = 4;
+
+// Pointers to column c of a band, whose sums are added to `sums`.
+template <class T, class W>
+void add_sums(const W& windows, const Columns& columns, const T* gy, const T* x, const std::uint8_t* winners,
+              const double* means, ColumnSums& sums) {
+  const std::int64_t count = windows.out_row / windows.channels;
+  for (std::int64_t first = 0; first < count; first += kSumWindows) {
+    const std::int64_t end = count - first < kSumWindows ? count : first + kSumWindows;
+    for (std::int64_t b = 0; b < columns.batches(); ++b) {
+      const std::int64_t c = columns.first(b);
+      const Wide mean = load_wide(means + c);
+      SumsBatch of_batch(sums, b);
+      for (std::int64_t o = first; o < end; ++o) {
+        const T* from = x + o * windows.step() + c;
+        const Winners taken(winners + o * windows.channels + c);
+        Wide value = load_wide(from);
+        windows.for_each([&](std::int64_t place, std::int64_t offset) {
+          if (place > 0) {
+            value = taken.choose(place, load_wide(from + offset), value);
+          }
+        });
+        const Wide g = taken.any(load_wide(gy + o * windows.channels + c));
+        of_batch.first += g;
+        of_batch.second = muladd(g, difference(value, mean), of_batch.second);
+      }
+      of_batch.finish();
+    }
+  }
+}
+
+// What a batch of channels knows for gx.
+struct Slopes {
+  Wide mean, scale, slope, shift;
+
+  Slopes(const NormPoolTerms& terms, std::int64_t c)
+      : mean(load_wide(terms.mean + c)),
+        scale(load_wide(terms.scale + c)),
+        slope(load_wide(terms.slope + c)),
+        shift(load_wide(terms.shift + c)) {}
+  template <class T>
+  void give(const T* x, const Wide& g, T* gx) const {
+    store_wide(gx, muladd(g, scale, muladd(difference(load_wide(x), mean), slope, shift)));
+  }
+};
+
+template <class T, class W>
+void gradient_band(const W& windows, const T* gy, const T* x, const std::uint8_t* winners, const NormPoolTerms& terms,
+                   T* gx) {
+  const Columns columns{windows.channels};
+  for (std::int64_t o = 0; o < windows.out_row; o += windows.channels, x += windows.step(), gx += windows.step()) {
+    for (std::int64_t b = 0; b < columns.batches(); ++b) {
+      const std::int64_t c = columns.first(b);
+      const Slopes slopes(terms, c);
+      const Winners taken(winners + o + c);
+      const Wide g = load_wide(gy + o + c);
+      windows.for_each([&](std::int64_t place, std::int64_t offset) {
+        slopes.give(x + offset + c, taken.only(place, g), gx + offset + c);
+      });
+    }
+  }
+}
+
+// Elements [begin, end) of x, whole positions that belong to no window.
+template <class T>
+void gradient_outside(const NormPoolGeometry& g, const T* x, const NormPoolTerms& terms, T* gx, std::int64_t begin,
+                      std::int64_t end) {
+  const Columns columns{g.channels};
+  for (std::int64_t i = begin; i < end; i += g.channels) {
+    for (std::int64_t b = 0; b < columns.batches(); ++b) {
+      const std::int64_t c = columns.first(b);
+      Slopes(terms, c).give(x + i + c, Wide(0.0), gx + i + c);
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void norm_pool_forward_task(const NormPoolGeometry& g, const T* x, const NormPoolTerms& terms, T* y,
+                            std::uint8_t* winners, std::int64_t begin, std::int64_t end) {
+  with_windows(g, [&](const auto& windows) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Band band(g, i);
+      forward_band(windows, x + band.x, terms, y + band.out, winners + band.out);
+    }
+  });
+}
+
+template <class T>
+void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const T* x, const std::uint8_t* winners,
+                         const NormPoolTerms& terms, std::int64_t begin, std::int64_t end, double* sums) {
+  for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
+    ColumnSums of_tile;
+    clear(columns, of_tile);
+    with_windows(g, [&](const auto& windows) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const Band band(g, i);
+        add_sums(windows, columns, gy + band.out + c, x + band.x + c, winners + band.out + c, terms.mean + c, of_tile);
+      }
+    });
+    for (std::int64_t p = 0; p < columns.places(); ++p) {
+      sums[c + columns.at(p)] = of_tile.first[p];
+      sums[g.channels + c + columns.at(p)] = of_tile.second[p];
+    }
+  });
+}
+
+template <class T>
+void norm_pool_gradient_task(const NormPoolGeometry& g, const T* gy, const T* x, const std::uint8_t* winners,
+                             const NormPoolTerms& terms, T* gx, std::int64_t begin, std::int64_t end) {
+  const std::int64_t row = g.width * g.channels;
+  const std::int64_t covered = g.out_width() * g.window_width * g.channels;
+  with_windows(g, [&](const auto& windows) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Band band(g, i);
+      gradient_band(windows, gy + band.out, x + band.x, winners + band.out, terms, gx + band.x);
+      for (std::int64_t r = 0; r < band.rows; ++r) {
+        gradient_outside(g, x + band.x, terms, gx + band.x, r * row + (r < g.window_height ? covered : 0),
+                         (r + 1) * row);
+      }
+    }
+  });
+}
+
+#define NORMGRAD_INSTANTIATE(T)                                                                                       \
+  template void norm_pool_forward_task<T>(const NormPoolGeometry&, const T*, const NormPoolTerms&, T*, std::uint8_t*, \
+                                          std::int64_t, std::int64_t);                                                \
+  template void norm_pool_sums_task<T>(const NormPoolGeometry&, const T*, const T*, const std::uint8_t*,              \
+                                       const NormPoolTerms&, std::int64_t, std::int64_t, double*);                    \
+  template void norm_pool_gradient_task<T>(const NormPoolGeometry&, const T*, const T*, const std::uint8_t*,          \
+                                           const NormPoolTerms&, T*, std::int64_t, std::int64_t);
+NORMGRAD_INSTANTIATE(float)
+NORMGRAD_INSTANTIATE(double)
+#undef NORMGRAD_INSTANTIATE
+
+}  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

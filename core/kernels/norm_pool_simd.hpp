@@ -1,0 +1,118 @@
+// The largest element of a window and its place, lane by lane. For norm_pool.simd.cpp only.
+#pragma once
+
+#include "normgrad/core/kernels/norm_columns_simd.hpp"
+#include "normgrad/core/kernels/norm_pool.hpp"
+
+namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
+
+/// The largest of what is taken, if that is above 0 or NaN, and its place.
+template <class V>
+struct Largest {
+  using Value = typename V::value_type;
+  V value = V(Value(0));
+  V place = V(static_cast<Value>(kNoWinner));
+
+  void take(const V& v, std::int64_t at) {
+    const auto better = (v > value) | xsimd::isnan(v);  // != is false of NaN in some versions
+    value = xsimd::select(better, v, value);
+    place = xsimd::select(better, V(static_cast<Value>(at)), place);
+  }
+};
+
+template <class T>
+inline Wide rounded(const Wide& v) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return v;
+  } else {
+    T lanes[kWide];
+    store_wide(lanes, v);
+    return load_wide(lanes);
+  }
+}
+
+/// The same for kWide numbers that are to be stored as T.
+template <class T>
+struct WindowMax {
+  Largest<WideHalf> low, high;
+
+  void take(const Wide& y, std::int64_t at) {
+    const Wide v = rounded<T>(y);
+    low.take(v.low, at);
+    high.take(v.high, at);
+  }
+  void store(T* y, std::uint8_t* winners) const {
+    store_wide(y, {low.value, high.value});
+    double places[kWide];
+    store_wide(places, {low.place, high.place});
+    for (std::int64_t i = 0; i < kWide; ++i) {
+      winners[i] = static_cast<std::uint8_t>(places[i]);
+    }
+  }
+};
+
+#if defined(NORMGRAD_SIMD_avx512) || defined(NORMGRAD_SIMD_avx2)
+template <>
+struct WindowMax<float> {
+  Largest<xsimd::batch<float, WideHalf::arch_type>> lanes;
+
+  void take(const Wide& y, std::int64_t at) {
+    const __m256 low = _mm256_castps128_ps256(_mm256_cvtpd_ps(y.low));
+    lanes.take(_mm256_insertf128_ps(low, _mm256_cvtpd_ps(y.high), 1), at);
+  }
+  void store(float* y, std::uint8_t* winners) const {
+    _mm256_storeu_ps(y, lanes.value);
+    const __m256i places = _mm256_cvtps_epi32(lanes.place);
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(places), _mm256_extracti128_si256(places, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(winners), _mm_packus_epi16(words, words));
+  }
+};
+
+/// Which element each of kWide windows took.
+struct Winners {
+  __m256i low, high;
+
+  explicit Winners(const std::uint8_t* p) : low(of(p)), high(of(p + kHalf)) {}
+  static __m256i of(const std::uint8_t* p) {
+    std::int32_t four;
+    __builtin_memcpy(&four, p, sizeof(four));
+    return _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four));
+  }
+  static __m256d equal(const __m256i& places, std::int64_t at) {
+    return _mm256_castsi256_pd(_mm256_cmpeq_epi64(places, _mm256_set1_epi64x(at)));
+  }
+  /// v in the lanes of windows that took this one, else 0.
+  Wide only(std::int64_t at, const Wide& v) const {
+    return {_mm256_and_pd(equal(low, at), v.low), _mm256_and_pd(equal(high, at), v.high)};
+  }
+  /// v in these lanes, else `other`.
+  Wide choose(std::int64_t at, const Wide& v, const Wide& other) const {
+    return {_mm256_blendv_pd(other.low, v.low, equal(low, at)), _mm256_blendv_pd(other.high, v.high, equal(high, at))};
+  }
+  /// v in the lanes of windows that took one, else 0.
+  Wide any(const Wide& v) const {
+    return {_mm256_andnot_pd(equal(low, kNoWinner), v.low), _mm256_andnot_pd(equal(high, kNoWinner), v.high)};
+  }
+};
+#else
+struct Winners {
+  Wide places;
+
+  explicit Winners(const std::uint8_t* p) {
+    double lanes[kWide];
+    for (std::int64_t i = 0; i < kWide; ++i) {
+      lanes[i] = static_cast<double>(p[i]);
+    }
+    places = load_wide(lanes);
+  }
+  Wide choose(std::int64_t at, const Wide& v, const Wide& other) const {
+    const WideHalf wanted(static_cast<double>(at));
+    return {xsimd::select(places.low == wanted, v.low, other.low),
+            xsimd::select(places.high == wanted, v.high, other.high)};
+  }
+  Wide only(std::int64_t at, const Wide& v) const { return choose(at, v, Wide(0.0)); }
+  Wide any(const Wide& v) const { return choose(kNoWinner, Wide(0.0), v); }
+};
+#endif
+
+}  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

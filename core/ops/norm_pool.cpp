@@ -1,0 +1,168 @@
+#include "normgrad/core/ops/norm_pool.hpp"
+
+#include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/kernels/norm_pool.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/pool.hpp"
+#include "normgrad/core/ops/pool_detail.hpp"
+
+namespace normgrad::detail {
+
+namespace {
+
+using kernels::ChannelGeometry;
+using kernels::kNoWinner;
+using kernels::NormPoolGeometry;
+using kernels::RowGeometry;
+
+NormPoolGeometry with_groups(const Tensor& x, const NormThen& then, std::int64_t groups) {
+  return {x.size(0), x.size(2), x.size(3), x.size(1), groups, then.window_height, then.window_width};
+}
+NormPoolGeometry pool_geometry(const Tensor& x, const ChannelGeometry& /*g*/, const NormThen& then) {
+  return with_groups(x, then, 0);
+}
+NormPoolGeometry pool_geometry(const Tensor& x, const RowGeometry& g, const NormThen& then) {
+  return with_groups(x, then, g.cycle);
+}
+
+// Whether the sets are those of the pooling kernel, x being [N, C, H, W].
+bool fits(const Tensor& /*x*/, const ChannelGeometry& /*g*/) { return true; }
+bool fits(const Tensor& x, const RowGeometry& g) {
+  return g.params() == x.size(1) && g.span == x.size(2) * x.size(3) && g.length() > 4;
+}
+
+std::int64_t num_sets(const RowGeometry& g) { return g.rows; }
+std::int64_t num_sets(const ChannelGeometry& g) { return g.channels; }
+
+Tensor lying_last(const Tensor& t) {
+  if (lies_channels_last(t)) {
+    return t;
+  }
+  t.to_row_major();  // it may be a view of an image of another shape
+  return t.as_channels_last();
+}
+
+std::uint8_t* places(const Buffer& winners) { return reinterpret_cast<std::uint8_t*>(winners.data()); }
+
+// The pooled tensor; `s` has room for the statistics that are wanted.
+Tensor forward(const char* name, const Tensor& x, const NormPoolGeometry& g, const Tensor& weight, const Tensor& bias,
+               const NormSettings& how, SetStatistics& s, const Buffer& winners) {
+  Tensor y = Tensor::empty_channels_last({g.samples, g.channels, g.out_height(), g.out_width()}, x.dtype());
+  dispatch_float(name, x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::norm_pool_forward<T>(g,
+                                  {x.physical_data<T>(), data_or_null<T>(weight), data_or_null<T>(bias), how.eps,
+                                   how.centre, y.mutable_physical_data<T>(), s.mean.mutable_data<double>(),
+                                   s.rstd.mutable_data<double>(), mutable_data_or_null<double>(s.var), true},
+                                  places(winners));
+  });
+  return y;
+}
+
+void backward_fused(const char* name, const NormPoolGeometry& g, const NormSettings& how, const SetStatistics& s,
+                    const Tensor& gy, const Tensor& x, const Tensor& weight, const Shape& params, const Buffer& winners,
+                    GradSink& into) {
+  const Tensor gy_last = lying_last(gy);
+  const Tensor x_last = lying_last(x);
+  Tensor gx = into.wants(0) ? Tensor::empty_channels_last(x.shape(), x.dtype()) : Tensor();
+  Tensor gweight = into.wants(1) ? Tensor::empty(params, gy.dtype()) : Tensor();
+  Tensor gbias = into.wants(2) ? Tensor::empty(params, gy.dtype()) : Tensor();
+  dispatch_float(name, gy.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::norm_pool_backward<T>(
+        g,
+        {gy_last.physical_data<T>(), x_last.physical_data<T>(), data_or_null<T>(weight), s.mean.data<double>(),
+         s.rstd.data<double>(), how.centre, gx.defined() ? gx.mutable_physical_data<T>() : nullptr,
+         mutable_data_or_null<T>(gweight), mutable_data_or_null<T>(gbias), true},
+        places(winners));
+  });
+  into.add(0, gx);
+  into.add(1, gweight);
+  into.add(2, gbias);
+}
+
+// gy where the windows took it from, in Tensor operations. Which elements they took, and whether these are above 0, is
+// locally constant in all `of`.
+Tensor spread(const NormPoolGeometry& g, const Tensor& gy, const Tensor& x, const Buffer& winners,
+              const std::vector<Tensor>& of) {
+  Tensor slope = Tensor::empty_channels_last(gy.shape(), gy.dtype());
+  const Buffer index(static_cast<std::size_t>(gy.numel()) * sizeof(std::int32_t));
+  auto* to = reinterpret_cast<std::int32_t*>(index.data());
+  dispatch_float("max_pool2d", gy.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* slopes = slope.mutable_physical_data<T>();
+    for (std::int64_t i = 0; i < gy.numel(); ++i) {
+      const std::uint8_t winner = places(winners)[i];
+      const std::int64_t place = winner == kNoWinner ? 0 : winner;
+      const std::int64_t window = i / g.channels;
+      const std::int64_t row = window / g.out_width() % g.out_height() * g.window_height + place / g.window_width;
+      const std::int64_t column = window % g.out_width() * g.window_width + place % g.window_width;
+      to[i] = static_cast<std::int32_t>(row * g.width + column);
+      slopes[i] = winner == kNoWinner ? T(0) : T(1);
+    }
+  });
+  return max_pool2d_backward(mul(gy, locally_constant(std::move(slope), of)), x, {g.window_height, g.window_width},
+                             index);
+}
+
+template <class Geometry>
+Tensor norm_pool_over_sets(const char* name, const Tensor& x, const Geometry& sets, const Tensor& weight,
+                           const Tensor& bias, const NormSettings& how, SetStatistics* statistics) {
+  const bool for_x = x.requires_grad();
+  const bool for_params = is_grad_enabled() && (weight.requires_grad() || bias.requires_grad());
+  if (how.then.activation != NormActivation::relu || (for_params && !for_x) ||
+      !pools_on_the_way(x, how.then.window_height, how.then.window_width) || !fits(x, sets)) {
+    const NormSettings without{how.eps, how.centre, how.then.activation};
+    return max_pooled(norm_over(name, x, sets, weight, bias, without, statistics), how.then);
+  }
+  const NormPoolGeometry g = pool_geometry(x, sets, how.then);
+  const Shape of_sets{num_sets(sets)};
+  SetStatistics s{Tensor::empty(of_sets, kFloat64), Tensor::empty(of_sets, kFloat64), {}};
+  if (statistics != nullptr) {
+    s.var = Tensor::empty(of_sets, kFloat64);
+  }
+  const Buffer winners(static_cast<std::size_t>(g.bands() * g.out_width() * g.channels));
+  Tensor y = forward(name, x, g, weight, bias, how, s, winners);
+  if (statistics != nullptr) {
+    *statistics = s;
+  }
+  return record(
+      name, std::move(y), {x, weight, bias},
+      [name, sets, g, how, s, winners, bias_kept = bias, x_saved = Saved(x, for_x), weight_saved = Saved(weight, for_x),
+       params = weight.defined() ? weight.shape() : (bias.defined() ? bias.shape() : Shape())](const Tensor& gy,
+                                                                                               GradSink& into) {
+        const Tensor& x_kept = x_saved.get();
+        const Tensor& w = weight_saved.get();
+        if (!is_grad_enabled()) {
+          backward_fused(name, g, how, s, gy, x_kept, w, params, winners, into);
+          return;
+        }
+        const Tensor gz = spread(g, gy, x_kept, winners, {x_kept, w, bias_kept});
+        norm_backward_composed(formula_of(sets, how.eps, how.centre), gz, x_kept, w, params, into);
+      });
+}
+
+}  // namespace
+
+bool pools_on_the_way(const Tensor& x, std::int64_t window_height, std::int64_t window_width) {
+  return x.dim() == 4 && x.numel() > 0 && x.size(1) >= kernels::kLeastColumns && is_floating_point(x.dtype()) &&
+         lies_channels_last(x) && window_height >= 1 && window_width >= 1 && window_height <= x.size(2) &&
+         window_width <= x.size(3) && window_height <= kernels::kMostPlaces &&
+         window_width <= kernels::kMostPlaces / window_height;
+}
+
+Tensor max_pooled(const Tensor& y, const NormThen& then) {
+  return then.pools() ? max_pool2d(y, {then.window_height, then.window_width}) : y;
+}
+
+Tensor norm_pool_over(const char* name, const Tensor& x, const RowGeometry& g, const Tensor& weight, const Tensor& bias,
+                      const NormSettings& how, SetStatistics* statistics) {
+  return norm_pool_over_sets(name, x, g, weight, bias, how, statistics);
+}
+
+Tensor norm_pool_over(const char* name, const Tensor& x, const ChannelGeometry& g, const Tensor& weight,
+                      const Tensor& bias, const NormSettings& how, SetStatistics* statistics) {
+  return norm_pool_over_sets(name, x, g, weight, bias, how, statistics);
+}
+
+}  // namespace normgrad::detail

@@ -1,0 +1,422 @@
+// Sequential has a norm apply the ReLU and the max pooling that follow it: nothing but the time may show it.
+//
+// In float64 the kernel's sums of gradients go window by window and not row by row, so gradients of the training pass
+// may differ from those of the three layers in their last digits; in float32 they round to the same numbers.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <string>
+#include <tuple>
+
+#include "tests/support/fused_layers.hpp"
+#include "tests/support/gradients.hpp"
+#include "tests/support/simd_levels.hpp"
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/ops/activation.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/norm.hpp"
+#include "normgrad/core/ops/pool.hpp"
+#include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/identity.hpp"
+#include "normgrad/layers/norm/batch_norm.hpp"
+#include "normgrad/layers/norm/group_norm.hpp"
+#include "normgrad/layers/norm/instance_norm.hpp"
+#include "normgrad/layers/pooling.hpp"
+
+namespace normgrad {
+namespace {
+
+using testing_support::gradients_agree;
+using tests::draw_parameters;
+using tests::every_bit;
+using tests::expect_same;
+using tests::laid;
+using tests::plant_specials;
+using tests::Results;
+using tests::results_of;
+
+struct Place {
+  std::string name;
+  std::function<std::unique_ptr<Module>(bool affine, DType dtype)> make;
+  Shape shape;
+  PerAxis window = 2;
+};
+void PrintTo(const Place& p, std::ostream* out) { *out << p.name; }
+
+Place batch(const std::string& name, const Shape& shape, const PerAxis& window = 2) {
+  return {name,
+          [=](bool affine, DType dtype) -> std::unique_ptr<Module> {
+            return std::make_unique<BatchNorm2d>(shape[1], BatchNormOptions{.affine = affine, .dtype = dtype});
+          },
+          shape, window};
+}
+Place instance(const std::string& name, bool tracked, const Shape& shape, const PerAxis& window = 2) {
+  return {name,
+          [=](bool affine, DType dtype) -> std::unique_ptr<Module> {
+            InstanceNormOptions options{.affine = affine, .dtype = dtype};
+            options.track_running_stats = tracked;
+            return std::make_unique<InstanceNorm2d>(shape[1], options);
+          },
+          shape, window};
+}
+Place groups(const std::string& name, std::int64_t n, bool centre, const Shape& shape, const PerAxis& window = 2) {
+  return {name,
+          [=](bool affine, DType dtype) -> std::unique_ptr<Module> {
+            return std::make_unique<GroupNorm>(n, shape[1],
+                                               GroupNormOptions{.affine = affine, .centre = centre, .dtype = dtype});
+          },
+          shape, window};
+}
+
+// Sizes that the windows divide and others, channels that fill registers and others, few rows and tall matrices.
+std::vector<Place> places() {
+  return {
+      batch("BatchNorm", {5, 16, 8, 6}),
+      batch("BatchNormOdd", {3, 21, 7, 5}),
+      batch("BatchNormTall", {7, 37, 15, 13}),
+      batch("BatchNormWide", {2, 200, 6, 9}),
+      batch("BatchNormWindow3", {4, 20, 11, 10}, 3),
+      batch("BatchNormRows", {4, 20, 5, 7}, PerAxis{3, 1}),
+      groups("GroupNorm", 4, true, {3, 24, 8, 6}),
+      groups("GroupNormOdd", 4, true, {4, 44, 9, 5}),
+      groups("GroupNormOne", 1, true, {4, 16, 13, 13}),
+      groups("GroupNormWide", 8, true, {3, 200, 5, 6}),
+      groups("GroupNormWindow", 3, true, {2, 18, 7, 11}, PerAxis{2, 5}),
+      groups("GroupRms", 4, false, {3, 24, 9, 5}),
+      instance("InstanceNorm", false, {3, 24, 6, 5}),
+      instance("InstanceNormTracked", true, {3, 19, 7, 8}),
+      groups("GroupNormManySamples", 2, true, {70, 16, 4, 5}),
+  };
+}
+
+class FusedPoolTest : public testing::TestWithParam<std::tuple<Place, DType>> {
+ protected:
+  void SetUp() override { manual_seed(5); }
+  const Place& where() const { return std::get<0>(GetParam()); }
+  DType dtype() const { return std::get<1>(GetParam()); }
+  Tensor draw() const { return randn(where().shape, {.dtype = dtype()}); }
+  Tensor draw_gy() const {
+    return randn(max_pool2d(Tensor::empty(where().shape, dtype()), where().window).shape(), {.dtype = dtype()});
+  }
+  std::unique_ptr<Module> norm(bool affine) const {
+    auto made = where().make(affine, dtype());
+    draw_parameters(*made);
+    return made;
+  }
+  Sequential fused(const Module& plain) const { return Sequential(plain.clone(), ReLU(), MaxPool2d(where().window)); }
+  Tensor separately(Module& plain, const Tensor& x) const { return max_pool2d(relu(plain(x)), where().window); }
+  // Compares, bit for bit in float32, else gradients to a few units of the last place of the largest.
+  void expect_alike(Module& model, Module& plain, const Tensor& x, const Tensor& gy, bool for_x,
+                    const std::string& what) const {
+    const Results a = results_of(
+        model, [&](const Tensor& in) { return model(in); }, x, gy, true, for_x);
+    const Results b = results_of(
+        plain, [&](const Tensor& in) { return separately(plain, in); }, x, gy, true, for_x);
+    expect_close(a, b, what);
+  }
+  void expect_close(const Results& a, const Results& b, const std::string& what) const {
+    if (dtype() == kFloat32) {
+      expect_same(a, b, what);
+      return;
+    }
+    ASSERT_EQ(a.all.size(), b.all.size());
+    for (std::size_t i = 0; i < a.all.size(); ++i) {
+      const auto& [name, bits] = a.all[i];
+      ASSERT_EQ(bits.size(), b.all[i].second.size()) << what << ": " << name;
+      double largest = 1.0;
+      for (const std::uint64_t v : b.all[i].second) {
+        const double size = std::fabs(std::bit_cast<double>(v));
+        largest = std::isfinite(size) ? std::max(largest, size) : largest;
+      }
+      const bool summed = name.find("grad") != std::string::npos || name == "first" || name == "second";
+      for (std::size_t j = 0; j < bits.size(); ++j) {
+        const auto x = std::bit_cast<double>(bits[j]);
+        const auto y = std::bit_cast<double>(b.all[i].second[j]);
+        const bool same = bits[j] == b.all[i].second[j] || (x == 0.0 && y == 0.0);
+        ASSERT_TRUE(same || (summed && std::fabs(x - y) <= 64 * 0x1p-53 * largest))
+            << what << ": " << name << ", element " << j << ": " << x << " and " << y;
+      }
+    }
+  }
+};
+
+std::string name_of(const testing::TestParamInfo<FusedPoolTest::ParamType>& param) {
+  return std::get<0>(param.param).name + (std::get<1>(param.param) == kFloat32 ? "Float32" : "Float64");
+}
+INSTANTIATE_TEST_SUITE_P(Norms, FusedPoolTest,
+                         testing::Combine(testing::ValuesIn(places()), testing::Values(kFloat32, kFloat64)), name_of);
+
+TEST_P(FusedPoolTest, GivesTheSameBits) {
+  for (const SimdLevel level : test::supported_levels()) {
+    const test::UsedSimdLevel used(level);
+    for (const bool affine : {true, false}) {
+      for (const bool training : {true, false}) {
+        for (const bool for_x : {true, false}) {
+          const auto plain = norm(affine);
+          Sequential model = fused(*plain);
+          plain->train(training);
+          model.train(training);
+          expect_alike(model, *plain, draw(), draw_gy(), for_x,
+                       detail::concat(simd_name(level), ", affine ", affine, ", training ", training,
+                                      ", gradient of x ", for_x));
+        }
+      }
+    }
+  }
+}
+
+// In windows of equal elements, of nothing above 0, and with NaN.
+TEST_P(FusedPoolTest, TakesTheSameOfEqualElements) {
+  for (const SimdLevel level : test::supported_levels()) {
+    const test::UsedSimdLevel used(level);
+    const auto plain = norm(true);
+    Sequential model = fused(*plain);
+    const Tensor few = (draw() * 1.5).to(kInt64).to(dtype());
+    expect_alike(model, *plain, few, draw_gy(), true, "few values");
+    expect_alike(model, *plain, full(where().shape, 2.5, {.dtype = dtype()}), draw_gy(), true, "constant");
+    Tensor special = draw();
+    plant_specials(special);
+    expect_alike(model, *plain, special, draw_gy(), true, "special");
+  }
+}
+
+TEST_P(FusedPoolTest, GivesTheSameForEverySubsetOfGradients) {
+  const auto plain = norm(true);
+  Sequential model = fused(*plain);
+  const Tensor x = draw();
+  const Tensor gy = draw_gy();
+  const std::size_t parameters = plain->parameters().size();
+  for (unsigned learn = 0; learn < 1U << parameters; ++learn) {
+    for (std::size_t i = 0; i < parameters; ++i) {
+      plain->parameters()[i].requires_grad_((learn >> i & 1U) != 0);
+      model.parameters()[i].requires_grad_((learn >> i & 1U) != 0);
+    }
+    for (const bool for_x : {true, false}) {
+      expect_alike(model, *plain, x, gy, for_x, detail::concat("learn ", learn, ", gradient of x ", for_x));
+      model.zero_grad();
+      plain->zero_grad();
+    }
+  }
+}
+
+TEST_P(FusedPoolTest, ThreadsDoNotShow) {
+  const auto plain = norm(true);
+  const Tensor x = draw();
+  const Tensor gy = draw_gy();
+  const int before = get_num_threads();
+  std::vector<Results> results;
+  for (const int threads : {1, 2, 3}) {
+    set_num_threads(threads);
+    Sequential model = fused(*plain);
+    results.push_back(results_of(
+        model, [&](const Tensor& in) { return model(in); }, x, gy, true, true));
+  }
+  set_num_threads(before);
+  expect_same(results[0], results[1], "2 threads");
+  expect_same(results[0], results[2], "3 threads");
+}
+
+TEST_P(FusedPoolTest, RecordedGradientsAreThoseOfTheLayers) {
+  const auto plain = norm(true);
+  Sequential model = fused(*plain);
+  const Tensor values = draw();
+  const Tensor gy = draw_gy();
+  const Tensor again = draw();
+  std::vector<Results> results(2);
+  for (const bool is_fused : {true, false}) {
+    Module& of = is_fused ? static_cast<Module&>(model) : *plain;
+    Tensor x = laid(values.clone(), true).detach().requires_grad_();
+    Tensor g = gy.clone().requires_grad_();
+    std::vector<Tensor> inputs{x};
+    for (const Tensor& p : of.parameters()) {
+      inputs.push_back(p);
+    }
+    const Tensor y = is_fused ? model(x) : separately(*plain, x);
+    const std::vector<Tensor> first = grad({y}, inputs, {g}, {.create_graph = true});
+    Results& r = results[is_fused ? 0 : 1];
+    for (const Tensor& f : first) {
+      r.add("first", f + 0.0);  // but for the sign of zeros, which the slope of ReLU is multiplied with earlier
+    }
+    inputs.push_back(g);
+    for (const Tensor& second : grad({first[0]}, inputs, {again}, {.allow_unused = true})) {
+      r.add("second", second.defined() ? second + 0.0 : second);
+    }
+  }
+  expect_same(results[0], results[1], "recorded");
+}
+
+// Differences are taken of small float64 tensors.
+class FusedPoolGradientTest : public FusedPoolTest {};
+std::vector<Place> small_places() {
+  std::vector<Place> all = places();
+  std::erase_if(all, [](const Place& p) { return p.shape.numel() > 5000; });
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Norms, FusedPoolGradientTest,
+                         testing::Combine(testing::ValuesIn(small_places()), testing::Values(kFloat64)), name_of);
+
+TEST_P(FusedPoolGradientTest, GradientsAgreeWithDifferences) {
+  auto made = where().make(true, dtype());
+  {
+    const NoGradGuard no_grad;
+    for (Tensor p : made->parameters()) {
+      p.copy_(randn(p.shape(), {.dtype = p.dtype()}) + 0.1);
+    }
+  }
+  Sequential model(std::move(made), ReLU(), MaxPool2d(where().window));
+  const FreezeStatisticsGuard guard;
+  std::vector<Tensor> inputs{draw().requires_grad_()};
+  for (const Tensor& p : model.parameters()) {
+    inputs.push_back(p);
+  }
+  const Tensor zeros_last = zeros(where().shape, {.dtype = kFloat64}).as_channels_last();
+  const auto run = [&](const auto& in) {
+    const Tensor x = zeros_last + in[0];
+    EXPECT_TRUE(x.is_channels_last());
+    return model(x);
+  };
+  EXPECT_TRUE(gradients_agree(run, inputs, 2, {.allow_kinks = true, .allow_degenerate = true, .max_elements = 8}));
+}
+
+// What the model made x of: the name of its last operation.
+std::string last_operation(Sequential& net, const Tensor& x, bool channels_last = true) {
+  Tensor leaf = laid(x.clone(), channels_last).detach();
+  return net(leaf.requires_grad_()).node()->name();
+}
+
+TEST_P(FusedPoolTest, OneNodeIsRecorded) {
+  Sequential model = fused(*norm(true));
+  EXPECT_NE(last_operation(model, draw()).find("_norm"), std::string::npos);
+}
+
+TEST_P(FusedPoolTest, HooksSeeEveryLayer) {
+  const auto made = norm(true);
+  const Tensor x = laid(draw(), true);
+  const Tensor expected = separately(*made->clone(), x);
+  for (const std::int64_t which : {0, 1, 2}) {
+    Sequential net = fused(*made);
+    int calls = 0;
+    net[which].register_forward_hook([&](Module&, const Tensor&, const Tensor&) {
+      ++calls;
+      return Tensor();
+    });
+    EXPECT_EQ(every_bit(net(x)), every_bit(expected));
+    EXPECT_EQ(calls, 1) << "layer " << which;
+  }
+}
+
+TEST(FusedPoolSequentialTest, OnlyWindowsSideBySideOfWideImages) {
+  manual_seed(3);
+  const Tensor x = randn({2, 16, 6, 6});
+  const auto last = [&](auto norm, auto then, const MaxPool2d& pool, bool channels_last = true) {
+    Sequential net(std::move(norm), std::move(then), pool);
+    return last_operation(net, x, channels_last);
+  };
+  EXPECT_EQ(last(BatchNorm2d(16), ReLU(), MaxPool2d(2)), "batch_norm");
+  EXPECT_NE(last(BatchNorm2d(16), ReLU(), MaxPool2d(2), false), "batch_norm");
+  EXPECT_EQ(last(BatchNorm2d(16), ReLU(), MaxPool2d(2, {.stride = 2})), "batch_norm");
+  EXPECT_EQ(last(BatchNorm2d(16), ReLU(), MaxPool2d(PerAxis{2, 2}, {.stride = 1})), "relu");
+  EXPECT_EQ(last(BatchNorm2d(16), ReLU(), MaxPool2d(2, {.padding = 1})), "max_pool2d");
+  EXPECT_EQ(last(BatchNorm2d(16), ReLU(), MaxPool2d(2, {.dilation = 2})), "relu");
+  EXPECT_EQ(last(BatchNorm2d(16), Tanh(), MaxPool2d(2)), "max_pool2d");
+  Sequential few(BatchNorm2d(8), ReLU(), MaxPool2d(2));
+  EXPECT_EQ(last_operation(few, randn({2, 8, 6, 6})), "relu") << "too few channels for the kernel";
+}
+
+TEST(FusedPoolSequentialTest, NanWinsItsWindow) {
+  for (const SimdLevel level : test::supported_levels()) {
+    const test::UsedSimdLevel used(level);
+    Tensor x = randn({1, 16, 2, 4});
+    x.mutable_data<float>()[1] = std::numeric_limits<float>::quiet_NaN();
+    Sequential net(GroupNorm(16, 16), ReLU(), MaxPool2d(2));
+    for (const Tensor& y : {max_pool2d(x.as_channels_last(), 2), net(x.as_channels_last())}) {
+      const std::vector<float> values = y.to_vector<float>();
+      EXPECT_TRUE(std::isnan(values[0])) << simd_name(level);
+      EXPECT_FALSE(std::isnan(values[2])) << simd_name(level);
+    }
+  }
+}
+
+TEST(FusedPoolSequentialTest, WindowsBeyondTheImageAreThePoolingsError) {
+  Sequential net(GroupNorm(4, 16), ReLU(), MaxPool2d(9));
+  try {
+    net(randn({2, 16, 6, 6}).as_channels_last());
+    FAIL() << "no error";
+  } catch (const ShapeError& error) {
+    EXPECT_NE(std::string(error.what()).find("expected a window no larger than the padded input"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(FusedPoolSequentialTest, ErrorsHaveTheNormInTheirPath) {
+  Sequential net({{"norm", BatchNorm2d(24)}, {"act", ReLU()}, {"pool", MaxPool2d(2)}});
+  try {
+    net(randn({2, 16, 6, 6}).as_channels_last());
+    FAIL() << "no error";
+  } catch (const ShapeError& error) {
+    EXPECT_NE(std::string(error.what()).find("BatchNorm2d 'norm'"), std::string::npos) << error.what();
+  }
+}
+
+TEST(NormThenTest, PoolsWhateverTheOperationAndOrderOfElements) {
+  manual_seed(4);
+  const NormThen pooled(NormActivation::relu, 2, 3);
+  const NormThen unbent(NormActivation::none, 2, 3);
+  for (const bool channels_last : {false, true}) {
+    const Tensor x = laid(randn({3, 16, 7, 9}), channels_last);
+    const auto same = [&](const Tensor& a, const Tensor& b) { EXPECT_EQ(every_bit(a), every_bit(b)); };
+    const PerAxis window{2, 3};
+    same(batch_norm_training(x, {}, {}, 1e-5, pooled).y, max_pool2d(relu(batch_norm_training(x).y), window));
+    same(batch_norm_training(x, {}, {}, 1e-5, unbent).y, max_pool2d(batch_norm_training(x).y, window));
+    same(instance_norm(x, {}, {}, 1e-5, pooled), max_pool2d(relu(instance_norm(x)), window));
+    same(instance_norm_training(x, {}, {}, 1e-5, pooled).y, max_pool2d(relu(instance_norm(x)), window));
+    same(group_norm(x, 4, {}, {}, 1e-5, pooled), max_pool2d(relu(group_norm(x, 4)), window));
+    same(group_rms_norm(x, 4, {}, {}, 1e-5, pooled), max_pool2d(relu(group_rms_norm(x, 4)), window));
+    same(batch_norm_training(x, {}, {}, 1e-5, pooled).var, batch_norm_training(x).var);
+  }
+}
+
+// Of this many elements of gx one may be so near the middle between two numbers of float32 that the order of the sums
+// decides: it is one of 20 million, by a unit in the last place.
+void expect_nearly_same(const Results& a, const Results& b, const std::string& what) {
+  ASSERT_EQ(a.all.size(), b.all.size());
+  for (std::size_t i = 0; i < a.all.size(); ++i) {
+    const auto& [name, bits] = a.all[i];
+    ASSERT_EQ(bits.size(), b.all[i].second.size());
+    int different = 0;
+    for (std::size_t j = 0; j < bits.size(); ++j) {
+      if (bits[j] != b.all[i].second[j]) {
+        ++different;
+        const auto x = std::bit_cast<double>(bits[j]);
+        ASSERT_LE(std::fabs(x - std::bit_cast<double>(b.all[i].second[j])), 0x1p-23 * std::fabs(x)) << name;
+      }
+    }
+    EXPECT_LE(different, name == "x.grad" ? 3 : 0) << what << ": " << name;
+  }
+}
+
+// The CNN's own sizes, where tasks hold several samples or a part of one.
+TEST(FusedPoolSequentialTest, LargeImages) {
+  manual_seed(7);
+  for (const Shape& shape : {Shape{64, 32, 28, 28}, Shape{3, 64, 57, 41}}) {
+    for (const bool by_batch : {true, false}) {
+      Sequential model(by_batch ? AnyModule(BatchNorm2d(shape[1])) : AnyModule(GroupNorm(8, shape[1])), ReLU(),
+                       MaxPool2d(2));
+      draw_parameters(model[0]);
+      Sequential plain = model;
+      const Tensor x = randn(shape);
+      const Tensor gy = randn({shape[0], shape[1], shape[2] / 2, shape[3] / 2});
+      const Results a = results_of(
+          model, [&](const Tensor& in) { return model(in); }, x, gy, true, true);
+      const Results b = results_of(
+          plain, [&](const Tensor& in) { return max_pool2d(relu(plain[0](in)), 2); }, x, gy, true, true);
+      expect_nearly_same(a, b, detail::concat("by batch ", by_batch));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace normgrad
