@@ -205,7 +205,7 @@ bool repeats_params(const RowGeometry& g) {
 std::int64_t rows_per_block(const RowGeometry& g) {
   const std::int64_t samples = g.rows / g.cycle;
   const std::int64_t sample_elements = std::max<std::int64_t>(1, g.cycle * g.length());
-  const std::int64_t worthwhile = sums_lanes(g) ? 8 : (g.span >= 8 ? 1 : 16);
+  const std::int64_t worthwhile = has_short_spans(g) ? 8 : (g.span >= 8 ? 1 : 16);
   const std::int64_t least = std::min<std::int64_t>(worthwhile, ceil_div(samples, 2));
   const std::int64_t block =
       std::max({least, kTaskElements / sample_elements, ceil_div(samples, kMaxBlocks), std::int64_t{1}});
@@ -287,13 +287,7 @@ void norm_backward(const RowGeometry& g, const NormBackward<T>& args) {
   const Buffer partials = doubles(blocks * sums);
   parallel_for(g.rows, step, [&](std::int64_t begin, std::int64_t end) {
     double* partial = affine ? as<double>(partials) + begin / step * sums : nullptr;
-    if (!affine || !sums_lanes(g)) {
-      run(g, a, begin, end, partial);
-      return;
-    }
-    const Buffer lanes = doubles(sums * kMostLanes);
-    run(g, a, begin, end, as<double>(lanes));
-    std::copy_n(as<double>(lanes), sums, partial);
+    run(g, a, begin, end, partial);
   });
   merge(as<double>(partials), blocks, sums / 2, 0, a.ggamma);
   merge(as<double>(partials), blocks, sums / 2, 1, a.gbeta);

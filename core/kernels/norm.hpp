@@ -122,17 +122,15 @@ void norm_apply(const ChannelGeometry& g, const NormForward<T>& a);
 template <class T>
 void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a);
 
-/// Whether the sums over rows of short spans are kept lane by lane until the end, kMostLanes at most for each
-/// parameter: to add the lanes of every span would take longer than the spans.
+/// Whether rows have several spans, each of a few registers only.
 inline constexpr std::int64_t kMostLanes = 8;
-inline bool sums_lanes(const RowGeometry& g) {
+inline bool has_short_spans(const RowGeometry& g) {
   constexpr std::int64_t kShortSpan = 128;
   return g.per_row > 1 && g.span >= kMostLanes && g.span < kShortSpan;
 }
 
 // The parts of the work that one task does, per instruction set.
-// `partial` is null or takes ggamma and gbeta of the rows as 2 * params() doubles; it has room for kMostLanes times as
-// many where sums_lanes().
+// `partial` is null or takes ggamma and gbeta of the rows as 2 * params() doubles.
 NORMGRAD_SIMD_DECLARE(
     template <class T>
     void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end);

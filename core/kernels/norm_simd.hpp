@@ -417,7 +417,7 @@ void gradient_sums(const T* gy, const T* x, const Segments& g, const Statistic<U
 }
 
 template <class T>
-const T* from(const T* p, std::int64_t c) {
+T* from(T* p, std::int64_t c) {
   return p == nullptr ? nullptr : p + c;
 }
 template <class T>

@@ -58,6 +58,12 @@ inline void stream(float* p, const Wide& v) {
   _mm_stream_ps(p + kHalf, _mm256_cvtpd_ps(v.high));
 }
 inline void end_stream() { _mm_sfence(); }
+/// Lane i: the sum of the lanes of v[i].
+inline WideHalf add_each(const WideHalf (&v)[4]) {
+  const __m256d a = _mm256_hadd_pd(v[0], v[1]);
+  const __m256d b = _mm256_hadd_pd(v[2], v[3]);
+  return _mm256_add_pd(_mm256_permute2f128_pd(a, b, 0x20), _mm256_permute2f128_pd(a, b, 0x31));
+}
 inline double add_lanes(const WideHalf& v) {
   const __m128d pair = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
   return _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)));
@@ -77,6 +83,9 @@ inline void stream(float* p, const Wide& v) {
   _mm_stream_ps(p, _mm_movelh_ps(_mm_cvtpd_ps(v.low), _mm_cvtpd_ps(v.high)));
 }
 inline void end_stream() { _mm_sfence(); }
+inline WideHalf add_each(const WideHalf (&v)[2]) {
+  return _mm_add_pd(_mm_unpacklo_pd(v[0], v[1]), _mm_unpackhi_pd(v[0], v[1]));
+}
 inline double add_lanes(const WideHalf& v) { return _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v))); }
 #else
 inline WideHalf half_from(const float* p) {
@@ -99,6 +108,13 @@ inline void stream(T* p, const Wide& v) {
   half_to(p + kHalf, v.high);
 }
 inline void end_stream() {}
+inline WideHalf add_each(const WideHalf (&v)[WideHalf::size]) {
+  alignas(64) double sums[WideHalf::size];
+  for (std::size_t i = 0; i < WideHalf::size; ++i) {
+    sums[i] = sum_lanes(v[i]);
+  }
+  return WideHalf::load_aligned(sums);
+}
 inline double add_lanes(const WideHalf& v) { return sum_lanes(v); }
 #endif
 

@@ -1,41 +1,11 @@
-#include "normgrad/core/kernels/norm.hpp"
-#include "normgrad/core/kernels/norm_simd.hpp"
+#include "normgrad/core/kernels/norm_rows_simd.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
 
-static_assert(kWide <= kMostLanes);
-
 // Samples whose rows are worked on phase by phase: they stay in the second cache.
 constexpr std::int64_t kRowRun = 16;
-// Short rows are worked on together, so that none waits for the sums of another; they stay in the first cache.
-constexpr std::int64_t kMostRows = 16;
-constexpr std::int64_t kNearElements = 4096;
-
-// How far ahead of a row to fetch, that is the row to come `rows` later, while the results of one are on their way to
-// memory; 0: the last cache has what comes, or the second one has no room for it.
-template <class T>
-std::int64_t fetch_ahead(const RowGeometry& g, std::int64_t rows) {
-  constexpr std::int64_t kFar = std::int64_t{1} << 23;
-  constexpr std::int64_t kRoom = std::int64_t{1} << 17;
-  constexpr auto size = static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t ahead = rows * g.length();
-  return g.rows * g.length() * size >= kFar && ahead * size <= kRoom ? ahead : 0;
-}
-
-// One parameter per element: calls f(gamma, beta) with sources of the right kind.
-template <class T, class F>
-void with_params(const T* gamma, const T* beta, std::int64_t offset, const F& f) {
-  if (gamma == nullptr) {
-    beta == nullptr ? f(Uniform{1.0}, Uniform{0.0}) : f(Uniform{1.0}, PerElement<T>{beta + offset});
-  } else if (beta == nullptr) {
-    f(PerElement<T>{gamma + offset}, Uniform{0.0});
-  } else {
-    f(PerElement<T>{gamma + offset}, PerElement<T>{beta + offset});
-  }
-}
-
 // R rows of a parameter per element, so that each gradient of a parameter is read and written once for them all.
 template <class T, int R, class A, class G, class B>
 struct RowBlock {
@@ -250,129 +220,94 @@ void row_backward_spans(const RowGeometry& g, const NormBackward<T>& a, const A&
   }
 }
 
-// One row of short spans: what gx needs, while sum(gy) and sum(gy * xhat) of each span are added to `lanes`, unless
-// null, lane by lane; first: the row's first parameter.
+// sum(gy) and sum(gy * (x - mean)) of one short span, lane by lane.
 template <class T, class A>
-SetTerms short_span_terms(const RowGeometry& g, const NormBackward<T>& a, const A& activation, std::int64_t r,
-                          std::int64_t first, double* lanes) {
-  const Statistic<Uniform> stat{{a.mean[r]}, {a.rstd[r]}};
-  const Wide mean(stat.mean.value);
-  const Wide rstd(stat.rstd.value);
-  const T* gy = a.gy + r * g.length();
-  const T* x = a.x + r * g.length();
-  Wide sum_g(0.0);
-  Wide sum_g_xhat(0.0);
-  for (std::int64_t k = 0; k < g.per_row; ++k, gy += g.span, x += g.span) {
-    const Uniform gamma{at_or(a.gamma, first + k, 1.0)};
-    const SharedParams params = params_of(stat.rstd, gamma, Uniform{at_or(a.beta, first + k, 0.0)});
-    Wide of_gy(0.0);
-    Wide of_gy_d(0.0);
-    const auto add = [&](std::int64_t j, std::int64_t seen) {
-      const Wide d = difference(load_wide(x + j), mean);
-      const Wide gyv = activation.of_gy(params.y(d, j), load_wide(gy + j));
-      const Wide counted = seen == 0 ? gyv : clear_first(gyv, seen);
-      of_gy += counted;
-      of_gy_d = muladd(counted, d, of_gy_d);
-    };
-    std::int64_t j = 0;
-    for (; j + kWide <= g.span; j += kWide) {
-      add(j, 0);
-    }
-    if (j < g.span) {  // the last batch overlaps the one before
-      add(g.span - kWide, j + kWide - g.span);
-    }
-    const Wide of_gy_xhat = of_gy_d * rstd;
-    sum_g = muladd(Wide(gamma.value), of_gy, sum_g);
-    sum_g_xhat = muladd(Wide(gamma.value), of_gy_xhat, sum_g_xhat);
-    if (lanes != nullptr) {
-      double* to_gy_xhat = lanes + (first + k) * kWide;
-      double* to_gy = to_gy_xhat + g.params() * kWide;
-      store_wide(to_gy_xhat, load_wide(to_gy_xhat) + of_gy_xhat);
-      store_wide(to_gy, load_wide(to_gy) + of_gy);
-    }
+void short_span_sums(const T* gy, const T* x, std::int64_t span, const Wide& mean, const SharedParams& params,
+                     const A& activation, WideHalf& to_gy, WideHalf& to_gy_d) {
+  Wide of_gy(0.0);
+  Wide of_gy_d(0.0);
+  const auto add = [&](std::int64_t j, std::int64_t seen) {
+    const Wide d = difference(load_wide(x + j), mean);
+    const Wide gyv = activation.of_gy(params.y(d, j), load_wide(gy + j));
+    const Wide counted = seen == 0 ? gyv : clear_first(gyv, seen);
+    of_gy += counted;
+    of_gy_d = muladd(counted, d, of_gy_d);
+  };
+  std::int64_t j = 0;
+  for (; j + kWide <= span; j += kWide) {
+    add(j, 0);
   }
-  return set_terms(stat.rstd.value, sum_lanes(sum_g), sum_lanes(sum_g_xhat), static_cast<double>(g.length()), a.centre);
+  if (j < span) {  // the last batch overlaps the one before
+    add(span - kWide, j + kWide - span);
+  }
+  to_gy = of_gy.low + of_gy.high;
+  to_gy_d = of_gy_d.low + of_gy_d.high;
 }
 
-// Rows of short spans; what is summed over the samples is kept lane by lane until the end.
+// One row of short spans: what gx needs, while sum(gy * xhat) and sum(gy) of each span are added to ggamma and gbeta,
+// unless null; first: the row's first parameter. The lanes of several spans are added at once.
+template <class T, class A>
+SetTerms short_span_terms(const RowGeometry& g, const NormBackward<T>& a, const A& activation, std::int64_t r,
+                          std::int64_t first, double* ggamma, double* gbeta) {
+  const Statistic<Uniform> stat{{a.mean[r]}, {a.rstd[r]}};
+  const Wide mean(stat.mean.value);
+  const T* gy = a.gy + r * g.length();
+  const T* x = a.x + r * g.length();
+  double sum_g = 0.0;
+  double sum_g_xhat = 0.0;
+  for (std::int64_t begin = 0; begin < g.per_row; begin += kHalf) {
+    const std::int64_t n = g.per_row - begin < kHalf ? g.per_row - begin : kHalf;
+    WideHalf of_gy[kHalf];
+    WideHalf of_gy_d[kHalf];
+    for (std::int64_t k = 0; k < n; ++k, gy += g.span, x += g.span) {
+      const SharedParams params = params_of(stat.rstd, Uniform{at_or(a.gamma, first + begin + k, 1.0)},
+                                            Uniform{at_or(a.beta, first + begin + k, 0.0)});
+      short_span_sums(gy, x, g.span, mean, params, activation, of_gy[k], of_gy_d[k]);
+    }
+    for (std::int64_t k = n; k < kHalf; ++k) {
+      of_gy[k] = WideHalf(0.0);
+      of_gy_d[k] = WideHalf(0.0);
+    }
+    alignas(64) double gy_sums[kHalf];
+    alignas(64) double gy_xhat_sums[kHalf];
+    half_to(gy_sums, add_each(of_gy));
+    half_to(gy_xhat_sums, add_each(of_gy_d) * WideHalf(stat.rstd.value));
+    for (std::int64_t k = 0; k < n; ++k) {
+      const double gamma = at_or(a.gamma, first + begin + k, 1.0);
+      sum_g = muladd(gamma, gy_sums[k], sum_g);
+      sum_g_xhat = muladd(gamma, gy_xhat_sums[k], sum_g_xhat);
+      if (ggamma != nullptr) {
+        ggamma[begin + k] += gy_xhat_sums[k];
+        gbeta[begin + k] += gy_sums[k];
+      }
+    }
+  }
+  return set_terms(stat.rstd.value, sum_g, sum_g_xhat, static_cast<double>(g.length()), a.centre);
+}
+
+// Rows of short spans.
 template <class T, class A>
 void rows_backward_short_spans(const RowGeometry& g, const NormBackward<T>& a, const A& activation, std::int64_t begin,
                                std::int64_t end, double* partial) {
   for (std::int64_t r = begin; r < end; ++r) {
     const std::int64_t first = r % g.cycle * g.per_row;
     const std::int64_t i = r * g.length();
-    const SetTerms terms = short_span_terms(g, a, activation, r, first, partial);
+    const SetTerms terms =
+        short_span_terms(g, a, activation, r, first, from(partial, first), from(partial, g.params() + first));
     if (a.gx != nullptr) {
       input_gradient(a.gy + i, a.x + i, Segments{g.per_row, g.span, g.span}, {{a.mean[r]}, {a.rstd[r]}},
                      PerSegment<T>{from(a.gamma, first), 1.0}, PerSegment<T>{from(a.beta, first), 0.0}, activation,
                      terms, a.gx + i, a.past_caches, fetch_ahead<T>(g, 1));
     }
   }
-  for (std::int64_t p = 0; partial != nullptr && p < 2 * g.params(); ++p) {
-    partial[p] = sum_lanes(load_wide(partial + p * kWide));
-  }
-}
-
-// Mean, rstd and var of `size` rows from row `first` on.
-template <class T>
-void rows_moments(const RowGeometry& g, const NormForward<T>& a, std::int64_t first, std::int64_t size) {
-  for (std::int64_t r = first; r < first + size; ++r) {
-    const Moments m = moments_of(a.x + r * g.length(), Segments{1, 0, g.length()}, a.centre);
-    a.mean[r] = m.mean;
-    a.rstd[r] = m.rstd(a.eps);
-    if (a.var != nullptr) {
-      a.var[r] = m.var;
-    }
-  }
-}
-
-template <class T, class A>
-void normalise_row(const RowGeometry& g, const NormForward<T>& a, const A& activation, std::int64_t r,
-                   std::int64_t ahead) {
-  const Statistic<Uniform> stat{{a.mean[r]}, {a.rstd[r]}};
-  const T* x = a.x + r * g.length();
-  T* y = a.y + r * g.length();
-  const std::int64_t first = r % g.cycle * g.per_row;
-  const auto row = [&](const Segments& segments, const auto& gamma, const auto& beta) {
-    normalise(x, segments, stat, gamma, beta, activation, y, a.past_caches, ahead);
-  };
-  if (a.gamma == nullptr && a.beta == nullptr) {
-    row({1, 0, g.length()}, Uniform{1.0}, Uniform{0.0});
-  } else if (g.span == 1 || a.per_element) {
-    with_params(a.gamma, a.beta, first * g.span, [&](const auto& gamma, const auto& beta) {
-      row({1, 0, g.length()}, gamma, beta);
-    });
-  } else {
-    row({g.per_row, g.span, g.span}, PerSegment<T>{from(a.gamma, first), 1.0}, PerSegment<T>{from(a.beta, first), 0.0});
-  }
 }
 
 }  // namespace
 
 template <class T>
-void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end) {
-  const std::int64_t near = kNearElements / (g.length() > 0 ? g.length() : 1);
-  const std::int64_t together = near < 1 ? 1 : (near < kMostRows ? near : kMostRows);
-  const std::int64_t ahead = fetch_ahead<T>(g, together);
-  with_activation<T>(a.relu, [&](const auto& activation) {
-    for (std::int64_t r = begin; r < end; r += together) {
-      const std::int64_t size = end - r < together ? end - r : together;
-      rows_moments(g, a, r, size);
-      for (std::int64_t i = 0; i < size; ++i) {
-        normalise_row(g, a, activation, r + i, ahead);
-      }
-    }
-  });
-  if (a.past_caches) {
-    end_stream();
-  }
-}
-
-template <class T>
 void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin, std::int64_t end,
                              double* partial) {
-  const bool lanes = sums_lanes(g);
-  const std::int64_t sums = partial == nullptr ? 0 : 2 * g.params() * (lanes ? kWide : 1);
+  const std::int64_t sums = partial == nullptr ? 0 : 2 * g.params();
   for (std::int64_t p = 0; p < sums; ++p) {
     partial[p] = 0.0;
   }
@@ -381,7 +316,7 @@ void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std
       rows_backward_elements(g, a, activation, begin, end, partial);
       return;
     }
-    if (lanes) {
+    if (has_short_spans(g)) {
       rows_backward_short_spans(g, a, activation, begin, end, partial);
       return;
     }
@@ -397,7 +332,6 @@ void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std
 }
 
 #define NORMGRAD_INSTANTIATE(T)                                                                                    \
-  template void norm_rows_forward_task<T>(const RowGeometry&, const NormForward<T>&, std::int64_t, std::int64_t);  \
   template void norm_rows_backward_task<T>(const RowGeometry&, const NormBackward<T>&, std::int64_t, std::int64_t, \
                                            double*);
 NORMGRAD_INSTANTIATE(float)
