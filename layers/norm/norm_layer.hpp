@@ -6,8 +6,10 @@
 
 namespace normgrad {
 
-/// Base of the norms that can apply a ReLU to what they write. Sequential has them do it where a ReLU follows, because
-/// it saves a trip through memory in the forward and one in the backward; values and gradients are the same bits.
+/// Base of the norms that can apply a ReLU to what they write, or that and max pooling. Sequential has them do it where
+/// these layers follow, because it saves trips through memory. Values and gradients are the same bits, but that with
+/// pooling the sums of the backward go window by window: in float64, so that the gradients differ where that decides
+/// how they are rounded (one float32 in millions, by one unit in the last place).
 class NormLayer : public Module {
  public:
   Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
