@@ -21,15 +21,18 @@ enum class NormActivation { none, relu };
 /// operations one after the other; with relu, and x channels last in memory, it is one pass that writes neither tensor
 /// between them.
 struct NormThen {
+  /// `of` and no pooling.
   NormThen(NormActivation of = NormActivation::none) : activation(of) {}  // NOLINT(google-explicit-constructor)
+  /// `of`, then pooling over windows of `height` x `width`, both at least 1.
   NormThen(NormActivation of, std::int64_t height, std::int64_t width)
       : activation(of), window_height(height), window_width(width) {}
 
+  /// Whether there is pooling.
   bool pools() const noexcept { return window_height > 0; }
 
-  NormActivation activation;
+  NormActivation activation;       ///< comes first
   std::int64_t window_height = 0;  ///< 0: no pooling
-  std::int64_t window_width = 0;
+  std::int64_t window_width = 0;   ///< likewise
 };
 
 /// A normalized tensor and the statistics of its batch, which are not differentiable.
