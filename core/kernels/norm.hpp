@@ -122,8 +122,9 @@ void norm_apply(const ChannelGeometry& g, const NormForward<T>& a);
 template <class T>
 void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a);
 
-/// Whether rows have several spans, each of a few registers only.
+/// The most elements that a kernel computes at once.
 inline constexpr std::int64_t kMostLanes = 8;
+/// Whether rows have several spans, each of a few registers only.
 inline bool has_short_spans(const RowGeometry& g) {
   constexpr std::int64_t kShortSpan = 128;
   return g.per_row > 1 && g.span >= kMostLanes && g.span < kShortSpan;

@@ -86,7 +86,7 @@ TYPED_TEST(NormLargeTest, PartsThatBeginFarFromTheirMean) {
   check(ChannelGeometry{5, 3, 9001}, 9001);
 }
 
-// Short spans: parameters repeated for each element, sums kept lane by lane, and neither.
+// Short spans: parameters repeated for each element, sums of several spans added at once, and neither.
 TYPED_TEST(NormLargeTest, ShortSpansAgreeWithTheReference) {
   for (const std::int64_t samples : {1, 4, 9}) {
     for (const std::int64_t span : {2, 15, 16, 17, 49, 127, 128}) {
