@@ -1,4 +1,5 @@
 #include "normgrad/core/kernels/norm_rows_simd.hpp"
+#include "normgrad/core/kernels/norm_spans_simd.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
@@ -23,8 +24,8 @@ struct RowBlock {
 
   // gy of the elements from j on, after the activation; d: their x - mean.
   template <class V>
-  V gradient(int r, std::int64_t j, const V& d, const V& scale, const V& shift) const {
-    return activation.of_gy(muladd(d, scale, shift), load_as<V>(gy + r * stride + j));
+  V gradient(int r, std::int64_t j, const V& d, const V& gamma_j, const V& beta_j) const {
+    return activation.of_gy(muladd(d, V(stats[r].rstd.value) * gamma_j, beta_j), load_as<V>(gy + r * stride + j));
   }
 
   void find_terms(bool centre) {
@@ -37,7 +38,7 @@ struct RowBlock {
           const V beta_j = self.beta.template at<V>(j);
           for (int r = 0; r < R; ++r) {
             const V d = difference(load_as<V>(self.x + r * self.stride + j), V(self.stats[r].mean.value));
-            const V g = gamma_j * self.gradient(r, j, d, V(self.stats[r].rstd.value) * gamma_j, beta_j);
+            const V g = gamma_j * self.gradient(r, j, d, gamma_j, beta_j);
             s[2 * r] += g;
             s[2 * r + 1] = muladd(g, d, s[2 * r + 1]);
           }
@@ -52,21 +53,20 @@ struct RowBlock {
   // What is done for the columns from j on; those of the first `seen` lanes are done already.
   template <class V, bool kPast, bool kInput, bool kAffine>
   void columns(std::int64_t j, std::int64_t seen, double* ggamma, double* gbeta) const {
-    V sum_gy_xhat(0.0);
-    V sum_gy(0.0);
+    V sum_gy_xhat;
+    V sum_gy;
     const V gamma_j = gamma.template at<V>(j);
     const V beta_j = beta.template at<V>(j);
     for (int r = 0; r < R; ++r) {
-      const V rstd(stats[r].rstd.value);
-      const V scale = rstd * gamma_j;
       const V d = difference(load_as<V>(x + r * stride + j), V(stats[r].mean.value));
-      const V gyv = gradient(r, j, d, scale, beta_j);
+      const V gyv = gradient(r, j, d, gamma_j, beta_j);
+      const V scaled = gyv * V(stats[r].rstd.value);
       if constexpr (kAffine) {
-        sum_gy_xhat = muladd(gyv, d * rstd, sum_gy_xhat);
-        sum_gy += gyv;
+        sum_gy_xhat = r == 0 ? scaled * d : muladd(scaled, d, sum_gy_xhat);
+        sum_gy = r == 0 ? gyv : sum_gy + gyv;
       }
       if constexpr (kInput) {
-        const V v = muladd(gyv, scale, muladd(d, V(terms[r].slope.value), V(terms[r].shift.value)));
+        const V v = muladd(scaled, gamma_j, muladd(d, V(terms[r].slope.value), V(terms[r].shift.value)));
         T* to = gx + r * stride + j;
         if constexpr (std::is_arithmetic_v<V>) {
           *to = static_cast<T>(v);
@@ -92,7 +92,7 @@ struct RowBlock {
     constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
     std::int64_t j = 0;
     for (; j + kWide <= length; j += kWide) {
-      for (int r = 0; j % kLine == 0 && r < R; ++r) {
+      for (int r = 0; self.ahead != 0 && j % kLine == 0 && r < R; ++r) {
         prefetch(self.gy + r * self.stride + j, self.ahead);
         prefetch(self.x + r * self.stride + j, self.ahead);
       }
@@ -123,16 +123,13 @@ struct RowBlock {
   }
 };
 
-// Longer rows leave no room in the second cache for the ones that follow.
-constexpr std::int64_t kLongRow = std::int64_t{1} << 14;
-
 // Backward of rows from `first` on, `stride` rows apart and R at a time; returns the first row that is left.
 template <int R, class T, class A, class G, class B>
 std::int64_t backward_in_blocks(const RowGeometry& g, const NormBackward<T>& a, const A& activation, const G& gamma,
                                 const B& beta, std::int64_t first, std::int64_t end, double* ggamma, double* gbeta) {
   const std::int64_t length = g.length();
   const std::int64_t stride = g.cycle;
-  const std::int64_t ahead = length > kLongRow ? 0 : (stride == 1 ? R * length : length);
+  const std::int64_t ahead = fetch_ahead<T>(g, stride == 1 ? R : 1);
   std::int64_t r = first;
   for (; r + (R - 1) * stride < end; r += R * stride) {
     RowBlock<T, R, A, G, B> block{a.gy + r * length,
@@ -220,70 +217,111 @@ void row_backward_spans(const RowGeometry& g, const NormBackward<T>& a, const A&
   }
 }
 
-// sum(gy) and sum(gy * (x - mean)) of one short span, lane by lane.
+// One row of short spans.
 template <class T, class A>
-void short_span_sums(const T* gy, const T* x, std::int64_t span, const Wide& mean, const SharedParams& params,
-                     const A& activation, WideHalf& to_gy, WideHalf& to_gy_d) {
-  Wide of_gy(0.0);
-  Wide of_gy_d(0.0);
-  const auto add = [&](std::int64_t j, std::int64_t seen) {
-    const Wide d = difference(load_wide(x + j), mean);
-    const Wide gyv = activation.of_gy(params.y(d, j), load_wide(gy + j));
-    const Wide counted = seen == 0 ? gyv : clear_first(gyv, seen);
-    of_gy += counted;
-    of_gy_d = muladd(counted, d, of_gy_d);
-  };
-  std::int64_t j = 0;
-  for (; j + kWide <= span; j += kWide) {
-    add(j, 0);
-  }
-  if (j < span) {  // the last batch overlaps the one before
-    add(span - kWide, j + kWide - span);
-  }
-  to_gy = of_gy.low + of_gy.high;
-  to_gy_d = of_gy_d.low + of_gy_d.high;
-}
+struct ShortSpans {
+  const RowGeometry& g;
+  const NormBackward<T>& a;
+  const A& activation;
+  const T* gy;
+  const T* x;
+  std::int64_t first;  // the row's first parameter
+  Statistic<Uniform> stat;
 
-// One row of short spans: what gx needs, while sum(gy * xhat) and sum(gy) of each span are added to ggamma and gbeta,
-// unless null; first: the row's first parameter. The lanes of several spans are added at once.
-template <class T, class A>
-SetTerms short_span_terms(const RowGeometry& g, const NormBackward<T>& a, const A& activation, std::int64_t r,
-                          std::int64_t first, double* ggamma, double* gbeta) {
-  const Statistic<Uniform> stat{{a.mean[r]}, {a.rstd[r]}};
-  const Wide mean(stat.mean.value);
-  const T* gy = a.gy + r * g.length();
-  const T* x = a.x + r * g.length();
-  double sum_g = 0.0;
-  double sum_g_xhat = 0.0;
-  for (std::int64_t begin = 0; begin < g.per_row; begin += kHalf) {
-    const std::int64_t n = g.per_row - begin < kHalf ? g.per_row - begin : kHalf;
+  // sum(gy) and sum(gy * (x - mean)) of n <= kHalf spans from k on.
+  void sums_of_few(std::int64_t k, std::int64_t n, double (&gy_sums)[kHalf], double (&gy_d_sums)[kHalf]) const {
     WideHalf of_gy[kHalf];
     WideHalf of_gy_d[kHalf];
-    for (std::int64_t k = 0; k < n; ++k, gy += g.span, x += g.span) {
-      const SharedParams params = params_of(stat.rstd, Uniform{at_or(a.gamma, first + begin + k, 1.0)},
-                                            Uniform{at_or(a.beta, first + begin + k, 0.0)});
-      short_span_sums(gy, x, g.span, mean, params, activation, of_gy[k], of_gy_d[k]);
-    }
-    for (std::int64_t k = n; k < kHalf; ++k) {
-      of_gy[k] = WideHalf(0.0);
-      of_gy_d[k] = WideHalf(0.0);
-    }
-    alignas(64) double gy_sums[kHalf];
-    alignas(64) double gy_xhat_sums[kHalf];
-    half_to(gy_sums, add_each(of_gy));
-    half_to(gy_xhat_sums, add_each(of_gy_d) * WideHalf(stat.rstd.value));
-    for (std::int64_t k = 0; k < n; ++k) {
-      const double gamma = at_or(a.gamma, first + begin + k, 1.0);
-      sum_g = muladd(gamma, gy_sums[k], sum_g);
-      sum_g_xhat = muladd(gamma, gy_xhat_sums[k], sum_g_xhat);
-      if (ggamma != nullptr) {
-        ggamma[begin + k] += gy_xhat_sums[k];
-        gbeta[begin + k] += gy_sums[k];
+    for (std::int64_t i = 0; i < kHalf; ++i) {
+      of_gy[i] = of_gy_d[i] = WideHalf(0.0);
+      if (i < n) {
+        const std::int64_t at = (k + i) * g.span;
+        const SharedParams params = params_of(stat.rstd, Uniform{at_or(a.gamma, first + k + i, 1.0)},
+                                              Uniform{at_or(a.beta, first + k + i, 0.0)});
+        span_sums(gy + at, x + at, params, of_gy[i], of_gy_d[i]);
       }
     }
+    half_to(gy_sums, add_each(of_gy));
+    half_to(gy_d_sums, add_each(of_gy_d));
   }
-  return set_terms(stat.rstd.value, sum_g, sum_g_xhat, static_cast<double>(g.length()), a.centre);
-}
+
+  // The same of one span, lane by lane.
+  void span_sums(const T* of_gy, const T* of_x, const SharedParams& params, WideHalf& to_gy, WideHalf& to_gy_d) const {
+    const Wide mean(stat.mean.value);
+    Wide sum(0.0);
+    Wide sum_d(0.0);
+    const auto add = [&](std::int64_t j, std::int64_t seen) {
+      const Wide d = difference(load_wide(of_x + j), mean);
+      const Wide gyv = activation.of_gy(params.y(d, j), load_wide(of_gy + j));
+      const Wide counted = seen == 0 ? gyv : clear_first(gyv, seen);
+      sum += counted;
+      sum_d = muladd(counted, d, sum_d);
+    };
+    std::int64_t j = 0;
+    for (; j + kWide <= g.span; j += kWide) {
+      add(j, 0);
+    }
+    if (j < g.span) {  // the last batch overlaps the one before
+      add(g.span - kWide, j + kWide - g.span);
+    }
+    to_gy = sum.low + sum.high;
+    to_gy_d = sum_d.low + sum_d.high;
+  }
+
+  // What gx needs, while sum(gy * xhat) and sum(gy) of each span are added to ggamma and gbeta, unless null.
+  SetTerms terms(double* ggamma, double* gbeta) const {
+    const double rstd = stat.rstd.value;
+    Wide sum_g(0.0);
+    Wide sum_g_xhat(0.0);
+    std::int64_t k = 0;
+    for (; k + kWide <= g.per_row; k += kWide) {
+      const SpanSums sums = spans_gradient_sums(g.span, gy + k * g.span, x + k * g.span, stat.mean.value,
+                                                SpanParams(a.gamma, a.beta, first + k, rstd), activation);
+      const Wide gamma = a.gamma == nullptr ? Wide(1.0) : load_wide(a.gamma + first + k);
+      const Wide gy_xhat = sums.gy_d * Wide(rstd);
+      sum_g = muladd(gamma, sums.gy, sum_g);
+      sum_g_xhat = muladd(gamma, gy_xhat, sum_g_xhat);
+      if (ggamma != nullptr) {
+        store_wide(ggamma + k, load_wide(ggamma + k) + gy_xhat);
+        store_wide(gbeta + k, load_wide(gbeta + k) + sums.gy);
+      }
+    }
+    double rest_g = 0.0;
+    double rest_g_xhat = 0.0;
+    for (; k < g.per_row; k += kHalf) {
+      const std::int64_t n = g.per_row - k < kHalf ? g.per_row - k : kHalf;
+      double gy_sums[kHalf];
+      double gy_d_sums[kHalf];
+      sums_of_few(k, n, gy_sums, gy_d_sums);
+      for (std::int64_t i = 0; i < n; ++i) {
+        const double gamma = at_or(a.gamma, first + k + i, 1.0);
+        const double gy_xhat = gy_d_sums[i] * rstd;
+        rest_g = muladd(gamma, gy_sums[i], rest_g);
+        rest_g_xhat = muladd(gamma, gy_xhat, rest_g_xhat);
+        if (ggamma != nullptr) {
+          ggamma[k + i] += gy_xhat;
+          gbeta[k + i] += gy_sums[i];
+        }
+      }
+    }
+    return set_terms(rstd, sum_lanes(sum_g) + rest_g, sum_lanes(sum_g_xhat) + rest_g_xhat,
+                     static_cast<double>(g.length()), a.centre);
+  }
+
+  void input_gradients(const SetTerms& terms, T* gx) const {
+    const std::int64_t ahead = fetch_ahead<T>(g, 1);
+    std::int64_t done = 0;
+    for (; done + kWide <= g.per_row; done += kWide) {
+      const SpanParams params(a.gamma, a.beta, first + done, stat.rstd.value);
+      const std::int64_t i = done * g.span;
+      spans_input_gradient(g.span, gy + i, x + i, stat, params, activation, terms, gx + i, a.past_caches, ahead);
+    }
+    const std::int64_t i = done * g.span;
+    input_gradient(gy + i, x + i, Segments{g.per_row - done, g.span, g.span}, stat,
+                   PerSegment<T>{from(a.gamma, first + done), 1.0}, PerSegment<T>{from(a.beta, first + done), 0.0},
+                   activation, terms, gx + i, a.past_caches, ahead);
+  }
+};
 
 // Rows of short spans.
 template <class T, class A>
@@ -292,12 +330,10 @@ void rows_backward_short_spans(const RowGeometry& g, const NormBackward<T>& a, c
   for (std::int64_t r = begin; r < end; ++r) {
     const std::int64_t first = r % g.cycle * g.per_row;
     const std::int64_t i = r * g.length();
-    const SetTerms terms =
-        short_span_terms(g, a, activation, r, first, from(partial, first), from(partial, g.params() + first));
+    const ShortSpans<T, A> row{g, a, activation, a.gy + i, a.x + i, first, {{a.mean[r]}, {a.rstd[r]}}};
+    const SetTerms terms = row.terms(from(partial, first), from(partial, g.params() + first));
     if (a.gx != nullptr) {
-      input_gradient(a.gy + i, a.x + i, Segments{g.per_row, g.span, g.span}, {{a.mean[r]}, {a.rstd[r]}},
-                     PerSegment<T>{from(a.gamma, first), 1.0}, PerSegment<T>{from(a.beta, first), 0.0}, activation,
-                     terms, a.gx + i, a.past_caches, fetch_ahead<T>(g, 1));
+      row.input_gradients(terms, a.gx + i);
     }
   }
 }

@@ -1,4 +1,5 @@
 #include "normgrad/core/kernels/norm_rows_simd.hpp"
+#include "normgrad/core/kernels/norm_spans_simd.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
@@ -125,7 +126,13 @@ void normalise_row(const RowGeometry& g, const NormForward<T>& a, const A& activ
       row({1, 0, g.length()}, gamma, beta);
     });
   } else {
-    row({g.per_row, g.span, g.span}, PerSegment<T>{from(a.gamma, first), 1.0}, PerSegment<T>{from(a.beta, first), 0.0});
+    std::int64_t done = 0;
+    for (; has_short_spans(g) && done + kWide <= g.per_row; done += kWide, x += kWide * g.span, y += kWide * g.span) {
+      const SpanParams params(a.gamma, a.beta, first + done, stat.rstd.value);
+      normalise_spans(g.span, x, stat, params, activation, y, a.past_caches, ahead);
+    }
+    row({g.per_row - done, g.span, g.span}, PerSegment<T>{from(a.gamma, first + done), 1.0},
+        PerSegment<T>{from(a.beta, first + done), 0.0});
   }
 }
 

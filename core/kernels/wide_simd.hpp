@@ -148,13 +148,26 @@ inline Wide zero_unless_above(const Wide& least, const Wide& decides, const Wide
   return {xsimd::select(decides.low <= least.low, zero, v.low),
           xsimd::select(decides.high <= least.high, zero, v.high)};
 }
-/// v with 0 in its first n lanes, 0 <= n <= kWide.
-inline Wide clear_first(const Wide& v, std::int64_t n) {
+/// Ones in all lanes but the first n, 0 <= n <= kWide.
+inline Wide lanes_from(std::int64_t n) {
   alignas(64) static constexpr std::int64_t kMask[] = {0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
                                                        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
   static_assert(kWide <= 16);
   const auto* mask = reinterpret_cast<const double*>(kMask + 16 - n);
-  return {v.low & half_from(mask), v.high & half_from(mask + kHalf)};
+  return {half_from(mask), half_from(mask + kHalf)};
+}
+/// `yes` where mask has ones, `no` elsewhere.
+inline Wide choose(const Wide& mask, const Wide& yes, const Wide& no) {
+#if defined(NORMGRAD_SIMD_avx512) || defined(NORMGRAD_SIMD_avx2)
+  return {_mm256_blendv_pd(no.low, yes.low, mask.low), _mm256_blendv_pd(no.high, yes.high, mask.high)};
+#else
+  return {no.low ^ ((no.low ^ yes.low) & mask.low), no.high ^ ((no.high ^ yes.high) & mask.high)};
+#endif
+}
+/// v with 0 in its first n lanes, 0 <= n <= kWide.
+inline Wide clear_first(const Wide& v, std::int64_t n) {
+  const Wide mask = lanes_from(n);
+  return {v.low & mask.low, v.high & mask.high};
 }
 
 /// Sum of the lanes.

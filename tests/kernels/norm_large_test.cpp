@@ -60,6 +60,8 @@ TYPED_TEST(NormLargeTest, AgreesWithTheReference) {
   const auto check = [](const auto& g) { expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5); };
   check(RowGeometry{rows(1000), 1, 1000, 1});
   check(RowGeometry{rows(2 * 3 * 555) * 2, 2, 3, 555});
+  check(RowGeometry{rows(2 * 8 * 49) * 2, 2, 8, 49});
+  check(RowGeometry{rows(2 * 9 * 50) * 2, 2, 9, 50});
   check(ChannelGeometry{rows(30 * 784), 30, 784});
   check(ChannelGeometry{rows(30 * 555), 30, 555});
 }
@@ -92,9 +94,10 @@ TYPED_TEST(NormLargeTest, ShortSpansAgreeWithTheReference) {
     for (const std::int64_t span : {2, 15, 16, 17, 49, 127, 128}) {
       SCOPED_TRACE(testing::Message() << samples << " samples, span " << span);
       for (const bool affine : {true, false}) {
-        const RowGeometry g{samples * 3, 3, 5, span};
-        expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5, true, affine, true);
-        expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5, true, true, affine);
+        for (const RowGeometry g : {RowGeometry{samples * 3, 3, 5, span}, RowGeometry{samples * 2, 2, 19, span}}) {
+          expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5, true, affine, true);
+          expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5, true, true, affine);
+        }
       }
     }
   }

@@ -59,7 +59,8 @@ TYPED_TEST(NormKernelTest, RowsWithAParameterPerElement) {
 TYPED_TEST(NormKernelTest, RowsWithAParameterPerSpan) {
   this->for_each_level([&] {
     for (std::int64_t span = 1; span <= 67; ++span) {
-      for (const RowGeometry g : {RowGeometry{6, 3, 1, span}, RowGeometry{4, 2, 3, span}, RowGeometry{3, 1, 5, span}}) {
+      for (const RowGeometry g : {RowGeometry{6, 3, 1, span}, RowGeometry{4, 2, 3, span}, RowGeometry{3, 1, 5, span},
+                                  RowGeometry{3, 1, 8, span}, RowGeometry{4, 2, 13, span}}) {
         SCOPED_TRACE(testing::Message() << "cycle " << g.cycle << ", " << g.per_row << " spans of " << span);
         expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5);
       }
