@@ -6,15 +6,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <memory>
 #include <string>
 #include <tuple>
 
 #include "tests/support/fused_layers.hpp"
+#include "tests/support/fused_norms.hpp"
 #include "tests/support/gradients.hpp"
 #include "tests/support/simd_levels.hpp"
-#include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/norm.hpp"
@@ -31,44 +30,30 @@ namespace {
 
 using testing_support::gradients_agree;
 using tests::draw_parameters;
+using tests::Drawn;
 using tests::every_bit;
 using tests::expect_same;
 using tests::laid;
+using tests::name_of;
+using tests::NormPlace;
+using tests::place;
 using tests::plant_specials;
 using tests::Results;
 using tests::results_of;
 
-struct Place {
-  std::string name;
-  std::function<std::unique_ptr<Module>(bool affine, DType dtype)> make;
-  Shape shape;
+struct Place : NormPlace {
   PerAxis window = 2;
 };
 void PrintTo(const Place& p, std::ostream* out) { *out << p.name; }
 
 Place batch(const std::string& name, const Shape& shape, const PerAxis& window = 2) {
-  return {name,
-          [=](bool affine, DType dtype) -> std::unique_ptr<Module> {
-            return std::make_unique<BatchNorm2d>(shape[1], BatchNormOptions{.affine = affine, .dtype = dtype});
-          },
-          shape, window};
+  return {place<BatchNorm2d>(name, shape[1], BatchNormOptions{}, shape), window};
 }
 Place instance(const std::string& name, bool tracked, const Shape& shape, const PerAxis& window = 2) {
-  return {name,
-          [=](bool affine, DType dtype) -> std::unique_ptr<Module> {
-            InstanceNormOptions options{.affine = affine, .dtype = dtype};
-            options.track_running_stats = tracked;
-            return std::make_unique<InstanceNorm2d>(shape[1], options);
-          },
-          shape, window};
+  return {place<InstanceNorm2d>(name, shape[1], InstanceNormOptions{.track_running_stats = tracked}, shape), window};
 }
 Place groups(const std::string& name, std::int64_t n, bool centre, const Shape& shape, const PerAxis& window = 2) {
-  return {name,
-          [=](bool affine, DType dtype) -> std::unique_ptr<Module> {
-            return std::make_unique<GroupNorm>(n, shape[1],
-                                               GroupNormOptions{.affine = affine, .centre = centre, .dtype = dtype});
-          },
-          shape, window};
+  return {tests::groups(name, n, centre, shape), window};
 }
 
 // Sizes that the windows divide and others, channels that fill registers and others, few rows and tall matrices.
@@ -92,19 +77,10 @@ std::vector<Place> places() {
   };
 }
 
-class FusedPoolTest : public testing::TestWithParam<std::tuple<Place, DType>> {
+class FusedPoolTest : public tests::FusedNormTest<Place> {
  protected:
-  void SetUp() override { manual_seed(5); }
-  const Place& where() const { return std::get<0>(GetParam()); }
-  DType dtype() const { return std::get<1>(GetParam()); }
-  Tensor draw() const { return randn(where().shape, {.dtype = dtype()}); }
   Tensor draw_gy() const {
     return randn(max_pool2d(Tensor::empty(where().shape, dtype()), where().window).shape(), {.dtype = dtype()});
-  }
-  std::unique_ptr<Module> norm(bool affine) const {
-    auto made = where().make(affine, dtype());
-    draw_parameters(*made);
-    return made;
   }
   Sequential fused(const Module& plain) const { return Sequential(plain.clone(), ReLU(), MaxPool2d(where().window)); }
   Tensor separately(Module& plain, const Tensor& x) const { return max_pool2d(relu(plain(x)), where().window); }
@@ -143,11 +119,9 @@ class FusedPoolTest : public testing::TestWithParam<std::tuple<Place, DType>> {
   }
 };
 
-std::string name_of(const testing::TestParamInfo<FusedPoolTest::ParamType>& param) {
-  return std::get<0>(param.param).name + (std::get<1>(param.param) == kFloat32 ? "Float32" : "Float64");
-}
 INSTANTIATE_TEST_SUITE_P(Norms, FusedPoolTest,
-                         testing::Combine(testing::ValuesIn(places()), testing::Values(kFloat32, kFloat64)), name_of);
+                         testing::Combine(testing::ValuesIn(places()), testing::Values(kFloat32, kFloat64)),
+                         name_of<Place>);
 
 TEST_P(FusedPoolTest, GivesTheSameBits) {
   for (const SimdLevel level : test::supported_levels()) {
@@ -188,64 +162,26 @@ TEST_P(FusedPoolTest, GivesTheSameForEverySubsetOfGradients) {
   Sequential model = fused(*plain);
   const Tensor x = draw();
   const Tensor gy = draw_gy();
-  const std::size_t parameters = plain->parameters().size();
-  for (unsigned learn = 0; learn < 1U << parameters; ++learn) {
-    for (std::size_t i = 0; i < parameters; ++i) {
-      plain->parameters()[i].requires_grad_((learn >> i & 1U) != 0);
-      model.parameters()[i].requires_grad_((learn >> i & 1U) != 0);
-    }
-    for (const bool for_x : {true, false}) {
-      expect_alike(model, *plain, x, gy, for_x, detail::concat("learn ", learn, ", gradient of x ", for_x));
-      model.zero_grad();
-      plain->zero_grad();
-    }
-  }
+  tests::for_every_subset_of_gradients(model, *plain, [&](unsigned learn, bool for_x) {
+    expect_alike(model, *plain, x, gy, for_x, detail::concat("learn ", learn, ", gradient of x ", for_x));
+  });
 }
 
 TEST_P(FusedPoolTest, ThreadsDoNotShow) {
   const auto plain = norm(true);
   const Tensor x = draw();
-  const Tensor gy = draw_gy();
-  const int before = get_num_threads();
-  std::vector<Results> results;
-  for (const int threads : {1, 2, 3}) {
-    set_num_threads(threads);
-    Sequential model = fused(*plain);
-    results.push_back(results_of(
-        model, [&](const Tensor& in) { return model(in); }, x, gy, true, true));
-  }
-  set_num_threads(before);
-  expect_same(results[0], results[1], "2 threads");
-  expect_same(results[0], results[2], "3 threads");
+  tests::expect_threads_do_not_show([&] { return fused(*plain); }, x, draw_gy(), true, {1, 2, 3});
 }
 
 TEST_P(FusedPoolTest, RecordedGradientsAreThoseOfTheLayers) {
   const auto plain = norm(true);
   Sequential model = fused(*plain);
-  const Tensor values = draw();
-  const Tensor gy = draw_gy();
-  const Tensor again = draw();
-  std::vector<Results> results(2);
-  for (const bool is_fused : {true, false}) {
-    Module& of = is_fused ? static_cast<Module&>(model) : *plain;
-    Tensor x = laid(values.clone(), true).detach().requires_grad_();
-    Tensor g = gy.clone().requires_grad_();
-    std::vector<Tensor> inputs{x};
-    for (const Tensor& p : of.parameters()) {
-      inputs.push_back(p);
-    }
-    const Tensor y = is_fused ? model(x) : separately(*plain, x);
-    const std::vector<Tensor> first = grad({y}, inputs, {g}, {.create_graph = true});
-    Results& r = results[is_fused ? 0 : 1];
-    for (const Tensor& f : first) {
-      r.add("first", f + 0.0);  // but for the sign of zeros, which the slope of ReLU is multiplied with earlier
-    }
-    inputs.push_back(g);
-    for (const Tensor& second : grad({first[0]}, inputs, {again}, {.allow_unused = true})) {
-      r.add("second", second.defined() ? second + 0.0 : second);
-    }
-  }
-  expect_same(results[0], results[1], "recorded");
+  const Drawn drawn{.x = draw(), .gy = draw_gy(), .again = draw()};
+  const Results a = tests::recorded_gradients(
+      model, [&](const Tensor& x) { return model(x); }, drawn, true, false);
+  const Results b = tests::recorded_gradients(
+      *plain, [&](const Tensor& x) { return separately(*plain, x); }, drawn, true, false);
+  expect_same(a, b, "recorded");
 }
 
 // Differences are taken of small float64 tensors.
@@ -256,7 +192,8 @@ std::vector<Place> small_places() {
   return all;
 }
 INSTANTIATE_TEST_SUITE_P(Norms, FusedPoolGradientTest,
-                         testing::Combine(testing::ValuesIn(small_places()), testing::Values(kFloat64)), name_of);
+                         testing::Combine(testing::ValuesIn(small_places()), testing::Values(kFloat64)),
+                         name_of<Place>);
 
 TEST_P(FusedPoolGradientTest, GradientsAgreeWithDifferences) {
   auto made = where().make(true, dtype());

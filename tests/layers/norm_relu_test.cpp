@@ -1,14 +1,13 @@
 // Sequential has a norm apply the ReLU that follows it: nothing but the time may show it.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <tuple>
 
 #include "tests/support/fused_layers.hpp"
+#include "tests/support/fused_norms.hpp"
 #include "tests/support/gradients.hpp"
-#include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/layers/activation.hpp"
@@ -23,46 +22,17 @@ namespace normgrad {
 namespace {
 
 using testing_support::gradients_agree;
-using tests::draw_parameters;
+using tests::Drawn;
 using tests::every_bit;
 using tests::expect_same;
+using tests::groups;
 using tests::is_fused;
+using tests::name_of;
+using tests::place;
 using tests::plant_specials;
 using tests::Results;
 using tests::results_of;
-
-struct Place {
-  std::string name;
-  std::function<std::unique_ptr<Module>(bool affine, DType dtype)> make;
-  Shape shape;
-};
-
-void PrintTo(const Place& p, std::ostream* out) { *out << p.name; }
-
-template <class Norm, class Size, class Options>
-Place place(const std::string& name, const Size& size, Options options, const Shape& shape) {
-  const auto make = [=](bool affine, DType dtype) -> std::unique_ptr<Module> {
-    Options of = options;
-    if constexpr (requires { of.affine; }) {
-      of.affine = affine;
-    } else {
-      of.elementwise_affine = affine;
-    }
-    of.dtype = dtype;
-    return std::make_unique<Norm>(size, of);
-  };
-  return {name, make, shape};
-}
-
-Place groups(const std::string& name, std::int64_t n, bool centre, const Shape& shape) {
-  const std::int64_t channels = shape[1];
-  return {name,
-          [=](bool affine, DType dtype) -> std::unique_ptr<Module> {
-            return std::make_unique<GroupNorm>(n, channels,
-                                               GroupNormOptions{.affine = affine, .centre = centre, .dtype = dtype});
-          },
-          shape};
-}
+using Place = tests::NormPlace;
 
 std::vector<Place> places() {
   const BatchNormOptions batch;
@@ -94,22 +64,18 @@ std::vector<Place> places() {
   };
 }
 
-class FusedReluTest : public testing::TestWithParam<std::tuple<Place, DType>> {
+class FusedReluTest : public tests::FusedNormTest<Place> {
  protected:
-  void SetUp() override { manual_seed(5); }
-  const Place& where() const { return std::get<0>(GetParam()); }
-  DType dtype() const { return std::get<1>(GetParam()); }
-  Tensor draw() const { return randn(where().shape, {.dtype = dtype()}); }
-  std::unique_ptr<Module> norm(bool affine) const {
-    auto made = where().make(affine, dtype());
-    draw_parameters(*made);
-    return made;
+  static void expect_alike(Sequential& fused, Module& plain, const Tensor& x, const Tensor& gy, bool channels_last,
+                           bool gradient_of_x, const std::string& what) {
+    const Results a = results_of(
+        fused, [&](const Tensor& in) { return fused(in); }, x, gy, channels_last, gradient_of_x);
+    const Results b = results_of(
+        plain, [&](const Tensor& in) { return relu(plain(in)); }, x, gy, channels_last, gradient_of_x);
+    expect_same(a, b, what);
   }
 };
 
-std::string name_of(const testing::TestParamInfo<FusedReluTest::ParamType>& param) {
-  return std::get<0>(param.param).name + (std::get<1>(param.param) == kFloat32 ? "Float32" : "Float64");
-}
 std::vector<Place> places_where(bool (*fits)(const Shape&)) {
   std::vector<Place> all = places();
   std::erase_if(all, [&](const Place& p) { return !fits(p.shape); });
@@ -117,13 +83,14 @@ std::vector<Place> places_where(bool (*fits)(const Shape&)) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Norms, FusedReluTest,
-                         testing::Combine(testing::ValuesIn(places()), testing::Values(kFloat32, kFloat64)), name_of);
+                         testing::Combine(testing::ValuesIn(places()), testing::Values(kFloat32, kFloat64)),
+                         name_of<Place>);
 
 class FusedReluImageTest : public FusedReluTest {};
 INSTANTIATE_TEST_SUITE_P(Norms, FusedReluImageTest,
                          testing::Combine(testing::ValuesIn(places_where([](const Shape& s) { return s.rank() == 4; })),
                                           testing::Values(kFloat32, kFloat64)),
-                         name_of);
+                         name_of<Place>);
 
 // Differences are taken of small float64 tensors.
 class FusedReluGradientTest : public FusedReluTest {};
@@ -132,7 +99,7 @@ INSTANTIATE_TEST_SUITE_P(Norms, FusedReluGradientTest,
                                             return s.numel() <= 5000;
                                           })),
                                           testing::Values(kFloat64)),
-                         name_of);
+                         name_of<Place>);
 
 TEST_P(FusedReluTest, GivesTheSameBits) {
   for (const bool affine : {true, false}) {
@@ -148,14 +115,9 @@ TEST_P(FusedReluTest, GivesTheSameBits) {
             if (special) {
               plant_specials(x);
             }
-            const Tensor gy = draw();
-            const Results a = results_of(
-                fused, [&](const Tensor& in) { return fused(in); }, x, gy, channels_last, gradient_of_x);
-            const Results b = results_of(
-                *plain, [&](const Tensor& in) { return relu((*plain)(in)); }, x, gy, channels_last, gradient_of_x);
-            expect_same(a, b,
-                        detail::concat("affine ", affine, ", training ", training, ", channels last ", channels_last,
-                                       ", special ", special, ", gradient of x ", gradient_of_x));
+            expect_alike(fused, *plain, x, draw(), channels_last, gradient_of_x,
+                         detail::concat("affine ", affine, ", training ", training, ", channels last ", channels_last,
+                                        ", special ", special, ", gradient of x ", gradient_of_x));
           }
         }
       }
@@ -176,12 +138,7 @@ TEST_P(FusedReluTest, ResultsThatRoundToZeroPassNothingOn) {
   }
   Sequential fused(plain->clone(), ReLU());
   const Tensor x = draw();
-  const Tensor gy = draw();
-  const Results a = results_of(
-      fused, [&](const Tensor& in) { return fused(in); }, x, gy, false, true);
-  const Results b = results_of(
-      *plain, [&](const Tensor& in) { return relu((*plain)(in)); }, x, gy, false, true);
-  expect_same(a, b, "gamma next to zero");
+  expect_alike(fused, *plain, x, draw(), false, true, "gamma next to zero");
 }
 
 // Parameters that learn alone, and those that stay.
@@ -193,22 +150,10 @@ TEST_P(FusedReluTest, GivesTheSameBitsForEverySubsetOfGradients) {
     fused.train(training);
     const Tensor x = draw();
     const Tensor gy = draw();
-    const std::size_t parameters = plain->parameters().size();
-    for (unsigned learn = 0; learn < 1U << parameters; ++learn) {
-      for (std::size_t i = 0; i < parameters; ++i) {
-        plain->parameters()[i].requires_grad_((learn >> i & 1U) != 0);
-        fused.parameters()[i].requires_grad_((learn >> i & 1U) != 0);
-      }
-      for (const bool gradient_of_x : {true, false}) {
-        const Results a = results_of(
-            fused, [&](const Tensor& in) { return fused(in); }, x, gy, false, gradient_of_x);
-        const Results b = results_of(
-            *plain, [&](const Tensor& in) { return relu((*plain)(in)); }, x, gy, false, gradient_of_x);
-        expect_same(a, b, detail::concat("training ", training, ", learn ", learn));
-        fused.zero_grad();
-        plain->zero_grad();
-      }
-    }
+    tests::for_every_subset_of_gradients(fused, *plain, [&](unsigned learn, bool gradient_of_x) {
+      expect_alike(fused, *plain, x, gy, false, gradient_of_x,
+                   detail::concat("training ", training, ", learn ", learn));
+    });
   }
 }
 
@@ -218,49 +163,20 @@ TEST_P(FusedReluTest, RecordedGradientsAreThoseOfTheTwoLayers) {
     Sequential fused(plain->clone(), ReLU());
     plain->train(training);
     fused.train(training);
-    const Tensor values = draw();
-    const Tensor gy = draw();
-    const Tensor again = draw();
-    std::vector<Results> results(2);
-    for (const bool is_fused : {true, false}) {
-      Module& model = is_fused ? static_cast<Module&>(fused) : *plain;
-      Tensor x = values.clone().requires_grad_();
-      Tensor g = gy.clone().requires_grad_();
-      std::vector<Tensor> inputs{x};
-      for (const Tensor& p : model.parameters()) {
-        inputs.push_back(p);
-      }
-      const Tensor y = is_fused ? fused(x) : relu((*plain)(x));
-      const std::vector<Tensor> first = grad({y}, inputs, {g}, {.create_graph = true});
-      Results& r = results[is_fused ? 0 : 1];
-      for (const Tensor& f : first) {
-        r.add("first", f);
-      }
-      inputs.push_back(g);
-      for (const Tensor& second : grad({first[0]}, inputs, {again}, {.allow_unused = true})) {
-        // But for the sign of zeros: through two layers zeros go back that the one leaves out.
-        r.add("second", second.defined() ? second + 0.0 : second);
-      }
-    }
-    expect_same(results[0], results[1], detail::concat("training ", training));
+    const Drawn drawn{.x = draw(), .gy = draw(), .again = draw()};
+    const Results a = tests::recorded_gradients(
+        fused, [&](const Tensor& x) { return fused(x); }, drawn, false, true);
+    const Results b = tests::recorded_gradients(
+        *plain, [&](const Tensor& x) { return relu((*plain)(x)); }, drawn, false, true);
+    expect_same(a, b, detail::concat("training ", training));
   }
 }
 
 TEST_P(FusedReluTest, ThreadsDoNotShow) {
   const auto plain = norm(true);
   const Tensor x = draw();
-  const Tensor gy = draw();
-  const int before = get_num_threads();
-  std::vector<Results> results;
-  for (const int threads : {1, 2, 4}) {
-    set_num_threads(threads);
-    Sequential fused(plain->clone(), ReLU());
-    results.push_back(results_of(
-        fused, [&](const Tensor& in) { return fused(in); }, x, gy, false, true));
-  }
-  set_num_threads(before);
-  expect_same(results[0], results[1], "2 threads");
-  expect_same(results[0], results[2], "4 threads");
+  const auto fused = [&] { return Sequential(plain->clone(), ReLU()); };
+  tests::expect_threads_do_not_show(fused, x, draw(), false, {1, 2, 4});
 }
 
 TEST_P(FusedReluImageTest, BeforeMaxPooling) {
