@@ -55,15 +55,20 @@ TEST_F(ParallelTest, UsesSeveralThreads) {
 
 // However late the second thread came, regions are opened now and then, or nobody would see it come sooner.
 TEST_F(ParallelTest, AsksAgainHowFarThreadsAre) {
-  set_num_threads(8);  // of which some find no processor
-  for (int i = 0; i < 20; ++i) {
-    parallel_tasks(8, [](std::int64_t) { std::this_thread::sleep_for(std::chrono::microseconds(50)); });
+  const auto near_of_128 = [] {
+    int near = 0;
+    for (int i = 0; i < 128; ++i) {
+      near += threads_are_near() ? 1 : 0;
+    }
+    return near;
+  };
+  set_num_threads(2);
+  // Long enough for the second thread to stop waiting and sleep: waking it takes longer than any that is near.
+  for (int i = 0; i < 8 && near_of_128() == 128; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    parallel_tasks(2, [](std::int64_t) {});
   }
-  int near = 0;
-  for (int i = 0; i < 64; ++i) {
-    near += threads_are_near() ? 1 : 0;
-  }
-  EXPECT_GE(near, 1);
+  EXPECT_EQ(near_of_128(), 2);
 }
 
 TEST_F(ParallelTest, BlocksDoNotDependOnTheThreads) {
