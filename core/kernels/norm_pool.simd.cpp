@@ -59,7 +59,7 @@ struct Band {
 };
 
 template <class T, class W>
-void forward_band(const W& windows, const T* x, const NormPoolTerms& terms, T* y, std::uint8_t* winners) {
+void forward_band(const W& windows, const T* x, const NormPoolTerms& terms, T* y, const PoolWinners<T>& winners) {
   const Columns columns{windows.channels};
   for (std::int64_t o = 0; o < windows.out_row; o += windows.channels, x += windows.step()) {
     for (std::int64_t b = 0; b < columns.batches(); ++b) {
@@ -67,46 +67,30 @@ void forward_band(const W& windows, const T* x, const NormPoolTerms& terms, T* y
       const Wide mean = load_wide(terms.mean + c);
       const Wide scale = load_wide(terms.scale + c);
       const Wide beta = load_wide(terms.beta + c);
-      WindowMax<T> largest;
+      WindowMax<T> largest(x + c);
       windows.for_each([&](std::int64_t place, std::int64_t offset) {
-        largest.take(muladd(difference(load_wide(x + offset + c), mean), scale, beta), place);
+        const T* from = x + offset + c;
+        largest.take(muladd(difference(load_wide(from), mean), scale, beta), from, place);
       });
-      largest.store(y + o + c, winners + o + c);
+      largest.store(y + o + c, winners.place + o + c, winners.x == nullptr ? nullptr : winners.x + o + c);
     }
   }
 }
 
-// Windows at a time: sums are taken from memory and put back once for them all.
-constexpr std::int64_t kSumWindows = 4;
-
-// Pointers to column c of a band, whose sums are added to `sums`.
-template <class T, class W>
-void add_sums(const W& windows, const Columns& columns, const T* gy, const T* x, const std::uint8_t* winners,
-              const double* means, ColumnSums& sums) {
-  const std::int64_t count = windows.out_row / windows.channels;
-  for (std::int64_t first = 0; first < count; first += kSumWindows) {
-    const std::int64_t end = count - first < kSumWindows ? count : first + kSumWindows;
-    for (std::int64_t b = 0; b < columns.batches(); ++b) {
-      const std::int64_t c = columns.first(b);
-      const Wide mean = load_wide(means + c);
-      SumsBatch of_batch(sums, b);
-      for (std::int64_t o = first; o < end; ++o) {
-        const T* from = x + o * windows.step() + c;
-        const Winners taken(winners + o * windows.channels + c);
-        Wide value = load_wide(from);
-        windows.for_each([&](std::int64_t place, std::int64_t offset) {
-          if (place > 0) {
-            value = taken.choose(place, load_wide(from + offset), value);
-          }
-        });
-        const Wide g = taken.any(load_wide(gy + o * windows.channels + c));
-        of_batch.first += g;
-        of_batch.second = muladd(g, difference(value, mean), of_batch.second);
-      }
-      of_batch.finish();
-    }
+// sum(gy) and sum(gy * (x - mean)) over windows.
+template <class T>
+struct WindowSums : SumsBatch {
+  const T* gy;
+  PoolWinners<T> winners;
+  Wide mean;
+  WindowSums(ColumnSums& sums, std::int64_t b, const T* gradients, const PoolWinners<T>& taken, const Wide& means)
+      : SumsBatch(sums, b), gy(gradients), winners(taken), mean(means) {}
+  void operator()(std::int64_t i) {
+    const Wide g = Winners(winners.place + i).any(load_wide(gy + i));
+    first += g;
+    second = muladd(g, difference(load_wide(winners.x + i), mean), second);
   }
-}
+};
 
 // What a batch of channels knows for gx.
 struct Slopes {
@@ -157,26 +141,27 @@ void gradient_outside(const NormPoolGeometry& g, const T* x, const NormPoolTerms
 
 template <class T>
 void norm_pool_forward_task(const NormPoolGeometry& g, const T* x, const NormPoolTerms& terms, T* y,
-                            std::uint8_t* winners, std::int64_t begin, std::int64_t end) {
+                            const PoolWinners<T>& winners, std::int64_t begin, std::int64_t end) {
   with_windows(g, [&](const auto& windows) {
     for (std::int64_t i = begin; i < end; ++i) {
       const Band band(g, i);
-      forward_band(windows, x + band.x, terms, y + band.out, winners + band.out);
+      const PoolWinners<T> of_band{winners.place + band.out, from(winners.x, band.out)};
+      forward_band(windows, x + band.x, terms, y + band.out, of_band);
     }
   });
 }
 
 template <class T>
-void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const T* x, const std::uint8_t* winners,
+void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolWinners<T>& winners,
                          const NormPoolTerms& terms, std::int64_t begin, std::int64_t end, double* sums) {
+  constexpr std::int64_t kTogether = 4;
+  const std::int64_t first = begin * g.out_width() * g.channels;
   for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
     ColumnSums of_tile;
     clear(columns, of_tile);
-    with_windows(g, [&](const auto& windows) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const Band band(g, i);
-        add_sums(windows, columns, gy + band.out + c, x + band.x + c, winners + band.out + c, terms.mean + c, of_tile);
-      }
+    const PoolWinners<T> of_columns{winners.place + first + c, winners.x + first + c};
+    for_rows<kTogether>((end - begin) * g.out_width(), g.channels, columns, [&](std::int64_t b) {
+      return WindowSums<T>(of_tile, b, gy + first + c, of_columns, load_wide(terms.mean + c + columns.first(b)));
     });
     for (std::int64_t p = 0; p < columns.places(); ++p) {
       sums[c + columns.at(p)] = of_tile.first[p];
@@ -202,12 +187,12 @@ void norm_pool_gradient_task(const NormPoolGeometry& g, const T* gy, const T* x,
   });
 }
 
-#define NORMGRAD_INSTANTIATE(T)                                                                                       \
-  template void norm_pool_forward_task<T>(const NormPoolGeometry&, const T*, const NormPoolTerms&, T*, std::uint8_t*, \
-                                          std::int64_t, std::int64_t);                                                \
-  template void norm_pool_sums_task<T>(const NormPoolGeometry&, const T*, const T*, const std::uint8_t*,              \
-                                       const NormPoolTerms&, std::int64_t, std::int64_t, double*);                    \
-  template void norm_pool_gradient_task<T>(const NormPoolGeometry&, const T*, const T*, const std::uint8_t*,          \
+#define NORMGRAD_INSTANTIATE(T)                                                                                        \
+  template void norm_pool_forward_task<T>(const NormPoolGeometry&, const T*, const NormPoolTerms&, T*,                 \
+                                          const PoolWinners<T>&, std::int64_t, std::int64_t);                          \
+  template void norm_pool_sums_task<T>(const NormPoolGeometry&, const T*, const PoolWinners<T>&, const NormPoolTerms&, \
+                                       std::int64_t, std::int64_t, double*);                                           \
+  template void norm_pool_gradient_task<T>(const NormPoolGeometry&, const T*, const T*, const std::uint8_t*,           \
                                            const NormPoolTerms&, T*, std::int64_t, std::int64_t);
 NORMGRAD_INSTANTIATE(float)
 NORMGRAD_INSTANTIATE(double)

@@ -42,11 +42,20 @@ Tensor lying_last(const Tensor& t) {
   return t.as_channels_last();
 }
 
-std::uint8_t* places(const Buffer& winners) { return reinterpret_cast<std::uint8_t*>(winners.data()); }
+// What is known of the windows; `x` is empty where no backward wants it.
+struct KeptWinners {
+  Buffer places, x;
+
+  std::uint8_t* place() const { return reinterpret_cast<std::uint8_t*>(places.data()); }
+  template <class T>
+  kernels::PoolWinners<T> of() const {
+    return {place(), x.bytes() == 0 ? nullptr : reinterpret_cast<T*>(x.data())};
+  }
+};
 
 // The pooled tensor; `s` has room for the statistics that are wanted.
 Tensor forward(const char* name, const Tensor& x, const NormPoolGeometry& g, const Tensor& weight, const Tensor& bias,
-               const NormSettings& how, SetStatistics& s, const Buffer& winners) {
+               const NormSettings& how, SetStatistics& s, const KeptWinners& winners) {
   Tensor y = Tensor::empty_channels_last({g.samples, g.channels, g.out_height(), g.out_width()}, x.dtype());
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -54,14 +63,14 @@ Tensor forward(const char* name, const Tensor& x, const NormPoolGeometry& g, con
                                   {x.physical_data<T>(), data_or_null<T>(weight), data_or_null<T>(bias), how.eps,
                                    how.centre, y.mutable_physical_data<T>(), s.mean.mutable_data<double>(),
                                    s.rstd.mutable_data<double>(), mutable_data_or_null<double>(s.var), true},
-                                  places(winners));
+                                  winners.of<T>());
   });
   return y;
 }
 
 void backward_fused(const char* name, const NormPoolGeometry& g, const NormSettings& how, const SetStatistics& s,
-                    const Tensor& gy, const Tensor& x, const Tensor& weight, const Shape& params, const Buffer& winners,
-                    GradSink& into) {
+                    const Tensor& gy, const Tensor& x, const Tensor& weight, const Shape& params,
+                    const KeptWinners& winners, GradSink& into) {
   const Tensor gy_last = lying_last(gy);
   const Tensor x_last = lying_last(x);
   Tensor gx = into.wants(0) ? Tensor::empty_channels_last(x.shape(), x.dtype()) : Tensor();
@@ -74,7 +83,7 @@ void backward_fused(const char* name, const NormPoolGeometry& g, const NormSetti
         {gy_last.physical_data<T>(), x_last.physical_data<T>(), data_or_null<T>(weight), s.mean.data<double>(),
          s.rstd.data<double>(), how.centre, gx.defined() ? gx.mutable_physical_data<T>() : nullptr,
          mutable_data_or_null<T>(gweight), mutable_data_or_null<T>(gbias), true},
-        places(winners));
+        winners.of<T>());
   });
   into.add(0, gx);
   into.add(1, gweight);
@@ -83,7 +92,7 @@ void backward_fused(const char* name, const NormPoolGeometry& g, const NormSetti
 
 // gy where the windows took it from, in Tensor operations. Which elements they took, and whether these are above 0, is
 // locally constant in all `of`.
-Tensor spread(const NormPoolGeometry& g, const Tensor& gy, const Tensor& x, const Buffer& winners,
+Tensor spread(const NormPoolGeometry& g, const Tensor& gy, const Tensor& x, const KeptWinners& winners,
               const std::vector<Tensor>& of) {
   Tensor slope = Tensor::empty_channels_last(gy.shape(), gy.dtype());
   const Buffer index(static_cast<std::size_t>(gy.numel()) * sizeof(std::int32_t));
@@ -92,7 +101,7 @@ Tensor spread(const NormPoolGeometry& g, const Tensor& gy, const Tensor& x, cons
     using T = decltype(zero);
     T* slopes = slope.mutable_physical_data<T>();
     for (std::int64_t i = 0; i < gy.numel(); ++i) {
-      const std::uint8_t winner = places(winners)[i];
+      const std::uint8_t winner = winners.place()[i];
       const std::int64_t place = winner == kNoWinner ? 0 : winner;
       const std::int64_t window = i / g.channels;
       const std::int64_t row = window / g.out_width() % g.out_height() * g.window_height + place / g.window_width;
@@ -121,7 +130,9 @@ Tensor norm_pool_over_sets(const char* name, const Tensor& x, const Geometry& se
   if (statistics != nullptr) {
     s.var = Tensor::empty(of_sets, kFloat64);
   }
-  const Buffer winners(static_cast<std::size_t>(g.bands() * g.out_width() * g.channels));
+  const auto windows = static_cast<std::size_t>(g.bands() * g.out_width() * g.channels);
+  const KeptWinners winners{Buffer(windows),
+                            for_x && is_grad_enabled() ? Buffer(windows * dtype_size(x.dtype())) : Buffer()};
   Tensor y = forward(name, x, g, weight, bias, how, s, winners);
   if (statistics != nullptr) {
     *statistics = s;
