@@ -115,7 +115,7 @@ struct Winners {
 
   explicit Winners(const std::uint8_t* p) : low(of(p)), high(of(p + kHalf)) {}
   static __m256i of(const std::uint8_t* p) {
-    std::int32_t four;
+    std::int32_t four = 0;
     __builtin_memcpy(&four, p, sizeof(four));
     return _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four));
   }
