@@ -263,6 +263,47 @@ TEST(FusedPoolSequentialTest, OnlyWindowsSideBySideOfWideImages) {
   EXPECT_EQ(last_operation(few, randn({2, 8, 6, 6})), "relu") << "too few channels for the kernel";
 }
 
+// What is kept of the windows is of this forward, whatever else is run meanwhile.
+TEST_P(FusedPoolTest, AKeptGraphGivesItsGradientsAgain) {
+  Sequential model = fused(*norm(true));
+  const Tensor x = laid(draw(), true).detach().requires_grad_();
+  const Tensor gy = draw_gy();
+  std::vector<Tensor> inputs{x};
+  for (const Tensor& p : model.parameters()) {
+    inputs.push_back(p);
+  }
+  const Tensor y = model(x);
+  const std::vector<Tensor> first = grad({y}, inputs, {gy}, {.retain_graph = true});
+  const Tensor other = model(laid(draw(), true).detach().requires_grad_());
+  const std::vector<Tensor> second = grad({y}, inputs, {gy}, {.retain_graph = true});
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    EXPECT_EQ(every_bit(first[i]), every_bit(second[i])) << "gradient " << i;
+  }
+}
+
+TEST_P(FusedPoolTest, ForwardsWithoutGradientsGiveTheSame) {
+  Sequential model = fused(*norm(true));
+  const Tensor x = laid(draw(), true).detach().requires_grad_();
+  const std::vector<std::uint64_t> recorded = every_bit(model(x));
+  const NoGradGuard no_grad;
+  EXPECT_EQ(every_bit(model(x)), recorded);
+}
+
+// The sums of windows without a winner are of 0 times x, which has to be an x of the window and finite.
+TEST_P(FusedPoolTest, HugeElementsOfWindowsThatNobodyWins) {
+  for (const SimdLevel level : test::supported_levels()) {
+    const test::UsedSimdLevel used(level);
+    const auto plain = norm(true);
+    if (plain->parameters().size() > 1) {
+      const NoGradGuard no_grad;
+      Tensor beta = plain->parameters()[1];
+      beta.copy_(full(beta.shape(), -1.5, {.dtype = dtype()}));
+    }
+    Sequential model = fused(*plain);
+    expect_alike(model, *plain, draw() * 1e30, draw_gy(), true, simd_name(level));
+  }
+}
+
 TEST(FusedPoolSequentialTest, NanWinsItsWindow) {
   for (const SimdLevel level : test::supported_levels()) {
     const test::UsedSimdLevel used(level);
