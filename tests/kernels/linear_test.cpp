@@ -68,7 +68,9 @@ void expect_sum(double got, std::int64_t terms, double epsilon, F term, const ch
 
 template <class T>
 void expect_sums(const Given<T>& given, const Gradients<T>& g) {
-  const auto [rows, in, out] = given.c;
+  const std::int64_t rows = given.c.rows;  // clang 14 lets no lambda capture a structured binding
+  const std::int64_t in = given.c.in;
+  const std::int64_t out = given.c.out;
   const double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
   const auto at = [](const std::vector<T>& v, std::int64_t i) {
     return static_cast<double>(v[static_cast<std::size_t>(i)]);
