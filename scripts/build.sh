@@ -16,5 +16,6 @@ if [[ ! -f $folder/CMakeCache.txt ]]; then
     options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
 fi
+export CCACHE_SLOPPINESS=pch_defines,time_macros  # without them ccache does not keep what has a precompiled header
 cmake -S . -B "$folder" "${options[@]}"
 cmake --build "$folder" --target "$target" --parallel "$(nproc)"
