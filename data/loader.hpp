@@ -33,7 +33,8 @@ struct DataLoaderOptions {
   /// The order of epoch e depends on this and e only: not on the default generator, and not on earlier epochs.
   std::uint64_t seed = 0;
   /// Threads that make batches ahead of time; 0: batches are made when they are asked for. The batches are the same,
-  /// bit for bit, with any number of them. Datasets and transforms are then used on several threads at once.
+  /// bit for bit, with any number of them, so where the system refuses threads the loader warns and does with those
+  /// that it got. Datasets and transforms are used on several threads at once.
   int num_workers = 0;
   /// Batches that are made ahead, for each worker.
   int prefetch_factor = 2;

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <span>
 #include <string>
+#include <system_error>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/log.hpp"
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/core/base/serial.hpp"
 
@@ -84,8 +86,13 @@ Batch EpochPlan::batch(std::int64_t number) const {
 Prefetcher::Prefetcher(std::shared_ptr<const EpochPlan> plan, std::int64_t first, std::int64_t count, int workers,
                        int ahead)
     : plan_(std::move(plan)), count_(count), room_(std::int64_t{workers} * ahead), next_(first), wanted_(first) {
-  for (int i = 0; i < workers; ++i) {
-    threads_.emplace_back([this] { work(); });
+  try {
+    for (int i = 0; i < workers; ++i) {
+      threads_.emplace_back([this] { work(); });
+    }
+  } catch (const std::system_error& refused) {
+    log(LogLevel::warn, "DataLoader: ", threads_.size(), " of ", workers, " workers were started (", refused.what(),
+        "); the batches are the same");
   }
 }
 
@@ -124,7 +131,7 @@ void Prefetcher::work() {
 
 Batch Prefetcher::batch(std::int64_t number) {
   std::unique_lock lock(mutex_);
-  if (number < wanted_) {
+  if (number < wanted_ || threads_.empty()) {
     lock.unlock();
     return plan_->batch(number);
   }

@@ -29,6 +29,7 @@ struct EpochPlan {
 
 /// Makes the batches first, ..., count - 1 of a plan on threads of its own, at most `ahead` times as many as there are
 /// workers before the one that was asked for last. Ends its threads when it dies, waiting for the batches at hand.
+/// Where the system refuses threads, those that it granted do the work, or the one that asks, and a warning is logged.
 class Prefetcher {
  public:
   Prefetcher(std::shared_ptr<const EpochPlan> plan, std::int64_t first, std::int64_t count, int workers, int ahead);

@@ -1,10 +1,15 @@
 // Workers: the same batches with any number of them. Run this one under the thread sanitizer, too.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 #include "tests/support/raises.hpp"
@@ -149,6 +154,55 @@ TEST(WorkersTest, MakeNoMoreThanTheyMay) {
   EXPECT_GE(made.load(), 1);
   EXPECT_LE(made.load(), 6);
 }
+
+#if defined(__GLIBC__)
+/// While it lives, threads get stacks of 1 GB, and the process `room` more memory than it has.
+class FewThreads {
+ public:
+  static constexpr std::size_t kStack = std::size_t{1} << 30;
+
+  explicit FewThreads(std::size_t room) {
+    EXPECT_EQ(pthread_getattr_default_np(&usual_), 0);
+    pthread_attr_t large;
+    EXPECT_EQ(pthread_getattr_default_np(&large), 0);
+    EXPECT_EQ(pthread_attr_setstacksize(&large, kStack), 0);
+    EXPECT_EQ(pthread_setattr_default_np(&large), 0);
+    pthread_attr_destroy(&large);
+    EXPECT_EQ(getrlimit(RLIMIT_AS, &unlimited_), 0);
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit limit = unlimited_;
+    limit.rlim_cur = pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) + room;
+    EXPECT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+  }
+  FewThreads(const FewThreads&) = delete;
+  FewThreads& operator=(const FewThreads&) = delete;
+  ~FewThreads() {
+    EXPECT_EQ(setrlimit(RLIMIT_AS, &unlimited_), 0);
+    EXPECT_EQ(pthread_setattr_default_np(&usual_), 0);
+    pthread_attr_destroy(&usual_);
+  }
+
+ private:
+  pthread_attr_t usual_;
+  rlimit unlimited_;
+};
+
+TEST(WorkersTest, ThatTheSystemRefusesAreDoneWithout) {
+  const std::vector<float> expected = everything(DataLoader(images(30), augmented(0)));
+  for (const std::size_t granted : {0U, 1U}) {
+    std::vector<float> all;
+    testing::internal::CaptureStderr();
+    {
+      const FewThreads few(granted * FewThreads::kStack + FewThreads::kStack / 2);
+      all = everything(DataLoader(images(30), augmented(3)));
+    }
+    EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                HasSubstr("DataLoader: " + std::to_string(granted) + " of 3 workers were started ("));
+    EXPECT_EQ(all, expected) << granted;
+  }
+}
+#endif
 
 TEST(WorkersTest, GoOnInTheMiddleOfAnEpoch) {
   DataLoader whole(images(30), augmented(2));
