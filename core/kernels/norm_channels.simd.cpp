@@ -70,19 +70,19 @@ template <class T>
 void columns_gradient(const ChannelGeometry& g, const NormBackward<T>& a, const double* gy, const double* gy_xhat,
                       double n, std::int64_t c, const Columns& columns) {
   const Tile tile(columns, a.mean + c, a.rstd + c, from(a.gamma, c), from(a.beta, c));
+  if (gy == nullptr) {
+    columns_given_gradient(g.batch, g.channels, columns, a.gy + c, tile, a.gx + c);
+    return;
+  }
+  double slopes[Columns::kMost + kWide], shifts[Columns::kMost + kWide];
+  for (std::int64_t p = 0; p < columns.places(); ++p) {
+    const std::int64_t j = columns.at(p);
+    const double gamma = at_or(a.gamma, c + j, 1.0);
+    const SetTerms terms = set_terms(a.rstd[c + j], gamma * gy[j], gamma * gy_xhat[j], n, a.centre);
+    slopes[p] = terms.slope.value;
+    shifts[p] = terms.shift.value;
+  }
   with_activation<T>(a.relu, [&](const auto& activation) {
-    if (gy == nullptr) {
-      columns_given_gradient(g.batch, g.channels, columns, a.gy + c, a.x + c, tile, activation, a.gx + c);
-      return;
-    }
-    double slopes[Columns::kMost + kWide], shifts[Columns::kMost + kWide];
-    for (std::int64_t p = 0; p < columns.places(); ++p) {
-      const std::int64_t j = columns.at(p);
-      const double gamma = at_or(a.gamma, c + j, 1.0);
-      const SetTerms terms = set_terms(a.rstd[c + j], gamma * gy[j], gamma * gy_xhat[j], n, a.centre);
-      slopes[p] = terms.slope.value;
-      shifts[p] = terms.shift.value;
-    }
     columns_input_gradient(g.batch, g.channels, columns, a.gy + c, a.x + c, tile, activation, slopes, shifts, a.gx + c);
   });
 }
@@ -220,8 +220,7 @@ void channels_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool 
     const auto n = static_cast<double>(g.count());
     for_segments(g, first, size, [&](std::int64_t c, std::int64_t i, const Segments& segment) {
       if (given) {
-        given_input_gradient(a.gy + i, a.x + i, segment, stats[c], gamma[c], beta[c], activation, a.gx + i,
-                             a.past_caches);
+        given_input_gradient(a.gy + i, segment, stats[c].rstd, gamma[c], a.gx + i, a.past_caches);
         return;
       }
       const SetTerms terms =

@@ -212,28 +212,19 @@ void columns_input_gradient(std::int64_t rows, std::int64_t stride, const Column
 }
 
 /// gx = gy * scale, with given statistics.
-template <class T, class A>
+template <class T>
 struct GivenGradient : MapBatch {
-  const T *gy, *x;
+  const T* gy;
   T* gx;
-  TileBatch tile;
-  A activation;
-  GivenGradient(std::int64_t b, const T* gradients, const T* values, const Tile& of, const A& act, T* to)
-      : gy(gradients), x(values), gx(to), tile(of, b), activation(act) {}
-  void operator()(std::int64_t i) const {
-    const Wide g = load_wide(gy + i);
-    if constexpr (std::is_same_v<A, NoActivation>) {
-      store_wide(gx + i, g * tile.scale);
-    } else {
-      store_wide(gx + i, activation.of_gy(tile.y(difference(load_wide(x + i), tile.mean)), g) * tile.scale);
-    }
-  }
+  Wide scale;
+  GivenGradient(std::int64_t b, const T* gradients, const Tile& of, T* to)
+      : gy(gradients), gx(to), scale(load_wide(of.scale + b * kWide)) {}
+  void operator()(std::int64_t i) const { store_wide(gx + i, load_wide(gy + i) * scale); }
 };
-template <class T, class A>
-void columns_given_gradient(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy, const T* x,
-                            const Tile& tile, const A& activation, T* gx) {
-  for_rows<kMapRows>(rows, stride, columns,
-                     [&](std::int64_t b) { return GivenGradient<T, A>(b, gy, x, tile, activation, gx); });
+template <class T>
+void columns_given_gradient(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy,
+                            const Tile& tile, T* gx) {
+  for_rows<kMapRows>(rows, stride, columns, [&](std::int64_t b) { return GivenGradient<T>(b, gy, tile, gx); });
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

@@ -96,7 +96,7 @@ void norm_planes_gradient_task(const ChannelGeometry& g, const NormBackward<T>& 
       T* gx = a.gx + p * g.spatial;
       const Statistic<Uniform> stat{{a.mean[c]}, {a.rstd[c]}};
       if (gy == nullptr) {
-        given_input_gradient(gy_plane, x, plane_of(g), stat, Uniform{gamma}, beta, activation, gx, a.past_caches);
+        given_input_gradient(gy_plane, plane_of(g), stat.rstd, Uniform{gamma}, gx, a.past_caches);
         continue;
       }
       const SetTerms terms = set_terms(a.rstd[c], gamma * gy[c], gamma * gy_xhat[c], n, a.centre);

@@ -377,20 +377,12 @@ void input_gradient(const T* gy, const T* x, const Segments& g, const Statistic<
       gy, x);
 }
 
-/// gx = gy * gamma * rstd with given statistics; x and beta are looked at with an activation only.
-template <class T, class A>
-void given_input_gradient(const T* gy, const T* x, const Segments& g, const Statistic<Uniform>& stat,
-                          const Uniform& gamma, const Uniform& beta, const A& activation, T* gx, bool past) {
-  const SharedParams params = params_of(stat.rstd, gamma, beta);
+/// gx = gy * gamma * rstd, with given statistics.
+template <class T>
+void given_input_gradient(const T* gy, const Segments& g, const Uniform& rstd, const Uniform& gamma, T* gx, bool past) {
+  const Uniform scale{rstd.value * gamma.value};
   map<kMapBatches<Uniform, Uniform>>(g, gx, past, 0, [=](std::int64_t) {
-    return [=]<class V>(std::int64_t i, std::int64_t j) {
-      if constexpr (std::is_same_v<A, NoActivation>) {
-        return load_as<V>(gy + i) * params.template scale_at<V>(j);
-      } else {
-        const V d = difference(load_as<V>(x + i), stat.mean.template at<V>(j));
-        return activation.of_gy(params.y(d, j), load_as<V>(gy + i)) * params.template scale_at<V>(j);
-      }
-    };
+    return [=]<class V>(std::int64_t i, std::int64_t j) { return load_as<V>(gy + i) * scale.at<V>(j); };
   });
 }
 
