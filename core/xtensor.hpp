@@ -40,12 +40,12 @@ inline std::vector<std::size_t> shape_for_xtensor(const Shape& shape) { return {
 
 /// Whether the memory of an xtensor container of this type can be a Tensor's.
 template <class C>
-inline constexpr bool is_adoptable =
+inline constexpr bool kIsAdoptable =
     C::static_layout ==
     xt::layout_type::row_major&& std::is_same_v<typename C::value_type, StoredAs<typename C::value_type>>;
 
 template <class C>
-Tensor adopt_container(C&& container) {
+Tensor adopt_container(C container) {
   using T = typename C::value_type;
   auto* owner = new C(std::move(container));
   Buffer buffer(owner->data(), owner->size() * sizeof(T), owner, [](void* object) { delete static_cast<C*>(object); });
@@ -73,7 +73,7 @@ Tensor from_xtensor(const xt::xexpression<E>& expression) {
 template <class EC, xt::layout_type L, class SC, class Tag>
 Tensor from_xtensor(xt::xarray_container<EC, L, SC, Tag>&& array) {
   using C = xt::xarray_container<EC, L, SC, Tag>;
-  if constexpr (detail::is_adoptable<C>) {
+  if constexpr (detail::kIsAdoptable<C>) {
     return detail::adopt_container(std::move(array));
   } else {
     return from_xtensor(static_cast<const xt::xexpression<C>&>(array));
@@ -82,7 +82,7 @@ Tensor from_xtensor(xt::xarray_container<EC, L, SC, Tag>&& array) {
 template <class EC, std::size_t N, xt::layout_type L, class Tag>
 Tensor from_xtensor(xt::xtensor_container<EC, N, L, Tag>&& array) {
   using C = xt::xtensor_container<EC, N, L, Tag>;
-  if constexpr (detail::is_adoptable<C>) {
+  if constexpr (detail::kIsAdoptable<C>) {
     return detail::adopt_container(std::move(array));
   } else {
     return from_xtensor(static_cast<const xt::xexpression<C>&>(array));

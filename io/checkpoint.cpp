@@ -85,7 +85,7 @@ CheckpointPart::CheckpointPart(std::string name, std::function<StateDict()> save
                       "CheckpointPart: expected a name of letters, digits, '_' and '-' but got '", name_, "'");
 }
 
-CheckpointPart::CheckpointPart(std::string name, Generator& generator)
+CheckpointPart::CheckpointPart(const std::string& name, Generator& generator)
     : CheckpointPart(
           name,
           [&generator] {

@@ -38,7 +38,7 @@ class CheckpointPart {
             std::move(name), [&object] { return object.state_dict(); },
             [&object](const StateDict& state) { object.load_state_dict(state); }) {}
   /// A generator besides the default one.
-  CheckpointPart(std::string name, Generator& generator);
+  CheckpointPart(const std::string& name, Generator& generator);
   /// Numbers of the program, such as its best result so far.
   CheckpointPart(std::string name, std::int64_t& number);
   CheckpointPart(std::string name, double& number);

@@ -143,7 +143,7 @@ StateDict load_npz(const std::filesystem::path& path) {
     std::string name = entry;
     require<IoError>(name.ends_with(kSuffix), where, "expected arrays, called *.npy, but got '", name, "'");
     name.resize(name.size() - kSuffix.size());
-    const std::string here = where + "array '" + name + "': ";
+    const std::string here = detail::concat(where, "array '", name, "': ");
     require<IoError>(!tensors.contains(name), here, "comes twice");
     const std::string bytes = unpack(here, archive.get(), index);
     tensors[name] = detail::parse_npy(here, bytes.size(), [&](std::uint64_t offset, void* to, std::size_t size) {

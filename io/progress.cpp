@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <iomanip>
 #include <sstream>
@@ -22,7 +23,7 @@ constexpr double kRedrawEvery = 0.1;  // seconds
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::string duration(double seconds) {
-  const auto whole = static_cast<std::int64_t>(std::min(seconds, 359'999.0) + 0.5);
+  const std::int64_t whole = std::llround(std::min(seconds, 359'999.0));
   std::ostringstream out;
   out << std::setfill('0');
   if (whole >= 3600) {
@@ -88,7 +89,7 @@ struct Progress::State {
     bool with_left = true;
     std::size_t named = metrics.size();
     for (;;) {
-      const std::string text =
+      std::string text =
           label + (width > 0 ? bar(width) : ": ") + counts(with_rate) + (with_left ? left() : "") + numbers(named);
       const std::size_t length = text_columns(text);
       if (length <= columns) {

@@ -76,7 +76,7 @@ Tensor through(const char* name, const Tensor& x, std::function<Tensor(const Ten
 }
 
 template <class Hook>
-ModuleHookHandle add_hook(const std::shared_ptr<ModuleHooks>& hooks, detail::HookList<Hook>& list, Hook&& hook) {
+ModuleHookHandle add_hook(const std::shared_ptr<ModuleHooks>& hooks, detail::HookList<Hook>& list, Hook hook) {
   require<ValueError>(static_cast<bool>(hook), "register hook: expected a function but got an empty std::function");
   list.emplace_back(++hooks->last_id, std::move(hook));
   return {hooks, hooks->last_id};

@@ -4,7 +4,8 @@
 
 namespace normgrad {
 
-CombinedSchedule::CombinedSchedule(const char* where, Optimizer& optimizer, std::vector<AnyLRScheduler> schedules)
+CombinedSchedule::CombinedSchedule(const char* where, Optimizer& optimizer,
+                                   const std::vector<AnyLRScheduler>& schedules)
     : LRScheduler(optimizer) {
   require<ValueError>(!schedules.empty(), where, ": expected schedules but got none");
   for (const AnyLRScheduler& schedule : schedules) {
@@ -53,9 +54,9 @@ void CombinedSchedule::set_place(std::int64_t epoch) {
   set_epoch_only(epoch);
 }
 
-SequentialLR::SequentialLR(Optimizer& optimizer, std::vector<AnyLRScheduler> schedules,
+SequentialLR::SequentialLR(Optimizer& optimizer, const std::vector<AnyLRScheduler>& schedules,
                            std::vector<std::int64_t> milestones)
-    : CombinedSchedule("SequentialLR", optimizer, std::move(schedules)), milestones_(std::move(milestones)) {
+    : CombinedSchedule("SequentialLR", optimizer, schedules), milestones_(std::move(milestones)) {
   require<ValueError>(milestones_.size() + 1 == this->schedules().size(),
                       "SequentialLR: expected one milestone less than schedules but got ", milestones_.size(), " and ",
                       this->schedules().size());
@@ -96,7 +97,7 @@ void SequentialLR::tell_optimizer() {
   LRScheduler::tell_optimizer();
 }
 
-ChainedScheduler::ChainedScheduler(std::vector<AnyLRScheduler> schedules)
+ChainedScheduler::ChainedScheduler(const std::vector<AnyLRScheduler>& schedules)
     : CombinedSchedule(
           "ChainedScheduler",
           [&]() -> Optimizer& {

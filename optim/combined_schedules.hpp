@@ -43,7 +43,7 @@ class CombinedSchedule : public LRScheduler {
 
  protected:
   /// Throws ValueError for no schedules, and ones of another optimizer.
-  CombinedSchedule(const char* where, Optimizer& optimizer, std::vector<AnyLRScheduler> schedules);
+  CombinedSchedule(const char* where, Optimizer& optimizer, const std::vector<AnyLRScheduler>& schedules);
   double next_lr(std::int64_t epoch, double lr, std::size_t group) const final;
   double lr_at(std::int64_t epoch, std::size_t group) const final;
   std::vector<detail::StateField> fields() final;
@@ -64,7 +64,8 @@ class CombinedSchedule : public LRScheduler {
 class SequentialLR final : public CombinedSchedule {
  public:
   /// Throws ValueError unless there is one schedule more than milestones, and these rise from 1 or above.
-  SequentialLR(Optimizer& optimizer, std::vector<AnyLRScheduler> schedules, std::vector<std::int64_t> milestones);
+  SequentialLR(Optimizer& optimizer, const std::vector<AnyLRScheduler>& schedules,
+               std::vector<std::int64_t> milestones);
   void step() override;
 
  protected:
@@ -84,7 +85,7 @@ class SequentialLR final : public CombinedSchedule {
 class ChainedScheduler final : public CombinedSchedule {
  public:
   /// Throws ValueError for no schedules, and ones of different optimizers.
-  explicit ChainedScheduler(std::vector<AnyLRScheduler> schedules);
+  explicit ChainedScheduler(const std::vector<AnyLRScheduler>& schedules);
   void step() override;
 
  protected:

@@ -25,8 +25,8 @@ void check_gamma(const char* where, double gamma) {
 
 }  // namespace
 
-LambdaLR::LambdaLR(Optimizer& optimizer, LRLambda factor)
-    : LambdaLR(optimizer, std::vector<LRLambda>(optimizer.num_groups(), std::move(factor))) {}
+LambdaLR::LambdaLR(Optimizer& optimizer, const LRLambda& factor)
+    : LambdaLR(optimizer, std::vector<LRLambda>(optimizer.num_groups(), factor)) {}
 
 LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<LRLambda> factors)
     : LRScheduler(optimizer), factors_(for_each_group("LambdaLR", std::move(factors), num_groups())) {
@@ -37,8 +37,8 @@ double LambdaLR::next_lr(std::int64_t epoch, double /*lr*/, std::size_t group) c
 
 double LambdaLR::lr_at(std::int64_t epoch, std::size_t group) const { return base_lr(group) * factors_[group](epoch); }
 
-MultiplicativeLR::MultiplicativeLR(Optimizer& optimizer, LRLambda factor)
-    : MultiplicativeLR(optimizer, std::vector<LRLambda>(optimizer.num_groups(), std::move(factor))) {}
+MultiplicativeLR::MultiplicativeLR(Optimizer& optimizer, const LRLambda& factor)
+    : MultiplicativeLR(optimizer, std::vector<LRLambda>(optimizer.num_groups(), factor)) {}
 
 MultiplicativeLR::MultiplicativeLR(Optimizer& optimizer, std::vector<LRLambda> factors)
     : LRScheduler(optimizer), factors_(for_each_group("MultiplicativeLR", std::move(factors), num_groups())) {

@@ -15,7 +15,7 @@ using LRLambda = std::function<double(std::int64_t epoch)>;
 /// torch.optim.lr_scheduler.LambdaLR: base_lr * factor(epoch).
 class LambdaLR final : public LRScheduler {
  public:
-  LambdaLR(Optimizer& optimizer, LRLambda factor);  ///< one function for all groups
+  LambdaLR(Optimizer& optimizer, const LRLambda& factor);  ///< one function for all groups
   /// One function for each group; throws ValueError for another number of them.
   LambdaLR(Optimizer& optimizer, std::vector<LRLambda> factors);
 
@@ -31,7 +31,7 @@ class LambdaLR final : public LRScheduler {
 /// torch.optim.lr_scheduler.MultiplicativeLR: the rate of the epoch before times factor(epoch).
 class MultiplicativeLR final : public LRScheduler {
  public:
-  MultiplicativeLR(Optimizer& optimizer, LRLambda factor);  ///< one function for all groups
+  MultiplicativeLR(Optimizer& optimizer, const LRLambda& factor);  ///< one function for all groups
   /// One function for each group; throws ValueError for another number of them.
   MultiplicativeLR(Optimizer& optimizer, std::vector<LRLambda> factors);
 

@@ -26,7 +26,7 @@ std::int64_t first_not_finite(const T* values, std::int64_t count) {
 std::string position_of(std::int64_t element, const Shape& shape) {
   std::string text;
   for (std::int64_t axis = shape.dim() - 1; axis >= 0; --axis) {
-    text = std::to_string(element % shape.at(axis)) + (text.empty() ? "" : ", ") + text;
+    text.insert(0, std::to_string(element % shape.at(axis)) + (text.empty() ? "" : ", "));
     element /= shape.at(axis);
   }
   return detail::concat("[", text, "]");

@@ -11,9 +11,9 @@ namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kPoints = 16;             // of a transformed tile
-constexpr std::int64_t kMostPairs = 128 * 128;   // transformed weights stay in the second-level cache
-constexpr std::int64_t kMostTiles = 96;          // of a block
+constexpr std::int64_t kPoints = 16;                        // of a transformed tile
+constexpr std::int64_t kMostPairs = std::int64_t{1} << 14;  // transformed weights stay in the second-level cache
+constexpr std::int64_t kMostTiles = 96;                     // of a block
 constexpr std::int64_t kMostSummed = 24;         // of a block of the weights' gradient: longer sums would round more
 constexpr std::int64_t kBlockFloats = 96 << 10;  // transformed tiles of x and y that are worked on at a time
 constexpr std::int64_t kTaskWork = std::int64_t{1} << 21;  // multiplications

@@ -14,7 +14,6 @@ namespace normgrad::kernels {
 namespace {
 
 using detail::GemmPieces;
-using detail::kMaxPieces;
 using detail::kPieceWork;
 
 // oneDNN is as good from some size on, except at transposing B, and better for vectors.

@@ -18,7 +18,9 @@ std::string fixed(double value, int digits) {
   return out.str();
 }
 
-std::string cell(const std::optional<double>& value, int digits) { return value ? fixed(*value, digits) : "-"; }
+std::string number_or_dash(const std::optional<double>& value, int digits) {
+  return value ? fixed(*value, digits) : "-";
+}
 
 std::string interval(const lab::Estimate& e, int digits) {
   return fixed(e.low, digits) + " to " + (std::isfinite(e.high) ? fixed(e.high, digits) : "never");
@@ -32,12 +34,12 @@ std::map<std::string, std::string> keys_of(const Sweep& sweep, const Plan& plan)
   return keys;
 }
 
-lab::Row summary_row(const Sweep& sweep, const Cell& cell_) {
-  lab::Row row = {.cells = {cell_.plan.norm, cell_.plan.model}, .keys = keys_of(sweep, cell_.plan)};
-  for (const auto& [key, value] : varied(sweep, cell_.plan)) {
+lab::Row summary_row(const Sweep& sweep, const Cell& cell) {
+  lab::Row row = {.cells = {cell.plan.norm, cell.plan.model}, .keys = keys_of(sweep, cell.plan)};
+  for (const auto& [key, value] : varied(sweep, cell.plan)) {
     row.cells.push_back(value);
   }
-  const Summary s = summarize(sweep, cell_);
+  const Summary s = summarize(sweep, cell);
   const bool many = sweep.options.seeds > 1;
   const bool ran = s.final_accuracy.has_value();
   row.cells.push_back(ran ? fixed(100.0 * s.final_accuracy->value, 2) : "-");
@@ -48,30 +50,30 @@ lab::Row summary_row(const Sweep& sweep, const Cell& cell_) {
   row.cells.push_back(s.best_accuracy ? fixed(100.0 * *s.best_accuracy, 2) : "-");
   for (std::size_t i = 0; i < sweep.options.targets.size(); ++i) {
     row.cells.push_back(s.steps_to[i] ? fixed(s.steps_to[i]->value, 0) : "-");
-    row.cells.push_back(cell(s.seconds_to[i], 1));
+    row.cells.push_back(number_or_dash(s.seconds_to[i], 1));
   }
   row.cells.push_back(ran ? fixed(s.mean_step_ms, 2) : "-");
   row.cells.push_back(ran ? fixed(static_cast<double>(s.peak_memory) / (1 << 20), 1) : "-");
   std::string verdict = s.verdict;
-  if (!cell_.not_applicable.empty()) {
-    verdict = "not applicable: " + cell_.not_applicable;
+  if (!cell.not_applicable.empty()) {
+    verdict = "not applicable: " + cell.not_applicable;
   } else if (!ran) {
     verdict = "not run";
   } else if (s.diverged > 0) {
-    verdict = "diverged with " + std::to_string(s.diverged) + " of " + std::to_string(cell_.runs.size()) + " seeds" +
+    verdict = "diverged with " + std::to_string(s.diverged) + " of " + std::to_string(cell.runs.size()) + " seeds" +
               (verdict.empty() ? "" : "; " + verdict);
   }
   row.cells.push_back(verdict);
   return row;
 }
 
-void print_row(const Sweep& sweep, const Cell& cell_, std::ostream& out) {
-  out << std::left << std::setw(12) << cell_.plan.norm << std::right;
-  if (!cell_.not_applicable.empty()) {
-    out << "  not applicable: " << cell_.not_applicable << '\n';
+void print_row(const Sweep& sweep, const Cell& cell, std::ostream& out) {
+  out << std::left << std::setw(12) << cell.plan.norm << std::right;
+  if (!cell.not_applicable.empty()) {
+    out << "  not applicable: " << cell.not_applicable << '\n';
     return;
   }
-  const Summary s = summarize(sweep, cell_);
+  const Summary s = summarize(sweep, cell);
   if (!s.final_accuracy) {
     out << "  not run\n";
     return;
@@ -80,15 +82,15 @@ void print_row(const Sweep& sweep, const Cell& cell_, std::ostream& out) {
   if (sweep.options.seeds > 1) {
     out << std::setw(18) << interval(*s.final_accuracy, 4);
   }
-  out << std::setw(8) << cell(s.best_accuracy, 4);
+  out << std::setw(8) << number_or_dash(s.best_accuracy, 4);
   for (const std::optional<lab::Estimate>& steps : s.steps_to) {
     out << std::setw(8) << (steps ? fixed(steps->value, 0) : "-");
   }
-  out << std::setw(10) << cell(s.seconds_to.empty() ? std::nullopt : s.seconds_to[s.seconds_to.size() / 2], 1)
+  out << std::setw(10) << number_or_dash(s.seconds_to.empty() ? std::nullopt : s.seconds_to[s.seconds_to.size() / 2], 1)
       << std::setw(10) << fixed(s.mean_step_ms, 3) << std::setw(10)
       << fixed(static_cast<double>(s.peak_memory) / (1 << 20), 1);
   if (s.diverged > 0) {
-    out << "  diverged with " << s.diverged << " of " << cell_.runs.size() << " seeds";
+    out << "  diverged with " << s.diverged << " of " << cell.runs.size() << " seeds";
   }
   out << '\n';
 }

@@ -69,10 +69,9 @@ Data open_data(const std::string& source, std::int64_t train_limit) {
   ImageSplits images = open_dataset(source, {.standardise = false, .num_classes = kAnyLabel});
   const auto [train_label, train_index] = highest_label(images.train);
   const auto [test_label, test_index] = highest_label(images.test);
-  const std::string folder = source;
-  require<IoError>(train_label <= test_label, folder, "/train-labels-idx1-ubyte: label ", train_index, " is ",
+  require<IoError>(train_label <= test_label, source, "/train-labels-idx1-ubyte: label ", train_index, " is ",
                    train_label, ", but the test labels end at ", test_label);
-  require<IoError>(test_label <= train_label, folder, "/t10k-labels-idx1-ubyte: label ", test_index, " is ", test_label,
+  require<IoError>(test_label <= train_label, source, "/t10k-labels-idx1-ubyte: label ", test_index, " is ", test_label,
                    ", but the training labels end at ", train_label);
   if (train_limit > 0) {
     images.train = images.train.first(train_limit);

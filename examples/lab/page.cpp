@@ -207,7 +207,7 @@ std::string to_csv(const Table& table) {
       std::string cell = cells[i];
       if (cell.find_first_of(",\"\n") != std::string::npos) {
         replace_all(cell, "\"", "\"\"");
-        cell = "\"" + cell + "\"";
+        cell.insert(0, 1, '"').push_back('"');
       }
       text += (i == 0 ? "" : ",") + cell;
     }

@@ -11,11 +11,11 @@ std::string check_batches(Module& model, std::int64_t last_batch_size) {
   }
   for (const auto& [name, module] : model.named_modules()) {
     if (const auto* norm = dynamic_cast<const BatchNorm*>(module); norm != nullptr && !norm->is_frozen()) {
-      const std::string text = detail::concat("the last batch of each epoch holds 1 example, and ", norm->type_name(),
-                                              name.empty() ? "" : " '" + name + "'",
-                                              " takes statistics over the examples of a batch: pass {.drop_last = "
-                                              "true} to the DataLoader, or choose another "
-                                              "batch_size");
+      std::string text = detail::concat("the last batch of each epoch holds 1 example, and ", norm->type_name(),
+                                        name.empty() ? "" : " '" + name + "'",
+                                        " takes statistics over the examples of a batch: pass {.drop_last = "
+                                        "true} to the DataLoader, or choose another "
+                                        "batch_size");
       log(LogLevel::warn, text);
       return text;
     }

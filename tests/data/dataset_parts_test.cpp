@@ -77,7 +77,7 @@ TEST(IndexedDatasetTest, AnyIndexableType) {
         zeros({static_cast<std::int64_t>(some.size()), static_cast<std::int64_t>(longest)}, {.dtype = kInt64});
     for (std::size_t i = 0; i < some.size(); ++i) {
       for (std::size_t j = 0; j < some[i].size(); ++j) {
-        letters.mutable_data<std::int64_t>()[i * longest + j] = some[i][j];
+        letters.mutable_data<std::int64_t>()[i * longest + j] = static_cast<unsigned char>(some[i][j]);
       }
     }
     return Batch{.inputs = letters, .labels = {}};
@@ -145,7 +145,7 @@ TEST(MapTest, ChangesBatchesOrExamples) {
   });
   const std::vector<std::int64_t> some = {2, 1};
   EXPECT_THAT(by_batch.batch(some).inputs.to_vector<float>(), ElementsAre(4, 2));
-  const auto by_example = map_dataset(by_batch, [](Example example) {
+  const auto by_example = map_dataset(by_batch, [](const Example& example) {
     EXPECT_EQ(example.input.dim(), 0);
     return Example{.input = example.input.reshape({1}) + 1.0, .label = example.label};
   });

@@ -136,15 +136,15 @@ TEST(WorkersTest, LoopsMayEndEarlyAndBatchesMayBeAskedForTwice) {
 
 TEST(WorkersTest, MakeNoMoreThanTheyMay) {
   struct Counting : Dataset {
-    explicit Counting(std::atomic<int>& made) : made_(&made) {}
+    explicit Counting(std::atomic<int>& counter) : made(&counter) {}
     std::int64_t size() const override { return 100; }
     Batch batch(std::span<const std::int64_t> indices) const override {
-      *made_ += static_cast<int>(indices.size());
+      *made += static_cast<int>(indices.size());
       EXPECT_FALSE(is_grad_enabled());
       EXPECT_EQ(get_num_threads(), 1) << "workers leave the other processors to the training";
       return {.inputs = Tensor::empty({1}), .labels = {}};
     }
-    std::atomic<int>* made_;
+    std::atomic<int>* made;
   };
   std::atomic<int> made = 0;
   DataLoader loader(Counting(made), {.num_workers = 2, .prefetch_factor = 3});

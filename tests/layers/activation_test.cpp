@@ -13,7 +13,7 @@ namespace {
 
 using Definition = std::function<double(double)>;
 
-void expect_function(AnyModule module, const std::string& repr, const Definition& definition) {
+void expect_function(const AnyModule& module, const std::string& repr, const Definition& definition) {
   EXPECT_EQ(to_string(*module), repr);
   for (const DType dtype : {kFloat32, kFloat64}) {
     const Tensor x = test::random_tensor({4, 9}, dtype, 5);

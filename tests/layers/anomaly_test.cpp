@@ -23,7 +23,6 @@ namespace normgrad {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 using testing_support::error_of;
 
 struct Root : Module {

@@ -62,7 +62,8 @@ TEST(Identity, N27_GoldenPyTorch60528) {
   BatchNorm1d norm(3);
   Tensor x = zeros({4, 3, 4});
   for (std::int64_t i = 0; i < x.numel(); ++i) {
-    x.mutable_data<float>()[i] = static_cast<float>(1 + i / 12 + 4 * (i / 4 % 3) + i % 4);
+    const std::int64_t value = 1 + i / 12 + 4 * (i / 4 % 3) + i % 4;
+    x.mutable_data<float>()[i] = static_cast<float>(value);
   }
   const std::vector<double> y = bits(norm(x));
   const double expected[] = {-1.8974, -1.2649, -0.6325, 0.0};

@@ -15,7 +15,6 @@ namespace {
 
 using tests::bits;
 using tests::Elements;
-using tests::largest;
 using tests::SetOf;
 
 constexpr double kHalf = 0.5;

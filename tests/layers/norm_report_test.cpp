@@ -94,7 +94,8 @@ TEST(NormReportTest, PyTorch5410) {
 TEST(NormReportTest, PyTorch60528) {
   Tensor x = zeros({4, 3, 4});
   for (std::int64_t i = 0; i < x.numel(); ++i) {
-    x.mutable_data<float>()[i] = static_cast<float>(1 + i / 12 + 4 * (i / 4 % 3) + i % 4);
+    const std::int64_t value = 1 + i / 12 + 4 * (i / 4 % 3) + i % 4;
+    x.mutable_data<float>()[i] = static_cast<float>(value);
   }
   // A channel has the values 1 to 7, once to 4 times: variance 40 / 16 biased, 40 / 15 unbiased.
   BatchNorm1d norm(3);

@@ -84,7 +84,8 @@ TEST(RunningStatsTest, PyTorch60528) {
   BatchNorm1d norm(3, {.momentum = 1.0, .affine = false});
   Tensor x = zeros({4, 3, 4});
   for (std::int64_t i = 0; i < x.numel(); ++i) {
-    x.mutable_data<float>()[i] = static_cast<float>(1 + i / 12 + 4 * (i / 4 % 3) + i % 4);
+    const std::int64_t value = 1 + i / 12 + 4 * (i / 4 % 3) + i % 4;
+    x.mutable_data<float>()[i] = static_cast<float>(value);
   }
   const std::vector<double> y = values(norm(x));
   EXPECT_THAT(std::vector<double>(y.begin(), y.begin() + 4),

@@ -146,7 +146,7 @@ class Case {
       directions.push_back(take("gg.u." + name));
     }
     inputs.push_back(gy);
-    names.push_back("grad_output");
+    names.emplace_back("grad_output");
     const std::vector<Tensor> second = grad(gradients, inputs, directions, {.allow_unused = true});
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       compare("gg." + names[i], second[i]);
