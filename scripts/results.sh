@@ -62,7 +62,7 @@ run batches 'Batch sizes' \
   --models resnet --norms none,batch,layer,instance,group --batch-sizes 4,16,64 --lr 0.01 \
   --epochs 0.25 --eval-every 500 --seeds "$((seeds < 3 ? seeds : 3))" --targets 80 "${limit[@]}"
 run high_rate 'A convolutional net at a high learning rate' \
-  'At 0.2 with momentum 0.9 it is a matter of the seed whether `cnn` trains or stays at chance, with BatchNorm less so.' \
+  'At 0.2 with momentum 0.9 it is a matter of the seed whether `cnn` trains or stays at chance.' \
   --models cnn --lr 0.2 --momentum 0.9 --norms none,layer,group,batch --seeds "$seeds" --epochs 1 --batch-size 64 --eval-every 100 "${limit[@]}"
 
 {

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <map>
+#include <set>
 
 #include "examples/compare_norms/results.hpp"
 #include "examples/compare_norms/summary.hpp"
@@ -47,17 +49,50 @@ lab::Series series_of(const std::string& name, const std::map<std::int64_t, Bund
   return series;
 }
 
-lab::Series curve(const Cell& cell, const std::function<double(const Measurement&)>& value) {
-  std::map<std::int64_t, Bundle> bundles;
+/// Where the runs were measured; not where one diverged and the others went on.
+std::set<std::int64_t> steps_of(const Cell& cell) {
+  std::set<std::int64_t> all;
+  std::set<std::int64_t> regular;
   for (const Run& run : cell.runs) {
     for (const Measurement& m : run.measurements) {
-      if (std::isfinite(value(m))) {
-        bundles[m.step].values.push_back(value(m));
-        bundles[m.step].seconds.push_back(m.seconds);
+      all.insert(m.step);
+      if (!run.diverged) {
+        regular.insert(m.step);
       }
     }
   }
+  return regular.empty() ? all : regular;
+}
+
+/// Runs that diverged go on with what they were measured last, lest the others alone make the median.
+lab::Series curve(const Cell& cell, const std::function<double(const Measurement&)>& value) {
+  std::map<std::int64_t, Bundle> bundles;
+  for (const std::int64_t step : steps_of(cell)) {
+    for (const Run& run : cell.runs) {
+      const auto after = std::upper_bound(run.measurements.begin(), run.measurements.end(), step,
+                                          [](std::int64_t s, const Measurement& m) { return s < m.step; });
+      if (after == run.measurements.begin()) {
+        continue;
+      }
+      const Measurement& m = *std::prev(after);
+      const bool is_here = m.step == step;
+      const bool goes_on = run.diverged && after == run.measurements.end();
+      if ((is_here || goes_on) && std::isfinite(value(m))) {
+        bundles[step].values.push_back(value(m));
+      }
+      if (is_here) {
+        bundles[step].seconds.push_back(m.seconds);
+      }
+    }
+  }
+  std::erase_if(bundles, [](const auto& at_step) { return at_step.second.values.empty(); });
   return series_of(cell.plan.norm, bundles);
+}
+
+bool any_diverged(const Setting& setting) {
+  return std::any_of(setting.cells.begin(), setting.cells.end(), [](const Cell* cell) {
+    return std::any_of(cell->runs.begin(), cell->runs.end(), [](const Run& run) { return run.diverged; });
+  });
 }
 
 void add_if_any(lab::Chart& chart, lab::Series series) {
@@ -247,6 +282,10 @@ std::vector<lab::Chart> curve_charts(const Sweep& sweep) {
     lab::Chart loss = accuracy;
     loss.y_label = "training loss";
     loss.y_high.reset();
+    if (any_diverged(setting)) {
+      accuracy.note = "Runs that diverged go on with the accuracy that they had then.";
+      loss.note = "Runs that diverged have no loss from there on: the others alone make this one.";
+    }
     for (const Cell* cell : setting.cells) {
       add_if_any(accuracy, curve(*cell, [](const Measurement& m) { return 100.0 * m.test_accuracy; }));
       add_if_any(loss, curve(*cell, [](const Measurement& m) { return m.train_loss; }));

@@ -5,9 +5,12 @@
 
 #include <cmath>
 
+#include "examples/compare_norms/results.hpp"
+
 namespace compare_norms {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -65,6 +68,42 @@ TEST(SummaryTest, MediansOverTheSeeds) {
   EXPECT_EQ(*s.seconds_to[1], 10.0);
   EXPECT_DOUBLE_EQ(s.mean_step_ms, 500.0);
   EXPECT_TRUE(s.verdict.empty());
+}
+
+// The median of three runs of which two stay at chance is chance.
+TEST(ChartsTest, RunsThatDivergedStayInTheMedian) {
+  Cell cell = cell_with("none", {0.8, 0.1, 0.1});
+  for (const std::size_t i : {1U, 2U}) {
+    compare_norms::Run& run = cell.runs[i];
+    run.diverged = true;
+    run.complete = false;
+    run.measurements = {{.step = 3 + static_cast<std::int64_t>(i),
+                         .epoch = 0.1,
+                         .train_loss = std::nan(""),
+                         .test_loss = std::nan(""),
+                         .test_accuracy = 0.1,
+                         .seconds = 2.0}};
+  }
+  Sweep sweep = sweep_with({cell});
+  std::vector<lab::Chart> charts = curve_charts(sweep);
+  ASSERT_EQ(charts.size(), 2);
+  EXPECT_THAT(charts[0].series.at(0).x, ElementsAre(10.0, 20.0));
+  EXPECT_THAT(charts[0].series.at(0).other_x, ElementsAre(5.0, 10.0));
+  EXPECT_THAT(charts[0].series.at(0).y, ElementsAre(10.0, 10.0));
+  EXPECT_THAT(charts[0].series.at(0).high, ElementsAre(40.0, 80.0));
+  EXPECT_THAT(charts[0].note, HasSubstr("diverged go on with the accuracy"));
+  EXPECT_THAT(charts[1].series.at(0).y, ElementsAre(1.0, 1.0)) << "the loss of the one that went on";
+
+  sweep.cells[0].runs.erase(sweep.cells[0].runs.begin());
+  charts = curve_charts(sweep);
+  ASSERT_EQ(charts.size(), 1) << "no loss is left";
+  EXPECT_THAT(charts[0].series.at(0).x, ElementsAre(4.0, 5.0));
+  EXPECT_THAT(charts[0].series.at(0).y, ElementsAre(10.0, 10.0));
+
+  const Cell all_well = cell_with("none", {0.8, 0.7, 0.6});
+  charts = curve_charts(sweep_with({all_well}));
+  EXPECT_THAT(charts[0].series.at(0).y, ElementsAre(35.0, 70.0));
+  EXPECT_EQ(charts[0].note, "");
 }
 
 TEST(SummaryTest, DifferencesAreTakenSeedBySeed) {
