@@ -1,8 +1,8 @@
 #!/bin/bash
 # usage: results.sh [--quick]
 # Makes docs/results.md and its figures again: a full run of the comparison on Fashion-MNIST (5 seeds; a sweep over
-# learning rates and one over batch sizes) and of all published claims. About an hour and a half on two cores; --quick,
-# for trying, about ten minutes. What is done already in out/results is not done again.
+# learning rates and one over batch sizes) and of all published claims. About half an hour on two cores; --quick,
+# for trying, less than ten minutes. What is done already in out/results is not done again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
