@@ -116,7 +116,7 @@ void norm_forward(const PixelGeometry& g, const NormForward<T>& a);
 template <class T>
 void norm_backward(const PixelGeometry& g, const NormBackward<T>& a);
 
-/// With given statistics, which are constants: gx = gy * gamma * rstd. The backward is without a ReLU.
+/// With given statistics, which are constants: gx = gy * gamma * rstd. The backward takes no ReLU.
 template <class T>
 void norm_apply(const ChannelGeometry& g, const NormForward<T>& a);
 template <class T>
