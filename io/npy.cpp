@@ -129,19 +129,20 @@ class NpyHeaderReader {
 };
 
 const ElementInfo& element_type_of(const std::string& where, const std::string& descr) {
-  static constexpr std::array<std::pair<std::string_view, ElementType>, 12> kTypes = {{{"<f2", ElementType::F16},
-                                                                                       {"<f4", ElementType::F32},
-                                                                                       {"<f8", ElementType::F64},
-                                                                                       {"|i1", ElementType::I8},
-                                                                                       {"|u1", ElementType::U8},
-                                                                                       {"<i2", ElementType::I16},
-                                                                                       {"<u2", ElementType::U16},
-                                                                                       {"<i4", ElementType::I32},
-                                                                                       {"<u4", ElementType::U32},
-                                                                                       {"<i8", ElementType::I64},
-                                                                                       {"<u8", ElementType::U64},
-                                                                                       {"|b1", ElementType::BOOL}}};
-  for (const auto& [name, type] : kTypes) {
+  static constexpr std::array<std::pair<std::string_view, ElementType>, 12> kDescriptors = {
+      {{"<f2", ElementType::F16},
+       {"<f4", ElementType::F32},
+       {"<f8", ElementType::F64},
+       {"|i1", ElementType::I8},
+       {"|u1", ElementType::U8},
+       {"<i2", ElementType::I16},
+       {"<u2", ElementType::U16},
+       {"<i4", ElementType::I32},
+       {"<u4", ElementType::U32},
+       {"<i8", ElementType::I64},
+       {"<u8", ElementType::U64},
+       {"|b1", ElementType::BOOL}}};
+  for (const auto& [name, type] : kDescriptors) {
     if (descr == name) {
       return info_of(type);
     }

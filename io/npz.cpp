@@ -17,7 +17,7 @@ namespace normgrad {
 namespace {
 
 constexpr std::string_view kSuffix = ".npy";
-constexpr std::size_t kChunk = std::size_t{1} << 16;
+constexpr std::size_t kZipChunk = std::size_t{1} << 16;
 
 struct DiscardArchive {
   void operator()(zip_t* archive) const { zip_discard(archive); }
@@ -56,8 +56,8 @@ std::string unpack(const std::string& where, zip_t* archive, std::uint64_t index
   std::string bytes;
   for (;;) {
     const std::size_t have = bytes.size();
-    bytes.resize(have + kChunk);
-    const zip_int64_t got = zip_fread(entry.get(), bytes.data() + have, kChunk);
+    bytes.resize(have + kZipChunk);
+    const zip_int64_t got = zip_fread(entry.get(), bytes.data() + have, kZipChunk);
     require<IoError>(got >= 0, where, "is damaged: ", zip_error_strerror(zip_file_get_error(entry.get())));
     bytes.resize(have + static_cast<std::size_t>(got));
     if (got == 0) {
@@ -119,7 +119,7 @@ void save_npz(const std::filesystem::path& path, const StateDict& tensors, NpzOp
   } else if (zip_source_open(memory.get()) != 0) {
     fail_to_pack(path, zip_error_strerror(zip_source_error(memory.get())));
   } else {
-    std::string chunk(kChunk, '\0');
+    std::string chunk(kZipChunk, '\0');
     zip_int64_t got = 0;
     while ((got = zip_source_read(memory.get(), chunk.data(), chunk.size())) > 0) {
       file.write(chunk.data(), static_cast<std::size_t>(got));

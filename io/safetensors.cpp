@@ -19,7 +19,7 @@ namespace detail {
 namespace {
 
 constexpr std::size_t kLengthBytes = 8;
-constexpr std::size_t kChunk = std::size_t{1} << 20;
+constexpr std::size_t kReadChunk = std::size_t{1} << 20;
 constexpr const char* kChecksumKey = "crc32";
 constexpr std::size_t kChecksumDigits = 8;
 const std::string kNoChecksum(kChecksumDigits, '0');
@@ -64,9 +64,9 @@ void check_checksum(const InputFile& file, std::string json, const std::string& 
   Crc32 crc;
   crc.add(length_bytes(json.size()));
   crc.add(json);
-  std::vector<char> chunk(kChunk);
+  std::vector<char> chunk(kReadChunk);
   for (std::uint64_t at = kLengthBytes + json.size(); at < file.size(); at += chunk.size()) {
-    chunk.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kChunk, file.size() - at)));
+    chunk.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kReadChunk, file.size() - at)));
     file.read(at, chunk.data(), chunk.size());
     crc.add(chunk.data(), chunk.size());
   }

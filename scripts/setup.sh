@@ -1,6 +1,7 @@
 #!/bin/bash
 # usage: setup.sh [run|test]
-# Installs the Debian packages that are missing: "run" what the programs need, "test" (default) what the tests need too.
+# Installs the packages that are missing: "run" what the programs need, "test" (default) what the tests need too.
+# Knows the names of Debian 12 and 13 and of Ubuntu 24.04 (scripts/packages.txt).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,17 +13,25 @@ case $want in
 esac
 
 if ! command -v dpkg-query >/dev/null; then
-  echo "setup: not a Debian system; the packages needed are named in scripts/packages.txt" >&2
+  echo "setup: neither Debian nor Ubuntu; the packages needed are named in scripts/packages.txt" >&2
   exit 0
 fi
 
-missing=()
-while read -r set name _; do
-  if [[ $set =~ ^($sets)$ ]] && ! dpkg-query -W -f='${db:Status-Abbrev}' "$name" 2>/dev/null | grep -q '^.i'; then
-    missing+=("$name")
-  fi
+is_installed() { dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^.i'; }
+# Whether the package lists have an installable version of a package.
+is_offered() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+
+# The rows of which no name is installed.
+rows=()
+while read -r set names _; do
+  [[ $set =~ ^($sets)$ ]] || continue
+  found=no
+  for name in ${names//|/ }; do
+    if is_installed "$name"; then found=yes; fi
+  done
+  [[ $found == yes ]] || rows+=("$names")
 done <scripts/packages.txt
-if [[ ${#missing[@]} -eq 0 ]]; then
+if [[ ${#rows[@]} -eq 0 ]]; then
   exit 0
 fi
 
@@ -32,18 +41,55 @@ if [[ $(id -u) -ne 0 ]]; then
     as_root=(sudo)
   else
     echo "setup: please install what is missing, as root:" >&2
-    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    echo "  apt-get install --no-install-recommends ${rows[*]%%|*}" >&2
     exit 1
   fi
 fi
 
+# Another package manager may be at work, on a new machine often the unattended upgrades: wait for it, ten minutes at most.
 apt() {
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@"
 }
-echo "setup: installing ${missing[*]}"
+update() {
+  echo "setup: fetching the package lists"
+  for try in 1 2 3; do
+    # The lock of the lists, unlike that of the installation, is not waited for by every apt-get.
+    if apt update; then return; fi
+    echo "setup: the package lists could not be fetched (try $try of 3); trying again in 20 seconds" >&2
+    sleep 20
+  done
+  return 1
+}
+
+# The first offered name of every row into `chosen`; those without one into `unknown`.
+choose() {
+  chosen=()
+  unknown=()
+  local row name
+  for row in "${rows[@]}"; do
+    for name in ${row//|/ }; do
+      if is_offered "$name"; then
+        chosen+=("$name")
+        continue 2
+      fi
+    done
+    unknown+=("$row")
+  done
+}
+
+choose
 # The package lists are fetched only when they are missing or too old to serve.
-if ! apt-get -s -q install --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
-  ! apt install --no-install-recommends "${missing[@]}"; then
-  apt update
-  apt install --no-install-recommends "${missing[@]}"
+if [[ ${#unknown[@]} -gt 0 ]]; then
+  update
+  choose
+fi
+if [[ ${#unknown[@]} -gt 0 ]]; then
+  echo "setup: this system offers no package ${unknown[*]}" >&2
+  exit 1
+fi
+size=$(apt-get -s -q --no-install-recommends install "${chosen[@]}" 2>/dev/null | grep -c '^Inst' || true)
+echo "setup: downloading and installing ${chosen[*]} (with what they need: $size packages)"
+if ! apt install --no-install-recommends "${chosen[@]}"; then
+  update
+  apt install --no-install-recommends "${chosen[@]}"
 fi

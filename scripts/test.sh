@@ -1,18 +1,39 @@
 #!/bin/bash
-# usage: test.sh [--fast]
+# usage: test.sh [--fast | --every-isa]
 # Sets up, builds with warnings as errors, and runs all tests: in Release, then under the address and
-# undefined-behaviour sanitizers (left out by --fast).
+# undefined-behaviour sanitizers with the processor's best instruction set alone. --fast leaves the sanitizers out;
+# --every-isa runs the Release tests instead under every instruction set that the processor has, of our kernels
+# (NORMGRAD_SIMD) and of oneDNN's (ONEDNN_MAX_CPU_ISA), and with one and with four threads.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-fast=no
+mode=all
 case ${1:-} in
   '') ;;
-  --fast) fast=yes ;;
-  *) echo "usage: scripts/test.sh [--fast]" >&2; exit 2 ;;
+  --fast) mode=fast ;;
+  --every-isa) mode=every-isa ;;
+  *) echo "usage: scripts/test.sh [--fast | --every-isa]" >&2; exit 2 ;;
 esac
 
 step() { echo; echo "== $*"; }
+
+# run_tests FOLDER [options of ctest]: at its end, which tests failed.
+run_tests() {
+  local folder=$1
+  shift
+  if ! ctest --test-dir "$folder" --output-on-failure -j "$(nproc)" "$@"; then
+    echo "Failed in $folder:"
+    grep -hE '^\[  FAILED  \] [^0-9]' "$folder/Testing/Temporary/LastTest.log" | sed 's/ ([0-9]* ms)$//' | sort -u || true
+    return 1
+  fi
+}
+
+has() { grep -qw "$1" /proc/cpuinfo; }
+simd=(sse2)
+onednn=(SSE41)
+if has avx; then onednn+=(AVX); fi
+if has avx2; then simd+=(avx2) onednn+=(AVX2); fi
+if has avx512bw && has avx512vl && has avx512dq && has avx512cd; then simd+=(avx512) onednn+=(AVX512_CORE); fi
 
 step "set-up"
 scripts/setup.sh test
@@ -21,11 +42,27 @@ step "formatting"
 scripts/format.sh --check
 
 step "Release"
-scripts/build.sh build all -DNORMGRAD_WERROR=ON
-ctest --test-dir build --output-on-failure -j "$(nproc)"
+scripts/build.sh build all
+if [[ $mode == every-isa ]]; then
+  for isa in "${simd[@]}"; do
+    step "NORMGRAD_SIMD=$isa"
+    NORMGRAD_SIMD=$isa run_tests build -LE packaging
+  done
+  for isa in "${onednn[@]}"; do
+    step "ONEDNN_MAX_CPU_ISA=$isa"
+    ONEDNN_MAX_CPU_ISA=$isa run_tests build -LE packaging
+  done
+  for threads in 1 4; do
+    step "OMP_NUM_THREADS=$threads"
+    OMP_NUM_THREADS=$threads run_tests build -LE packaging
+  done
+  exit 0
+fi
+run_tests build
 
-if [[ $fast == no ]]; then
-  step "address and undefined-behaviour sanitizers"
-  scripts/build.sh build-asan all -DCMAKE_BUILD_TYPE=Debug -DNORMGRAD_WERROR=ON -DNORMGRAD_SANITIZE=address,undefined
-  ctest --test-dir build-asan --output-on-failure -j "$(nproc)" -LE 'slow|packaging'
+if [[ $mode == all ]]; then
+  step "address and undefined-behaviour sanitizers, ${simd[-1]}"
+  scripts/build.sh build-asan all -DCMAKE_BUILD_TYPE=Debug -DNORMGRAD_SANITIZE=address,undefined \
+    -DNORMGRAD_SIMD_ONLY="${simd[-1]}"
+  run_tests build-asan -LE 'slow|packaging'
 fi

@@ -26,7 +26,7 @@ void add_in_place(const Tensor& x, Tensor& y) {
   });
 }
 
-Tensor copy_of(const Tensor& x) {
+Tensor row_major_copy(const Tensor& x) {
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   std::copy_n(x.buffer().data(), static_cast<std::size_t>(x.numel()) * dtype_size(x.dtype()), y.buffer().data());
   y.buffer().set_channels_last(x.buffer().channels_last());
@@ -35,12 +35,12 @@ Tensor copy_of(const Tensor& x) {
 
 // A gradient that is kept must not share memory with another one: the next backward adds to it in place.
 Tensor clone_of(const Tensor& x) {
-  return record("clone", copy_of(x), {x}, [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
+  return record("clone", row_major_copy(x), {x}, [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
 }
 
 // a + b, recorded when the backward is.
 Tensor sum_of(const Tensor& a, const Tensor& b) {
-  Tensor y = copy_of(a);
+  Tensor y = row_major_copy(a);
   add_in_place(b, y);
   return record("accumulate", std::move(y), {a, b}, [](const Tensor& gy, GradSink& into) {
     into.add(0, gy);

@@ -18,7 +18,7 @@ Tensor random_gradient(const Shape& shape, Generator& generator) {
   return x;
 }
 
-std::vector<Tensor> evaluate(const TensorsFunction& f, const std::vector<Tensor>& inputs) {
+std::vector<Tensor> values_of(const TensorsFunction& f, const std::vector<Tensor>& inputs) {
   const NoGradGuard no_grad;
   return f(inputs);
 }
@@ -49,7 +49,7 @@ TensorsFunction gradient_function(TensorsFunction f, std::size_t count) {
 
 // An op may have two backwards, a kernel and a formula for create_graph.
 void compare_recorded(const TensorsFunction& g, const std::vector<Tensor>& inputs, GradCheckReport& report) {
-  const std::vector<Tensor> plain = evaluate(g, inputs);
+  const std::vector<Tensor> plain = values_of(g, inputs);
   const GradModeGuard mode(true);
   const std::vector<Tensor> recorded = g(inputs);
   for (std::size_t k = 0; k < plain.size(); ++k) {
@@ -85,7 +85,7 @@ GradCheckReport gradcheck_order(const TensorFunction& f, const std::vector<Tenso
   for (int level = 1; level < order; ++level) {
     const std::size_t count = all.size();
     options.names.resize(count);
-    const std::vector<Tensor> results = evaluate(g, all);
+    const std::vector<Tensor> results = values_of(g, all);
     for (const Tensor& y : results) {
       // The gradients of the first level are checked as inputs; deeper ones would only repeat it.
       Tensor gy = y.defined() ? random_gradient(y.shape(), generator) : Tensor();

@@ -6,6 +6,9 @@
 
 namespace normgrad {
 
+/// a / b, rounded up: how many pieces of b elements a elements make.
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
+
 /// The size of blocks for parallel_for() that cuts n elements into a power of two of even blocks of `least` or more,
 /// each of whole cache lines: any usual number of threads gets the same share, and the same one of every array of that
 /// size. More than 4 blocks have 8 * least elements or more: among many short tasks a thread that comes late loses its

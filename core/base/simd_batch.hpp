@@ -23,6 +23,11 @@ using Batch = xsimd::batch<T, Arch>;
 template <class T>
 inline constexpr std::int64_t kLanes = static_cast<std::int64_t>(Batch<T>::size);
 
+// std::min() and std::max() are inline functions that other files share: the linker may keep a copy of another
+// instruction set.
+inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+inline std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+
 template <class T>
 inline Batch<T> load(const T* p) {
   return Batch<T>::load_unaligned(p);

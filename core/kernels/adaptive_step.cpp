@@ -6,14 +6,14 @@
 namespace normgrad::kernels {
 
 namespace {
-constexpr std::int64_t kLeast = std::int64_t{1} << 12;
+constexpr std::int64_t kAdaptiveBlock = std::int64_t{1} << 12;
 }
 
 template <class T, class Step>
 void adaptive_step(const StepJob<T, Step>& job, std::int64_t n) {
   using Job = StepJob<T, Step>;
   const auto run = NORMGRAD_SIMD_SELECT(adaptive_step<Job>);
-  parallel_for(n, even_blocks(n, kLeast), [&](std::int64_t begin, std::int64_t end) { run(job, begin, end); });
+  parallel_for(n, even_blocks(n, kAdaptiveBlock), [&](std::int64_t begin, std::int64_t end) { run(job, begin, end); });
 }
 
 template void adaptive_step(const StepJob<float, NadamStep>&, std::int64_t);

@@ -7,8 +7,8 @@ namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kGrain = std::int64_t{1} << 16;
-constexpr std::int64_t kGrainPow = std::int64_t{1} << 13;
+constexpr std::int64_t kBinaryGrain = std::int64_t{1} << 16;
+constexpr std::int64_t kPowGrain = std::int64_t{1} << 13;
 
 // Integers wrap around, as in NumPy.
 template <class F>
@@ -62,7 +62,7 @@ void plain_rows(const BinaryRows<T>& r, F f) {
 
 template <class T>
 void binary(BinaryOp op, const Broadcast<2>& layout, const T* a, const T* b, T* y) {
-  for_row_blocks(layout, op == BinaryOp::pow ? kGrainPow : kGrain, [&](const RowBlock<2>& block) {
+  for_row_blocks(layout, op == BinaryOp::pow ? kPowGrain : kBinaryGrain, [&](const RowBlock<2>& block) {
     const BinaryRows<T> rows{a + block.offset[0], b + block.offset[1], y + block.y_offset, block.rows,        block.n,
                              block.row_stride[0], block.row_stride[1], block.step[0] != 0, block.step[1] != 0};
     if constexpr (std::is_same_v<T, std::int64_t>) {

@@ -9,10 +9,10 @@ namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kGrain = std::int64_t{1} << 16;  // elements of a task
+constexpr std::int64_t kChannelsGrain = std::int64_t{1} << 16;  // elements of a task
 
 std::int64_t grain_of(std::int64_t row_size) {
-  return std::max(std::int64_t{1}, kGrain / std::max(row_size, std::int64_t{1}));
+  return std::max(std::int64_t{1}, kChannelsGrain / std::max(row_size, std::int64_t{1}));
 }
 
 template <class T>

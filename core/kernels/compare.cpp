@@ -7,11 +7,11 @@ namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kGrain = std::int64_t{1} << 16;
+constexpr std::int64_t kCompareGrain = std::int64_t{1} << 16;
 
 template <class T, class F>
 void compare_with(const Broadcast<2>& layout, const T* a, const T* b, bool* y, F f) {
-  for_row_blocks(layout, kGrain, [&](const RowBlock<2>& block) {
+  for_row_blocks(layout, kCompareGrain, [&](const RowBlock<2>& block) {
     for (std::int64_t row = 0; row < block.rows; ++row) {
       const T* u = a + block.offset[0] + row * block.row_stride[0];
       const T* v = b + block.offset[1] + row * block.row_stride[1];
@@ -64,7 +64,7 @@ void compare(CompareOp op, const Broadcast<2>& layout, const T* a, const T* b, b
 
 template <class T>
 void select(const Broadcast<3>& layout, const bool* condition, const T* a, const T* b, T* y) {
-  for_row_blocks(layout, kGrain, [&](const RowBlock<3>& block) {
+  for_row_blocks(layout, kCompareGrain, [&](const RowBlock<3>& block) {
     for (std::int64_t row = 0; row < block.rows; ++row) {
       const bool* c = condition + block.offset[0] + row * block.row_stride[0];
       const T* u = a + block.offset[1] + row * block.row_stride[1];
@@ -90,7 +90,7 @@ void select(const Broadcast<3>& layout, const bool* condition, const T* a, const
 template <class From, class To>
 bool convert(const From* x, To* y, std::int64_t n) {
   std::atomic<bool> all_fit = true;
-  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, kCompareGrain, [&](std::int64_t begin, std::int64_t end) {
     if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, std::int64_t>) {
       constexpr From kLimit = 9223372036854775808.0F;  // 2^63
       for (std::int64_t i = begin; i < end; ++i) {

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "normgrad/core/base/buffer.hpp"
+#include "normgrad/core/base/even_blocks.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/accumulate.hpp"
 #include "normgrad/core/kernels/conv_winograd.hpp"
@@ -29,25 +30,24 @@ struct Pieces {
 };
 
 constexpr std::int64_t kPieceBytes = 768 << 10;  // of x and y: converted copies stay in the second-level cache
-constexpr std::int64_t kPieceWork = std::int64_t{1} << 21;  // multiplications below which a piece is not worth a task
-constexpr std::int64_t kPieces = 8;
+constexpr std::int64_t kConvPieceWork = std::int64_t{1}
+                                        << 21;  // multiplications below which a piece is not worth a task
+constexpr std::int64_t kConvPieces = 8;
 
 std::int64_t image_bytes(const ConvGeometry& g) {
   return std::max<std::int64_t>(1, (g.x_size() + g.y_size()) * static_cast<std::int64_t>(sizeof(float)));
 }
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 Pieces cut_for_data(const ConvGeometry& g) {
-  const std::int64_t tasks = std::clamp(g.work() / kPieceWork, std::int64_t{1}, kPieces);
+  const std::int64_t tasks = std::clamp(g.work() / kConvPieceWork, std::int64_t{1}, kConvPieces);
   return {g.n, std::clamp(kPieceBytes / image_bytes(g), std::int64_t{1}, ceil_div(g.n, tasks))};
 }
 
 // Every piece makes a weight gradient of its own: few of them where the weights are larger than the data.
 Pieces cut_for_weight(const ConvGeometry& g) {
   const std::int64_t most = std::clamp(g.n * image_bytes(g) / (g.w_size() * static_cast<std::int64_t>(sizeof(float))),
-                                       std::int64_t{2}, kPieces);
-  return {g.n, ceil_div(g.n, std::clamp(g.work() / kPieceWork, std::int64_t{1}, most))};
+                                       std::int64_t{2}, kConvPieces);
+  return {g.n, ceil_div(g.n, std::clamp(g.work() / kConvPieceWork, std::int64_t{1}, most))};
 }
 
 ConvGeometry with_images(ConvGeometry g, std::int64_t images) {

@@ -1,24 +1,14 @@
 #include <algorithm>
 
-#include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/accumulate.hpp"
 #include "normgrad/core/kernels/conv.hpp"
 #include "normgrad/core/kernels/gemm.hpp"
+#include "normgrad/core/kernels/scratch.hpp"
 
 namespace normgrad::kernels::unfolded {
 
 namespace {
-
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(std::int64_t size) : buffer_(static_cast<std::size_t>(size) * sizeof(T)) {}
-  T* get() const noexcept { return reinterpret_cast<T*>(buffer_.data()); }
-
- private:
-  Buffer buffer_;
-};
 
 // One image and group: a matrix product w [c_out / groups, depth] * columns [depth, positions].
 struct Unfolded {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/accumulate.hpp"
 #include "normgrad/core/kernels/gemm.hpp"
+#include "normgrad/core/kernels/scratch.hpp"
 
 namespace normgrad::kernels {
 
@@ -18,15 +18,6 @@ constexpr std::int64_t kMostSummed = 24;         // of a block of the weights' g
 constexpr std::int64_t kBlockFloats = 96 << 10;  // transformed tiles of x and y that are worked on at a time
 constexpr std::int64_t kTaskWork = std::int64_t{1} << 21;  // multiplications
 constexpr std::int64_t kMostTasks = 16;
-
-class Scratch {
- public:
-  explicit Scratch(std::int64_t floats) : buffer_(static_cast<std::size_t>(floats) * sizeof(float)) {}
-  float* get() const noexcept { return reinterpret_cast<float*>(buffer_.data()); }
-
- private:
-  Buffer buffer_;
-};
 
 WinogradGrid grid_of(const ConvGeometry& g) {
   return {g.in[1], g.in[2], g.out[1], g.out[2], g.padding[1], g.padding[2], (g.out[1] + 1) / 2, (g.out[2] + 1) / 2};
@@ -79,15 +70,15 @@ void lay_out(const ConvGeometry& g, bool turned, const float* w, float* to) {
 void convolve(const ConvGeometry& g, const float* x, const float* transformed, const float* bias, bool relu, float* y) {
   const WinogradGrid grid = grid_of(g);
   const Plan plan(g);
-  const Scratch zeros(g.c_in);
+  const Scratch<float> zeros(g.c_in);
   std::fill_n(zeros.get(), g.c_in, 0.0F);
   const auto input = NORMGRAD_SIMD_SELECT(winograd_input);
   const auto output = NORMGRAD_SIMD_SELECT(winograd_output);
   const auto multiply = NORMGRAD_SIMD_SELECT(gemm_tiles);
   parallel_tasks(plan.tasks(), [&](std::int64_t task) {
-    const Scratch v(kPoints * plan.x_step);
-    const Scratch m(kPoints * plan.y_step);
-    const Scratch panel(kGemmTilesScratch);
+    const Scratch<float> v(kPoints * plan.x_step);
+    const Scratch<float> m(kPoints * plan.y_step);
+    const Scratch<float> panel(kGemmTilesScratch);
     plan.for_each_block(task, [&](std::int64_t begin, std::int64_t count) {
       input(grid, begin, count, g.c_in, x, zeros.get(), v.get(), plan.x_step);
       const GemmShape shape = GemmShape::dense(false, false, count, g.c_out, g.c_in);
@@ -104,14 +95,14 @@ void convolve(const ConvGeometry& g, const float* x, const float* transformed, c
 class TransformedWeight {
  public:
   TransformedWeight(const ConvGeometry& g, bool turned, const float* w) : transformed_(kPoints * g.c_in * g.c_out) {
-    const Scratch plain(9 * g.c_in * g.c_out);
+    const Scratch<float> plain(9 * g.c_in * g.c_out);
     lay_out(g, turned, w, plain.get());
     NORMGRAD_SIMD_SELECT(winograd_weight)(g.c_in * g.c_out, plain.get(), transformed_.get());
   }
   const float* get() const noexcept { return transformed_.get(); }
 
  private:
-  Scratch transformed_;
+  Scratch<float> transformed_;
 };
 
 }  // namespace
@@ -146,16 +137,16 @@ void winograd_backward_weight(const ConvGeometry& g, const float* gy, const floa
   const Plan plan(g, kMostSummed);
   const std::int64_t pairs = g.c_in * g.c_out;
   const std::int64_t channels = std::max(g.c_in, g.c_out);
-  const Scratch zeros(channels);
+  const Scratch<float> zeros(channels);
   std::fill_n(zeros.get(), channels, 0.0F);
-  const Scratch partial(plan.tasks() * kPoints * pairs);
+  const Scratch<float> partial(plan.tasks() * kPoints * pairs);
   const auto input = NORMGRAD_SIMD_SELECT(winograd_input);
   const auto output_adjoint = NORMGRAD_SIMD_SELECT(winograd_output_adjoint);
   const auto multiply = NORMGRAD_SIMD_SELECT(gemm_tiles);
   parallel_tasks(plan.tasks(), [&](std::int64_t task) {
-    const Scratch v(kPoints * plan.x_step);
-    const Scratch z(kPoints * plan.y_step);
-    const Scratch panel(kGemmTilesScratch);
+    const Scratch<float> v(kPoints * plan.x_step);
+    const Scratch<float> z(kPoints * plan.y_step);
+    const Scratch<float> panel(kGemmTilesScratch);
     float* sum = partial.get() + task * kPoints * pairs;
     bool is_first = true;
     plan.for_each_block(task, [&](std::int64_t begin, std::int64_t count) {
@@ -173,7 +164,7 @@ void winograd_backward_weight(const ConvGeometry& g, const float* gy, const floa
   for (std::int64_t task = 1; task < plan.tasks(); ++task) {
     accumulate(partial.get() + task * kPoints * pairs, partial.get(), kPoints * pairs);
   }
-  const Scratch plain(9 * pairs);
+  const Scratch<float> plain(9 * pairs);
   NORMGRAD_SIMD_SELECT(winograd_weight_adjoint)(pairs, partial.get(), plain.get());
   for (std::int64_t o = 0; o < g.c_out; ++o) {
     for (std::int64_t i = 0; i < g.c_in; ++i) {

@@ -9,7 +9,7 @@ namespace normgrad::kernels {
 
 namespace {
 
-std::int64_t grain(std::int64_t classes) { return std::max<std::int64_t>(1, 16384 / classes); }
+std::int64_t rows_per_task(std::int64_t classes) { return std::max<std::int64_t>(1, 16384 / classes); }
 
 template <class T>
 T weight_of(const CrossEntropyRows<T>& in, std::int64_t c) {
@@ -33,7 +33,7 @@ void cross_entropy_forward(const CrossEntropyRows<T>& in, T* loss, T* logsumexp)
   const auto row_sums = NORMGRAD_SIMD_SELECT(max_and_exp_sum<T>);
   const auto hit = static_cast<T>(1.0 - in.smoothing);
   const auto spread = static_cast<T>(in.smoothing / static_cast<double>(in.classes));
-  parallel_for(in.rows, grain(in.classes), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(in.rows, rows_per_task(in.classes), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const T* x = in.x + i * in.classes;
       T max = 0;
@@ -63,7 +63,7 @@ void cross_entropy_backward(const CrossEntropyRows<T>& in, const T* logsumexp, c
   for (std::int64_t c = 0; c < in.classes; ++c) {
     weight_sum += weight_of(in, c);
   }
-  parallel_for(in.rows, grain(in.classes), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(in.rows, rows_per_task(in.classes), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       T* to = gx + i * in.classes;
       const std::int64_t t = in.target[i];

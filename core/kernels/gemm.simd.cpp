@@ -5,17 +5,17 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
 
-// A tile of C is kRows x (kVectors * lanes) registers; 24 of AVX-512's 32, 12 of the 16 of the others.
+// A tile of C is kTileRows x (kVectors * lanes) registers; 24 of AVX-512's 32, 12 of the 16 of the others.
 #if defined(NORMGRAD_SIMD_avx512)
-constexpr std::int64_t kRows = 12;
+constexpr std::int64_t kTileRows = 12;
 #else
-constexpr std::int64_t kRows = 6;
+constexpr std::int64_t kTileRows = 6;
 #endif
 constexpr std::int64_t kVectors = 2;
 template <class T>
 constexpr std::int64_t kColumns = kVectors* kLanes<T>;
 
-static_assert(kGemmBlockM % kRows == 0);
+static_assert(kGemmBlockM % kTileRows == 0);
 static_assert(kGemmBlockN % kColumns<double> == 0);
 
 // Copies `count` vectors of `depth` elements as panels of `width` vectors, depth first; missing vectors are 0. Vectors
@@ -50,7 +50,7 @@ void pack(const T* x, std::int64_t step, std::int64_t depth_step, std::int64_t c
 template <class T>
 void multiply_tile(std::int64_t depth, T alpha, const T* panel_a, const T* panel_b, T beta, T* c, std::int64_t ldc,
                    std::int64_t rows, std::int64_t columns) {
-  Batch<T> sum[kRows][kVectors];
+  Batch<T> sum[kTileRows][kVectors];
   for (auto& row : sum) {
     for (auto& v : row) {
       v = Batch<T>(T(0));
@@ -61,15 +61,15 @@ void multiply_tile(std::int64_t depth, T alpha, const T* panel_a, const T* panel
     for (std::int64_t v = 0; v < kVectors; ++v) {
       b[v] = load(panel_b + p * kColumns<T> + v * kLanes<T>);
     }
-    for (std::int64_t i = 0; i < kRows; ++i) {
-      const Batch<T> a(panel_a[p * kRows + i]);
+    for (std::int64_t i = 0; i < kTileRows; ++i) {
+      const Batch<T> a(panel_a[p * kTileRows + i]);
       for (std::int64_t v = 0; v < kVectors; ++v) {
         sum[i][v] = muladd(a, b[v], sum[i][v]);
       }
     }
   }
-  alignas(64) T tile[kRows * kColumns<T>];
-  for (std::int64_t i = 0; i < kRows; ++i) {
+  alignas(64) T tile[kTileRows * kColumns<T>];
+  for (std::int64_t i = 0; i < kTileRows; ++i) {
     for (std::int64_t v = 0; v < kVectors; ++v) {
       store(tile + i * kColumns<T> + v * kLanes<T>, sum[i][v]);
     }
@@ -81,8 +81,6 @@ void multiply_tile(std::int64_t depth, T alpha, const T* panel_a, const T* panel
     }
   }
 }
-
-std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 }  // namespace
 
@@ -99,11 +97,11 @@ void gemm_blocked(const GemmShape& s, T alpha, const T* a, const T* b, T beta, T
       for (std::int64_t i0 = 0; i0 < s.m; i0 += kGemmBlockM) {
         const std::int64_t rows = smaller(kGemmBlockM, s.m - i0);
         pack(a + (s.transpose_a ? p0 * s.lda + i0 : i0 * s.lda + p0), s.transpose_a ? 1 : s.lda,
-             s.transpose_a ? s.lda : 1, rows, depth, kRows, packed_a);
+             s.transpose_a ? s.lda : 1, rows, depth, kTileRows, packed_a);
         for (std::int64_t j = 0; j < columns; j += kColumns<T>) {
-          for (std::int64_t i = 0; i < rows; i += kRows) {
+          for (std::int64_t i = 0; i < rows; i += kTileRows) {
             multiply_tile(depth, alpha, packed_a + i * depth, packed_b + j * depth, p0 == 0 ? beta : T(1),
-                          c + (i0 + i) * s.ldc + j0 + j, s.ldc, smaller(kRows, rows - i),
+                          c + (i0 + i) * s.ldc + j0 + j, s.ldc, smaller(kTileRows, rows - i),
                           smaller(kColumns<T>, columns - j));
           }
         }

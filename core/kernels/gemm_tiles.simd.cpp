@@ -6,7 +6,7 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
 
-constexpr std::int64_t kLane = kLanes<float>;
+constexpr std::int64_t kTileLane = kLanes<float>;
 
 // Rows of a tile of C that is V vectors wide: its sums, a row of B and an element of A lie in registers.
 #if defined(NORMGRAD_SIMD_avx512)
@@ -17,10 +17,7 @@ constexpr std::int64_t kWidest = 3;
 constexpr std::int64_t kRowsOf[kWidest + 1] = {0, 8, 6, 4};
 #endif
 constexpr std::int64_t kPanelFloats = 7168;  // of B: fits the first-level cache with room to spare
-static_assert(kWidest * kLane <= kGemmTilesWidth);
-
-std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+static_assert(kWidest * kTileLane <= kGemmTilesWidth);
 
 struct Operands {
   const float* a;
@@ -46,9 +43,9 @@ struct Half {
   }
   Batch<float> whole() const { return _mm512_zextps256_ps512(lanes); }
 };
-using Columns = __mmask16;
-Columns first_columns(std::int64_t n) { return static_cast<Columns>((1U << n) - 1U); }
-[[gnu::always_inline]] inline Batch<float> load_columns(const float* p, Columns columns) {
+using ColumnMask = __mmask16;
+ColumnMask first_columns(std::int64_t n) { return static_cast<ColumnMask>((1U << n) - 1U); }
+[[gnu::always_inline]] inline Batch<float> load_columns(const float* p, ColumnMask columns) {
   return _mm512_maskz_loadu_ps(columns, p);
 }
 #else
@@ -57,9 +54,9 @@ struct Half {
   void add_product(const Batch<float>&, const Batch<float>&) {}
   Batch<float> whole() const { return Batch<float>(0.0F); }
 };
-using Columns = int;
-Columns first_columns(std::int64_t) { return 0; }
-[[maybe_unused, gnu::always_inline]] inline Batch<float> load_columns(const float* p, Columns) { return load(p); }
+using ColumnMask = int;
+ColumnMask first_columns(std::int64_t) { return 0; }
+[[maybe_unused, gnu::always_inline]] inline Batch<float> load_columns(const float* p, ColumnMask) { return load(p); }
 #endif
 
 // c = alpha * A B + added on R rows and V vectors, the last one of `last` elements.
@@ -81,10 +78,10 @@ void tile(const Operands& o, const float* a, const GemmAddend& added, float* c, 
     Batch<float> row[V];
 #pragma GCC unroll 8
     for (std::int64_t v = 0; v < kWhole; ++v) {
-      row[v] = load(b + v * kLane);
+      row[v] = load(b + v * kTileLane);
     }
     if constexpr (kTail != Tail::whole) {
-      row[V - 1] = load_columns(b + kWhole * kLane, columns);
+      row[V - 1] = load_columns(b + kWhole * kTileLane, columns);
     }
 #pragma GCC unroll 16
     for (std::int64_t i = 0; i < R; ++i) {
@@ -108,12 +105,12 @@ void tile(const Operands& o, const float* a, const GemmAddend& added, float* c, 
     const float* more = added.from == nullptr ? nullptr : added.from + i * added.step;
 #pragma GCC unroll 8
     for (std::int64_t v = 0; v < V; ++v) {
-      float* to = c + i * ldc + v * kLane;
+      float* to = c + i * ldc + v * kTileLane;
       const Batch<float> value = alpha * sum[i][v];
-      if (v + 1 == V && last < kLane) {
-        store_partial(to, more == nullptr ? value : value + scale * load_partial(more + v * kLane, last), last);
+      if (v + 1 == V && last < kTileLane) {
+        store_partial(to, more == nullptr ? value : value + scale * load_partial(more + v * kTileLane, last), last);
       } else {
-        store(to, more == nullptr ? value : value + scale * load(more + v * kLane));
+        store(to, more == nullptr ? value : value + scale * load(more + v * kTileLane));
       }
     }
   }
@@ -144,7 +141,9 @@ void panel(std::int64_t vectors, std::int64_t m, const Operands& o, const GemmAd
   constexpr std::int64_t kRows = kRowsOf[V];
   auto* run = &tile_of<kRows, V, Tail::whole>;
   if constexpr (kHasTails) {
-    run = last == kLane ? run : last <= kLane / 2 ? &tile_of<kRows, V, Tail::half> : &tile_of<kRows, V, Tail::part>;
+    run = last == kTileLane       ? run
+          : last <= kTileLane / 2 ? &tile_of<kRows, V, Tail::half>
+                                  : &tile_of<kRows, V, Tail::part>;
   }
   const std::int64_t tiles = (m + kRows - 1) / kRows;
   for (std::int64_t i = 0, begin = 0; i < tiles; ++i) {
@@ -190,7 +189,7 @@ void pack(const GemmShape& s, const float* b, std::int64_t p, std::int64_t depth
     const float* from = b + p * s.ldb + j;
     for (std::int64_t q = 0; q < depth; ++q, from += s.ldb, to += width) {
       std::int64_t i = 0;
-      for (; i + kLane <= columns; i += kLane) {
+      for (; i + kTileLane <= columns; i += kTileLane) {
         store(to + i, load(from + i));
       }
       if (i < columns) {
@@ -224,7 +223,7 @@ bool reads_directly(const GemmShape& s, std::int64_t columns, std::int64_t width
     return false;
   }
   const bool apart = s.ldb % 256 != 0 && depth <= kFewPages;
-  return s.m <= kFewRows || s.ldb == width || (apart && (s.ldb % kLane == 0 || (kHasTails && s.m <= kSomeRows)));
+  return s.m <= kFewRows || s.ldb == width || (apart && (s.ldb % kTileLane == 0 || (kHasTails && s.m <= kSomeRows)));
 }
 
 }  // namespace
@@ -237,10 +236,10 @@ void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b,
     return;
   }
 #endif
-  const std::int64_t vectors = (s.n + kLane - 1) / kLane;
+  const std::int64_t vectors = (s.n + kTileLane - 1) / kTileLane;
   for (std::int64_t p = 0; p < s.k; p += kGemmTilesDepth) {
     const std::int64_t depth = smaller(kGemmTilesDepth, s.k - p);
-    const std::int64_t widest = smaller(kWidest, larger(3, kPanelFloats / (depth * kLane)));
+    const std::int64_t widest = smaller(kWidest, larger(3, kPanelFloats / (depth * kTileLane)));
     const std::int64_t panels = (vectors + widest - 1) / widest;
     const GemmAddend before = p == 0 ? added : GemmAddend{c, s.ldc};
     Operands o{a + p * (s.transpose_a ? s.lda : 1),
@@ -251,7 +250,7 @@ void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b,
                depth,
                alpha};
     for (std::int64_t i = 0, begin = 0; i < panels; ++i) {
-      const std::int64_t width = (vectors / panels + (i < vectors % panels ? 1 : 0)) * kLane;
+      const std::int64_t width = (vectors / panels + (i < vectors % panels ? 1 : 0)) * kTileLane;
       const std::int64_t columns = smaller(width, s.n - begin);
       const bool direct = reads_directly(s, columns, width, depth);
       if (!direct) {
@@ -259,7 +258,7 @@ void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b,
       }
       o.b = direct ? b + p * s.ldb + begin : scratch;
       o.b_step = direct ? s.ldb : width;
-      panel<kWidest>(width / kLane, s.m, o, before.at(0, begin), c + begin, s.ldc, columns - (width - kLane));
+      panel<kWidest>(width / kTileLane, s.m, o, before.at(0, begin), c + begin, s.ldc, columns - (width - kTileLane));
       begin += width;
     }
   }

@@ -9,16 +9,16 @@ namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kWork = 16384;  // elements of one parallel task
-constexpr std::int64_t kColumns = 64;  // sums share an axis by columns, in blocks of so many
+constexpr std::int64_t kWork = 16384;       // elements of one parallel task
+constexpr std::int64_t kIndexColumns = 64;  // sums share an axis by columns, in blocks of so many
 
-std::int64_t grain(std::int64_t elements) {
+std::int64_t index_grain(std::int64_t elements) {
   return std::max<std::int64_t>(1, kWork / std::max<std::int64_t>(1, elements));
 }
 
 template <class T>
 void gather_typed(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
-  parallel_for(s.outer * s.count, grain(s.inner), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(s.outer * s.count, index_grain(s.inner), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const T* from = x + row / s.count * s.rows * s.inner;
       for (std::int64_t k = 0; k < s.inner; ++k) {
@@ -31,13 +31,14 @@ void gather_typed(const IndexShape& s, const T* x, const std::int64_t* index, T*
 // Calls f(o, first column, last column) so that no two calls write the same element.
 template <class F>
 void for_column_blocks(const IndexShape& s, F f) {
-  const std::int64_t cuts = (s.inner + kColumns - 1) / kColumns;
-  parallel_for(s.outer * cuts, grain(s.count * std::min(s.inner, kColumns)), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t column = task % cuts * kColumns;
-      f(task / cuts, column, std::min(column + kColumns, s.inner));
-    }
-  });
+  const std::int64_t cuts = (s.inner + kIndexColumns - 1) / kIndexColumns;
+  parallel_for(s.outer * cuts, index_grain(s.count * std::min(s.inner, kIndexColumns)),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t task = begin; task < end; ++task) {
+                   const std::int64_t column = task % cuts * kIndexColumns;
+                   f(task / cuts, column, std::min(column + kIndexColumns, s.inner));
+                 }
+               });
 }
 
 }  // namespace
@@ -46,7 +47,7 @@ void index_select(const IndexShape& s, const void* x, const std::int64_t* index,
   const std::size_t bytes = static_cast<std::size_t>(s.inner) * element_size;
   const auto* from = static_cast<const std::byte*>(x);
   auto* to = static_cast<std::byte*>(y);
-  parallel_for(s.outer * s.count, grain(s.inner), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(s.outer * s.count, index_grain(s.inner), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t source = row / s.count * s.rows + index[row % s.count];
       std::memcpy(to + static_cast<std::size_t>(row) * bytes, from + static_cast<std::size_t>(source) * bytes, bytes);

@@ -32,10 +32,10 @@ void sum_columns(const LinearGradients<T>& g, std::int64_t begin, std::int64_t e
 }
 
 // The pieces of both products in one sequence, so that equal shares of it are equal shares of each.
-class Pieces {
+class BothProducts {
  public:
   template <class T>
-  Pieces(const GemmPieces<T>& first, const GemmPieces<T>& second) {
+  BothProducts(const GemmPieces<T>& first, const GemmPieces<T>& second) {
     for (std::int64_t i = 0, j = 0; i < first.count() || j < second.count();) {
       // The centre of the next piece within its product.
       const bool is_first =
@@ -97,7 +97,7 @@ void linear_backward(const LinearGradients<T>& g) {
   const auto apply_slope = [&](std::int64_t begin, std::int64_t end) {
     NORMGRAD_SIMD_SELECT(unary_grad<T>)(*g.f, {}, g.x + begin, g.gx + begin, g.gx + begin, end - begin);
   };
-  const Pieces pieces(gx, gw);
+  const BothProducts pieces(gx, gw);
   const auto run = [&](std::int64_t i) {
     const auto [is_gx, piece] = pieces[i];
     if (is_gx) {

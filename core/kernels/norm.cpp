@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "normgrad/core/base/buffer.hpp"
+#include "normgrad/core/base/even_blocks.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/norm_planes.hpp"
 
@@ -17,8 +18,6 @@ constexpr std::int64_t kTaskElements = std::int64_t{1} << 15;
 constexpr std::int64_t kColumnStep = 64;
 constexpr std::int64_t kMaxBlocks = 32;
 constexpr std::int64_t kLeastTasks = 8;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Whether an output is written past the caches: where the four arrays of a norm's forward and backward do not stay in
 // the last cache together, its lines would only push out what is still to be read. The size is that of the share that a

@@ -9,14 +9,14 @@ namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kTaskElements = std::int64_t{1} << 15;
+constexpr std::int64_t kPlanesTaskElements = std::int64_t{1} << 15;
 
 // Calls f(begin, end) for blocks of planes; `backwards`, the last ones first, which are still in the caches after a
 // pass.
 template <class F>
 void for_planes(const ChannelGeometry& g, bool backwards, F f) {
   const std::int64_t planes = g.batch * g.channels;
-  const std::int64_t grain = std::max<std::int64_t>(1, kTaskElements / g.spatial);
+  const std::int64_t grain = std::max<std::int64_t>(1, kPlanesTaskElements / g.spatial);
   parallel_for(planes, grain, [&](std::int64_t begin, std::int64_t end) {
     backwards ? f(planes - end, planes - begin) : f(begin, end);
   });

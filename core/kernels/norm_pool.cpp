@@ -4,24 +4,23 @@
 #include <vector>
 
 #include "normgrad/core/base/buffer.hpp"
+#include "normgrad/core/base/even_blocks.hpp"
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kTaskElements = std::int64_t{1} << 15;
-constexpr std::int64_t kMaxBlocks = 32;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+constexpr std::int64_t kPoolTaskElements = std::int64_t{1} << 15;
+constexpr std::int64_t kPoolMaxBlocks = 32;
 
 // Bands of a task, where statistics are of all samples.
 std::int64_t bands_per_task(const NormPoolGeometry& g) {
-  return std::max<std::int64_t>(1, kTaskElements / (g.window_height * g.width * g.channels));
+  return std::max<std::int64_t>(1, kPoolTaskElements / (g.window_height * g.width * g.channels));
 }
 // Samples of a task, where each has its own.
 std::int64_t samples_per_task(const NormPoolGeometry& g) {
-  return std::max<std::int64_t>(1, kTaskElements / (g.positions() * g.channels));
+  return std::max<std::int64_t>(1, kPoolTaskElements / (g.positions() * g.channels));
 }
 
 class Terms {
@@ -169,7 +168,7 @@ void backward_of_sample(const NormPoolGeometry& g, const NormBackward<T>& a, con
 
 template <class T>
 void backward_by_sample(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolWinners<T>& winners) {
-  const std::int64_t step = std::max(samples_per_task(g), ceil_div(g.samples, kMaxBlocks));
+  const std::int64_t step = std::max(samples_per_task(g), ceil_div(g.samples, kPoolMaxBlocks));
   std::vector<double> parts(static_cast<std::size_t>(ceil_div(g.samples, step) * 2 * g.channels), 0.0);
   parallel_for(g.samples, step, [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> sums(static_cast<std::size_t>(2 * g.channels));

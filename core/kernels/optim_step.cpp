@@ -6,13 +6,13 @@
 namespace normgrad::kernels {
 
 namespace {
-constexpr std::int64_t kLeast = std::int64_t{1} << 14;
+constexpr std::int64_t kUpdateBlock = std::int64_t{1} << 14;
 }
 
 template <class T>
 void sgd_step(T* p, const T* gradient, T* buffer, std::int64_t n, const SgdStep& step) {
   const auto run = NORMGRAD_SIMD_SELECT(sgd_step<T>);
-  parallel_for(n, even_blocks(n, kLeast), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, even_blocks(n, kUpdateBlock), [&](std::int64_t begin, std::int64_t end) {
     run(p + begin, gradient + begin, buffer == nullptr ? nullptr : buffer + begin, end - begin, step);
   });
 }
@@ -20,7 +20,7 @@ void sgd_step(T* p, const T* gradient, T* buffer, std::int64_t n, const SgdStep&
 template <class T>
 void adam_step(T* p, const T* gradient, T* m, T* v, T* vmax, std::int64_t n, const AdamStep& step) {
   const auto run = NORMGRAD_SIMD_SELECT(adam_step<T>);
-  parallel_for(n, even_blocks(n, kLeast), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, even_blocks(n, kUpdateBlock), [&](std::int64_t begin, std::int64_t end) {
     run(p + begin, gradient + begin, m + begin, v + begin, vmax == nullptr ? nullptr : vmax + begin, end - begin, step);
   });
 }

@@ -7,9 +7,6 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
 
-std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
-
 // Window elements [first, last) that lie inside the axis for output `o`.
 struct Range {
   std::int64_t first;

@@ -4,15 +4,15 @@
 #include <limits>
 #include <type_traits>
 
-#include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/scratch.hpp"
 
 namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kGrain = std::int64_t{1} << 16;
-constexpr std::int64_t kColumns = 1024;
+constexpr std::int64_t kReduceGrain = std::int64_t{1} << 16;
+constexpr std::int64_t kReduceColumns = 1024;
 
 template <class T>
 using Accumulator = std::conditional_t<std::is_floating_point_v<T>, double, T>;
@@ -94,29 +94,19 @@ void columns(ReduceOp op, const T* x, Accumulator<T>* y, std::int64_t n, std::in
 // What merges partial results.
 ReduceOp following(ReduceOp op) { return op == ReduceOp::sum_squares ? ReduceOp::sum : op; }
 
-template <class A>
-class Scratch {
- public:
-  explicit Scratch(std::int64_t n) : buffer_(static_cast<std::size_t>(n) * sizeof(A)) {}
-  A* get() const { return reinterpret_cast<A*>(buffer_.data()); }
-
- private:
-  Buffer buffer_;
-};
-
 // x: [count, n] -> y: [count]
 template <class T>
 void reduce_inner(ReduceOp op, const T* x, Accumulator<T>* y, std::int64_t count, std::int64_t n) {
-  const std::int64_t pieces = pieces_of(n, kGrain);
+  const std::int64_t pieces = pieces_of(n, kReduceGrain);
   if (pieces == 1) {
-    parallel_for(count, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(n, 1)),
+    parallel_for(count, std::max<std::int64_t>(1, kReduceGrain / std::max<std::int64_t>(n, 1)),
                  [&](std::int64_t begin, std::int64_t end) { rows(op, x + begin * n, y + begin, end - begin, n, n); });
     return;
   }
   const Scratch<Accumulator<T>> partial(count * pieces);
   parallel_tasks(count * pieces, [&](std::int64_t task) {
-    const std::int64_t begin = task % pieces * kGrain;
-    rows(op, x + task / pieces * n + begin, partial.get() + task, 1, std::min(kGrain, n - begin), n);
+    const std::int64_t begin = task % pieces * kReduceGrain;
+    rows(op, x + task / pieces * n + begin, partial.get() + task, 1, std::min(kReduceGrain, n - begin), n);
   });
   reduce_inner<Accumulator<T>>(following(op), partial.get(), y, count, pieces);
 }
@@ -124,8 +114,8 @@ void reduce_inner(ReduceOp op, const T* x, Accumulator<T>* y, std::int64_t count
 // x: [outer, n, inner] -> y: [outer, inner]
 template <class T>
 void reduce_middle(ReduceOp op, const T* x, Accumulator<T>* y, std::int64_t outer, std::int64_t n, std::int64_t inner) {
-  if (n * inner <= kGrain) {
-    parallel_for(outer, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(n * inner, 1)),
+  if (n * inner <= kReduceGrain) {
+    parallel_for(outer, std::max<std::int64_t>(1, kReduceGrain / std::max<std::int64_t>(n * inner, 1)),
                  [&](std::int64_t begin, std::int64_t end) {
                    for (std::int64_t i = begin; i < end; ++i) {
                      columns(op, x + i * n * inner, y + i * inner, n, inner, inner);
@@ -133,8 +123,8 @@ void reduce_middle(ReduceOp op, const T* x, Accumulator<T>* y, std::int64_t oute
                  });
     return;
   }
-  const std::int64_t width = std::max(kColumns, kGrain / n / kColumns * kColumns);
-  const std::int64_t height = std::max<std::int64_t>(64, kGrain / std::min(inner, kColumns));
+  const std::int64_t width = std::max(kReduceColumns, kReduceGrain / n / kReduceColumns * kReduceColumns);
+  const std::int64_t height = std::max<std::int64_t>(64, kReduceGrain / std::min(inner, kReduceColumns));
   const std::int64_t across = pieces_of(inner, width);
   const std::int64_t down = n < 2 * height ? 1 : pieces_of(n, height);
   const auto run = [&](std::int64_t task, Accumulator<T>* result) {

@@ -8,23 +8,23 @@ namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kGrain = std::int64_t{1} << 14;
-constexpr std::int64_t kColumns = 64;
+constexpr std::int64_t kSoftmaxGrain = std::int64_t{1} << 14;
+constexpr std::int64_t kSoftmaxColumns = 64;
 
-// rows(begin, end) for inner == 1, else columns(offset, count) for up to kColumns neighbours.
+// rows(begin, end) for inner == 1, else columns(offset, count) for up to kSoftmaxColumns neighbours.
 template <class Rows, class Columns>
 void for_each_column(std::int64_t outer, std::int64_t n, std::int64_t inner, Rows rows, Columns columns) {
   if (inner == 1) {
-    parallel_for(outer, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(n, 1)), rows);
+    parallel_for(outer, std::max<std::int64_t>(1, kSoftmaxGrain / std::max<std::int64_t>(n, 1)), rows);
     return;
   }
-  const std::int64_t across = (inner + kColumns - 1) / kColumns;
+  const std::int64_t across = (inner + kSoftmaxColumns - 1) / kSoftmaxColumns;
   const std::int64_t grain =
-      std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(n * std::min(inner, kColumns), 1));
+      std::max<std::int64_t>(1, kSoftmaxGrain / std::max<std::int64_t>(n * std::min(inner, kSoftmaxColumns), 1));
   parallel_for(outer * across, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t column = i % across * kColumns;
-      columns(i / across * n * inner + column, std::min(kColumns, inner - column));
+      const std::int64_t column = i % across * kSoftmaxColumns;
+      columns(i / across * n * inner + column, std::min(kSoftmaxColumns, inner - column));
     }
   });
 }

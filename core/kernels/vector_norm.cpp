@@ -10,7 +10,7 @@ namespace normgrad::kernels {
 
 namespace {
 
-constexpr std::int64_t kGrain = std::int64_t{1} << 15;
+constexpr std::int64_t kVectorNormGrain = std::int64_t{1} << 15;
 constexpr std::int64_t kLanes = 8;  // sums that go on side by side, so that no addition waits for the one before
 
 double add(double sum, double value) { return sum + value; }
@@ -39,9 +39,9 @@ double block(const T* x, std::int64_t n, Term term, Merge merge) {
 
 template <class T, class Term, class Merge>
 double reduce(const T* x, std::int64_t n, Term term, Merge merge) {
-  std::vector<double> blocks(static_cast<std::size_t>((n + kGrain - 1) / kGrain));
-  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    blocks[static_cast<std::size_t>(begin / kGrain)] = block(x + begin, end - begin, term, merge);
+  std::vector<double> blocks(static_cast<std::size_t>((n + kVectorNormGrain - 1) / kVectorNormGrain));
+  parallel_for(n, kVectorNormGrain, [&](std::int64_t begin, std::int64_t end) {
+    blocks[static_cast<std::size_t>(begin / kVectorNormGrain)] = block(x + begin, end - begin, term, merge);
   });
   double total = 0.0;
   for (const double value : blocks) {

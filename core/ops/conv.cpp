@@ -200,7 +200,7 @@ Tensor unbatched(const Tensor& y, bool has_batch) {
   return y;
 }
 
-ConvGeometry::Sizes spatial_sizes(const Shape& shape, std::size_t axes) {
+ConvGeometry::Sizes conv_sizes(const Shape& shape, std::size_t axes) {
   ConvGeometry::Sizes sizes{1, 1, 1};
   std::copy_n(shape.end() - axes, axes, sizes.end() - static_cast<std::ptrdiff_t>(axes));
   return sizes;
@@ -224,8 +224,8 @@ Tensor conv_nd(const char* name, std::size_t axes, const Tensor& x, const Tensor
   check_bias(name, bias, c_out);
   const Tensor images = batched(x, axes);
   ConvGeometry g{.n = images.size(0), .c_in = c_in, .c_out = c_out, .groups = options.groups};
-  g.in = spatial_sizes(images.shape(), axes);
-  g.kernel = spatial_sizes(weight.shape(), axes);
+  g.in = conv_sizes(images.shape(), axes);
+  g.kernel = conv_sizes(weight.shape(), axes);
   g.stride = options.stride.resolve(name, "stride", axes, 1, 1);
   g.padding = options.padding.resolve(name, "padding", axes, 0, 0);
   g.dilation = options.dilation.resolve(name, "dilation", axes, 1, 1);
@@ -274,8 +274,8 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   const Tensor images = batched(x, kAxes);
   // The convolution whose input gradient this is: x is its gy.
   ConvGeometry g{.n = images.size(0), .c_in = weight.size(1) * options.groups, .c_out = c_in, .groups = options.groups};
-  g.out = spatial_sizes(images.shape(), kAxes);
-  g.kernel = spatial_sizes(weight.shape(), kAxes);
+  g.out = conv_sizes(images.shape(), kAxes);
+  g.kernel = conv_sizes(weight.shape(), kAxes);
   g.stride = options.stride.resolve(kName, "stride", kAxes, 1, 1);
   g.padding = options.padding.resolve(kName, "padding", kAxes, 0, 0);
   g.dilation = options.dilation.resolve(kName, "dilation", kAxes, 1, 1);

@@ -16,9 +16,6 @@ namespace normgrad::detail {
 
 namespace {
 
-std::int64_t num_sets(const kernels::RowGeometry& g) { return g.rows; }
-std::int64_t num_sets(const kernels::ChannelGeometry& g) { return g.channels; }
-
 // The same sets where the elements lie channels last; `fits` when there is a kernel for that.
 kernels::ChannelGeometry channels_last(const kernels::ChannelGeometry& g) {
   return {g.batch * g.spatial, g.channels, 1};

@@ -35,6 +35,10 @@ struct SetStatistics {
   Tensor var;  ///< undefined unless asked for
 };
 
+/// The number of sets of elements that share a statistic.
+inline std::int64_t num_sets(const kernels::RowGeometry& g) noexcept { return g.rows; }
+inline std::int64_t num_sets(const kernels::ChannelGeometry& g) noexcept { return g.channels; }
+
 NormFormula formula_of(const kernels::RowGeometry& g, double eps, bool centre);
 NormFormula formula_of(const kernels::ChannelGeometry& g, double eps, bool centre);
 

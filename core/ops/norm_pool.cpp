@@ -31,9 +31,6 @@ bool fits(const Tensor& x, const RowGeometry& g) {
   return g.params() == x.size(1) && g.span == x.size(2) * x.size(3) && g.length() > 4;
 }
 
-std::int64_t num_sets(const RowGeometry& g) { return g.rows; }
-std::int64_t num_sets(const ChannelGeometry& g) { return g.channels; }
-
 Tensor lying_last(const Tensor& t) {
   if (lies_channels_last(t)) {
     return t;

@@ -4,8 +4,8 @@
 # compiled. So normgrad can be built as a part of another project in seconds, and every command of that build is looked at.
 set -eu
 
-# The command on standard input, a line each: without the files that it writes, and with one name for the folder through
-# which normgrad's headers are found.
+# The command on standard input, a line each: without the files that it writes, with one name for the folder through
+# which normgrad's headers are found, and with the text of a generated file that includes a group of sources.
 essence() {
   local word skip=no
   while IFS= read -r word; do
@@ -15,6 +15,8 @@ essence() {
       skip=yes
     elif [[ $word == -I* && -e ${word#-I}/normgrad/normgrad.hpp ]]; then
       echo "-I<normgrad>"
+    elif [[ $word == */Unity/unity_* && -e $word ]]; then
+      cat "$word"
     elif [[ $word != -MD && -n $word ]]; then
       echo "$word"
     fi
