@@ -6,6 +6,7 @@
 #include "normgrad/core/autograd/function.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/gradcheck.hpp"
+#include "normgrad/core/autograd/parameter_list.hpp"
 #include "normgrad/core/autograd/state_dict.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/base/log.hpp"

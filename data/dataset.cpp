@@ -1,5 +1,6 @@
 #include "normgrad/data/dataset.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace normgrad {
@@ -12,7 +13,7 @@ Tensor rows(const Tensor& source, std::span<const std::int64_t> indices) {
   Tensor picked = Tensor::empty(shape, source.dtype());
   dispatch_all(source.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const std::int64_t row = source.numel() / source.size(0);
+    const std::int64_t row = source.numel() / std::max<std::int64_t>(source.size(0), 1);
     const T* from = source.data<T>();
     T* to = picked.mutable_data<T>();
     for (const std::int64_t index : indices) {

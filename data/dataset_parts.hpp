@@ -33,7 +33,9 @@ Subset subset(D whole, std::vector<std::int64_t> indices) {
 
 /// Divides a dataset at random, every example going into one part. `parts` are numbers of examples that sum to its
 /// size, or shares that sum to 1: of those a part gets the whole number below, and what is left goes one each to the
-/// first parts. The division depends on the seed alone. Throws ValueError for parts that are neither.
+/// first parts. The division depends on the seed alone (not on
+/// manual_seed(): runs with other seeds still hold out the same examples). Throws ValueError for parts that are
+/// neither.
 ///
 ///   auto parts = random_split(train, {0.9, 0.1}, 1);
 std::vector<Subset> random_split(const DatasetPtr& whole, const std::vector<double>& parts, std::uint64_t seed = 0);

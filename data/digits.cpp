@@ -189,6 +189,9 @@ ImageSplits make_digits(const DigitsOptions& options) {
   require<ValueError>(options.train >= 1 && options.test >= 1,
                       "make_digits: expected at least 1 training and 1 test image but got ", options.train, " and ",
                       options.test);
+  constexpr auto kMost = std::int64_t{1} << 31;  // far below where the streams of numbers would meet
+  require<ValueError>(options.train <= kMost && options.test <= kMost, "make_digits: expected at most ", kMost,
+                      " training and test images but got ", options.train, " and ", options.test);
   return {.train = draw(options.train, options.seed, 0), .test = draw(options.test, options.seed, kTestStream)};
 }
 

@@ -1,6 +1,7 @@
 #include "normgrad/data/image_transform.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "normgrad/core/base/error.hpp"
@@ -17,6 +18,8 @@ struct Window {
   bool flip_x = false;
   bool flip_y = false;
 };
+
+constexpr std::int64_t kMaxPixels = std::numeric_limits<std::int32_t>::max();  // sums of them are far from overflow
 
 void check_images(const char* where, const Tensor& images) {
   require<ShapeError>(images.defined() && images.dim() == 4, where, ": expected images [n, C, H, W] but got ",
@@ -71,6 +74,8 @@ void check_probability(const char* where, double p) {
 Tensor RandomShift::operator()(const Tensor& images, Generator& generator) const {
   check_images("RandomShift", images);
   require<ValueError>(max_shift >= 0, "RandomShift: expected a max_shift of at least 0 but got ", max_shift);
+  require<ValueError>(max_shift <= kMaxPixels, "RandomShift: expected a max_shift of at most ", kMaxPixels, " but got ",
+                      max_shift);
   std::vector<Window> windows = windows_of(images);
   for (Window& window : windows) {
     window.top = draw(generator, -max_shift, max_shift);
@@ -102,6 +107,8 @@ Tensor RandomVerticalFlip::operator()(const Tensor& images, Generator& generator
 Tensor RandomCrop::operator()(const Tensor& images, Generator& generator) const {
   check_images("RandomCrop", images);
   require<ValueError>(padding >= 0, "RandomCrop: expected a padding of at least 0 but got ", padding);
+  require<ValueError>(padding <= kMaxPixels, "RandomCrop: expected a padding of at most ", kMaxPixels, " but got ",
+                      padding);
   require<ShapeError>(
       height >= 1 && width >= 1 && height <= images.size(2) + 2 * padding && width <= images.size(3) + 2 * padding,
       "RandomCrop: expected a window of 1x1 to ", images.size(2) + 2 * padding, "x", images.size(3) + 2 * padding,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <string>
+#include <utility>
 
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/data/prefetch.hpp"
@@ -45,16 +46,30 @@ DataLoader::DataLoader(DatasetPtr dataset, const DataLoaderOptions& options)
   require<ValueError>(!options.shuffle || options.sampler == nullptr,
                       "DataLoader: expected shuffle or a sampler but got both; a RandomSampler shuffles");
   const std::int64_t size = options.sampler != nullptr ? options.sampler->size() : dataset_->size();
-  num_batches_ = (size + (options.drop_last ? 0 : options.batch_size - 1)) / options.batch_size;
+  num_batches_ = size / options.batch_size + (size % options.batch_size != 0 && !options.drop_last ? 1 : 0);
   require<ValueError>(num_batches_ > 0, "DataLoader: expected a dataset of at least ",
                       options.drop_last ? options.batch_size : 1, " examples but got ", size,
                       options.drop_last && size > 0 ? "; without drop_last the smaller batch is kept" : "");
+  seed_ = detail::seed_or_global(options.seed);
   own_sampler_ = options_.sampler == nullptr;
-  if (own_sampler_ && options.shuffle) {
-    options_.sampler = std::make_shared<RandomSampler>(size, RandomSamplerOptions{.seed = options.seed});
-  } else if (own_sampler_) {
-    options_.sampler = std::make_shared<SequentialSampler>(size);
+  if (own_sampler_) {
+    options_.sampler = own_sampler(seed_);
   }
+}
+
+std::shared_ptr<Sampler> DataLoader::own_sampler(std::uint64_t seed) const {
+  if (options_.shuffle) {
+    return std::make_shared<RandomSampler>(dataset_->size(), RandomSamplerOptions{.seed = seed});
+  }
+  return std::make_shared<SequentialSampler>(dataset_->size());
+}
+
+void DataLoader::set_epoch(std::int64_t epoch) {
+  require<ValueError>(epoch >= 0, "DataLoader: expected an epoch of at least 0 but got ", epoch);
+  epoch_ = epoch;
+  first_batch_ = 0;
+  first_order_.clear();
+  position_ = nullptr;
 }
 
 std::int64_t DataLoader::last_batch_size() const noexcept {
@@ -62,27 +77,38 @@ std::int64_t DataLoader::last_batch_size() const noexcept {
   return options_.drop_last || rest == 0 ? options_.batch_size : rest;
 }
 
+std::vector<std::int64_t> DataLoader::order_of_next_epoch() const {
+  if (!first_order_.empty()) {
+    return first_order_;
+  }
+  std::vector<std::int64_t> next = order(epoch_);
+  const std::int64_t size = options_.sampler->size();
+  require<ValueError>(static_cast<std::int64_t>(next.size()) == size, "DataLoader: expected an order of ", size,
+                      " examples, as many as the sampler's size(), for epoch ", epoch_, " but got ", next.size());
+  return next;
+}
+
 std::vector<std::int64_t> DataLoader::order(std::int64_t epoch) const { return options_.sampler->order(epoch); }
 
 DataLoader::Iterator DataLoader::begin() {
   Iterator it;
-  it.plan_ = std::make_shared<const detail::EpochPlan>(
-      detail::EpochPlan{.dataset = dataset_,
-                        .transform = options_.transform,
-                        .order = first_order_.empty() ? order(epoch_) : std::exchange(first_order_, {}),
-                        .batch_size = options_.batch_size,
-                        .seed = options_.seed,
-                        .epoch = epoch_});
-  position_ = std::make_shared<Position>(
-      Position{.epoch = epoch_, .next_batch = std::exchange(first_batch_, 0), .plan = it.plan_});
-  ++epoch_;
+  it.plan_ = std::make_shared<const detail::EpochPlan>(detail::EpochPlan{.dataset = dataset_,
+                                                                         .transform = options_.transform,
+                                                                         .order = order_of_next_epoch(),
+                                                                         .batch_size = options_.batch_size,
+                                                                         .seed = seed_,
+                                                                         .epoch = epoch_});
+  it.position_ = std::make_shared<Position>(Position{.epoch = epoch_, .next_batch = first_batch_, .plan = it.plan_});
   it.num_batches_ = num_batches_;
-  it.batch_ = position_->next_batch;
+  it.batch_ = first_batch_;
   if (options_.num_workers > 0) {
     it.prefetcher_ = std::make_shared<detail::Prefetcher>(it.plan_, it.batch_, num_batches_, options_.num_workers,
                                                           options_.prefetch_factor);
   }
-  it.position_ = position_;
+  position_ = it.position_;
+  ++epoch_;
+  first_batch_ = 0;
+  first_order_.clear();
   if (it.batch_ == num_batches_) {
     *position_ = {.epoch = epoch_, .next_batch = 0};
   }
@@ -97,7 +123,7 @@ StateDict DataLoader::state_dict() const {
                      {"num_examples", whole_number(num_examples())},
                      {"drop_last", whole_number(options_.drop_last ? 1 : 0)},
                      {"shuffle", whole_number(options_.shuffle ? 1 : 0)},
-                     {"seed", whole_number(std::bit_cast<std::int64_t>(options_.seed))},
+                     {"seed", whole_number(std::bit_cast<std::int64_t>(seed_))},
                      {"sampler", whole_number(own_sampler_ ? 0 : 1)}};
   if (!own_sampler_) {
     for (const auto& [name, value] : options_.sampler->state_dict()) {
@@ -126,6 +152,9 @@ void DataLoader::load_state_dict(const StateDict& state) {
     }
   }
   for (const char* name : {"batch_size", "num_examples", "drop_last", "shuffle", "seed", "sampler"}) {
+    if (name == std::string("seed") && !options_.seed) {
+      continue;
+    }
     require<ValueError>(entry_of(state, name) == entry_of(own, name), "DataLoader: load_state_dict: expected ", name,
                         " ", entry_of(own, name), " but the state is of a loader with ", entry_of(state, name),
                         ", which gives other batches");
@@ -134,17 +163,24 @@ void DataLoader::load_state_dict(const StateDict& state) {
   const std::int64_t batch = entry_of(state, "batch");
   require<ValueError>(epoch >= 0 && batch >= 0 && batch <= num_batches_, "DataLoader: load_state_dict: expected an ",
                       "epoch of at least 0 and a batch from 0 to ", num_batches_, " but got ", epoch, " and ", batch);
+  const std::uint64_t seed = std::bit_cast<std::uint64_t>(entry_of(state, "seed"));
   if (!own_sampler_) {
     options_.sampler->load_state_dict(of_sampler);
+  } else if (seed != seed_) {
+    options_.sampler = own_sampler(seed);
   }
+  seed_ = seed;
   set_epoch(epoch);
   first_batch_ = batch;
   first_order_ = std::move(order_under_way);
 }
 
 Batch& DataLoader::Iterator::operator*() const& {
-  position_->next_batch = batch_ + 1;
+  failed_ = true;
+  position_->next_batch = batch_;
   current_ = prefetcher_ != nullptr ? prefetcher_->batch(batch_) : plan_->batch(batch_);
+  failed_ = false;
+  position_->next_batch = batch_ + 1;
   return current_;
 }
 
@@ -152,6 +188,9 @@ Batch DataLoader::Iterator::operator*() const&& { return std::move(**this); }
 
 DataLoader::Iterator& DataLoader::Iterator::operator++() {
   current_ = {};  // its memory is for the next one
+  if (std::exchange(failed_, false)) {
+    return *this;
+  }
   position_->next_batch = ++batch_;
   if (batch_ == num_batches_) {
     *position_ = {.epoch = position_->epoch + 1, .next_batch = 0};

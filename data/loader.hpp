@@ -5,6 +5,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -30,8 +31,10 @@ struct DataLoaderOptions {
   /// Leave out a last batch of fewer than batch_size examples. Off by default, as PyTorch's: then a last batch may hold
   /// one example, which batch norms cannot train with (see check_batches()).
   bool drop_last = false;
-  /// The order of epoch e depends on this and e only: not on the default generator, and not on earlier epochs.
-  std::uint64_t seed = 0;
+  /// The order of epoch e, and what the transform draws, depend on this and e only: not on numbers that were drawn, and
+  /// not on earlier epochs. nullopt: made from the seed that manual_seed() has set when the loader is made, so that
+  /// another seed of a run gives another order, too; a loaded state brings the seed that it was saved with.
+  std::optional<std::uint64_t> seed = std::nullopt;
   /// Threads that make batches ahead of time; 0: batches are made when they are asked for. The batches are the same,
   /// bit for bit, with any number of them, so where the system refuses threads the loader warns and does with those
   /// that it got. Datasets and transforms are used on several threads at once.
@@ -56,7 +59,8 @@ class Prefetcher;
 ///
 /// An error in a dataset or transform reaches the loop at the batch where it happened, as the type that it was if that
 /// is an Error, else as an Error, with a text that begins with the number of the example in the dataset:
-/// "DataLoader: example 17 (batch 2 of epoch 0): ...".
+/// "DataLoader: example 17 (batch 2 of epoch 0): ...". That batch is not done: going on, with the same iterator or
+/// from a state, makes it again.
 class DataLoader {
  public:
   /// Keeps a copy of the dataset (the datasets here are cheap handles), which may be any indexable object, such as a
@@ -80,22 +84,20 @@ class DataLoader {
   std::int64_t num_examples() const noexcept { return dataset_->size(); }
   /// The epoch that the next begin() starts; from 0.
   std::int64_t epoch() const noexcept { return epoch_; }
-  void set_epoch(std::int64_t epoch) noexcept {
-    epoch_ = epoch;
-    first_batch_ = 0;
-    first_order_.clear();
-    position_ = nullptr;
-  }
+  /// Throws ValueError for a negative one.
+  void set_epoch(std::int64_t epoch);
+  /// What the orders depend on: options.seed, or what was made of the global seed.
+  std::uint64_t seed() const noexcept { return seed_; }
   /// The numbers of the examples in the order of an epoch.
   std::vector<std::int64_t> order(std::int64_t epoch) const;
 
   /// Where the newest loop stands, and what the order depends on: "epoch", "batch", "seed", "sampler.weights" and so
   /// on. Taken inside the loop the batch at hand counts as done: the epoch goes on with the one after it (after the
-  /// last one, with none).
+  /// last one, with none). A batch that failed is not done: the epoch goes on with it.
   StateDict state_dict() const;
   /// The next begin() goes on there, in the middle of an epoch if need be; options.sampler loads its part. Throws
   /// ValueError, and changes nothing, when entries are missing or unknown, or when this loader would give other batches
-  /// than the one of that state.
+  /// than the one of that state. Without options.seed it takes over the state's.
   void load_state_dict(const StateDict& state);
 
  private:
@@ -106,8 +108,12 @@ class DataLoader {
     std::shared_ptr<const detail::EpochPlan> plan = nullptr;  // of an epoch under way
   };
 
+  std::shared_ptr<Sampler> own_sampler(std::uint64_t seed) const;
+  std::vector<std::int64_t> order_of_next_epoch() const;
+
   DatasetPtr dataset_;
   DataLoaderOptions options_;
+  std::uint64_t seed_ = 0;
   std::int64_t num_batches_ = 0;
   std::int64_t epoch_ = 0;
   // Of the next begin(); without an order the sampler's.
@@ -129,6 +135,7 @@ class DataLoader::Iterator {
   Batch& operator*() const&;
   /// Of a temporary, as in `*loader.begin()`: a batch that outlives it.
   Batch operator*() const&&;
+  /// The next batch; the same one once more when making it has failed.
   Iterator& operator++();
   void operator++(int) { ++*this; }
   friend bool operator==(const Iterator& it, std::default_sentinel_t) noexcept { return it.batch_ == it.num_batches_; }
@@ -140,7 +147,8 @@ class DataLoader::Iterator {
   std::int64_t num_batches_ = 0;
   std::int64_t batch_ = 0;
   std::shared_ptr<Position> position_;
-  mutable Batch current_;  // what * gave last
+  mutable bool failed_ = false;  // making the batch did
+  mutable Batch current_;        // what * gave last
 };
 
 }  // namespace normgrad

@@ -16,11 +16,16 @@ std::int64_t count_correct(const Tensor& scores, const Tensor& labels) {
   const Tensor guesses = argmax(scores.detach(), 1);
   const std::int64_t* guess = guesses.data<std::int64_t>();
   const std::int64_t* label = labels.data<std::int64_t>();
-  std::int64_t correct = 0;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    correct += guess[i] == label[i] ? 1 : 0;
-  }
-  return correct;
+  return dispatch_all(scores.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* score = scores.data<T>();
+    std::int64_t correct = 0;
+    for (std::int64_t i = 0; i < rows; ++i, score += scores.size(1)) {
+      // NaN is the largest for argmax(), so a row with one has it at its guess.
+      correct += guess[i] == label[i] && score[guess[i]] == score[guess[i]] ? 1 : 0;
+    }
+    return correct;
+  });
 }
 
 double accuracy(const Tensor& scores, const Tensor& labels) {

@@ -8,7 +8,8 @@
 namespace normgrad {
 
 /// How many rows of scores: [N, C] have their largest element at labels: [N] (int64); equal scores count as the first
-/// of them. Throws ShapeError or DTypeError for other tensors.
+/// of them, and a row with a NaN, whose largest element nobody knows, as wrong. Throws ShapeError or DTypeError for
+/// other tensors.
 std::int64_t count_correct(const Tensor& scores, const Tensor& labels);
 /// The same as a share, from 0 to 1. Throws ShapeError for no rows.
 double accuracy(const Tensor& scores, const Tensor& labels);

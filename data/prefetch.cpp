@@ -86,6 +86,7 @@ Batch EpochPlan::batch(std::int64_t number) const {
 Prefetcher::Prefetcher(std::shared_ptr<const EpochPlan> plan, std::int64_t first, std::int64_t count, int workers,
                        int ahead)
     : plan_(std::move(plan)), count_(count), room_(std::int64_t{workers} * ahead), next_(first), wanted_(first) {
+  workers = static_cast<int>(std::min<std::int64_t>(workers, count - first));  // more would find nothing to do
   try {
     for (int i = 0; i < workers; ++i) {
       threads_.emplace_back([this] { work(); });
@@ -141,7 +142,10 @@ Batch Prefetcher::batch(std::int64_t number) {
   is_made_.wait(lock, [&] { return made_.contains(number); });
   const Made& made = made_.at(number);
   if (made.error) {
-    std::rethrow_exception(made.error);
+    const std::exception_ptr error = made.error;
+    made_.erase(number);
+    wanted_ = number + 1;  // asked for again, it is made again
+    std::rethrow_exception(error);
   }
   return made.batch;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <exception>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -27,8 +28,20 @@ Generator generator_of(std::uint64_t seed, std::int64_t epoch) {
   return generator;
 }
 
-std::vector<std::int64_t> counted(std::int64_t size) {
-  std::vector<std::int64_t> order(static_cast<std::size_t>(size));
+// Room for an order.
+std::vector<std::int64_t> empty_order(const char* where, std::int64_t count) {
+  std::vector<std::int64_t> order;
+  try {
+    order.reserve(static_cast<std::size_t>(count));
+  } catch (const std::exception&) {
+    fail<ValueError>(where, ": expected an epoch that fits into memory but got one of ", count, " examples");
+  }
+  return order;
+}
+
+std::vector<std::int64_t> counted(const char* where, std::int64_t size) {
+  std::vector<std::int64_t> order = empty_order(where, size);
+  order.resize(static_cast<std::size_t>(size));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   return order;
 }
@@ -65,6 +78,36 @@ bool equal(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
+namespace detail {
+
+std::uint64_t seed_or_global(std::optional<std::uint64_t> seed) {
+  if (seed) {
+    return *seed;
+  }
+  const std::uint64_t global = default_generator().seed();
+  // Away from the streams of the seed itself, from which weights are drawn.
+  const auto mixed = philox({0x6c6f6164, 0x65720000, 0, 0},
+                            {static_cast<std::uint32_t>(global), static_cast<std::uint32_t>(global >> 32)});
+  return std::uint64_t{mixed[0]} << 32 | mixed[1];
+}
+
+void SeededSampler::load_state_dict(const StateDict& state) {
+  const std::uint64_t own = seed_;
+  const auto found = state.find("seed");
+  if (!is_given_ && found != state.end() && found->second.defined() && found->second.dtype() == kInt64 &&
+      found->second.numel() == 1) {
+    seed_ = std::bit_cast<std::uint64_t>(*found->second.data<std::int64_t>());
+  }
+  try {
+    Sampler::load_state_dict(state);
+  } catch (...) {
+    seed_ = own;
+    throw;
+  }
+}
+
+}  // namespace detail
+
 void Sampler::load_state_dict(const StateDict& state) {
   const StateDict own = state_dict();
   for (const auto& [name, value] : state) {
@@ -83,12 +126,14 @@ SequentialSampler::SequentialSampler(std::int64_t size) : size_(size) {
   require<ValueError>(size >= 1, "SequentialSampler: expected at least 1 example but got ", size);
 }
 
-std::vector<std::int64_t> SequentialSampler::order(std::int64_t /*epoch*/) const { return counted(size_); }
+std::vector<std::int64_t> SequentialSampler::order(std::int64_t /*epoch*/) const {
+  return counted("SequentialSampler", size_);
+}
 
 StateDict SequentialSampler::state_dict() const { return {{"size", whole_number(size_)}}; }
 
 RandomSampler::RandomSampler(std::int64_t size, const RandomSamplerOptions& options)
-    : examples_(size), options_(options) {
+    : SeededSampler(options.seed), examples_(size), options_(options) {
   require<ValueError>(size >= 1, "RandomSampler: expected at least 1 example but got ", size);
   require<ValueError>(options.num_samples >= 0, "RandomSampler: expected num_samples of at least 0 but got ",
                       options.num_samples);
@@ -101,15 +146,16 @@ RandomSampler::RandomSampler(std::int64_t size, const RandomSamplerOptions& opti
 }
 
 std::vector<std::int64_t> RandomSampler::order(std::int64_t epoch) const {
-  Generator generator = generator_of(options_.seed, epoch);
+  Generator generator = generator_of(seed(), epoch);
   std::vector<std::int64_t> order;
   if (options_.replacement) {
+    order = empty_order("RandomSampler", options_.num_samples);
     for (std::int64_t i = 0; i < options_.num_samples; ++i) {
       order.push_back(static_cast<std::int64_t>(generator.below(static_cast<std::uint64_t>(examples_))));
     }
     return order;
   }
-  order = counted(examples_);
+  order = counted("RandomSampler", examples_);
   shuffle(order, generator);
   order.resize(static_cast<std::size_t>(options_.num_samples));
   return order;
@@ -119,12 +165,12 @@ StateDict RandomSampler::state_dict() const {
   return {{"size", whole_number(examples_)},
           {"num_samples", whole_number(options_.num_samples)},
           {"replacement", whole_number(options_.replacement ? 1 : 0)},
-          {"seed", whole_number(std::bit_cast<std::int64_t>(options_.seed))}};
+          {"seed", whole_number(std::bit_cast<std::int64_t>(seed()))}};
 }
 
 WeightedRandomSampler::WeightedRandomSampler(std::vector<double> weights, std::int64_t num_samples,
                                              const WeightedSamplerOptions& options)
-    : weights_(std::move(weights)), num_samples_(num_samples), options_(options) {
+    : SeededSampler(options.seed), weights_(std::move(weights)), num_samples_(num_samples), options_(options) {
   std::int64_t positive = 0;
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     require<ValueError>(std::isfinite(weights_[i]) && weights_[i] >= 0.0,
@@ -140,10 +186,9 @@ WeightedRandomSampler::WeightedRandomSampler(std::vector<double> weights, std::i
 }
 
 std::vector<std::int64_t> WeightedRandomSampler::order(std::int64_t epoch) const {
-  Generator generator = generator_of(options_.seed, epoch);
+  Generator generator = generator_of(seed(), epoch);
   const auto count = static_cast<std::size_t>(num_samples_);
-  std::vector<std::int64_t> order;
-  order.reserve(count);
+  std::vector<std::int64_t> order = empty_order("WeightedRandomSampler", num_samples_);
   if (options_.replacement) {
     std::vector<double> up_to(weights_.size());
     std::partial_sum(weights_.begin(), weights_.end(), up_to.begin());
@@ -174,11 +219,11 @@ StateDict WeightedRandomSampler::state_dict() const {
   return {{"weights", checksum(weights_)},
           {"num_samples", whole_number(num_samples_)},
           {"replacement", whole_number(options_.replacement ? 1 : 0)},
-          {"seed", whole_number(std::bit_cast<std::int64_t>(options_.seed))}};
+          {"seed", whole_number(std::bit_cast<std::int64_t>(seed()))}};
 }
 
 ClassBalancedSampler::ClassBalancedSampler(const Tensor& labels, const ClassBalancedSamplerOptions& options)
-    : options_(options) {
+    : SeededSampler(options.seed), options_(options) {
   require<DTypeError>(labels.dtype() == kInt64, "ClassBalancedSampler: expected int64 labels but got ", labels.dtype(),
                       "; convert them with labels.to(kInt64)");
   require<ShapeError>(labels.dim() == 1, "ClassBalancedSampler: expected labels [n] but got ", labels.shape());
@@ -198,11 +243,10 @@ ClassBalancedSampler::ClassBalancedSampler(const Tensor& labels, const ClassBala
 }
 
 std::vector<std::int64_t> ClassBalancedSampler::order(std::int64_t epoch) const {
-  Generator generator = generator_of(options_.seed, epoch);
+  Generator generator = generator_of(seed(), epoch);
   const auto count = static_cast<std::size_t>(options_.num_samples);
   const std::size_t classes = classes_.size();
-  std::vector<std::int64_t> order;
-  order.reserve(count);
+  std::vector<std::int64_t> order = empty_order("ClassBalancedSampler", options_.num_samples);
   for (std::size_t c = 0; c < classes; ++c) {
     // The first count % classes classes, counted from one that moves on with the epochs, get one more.
     const std::size_t turn = (c + classes - static_cast<std::size_t>(epoch) % classes) % classes;
@@ -227,7 +271,7 @@ StateDict ClassBalancedSampler::state_dict() const {
   }
   return {{"classes", checksum(examples)},
           {"num_samples", whole_number(options_.num_samples)},
-          {"seed", whole_number(std::bit_cast<std::int64_t>(options_.seed))}};
+          {"seed", whole_number(std::bit_cast<std::int64_t>(seed()))}};
 }
 
 }  // namespace normgrad

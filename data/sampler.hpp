@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "normgrad/core/autograd/state_dict.hpp"
@@ -50,17 +51,41 @@ class SequentialSampler final : public Sampler {
   std::int64_t size_;
 };
 
+namespace detail {
+
+/// The seed if it is given, else one made of the seed of the default generator, whose own stream it does not touch.
+std::uint64_t seed_or_global(std::optional<std::uint64_t> seed);
+
+/// A sampler with a seed.
+class SeededSampler : public Sampler {
+ public:
+  /// Takes over the seed of the state, if none was given.
+  void load_state_dict(const StateDict& state) override;
+
+ protected:
+  explicit SeededSampler(std::optional<std::uint64_t> seed)
+      : seed_(seed_or_global(seed)), is_given_(seed.has_value()) {}
+  std::uint64_t seed() const noexcept { return seed_; }
+
+ private:
+  std::uint64_t seed_;
+  bool is_given_;
+};
+
+}  // namespace detail
+
 /// Options of a RandomSampler.
 struct RandomSamplerOptions {
   /// Draw each example independently of those before (else every example comes once).
   bool replacement = false;
   /// Examples in an epoch; 0: as many as there are. More than there are need `replacement`.
   std::int64_t num_samples = 0;
-  std::uint64_t seed = 0;  ///< orders depend on this and the epoch
+  /// Orders depend on this and the epoch. nullopt: made from the global seed, as DataLoaderOptions::seed is.
+  std::optional<std::uint64_t> seed = std::nullopt;
 };
 
 /// A new random order of `size` examples in every epoch, all orders being equally likely.
-class RandomSampler final : public Sampler {
+class RandomSampler final : public detail::SeededSampler {
  public:
   /// Throws ValueError for size < 1 and for num_samples < 0 or larger than `size` without replacement.
   explicit RandomSampler(std::int64_t size, const RandomSamplerOptions& options = {});
@@ -77,12 +102,13 @@ class RandomSampler final : public Sampler {
 struct WeightedSamplerOptions {
   /// PyTorch's default: an example may come more than once in an epoch.
   bool replacement = true;
-  std::uint64_t seed = 0;  ///< orders depend on this and the epoch
+  /// Orders depend on this and the epoch. nullopt: made from the global seed, as DataLoaderOptions::seed is.
+  std::optional<std::uint64_t> seed = std::nullopt;
 };
 
 /// Draws example i with a probability proportional to weights[i]; without replacement as successive draws from what is
 /// left (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
-class WeightedRandomSampler final : public Sampler {
+class WeightedRandomSampler final : public detail::SeededSampler {
  public:
   /// Throws ValueError for weights that are negative or not finite, without a positive one, for num_samples < 1, and
   /// without replacement for more samples than positive weights.
@@ -102,12 +128,13 @@ class WeightedRandomSampler final : public Sampler {
 struct ClassBalancedSamplerOptions {
   /// Examples in an epoch; 0: as many as there are labels.
   std::int64_t num_samples = 0;
-  std::uint64_t seed = 0;  ///< orders depend on this and the epoch
+  /// Orders depend on this and the epoch. nullopt: made from the global seed, as DataLoaderOptions::seed is.
+  std::optional<std::uint64_t> seed = std::nullopt;
 };
 
 /// Every class equally often in each epoch (numbers differ by one at most, and by turns), in random order. Within a
 /// class every example comes once before any comes again.
-class ClassBalancedSampler final : public Sampler {
+class ClassBalancedSampler final : public detail::SeededSampler {
  public:
   /// labels: [n], int64. Throws DTypeError or ShapeError for another tensor, ValueError for no labels or num_samples <
   /// 0.

@@ -192,7 +192,7 @@ void Module::enter() {
   places.push_back({type_name(), std::move(path), this});
 }
 
-std::vector<Tensor> Module::parameters() const { return without_names(named_parameters()); }
+ParameterList Module::parameters() const { return named_parameters(); }
 
 NamedTensors Module::named_parameters() const {
   NamedTensors found;

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "normgrad/core/autograd/parameter_list.hpp"
 #include "normgrad/core/autograd/state_dict.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/autograd/watch.hpp"
@@ -125,8 +126,9 @@ class Module {
     return with_path([&] { return hooks_ ? forward_with_hooks(x) : forward(x); });
   }
 
-  /// All parameters, of children too, in the order of members(). The tensors are handles to the module's own.
-  std::vector<Tensor> parameters() const;
+  /// All parameters, of children too, in the order of members(). The tensors are handles to the module's own; the list
+  /// knows their names.
+  ParameterList parameters() const;
   NamedTensors named_parameters() const;
   std::vector<Tensor> buffers() const;
   NamedTensors named_buffers() const;

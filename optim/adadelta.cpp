@@ -4,9 +4,7 @@
 
 namespace normgrad {
 
-Adadelta::Adadelta(std::vector<Tensor> params, AdadeltaOptions options) {
-  add_param_group({std::move(params), options});
-}
+Adadelta::Adadelta(ParameterList params, AdadeltaOptions options) { add_param_group({std::move(params), options}); }
 
 Adadelta::Adadelta(std::vector<ParamGroup<AdadeltaOptions>> groups) { add_param_groups(std::move(groups)); }
 
@@ -29,11 +27,13 @@ const std::vector<const char*>& Adadelta::slot_names() const {
   return kNames;
 }
 
+Optimizer::SlotStarts Adadelta::slots_in_use(std::size_t /*group*/) const { return {0.0, 0.0, std::nullopt}; }
+
 void Adadelta::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
   const AdadeltaOptions& o = options(group);
   const kernels::AdadeltaStep step = {
       .common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize), .lr = o.lr, .rho = o.rho, .eps = o.eps};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, true, false});
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
 }
 
 }  // namespace normgrad

@@ -21,7 +21,7 @@ struct AdadeltaOptions {
 class Adadelta final : public OptimizerOf<AdadeltaOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit Adadelta(std::vector<Tensor> params, AdadeltaOptions options = {});
+  explicit Adadelta(ParameterList params, AdadeltaOptions options = {});
   explicit Adadelta(std::vector<ParamGroup<AdadeltaOptions>> groups);
   const char* type_name() const noexcept override { return "Adadelta"; }
 
@@ -29,6 +29,7 @@ class Adadelta final : public OptimizerOf<AdadeltaOptions> {
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
+  SlotStarts slots_in_use(std::size_t group) const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 

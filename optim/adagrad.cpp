@@ -4,7 +4,7 @@
 
 namespace normgrad {
 
-Adagrad::Adagrad(std::vector<Tensor> params, AdagradOptions options) { add_param_group({std::move(params), options}); }
+Adagrad::Adagrad(ParameterList params, AdagradOptions options) { add_param_group({std::move(params), options}); }
 
 Adagrad::Adagrad(std::vector<ParamGroup<AdagradOptions>> groups) { add_param_groups(std::move(groups)); }
 
@@ -32,13 +32,16 @@ const std::vector<const char*>& Adagrad::slot_names() const {
   return kNames;
 }
 
+Optimizer::SlotStarts Adagrad::slots_in_use(std::size_t group) const {
+  return {options(group).initial_accumulator_value, std::nullopt, std::nullopt};
+}
+
 void Adagrad::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
   const AdagradOptions& o = options(group);
   const double rate = o.lr / (1.0 + static_cast<double>(state.step - 1) * o.lr_decay);
   const kernels::AdagradStep step = {
       .common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize), .rate = rate, .eps = o.eps};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, false, false},
-                          {o.initial_accumulator_value, 0.0, 0.0});
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
 }
 
 }  // namespace normgrad

@@ -22,7 +22,7 @@ struct AdagradOptions {
 class Adagrad final : public OptimizerOf<AdagradOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit Adagrad(std::vector<Tensor> params, AdagradOptions options = {});
+  explicit Adagrad(ParameterList params, AdagradOptions options = {});
   explicit Adagrad(std::vector<ParamGroup<AdagradOptions>> groups);
   const char* type_name() const noexcept override { return "Adagrad"; }
 
@@ -30,6 +30,7 @@ class Adagrad final : public OptimizerOf<AdagradOptions> {
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
+  SlotStarts slots_in_use(std::size_t group) const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 

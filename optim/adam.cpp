@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "normgrad/core/kernels/optim_step.hpp"
+#include "normgrad/optim/option_checks.hpp"
 
 namespace normgrad::detail {
 
@@ -23,13 +24,10 @@ template <class Options>
 void AdamLike<Options>::check_options(std::size_t group) const {
   const Options& o = this->options(group);
   const char* name = this->type_name();
-  require<ValueError>(o.lr >= 0.0, name, ": expected lr >= 0 but got ", o.lr);
-  for (const double beta : o.betas) {
-    require<ValueError>(beta >= 0.0 && beta < 1.0, name, ": expected betas in [0, 1) but got ", o.betas[0], " and ",
-                        o.betas[1]);
-  }
-  require<ValueError>(o.eps >= 0.0, name, ": expected eps >= 0 but got ", o.eps);
-  require<ValueError>(o.weight_decay >= 0.0, name, ": expected weight_decay >= 0 but got ", o.weight_decay);
+  check_at_least_zero(name, "lr", o.lr);
+  check_betas(name, o.betas);
+  check_at_least_zero(name, "eps", o.eps);
+  check_at_least_zero(name, "weight_decay", o.weight_decay);
 }
 
 template <class Options>
@@ -39,14 +37,14 @@ const std::vector<const char*>& AdamLike<Options>::slot_names() const {
 }
 
 template <class Options>
+Optimizer::SlotStarts AdamLike<Options>::slots_in_use(std::size_t group) const {
+  return {0.0, 0.0, this->options(group).amsgrad ? std::optional(0.0) : std::nullopt};
+}
+
+template <class Options>
 void AdamLike<Options>::update(std::size_t group, Tensor& param, const Tensor& grad, Optimizer::ParamState& state) {
   constexpr bool kDecoupled = std::is_same_v<Options, AdamWOptions>;
   const Options& o = this->options(group);
-  for (std::size_t i = 0; i < (o.amsgrad ? 3U : 2U); ++i) {
-    if (!state.slots[i].defined()) {
-      state.slots[i] = Optimizer::zeros_like_param(param);
-    }
-  }
   const auto t = static_cast<double>(state.step);
   const kernels::AdamStep step = {.beta1 = o.betas[0],
                                   .beta2 = o.betas[1],

@@ -36,6 +36,7 @@ class AdamLike : public OptimizerOf<Options> {
   std::vector<Optimizer::Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
+  Optimizer::SlotStarts slots_in_use(std::size_t group) const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, Optimizer::ParamState& state) override;
 };
 
@@ -50,7 +51,7 @@ extern template class AdamLike<AdamWOptions>;
 class Adam final : public detail::AdamLike<AdamOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit Adam(std::vector<Tensor> params, AdamOptions options = {}) { add_param_group({std::move(params), options}); }
+  explicit Adam(ParameterList params, AdamOptions options = {}) { add_param_group({std::move(params), options}); }
   explicit Adam(std::vector<ParamGroup<AdamOptions>> groups) { add_param_groups(std::move(groups)); }
   const char* type_name() const noexcept override { return "Adam"; }
 };
@@ -60,9 +61,7 @@ class Adam final : public detail::AdamLike<AdamOptions> {
 class AdamW final : public detail::AdamLike<AdamWOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit AdamW(std::vector<Tensor> params, AdamWOptions options = {}) {
-    add_param_group({std::move(params), options});
-  }
+  explicit AdamW(ParameterList params, AdamWOptions options = {}) { add_param_group({std::move(params), options}); }
   explicit AdamW(std::vector<ParamGroup<AdamWOptions>> groups) { add_param_groups(std::move(groups)); }
   const char* type_name() const noexcept override { return "AdamW"; }
 };

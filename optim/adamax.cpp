@@ -6,7 +6,7 @@
 
 namespace normgrad {
 
-Adamax::Adamax(std::vector<Tensor> params, AdamaxOptions options) { add_param_group({std::move(params), options}); }
+Adamax::Adamax(ParameterList params, AdamaxOptions options) { add_param_group({std::move(params), options}); }
 
 Adamax::Adamax(std::vector<ParamGroup<AdamaxOptions>> groups) { add_param_groups(std::move(groups)); }
 
@@ -33,6 +33,8 @@ const std::vector<const char*>& Adamax::slot_names() const {
   return kNames;
 }
 
+Optimizer::SlotStarts Adamax::slots_in_use(std::size_t /*group*/) const { return {0.0, 0.0, std::nullopt}; }
+
 void Adamax::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
   const AdamaxOptions& o = options(group);
   const kernels::AdamaxStep step = {.common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize),
@@ -40,7 +42,7 @@ void Adamax::update(std::size_t group, Tensor& param, const Tensor& grad, ParamS
                                     .beta2 = o.betas[1],
                                     .eps = o.eps,
                                     .rate = o.lr / (1.0 - std::pow(o.betas[0], static_cast<double>(state.step)))};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, true, false});
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
 }
 
 }  // namespace normgrad

@@ -22,7 +22,7 @@ struct AdamaxOptions {
 class Adamax final : public OptimizerOf<AdamaxOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit Adamax(std::vector<Tensor> params, AdamaxOptions options = {});
+  explicit Adamax(ParameterList params, AdamaxOptions options = {});
   explicit Adamax(std::vector<ParamGroup<AdamaxOptions>> groups);
   const char* type_name() const noexcept override { return "Adamax"; }
 
@@ -30,6 +30,7 @@ class Adamax final : public OptimizerOf<AdamaxOptions> {
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
+  SlotStarts slots_in_use(std::size_t group) const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 

@@ -2,22 +2,14 @@
 #pragma once
 
 #include <array>
+#include <optional>
+#include <vector>
 
 #include "normgrad/core/kernels/adaptive_step.hpp"
 #include "normgrad/optim/optimizer.hpp"
+#include "normgrad/optim/option_checks.hpp"
 
 namespace normgrad::detail {
-
-inline void check_at_least_zero(const char* optimizer, const char* option, double value) {
-  require<ValueError>(value >= 0.0, optimizer, ": expected ", option, " >= 0 but got ", value);
-}
-
-inline void check_betas(const char* optimizer, const std::array<double, 2>& betas) {
-  for (const double beta : betas) {
-    require<ValueError>(beta >= 0.0 && beta < 1.0, optimizer, ": expected betas in [0, 1) but got ", betas[0], " and ",
-                        betas[1]);
-  }
-}
 
 /// Weight decay as a part of the gradient, or, `decoupled`, off the parameter itself.
 inline kernels::StepDecay step_decay(double lr, double weight_decay, bool decoupled, bool maximize) {
@@ -26,18 +18,14 @@ inline kernels::StepDecay step_decay(double lr, double weight_decay, bool decoup
           .maximize = maximize};
 }
 
-/// A step of one parameter. Slot i is used where in_use[i] is set; a new one starts at start[i].
+/// A step of one parameter with the slots that are `in_use`.
 template <class Step>
 void adaptive_update(const char* optimizer, Tensor& param, const Tensor& grad, std::vector<Tensor>& slots,
-                     const Step& step, std::array<bool, 3> in_use, std::array<double, 3> start = {}) {
+                     const Step& step, const std::array<std::optional<double>, 3>& in_use) {
   dispatch_float(optimizer, param.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::StepJob<T, Step> job = {nullptr, nullptr, {}, step};
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      if (in_use[i] && !slots[i].defined()) {
-        slots[i] = Tensor::empty(param.shape(), param.dtype());
-        slots[i].fill_(start[i]);
-      }
       job.slots[i] = in_use[i] ? slots[i].template mutable_data<T>() : nullptr;
     }
     job.p = param.mutable_data<T>();

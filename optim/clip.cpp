@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/kernels/vector_norm.hpp"
@@ -10,11 +11,14 @@ namespace normgrad {
 
 namespace {
 
+// Each array once, however often it is reached.
 std::vector<Tensor> gradients_of(const std::vector<Tensor>& params) {
   std::vector<Tensor> gradients;
+  std::unordered_set<const Buffer*> seen;
   for (const Tensor& param : params) {
-    if (param.grad().defined()) {
-      gradients.push_back(param.grad());
+    const Tensor gradient = param.grad();
+    if (gradient.defined() && seen.insert(&gradient.buffer()).second) {
+      gradients.push_back(gradient);
     }
   }
   return gradients;

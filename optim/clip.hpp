@@ -14,8 +14,8 @@ struct ClipGradNormOptions {
 };
 
 /// Scales the gradients of all parameters together by max_norm / (norm + 1e-6) when that is below 1, and returns the
-/// norm that they had. Parameters without gradient are passed over. Throws ValueError for max_norm < 0 or norm_type <=
-/// 0.
+/// norm that they had. Parameters without gradient are passed over; a parameter that is there twice counts once. Throws
+/// ValueError for max_norm < 0 or norm_type <= 0.
 double clip_grad_norm_(const std::vector<Tensor>& params, double max_norm, ClipGradNormOptions options = {});
 
 /// Limits each element of the gradients to [-clip_value, clip_value]. Throws ValueError for clip_value < 0.

@@ -19,9 +19,41 @@ CombinedSchedule::CombinedSchedule(const char* where, Optimizer& optimizer,
 
 void CombinedSchedule::set_epoch(std::int64_t epoch) {
   require<ValueError>(epoch >= 0, type_name(), ": expected an epoch of at least 0 but got ", epoch);
-  restart();
-  while (this->epoch() < epoch) {
-    step();
+  all_or_nothing([&] {
+    restart();
+    while (this->epoch() < epoch) {
+      step_parts();
+    }
+  });
+}
+
+void CombinedSchedule::enter_epoch(std::int64_t epoch) {
+  for (const std::shared_ptr<LRScheduler>& schedule : schedules_) {
+    schedule->enter_epoch(epoch);
+  }
+}
+
+void CombinedSchedule::step() {
+  all_or_nothing([this] { step_parts(); });
+}
+
+// The parts change the optimizer one after the other, so what they did is taken back when one throws.
+template <class F>
+void CombinedSchedule::all_or_nothing(F f) {
+  const std::vector<std::vector<double>> before = detail::values_of(fields());
+  std::vector<double> rates;
+  for (std::size_t g = 0; g < num_groups(); ++g) {
+    rates.push_back(optimizer().lr(g));
+  }
+  try {
+    f();
+  } catch (...) {
+    detail::set_values(fields(), before);
+    tell_optimizer();
+    for (std::size_t g = 0; g < num_groups(); ++g) {
+      optimizer().set_lr(rates[g], g);
+    }
+    throw;
   }
 }
 
@@ -41,7 +73,7 @@ std::vector<detail::StateField> CombinedSchedule::fields() {
 
 void CombinedSchedule::reset_lrs() {
   for (std::size_t g = 0; g < num_groups(); ++g) {
-    optimizer().set_lr(optimizer().initial_lr(g), g);
+    optimizer().set_lr(base_lr(g), g);
   }
 }
 
@@ -66,6 +98,7 @@ SequentialLR::SequentialLR(Optimizer& optimizer, const std::vector<AnyLRSchedule
                         milestones_[i], " after ", before);
   }
   SequentialLR::restart();
+  mark_start();
 }
 
 std::size_t SequentialLR::part_at(std::int64_t epoch) const {
@@ -75,11 +108,12 @@ std::size_t SequentialLR::part_at(std::int64_t epoch) const {
 
 void SequentialLR::restart() {
   reset_lrs();
+  enter_epoch(0);  // momenta, as they were when the parts were made
   begin_part(0);
   set_place(0);
 }
 
-void SequentialLR::step() {
+void SequentialLR::step_parts() {
   const std::int64_t next = epoch() + 1;
   const std::size_t i = part_at(next);
   if (i > 0 && milestones_[i - 1] == next) {
@@ -121,7 +155,7 @@ void ChainedScheduler::restart() {
   begin();
 }
 
-void ChainedScheduler::step() {
+void ChainedScheduler::step_parts() {
   for (const std::shared_ptr<LRScheduler>& schedule : schedules()) {
     schedule->step();
   }

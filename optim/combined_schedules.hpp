@@ -37,6 +37,8 @@ class AnyLRScheduler {
 /// What SequentialLR and ChainedScheduler share.
 class CombinedSchedule : public LRScheduler {
  public:
+  /// One of all parts that are at work; all or, throwing, none.
+  void step() final;
   /// Starts anew and makes `epoch` steps.
   void set_epoch(std::int64_t epoch) override;
   const std::vector<std::shared_ptr<LRScheduler>>& schedules() const noexcept { return schedules_; }
@@ -47,16 +49,21 @@ class CombinedSchedule : public LRScheduler {
   double next_lr(std::int64_t epoch, double lr, std::size_t group) const final;
   double lr_at(std::int64_t epoch, std::size_t group) const final;
   std::vector<detail::StateField> fields() final;
-  /// Throws what the part would.
-  void check_part(std::size_t i, std::int64_t epoch) const { schedules_[i]->check_epoch(epoch); }
+  /// Of all parts, in their order.
+  void enter_epoch(std::int64_t epoch) final;
+  /// step(), which may stop on the way.
+  virtual void step_parts() = 0;
   void begin_part(std::size_t i) { schedules_[i]->begin(); }
   void restart_part(std::size_t i) { schedules_[i]->restart(); }
   void tell_optimizer_of(std::size_t i) { schedules_[i]->tell_optimizer(); }
-  /// Sets the optimizer's rates to its initial ones.
+  /// Sets the optimizer's rates to the base rates.
   void reset_lrs();
   void set_place(std::int64_t epoch);
 
  private:
+  template <class F>
+  void all_or_nothing(F f);
+
   std::vector<std::shared_ptr<LRScheduler>> schedules_;
 };
 
@@ -66,10 +73,10 @@ class SequentialLR final : public CombinedSchedule {
   /// Throws ValueError unless there is one schedule more than milestones, and these rise from 1 or above.
   SequentialLR(Optimizer& optimizer, const std::vector<AnyLRScheduler>& schedules,
                std::vector<std::int64_t> milestones);
-  void step() override;
 
  protected:
   const char* type_name() const noexcept override { return "SequentialLR"; }
+  void step_parts() override;
   void begin() override { restart(); }
   void restart() override;
   void tell_optimizer() override;
@@ -86,10 +93,10 @@ class ChainedScheduler final : public CombinedSchedule {
  public:
   /// Throws ValueError for no schedules, and ones of different optimizers.
   explicit ChainedScheduler(const std::vector<AnyLRScheduler>& schedules);
-  void step() override;
 
  protected:
   const char* type_name() const noexcept override { return "ChainedScheduler"; }
+  void step_parts() override;
   void begin() override;
   void restart() override;
   void tell_optimizer() override;

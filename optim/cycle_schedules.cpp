@@ -21,10 +21,25 @@ MomentumSchedule::MomentumSchedule(const char* where, Optimizer& optimizer, bool
 }
 
 void MomentumSchedule::enter_epoch(std::int64_t epoch) {
+  std::vector<double> before;
+  std::vector<double> momenta;
   for (std::size_t g = 0; g < last_momentum_.size(); ++g) {
-    last_momentum_[g] = momentum_at(epoch, g);
-    optimizer().set_option(momentum_, last_momentum_[g], g);
+    before.push_back(optimizer().option(momentum_, g));
+    momenta.push_back(momentum_at(epoch, g));
   }
+  std::size_t g = 0;
+  try {
+    for (; g < momenta.size(); ++g) {
+      optimizer().set_option(momentum_, momenta[g], g);
+    }
+  } catch (...) {  // only the optimizer knows its limits; what it had is within them
+    while (g > 0) {
+      --g;
+      optimizer().set_option(momentum_, before[g], g);
+    }
+    throw;
+  }
+  last_momentum_ = std::move(momenta);
 }
 
 std::vector<StateField> MomentumSchedule::fields() {
@@ -46,6 +61,12 @@ void MomentumSchedule::tell_optimizer() {
 
 namespace {
 
+// 0 for one that is too large.
+std::int64_t product(std::int64_t a, std::int64_t b) {
+  std::int64_t result = 0;
+  return __builtin_mul_overflow(a, b, &result) ? 0 : result;
+}
+
 void check_momenta(const char* where, const std::vector<double>& base, const std::vector<double>& max) {
   for (std::size_t g = 0; g < base.size(); ++g) {
     require<ValueError>(base[g] >= 0.0 && base[g] < 1.0 && max[g] >= 0.0 && max[g] < 1.0, where,
@@ -57,7 +78,7 @@ void check_momenta(const char* where, const std::vector<double>& base, const std
 
 OneCycleLR::OneCycleLR(Optimizer& optimizer, const PerGroup& max_lr, const OneCycleLROptions& options)
     : MomentumSchedule("OneCycleLR", optimizer, options.cycle_momentum),
-      total_steps_(options.total_steps != 0 ? options.total_steps : options.epochs * options.steps_per_epoch),
+      total_steps_(options.total_steps != 0 ? options.total_steps : product(options.epochs, options.steps_per_epoch)),
       options_(options),
       max_lrs_(max_lr.resolve("OneCycleLR", "max_lr", num_groups())),
       base_momentums_(options.base_momentum.resolve("OneCycleLR", "base_momentum", num_groups())),
@@ -74,9 +95,10 @@ OneCycleLR::OneCycleLR(Optimizer& optimizer, const PerGroup& max_lr, const OneCy
   for (std::size_t g = 0; g < num_groups(); ++g) {
     require<ValueError>(max_lrs_[g] >= 0.0, "OneCycleLR: expected max_lr >= 0 but got ", max_lrs_[g]);
   }
+  std::vector<double> base_lrs;
   for (std::size_t g = 0; g < num_groups(); ++g) {
-    set_base_lr(max_lrs_[g] / options.div_factor, g);
-    optimizer.set_initial_lr(base_lr(g), g);
+    base_lrs.push_back(max_lrs_[g] / options.div_factor);
+    set_base_lr(base_lrs[g], g);
   }
   const double rise = options.pct_start * static_cast<double>(total_steps_);
   const double last = static_cast<double>(total_steps_ - 1);
@@ -87,7 +109,7 @@ OneCycleLR::OneCycleLR(Optimizer& optimizer, const PerGroup& max_lr, const OneCy
   } else {
     phases_ = {{rise - 1.0, End::initial, End::top}, {last, End::top, End::last}};
   }
-  begin();
+  start(base_lrs);
 }
 
 void OneCycleLR::check_epoch(std::int64_t epoch) const {
@@ -129,7 +151,8 @@ CyclicLR::CyclicLR(Optimizer& optimizer, const PerGroup& base_lr, const PerGroup
                    const CyclicLROptions& options)
     : MomentumSchedule("CyclicLR", optimizer, options.cycle_momentum),
       options_(options),
-      total_size_(static_cast<double>(options.step_size_up + options.step_size_down.value_or(options.step_size_up))),
+      total_size_(static_cast<double>(options.step_size_up) +
+                  static_cast<double>(options.step_size_down.value_or(options.step_size_up))),
       step_ratio_(static_cast<double>(options.step_size_up) / total_size_),
       max_lrs_(max_lr.resolve("CyclicLR", "max_lr", num_groups())),
       base_momentums_(options.base_momentum.resolve("CyclicLR", "base_momentum", num_groups())),
@@ -145,9 +168,12 @@ CyclicLR::CyclicLR(Optimizer& optimizer, const PerGroup& base_lr, const PerGroup
   }
   for (std::size_t g = 0; g < num_groups(); ++g) {
     set_base_lr(base_lrs[g], g);
-    optimizer.set_lr(base_lrs[g], g);
   }
-  begin();
+  if (optimizer_has_initial_lr()) {
+    start();
+  } else {
+    start(base_lrs);
+  }
 }
 
 double CyclicLR::scale(std::int64_t epoch) const {

@@ -4,7 +4,7 @@
 
 namespace normgrad {
 
-Lion::Lion(std::vector<Tensor> params, LionOptions options) { add_param_group({std::move(params), options}); }
+Lion::Lion(ParameterList params, LionOptions options) { add_param_group({std::move(params), options}); }
 
 Lion::Lion(std::vector<ParamGroup<LionOptions>> groups) { add_param_groups(std::move(groups)); }
 
@@ -29,13 +29,15 @@ const std::vector<const char*>& Lion::slot_names() const {
   return kNames;
 }
 
+Optimizer::SlotStarts Lion::slots_in_use(std::size_t /*group*/) const { return {0.0, std::nullopt, std::nullopt}; }
+
 void Lion::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
   const LionOptions& o = options(group);
   const kernels::LionStep step = {.common = detail::step_decay(o.lr, o.weight_decay, true, o.maximize),
                                   .lr = o.lr,
                                   .beta1 = o.betas[0],
                                   .beta2 = o.betas[1]};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, false, false});
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
 }
 
 }  // namespace normgrad

@@ -21,7 +21,7 @@ struct LionOptions {
 class Lion final : public OptimizerOf<LionOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit Lion(std::vector<Tensor> params, LionOptions options = {});
+  explicit Lion(ParameterList params, LionOptions options = {});
   explicit Lion(std::vector<ParamGroup<LionOptions>> groups);
   const char* type_name() const noexcept override { return "Lion"; }
 
@@ -29,6 +29,7 @@ class Lion final : public OptimizerOf<LionOptions> {
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
+  SlotStarts slots_in_use(std::size_t group) const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 

@@ -1,6 +1,7 @@
 #include "normgrad/optim/lr_scheduler.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace normgrad {
 
@@ -38,6 +39,22 @@ Tensor tensor_of(const StateField& field) {
   return tensor;
 }
 
+// Several numbers are rates or momenta; a whole number counts.
+std::string out_of_range(const StateField& field, const std::vector<double>& values) {
+  const bool is_number = std::holds_alternative<double*>(field.second);
+  const bool is_count = std::holds_alternative<std::int64_t*>(field.second);
+  const bool is_momentum = field.first.ends_with("last_momentum");
+  for (const double value : values) {
+    const bool fits = is_number  ? !std::isnan(value)
+                      : is_count ? value >= 0.0 && value < 0x1p63 && value == std::floor(value)
+                                 : value >= 0.0 && std::isfinite(value) && (value < 1.0 || !is_momentum);
+    if (!fits) {
+      return concat("\n  out of range: ", field.first, ": ", value);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 void load_fields(const char* where, const std::vector<StateField>& fields, const StateDict& state) {
@@ -52,6 +69,7 @@ void load_fields(const char* where, const std::vector<StateField>& fields, const
                       found->second.shape());
     } else {
       values[i] = found->second.to_vector<double>();
+      wrong += out_of_range(fields[i], values[i]);
     }
   }
   for (const auto& [name, tensor] : state) {
@@ -60,6 +78,18 @@ void load_fields(const char* where, const std::vector<StateField>& fields, const
     }
   }
   require<ValueError>(wrong.empty(), where, ": load_state_dict: the state does not fit; nothing was loaded", wrong);
+  set_values(fields, values);
+}
+
+std::vector<std::vector<double>> values_of(const std::vector<StateField>& fields) {
+  std::vector<std::vector<double>> values;
+  for (const StateField& field : fields) {
+    values.push_back(tensor_of(field).to_vector<double>());
+  }
+  return values;
+}
+
+void set_values(const std::vector<StateField>& fields, const std::vector<std::vector<double>>& values) {
   for (std::size_t i = 0; i < fields.size(); ++i) {
     assign(fields[i], values[i]);
   }
@@ -91,26 +121,29 @@ LRScheduler::LRScheduler(Optimizer& optimizer) : optimizer_(&optimizer) {
   }
 }
 
-// All rates are known before the first is set: an error changes nothing.
+// All that can fail comes before the first change.
 template <class Rate>
 void LRScheduler::go_to(std::int64_t epoch, Rate rate) {
   check_epoch(epoch);
   std::vector<double> rates;
   for (std::size_t g = 0; g < base_lrs_.size(); ++g) {
     rates.push_back(rate(g));
-    require<ValueError>(rates.back() >= 0.0, type_name(), ": expected a learning rate >= 0 in epoch ", epoch,
-                        " but got ", rates.back());
+    require<ValueError>(rates.back() >= 0.0 && std::isfinite(rates.back()), type_name(),
+                        ": expected a learning rate >= 0 in epoch ", epoch, " but got ", rates.back());
   }
+  enter_epoch(epoch);
   for (std::size_t g = 0; g < rates.size(); ++g) {
     optimizer_->set_lr(rates[g], g);
   }
-  enter_epoch(epoch);
   last_lr_ = std::move(rates);
   epoch_ = epoch;
 }
 
 void LRScheduler::step() {
-  go_to(epoch_ + 1, [this](std::size_t g) { return next_lr(epoch_ + 1, optimizer_->lr(g), g); });
+  go_to(epoch_ + 1, [this](std::size_t g) {
+    const double lr = optimizer_->lr(g);
+    return is_recursive() && lr == lr_at(epoch_, g) ? lr_at(epoch_ + 1, g) : next_lr(epoch_ + 1, lr, g);
+  });
 }
 
 void LRScheduler::set_epoch(std::int64_t epoch) {
@@ -118,15 +151,46 @@ void LRScheduler::set_epoch(std::int64_t epoch) {
   go_to(epoch, [&](std::size_t g) { return lr_at(epoch, g); });
 }
 
-void LRScheduler::begin() {
+std::vector<double> LRScheduler::initial_lrs() const {
   std::vector<double> initial;
   for (std::size_t g = 0; g < base_lrs_.size(); ++g) {
     initial.push_back(optimizer_->initial_lr(g));
   }
-  go_to(0, [this](std::size_t g) { return next_lr(0, optimizer_->lr(g), g); });
+  return initial;
+}
+
+void LRScheduler::set_initial_lrs(const std::vector<double>& initial) {
   for (std::size_t g = 0; g < initial.size(); ++g) {
     optimizer_->set_initial_lr(initial[g], g);
   }
+}
+
+void LRScheduler::start() { start(initial_lrs()); }
+
+void LRScheduler::start(const std::vector<double>& initial) {
+  go_to(0, [&](std::size_t g) {
+    const double lr = optimizer_->lr(g);
+    return next_lr(0, optimizer_->groups_[g].start_lr == lr ? lr : initial[g], g);
+  });
+  set_initial_lrs(initial);
+  mark_start();
+}
+
+bool LRScheduler::optimizer_has_initial_lr() const {
+  return std::all_of(optimizer_->groups_.begin(), optimizer_->groups_.end(),
+                     [](const auto& group) { return group.initial_lr.has_value(); });
+}
+
+void LRScheduler::mark_start() {
+  for (std::size_t g = 0; g < base_lrs_.size(); ++g) {
+    optimizer_->groups_[g].start_lr = optimizer_->lr(g);
+  }
+}
+
+void LRScheduler::begin() {
+  const std::vector<double> initial = initial_lrs();
+  go_to(0, [this](std::size_t g) { return next_lr(0, optimizer_->lr(g), g); });
+  set_initial_lrs(initial);
 }
 
 void LRScheduler::restart() { LRScheduler::set_epoch(0); }

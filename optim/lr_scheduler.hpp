@@ -6,9 +6,12 @@
 //     schedule.step();   // once per epoch, or per step of the optimizer, as its numbers are meant
 //   }
 //
-// Every schedule starts from the optimizer's initial_lr(), which the first one that is made sets. Most go on from the
-// rate that they find, so that several can work on one optimizer: see SequentialLR (warm-up, then something else) and
-// ChainedScheduler (several at the same time) in combined_schedules.hpp.
+// Every schedule starts from the optimizer's initial_lr(), which the first one that is made sets: one that is made when
+// another has come to its end starts anew. Only schedules that are made one after the other, with no step and no
+// set_lr() between them, start from the rate that the one before has set, and work together: each multiplies what it
+// finds, as PyTorch's chainable forms do. A schedule that is alone on its rate has that of its closed form, bit for
+// bit. See SequentialLR (warm-up, then something else) and ChainedScheduler (several at the same time) in
+// combined_schedules.hpp.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +32,9 @@ using StateField = std::pair<std::string, std::variant<std::int64_t*, double*, s
 /// Reads a state into fields. Throws ValueError, listing what does not fit, before anything is changed.
 void load_fields(const char* where, const std::vector<StateField>& fields, const StateDict& state);
 StateDict state_of(const std::vector<StateField>& fields);
+/// The numbers of fields, and the way back.
+std::vector<std::vector<double>> values_of(const std::vector<StateField>& fields);
+void set_values(const std::vector<StateField>& fields, const std::vector<std::vector<double>>& values);
 }  // namespace detail
 
 /// Base of all schedules: see the head of this file.
@@ -38,7 +44,8 @@ class LRScheduler {
   LRScheduler& operator=(LRScheduler&&) = delete;
   virtual ~LRScheduler() = default;
 
-  /// Goes on to the next epoch and sets its learning rates.
+  /// Goes on to the next epoch and sets its learning rates. Where somebody else has changed a rate since, it goes on
+  /// from what it finds. Throws ValueError, changing nothing, for a rate that is negative or not finite.
   virtual void step();
   /// Goes to an epoch, whatever the rates are now. Throws ValueError for a negative one.
   virtual void set_epoch(std::int64_t epoch);
@@ -65,14 +72,25 @@ class LRScheduler {
   virtual double next_lr(std::int64_t epoch, double lr, std::size_t group) const = 0;
   /// The rate of a group in an epoch, from nothing but base_lr(group).
   virtual double lr_at(std::int64_t epoch, std::size_t group) const = 0;
+  /// Whether next_lr() uses `lr`, and gives lr_at(epoch) from an `lr` of lr_at(epoch - 1).
+  virtual bool is_recursive() const noexcept { return false; }
   /// Throws ValueError where the schedule does not reach.
   virtual void check_epoch(std::int64_t /*epoch*/) const {}
-  /// Sets what else changes with an epoch.
+  /// Sets what else changes with an epoch; all of it or, throwing, nothing.
   virtual void enter_epoch(std::int64_t /*epoch*/) {}
+
+  /// Goes to epoch 0: what the constructor of a schedule ends with. The rates start from `initial`, by default the
+  /// optimizer's initial_lr(), or from those that a schedule has set that was made just before.
+  void start();
+  void start(const std::vector<double>& initial);
+  /// Whether a schedule or set_initial_lr() has set it.
+  bool optimizer_has_initial_lr() const;
 
   // For schedules made of others.
 
-  /// Goes to epoch 0 from the rates that there are: as a schedule does when it is made, which its constructor calls.
+  /// The rates are those of an epoch 0: a schedule that is made next starts from them.
+  void mark_start();
+  /// Goes to epoch 0 from the rates that there are.
   virtual void begin();
   /// Goes to epoch 0 from the base rates: as a part of a sequence does when its time comes.
   virtual void restart();
@@ -92,6 +110,8 @@ class LRScheduler {
   friend class CombinedSchedule;
   template <class Rate>
   void go_to(std::int64_t epoch, Rate rate);
+  std::vector<double> initial_lrs() const;
+  void set_initial_lrs(const std::vector<double>& initial);
 
   Optimizer* optimizer_;
   std::vector<double> base_lrs_;

@@ -6,7 +6,7 @@
 
 namespace normgrad {
 
-NAdam::NAdam(std::vector<Tensor> params, NAdamOptions options) { add_param_group({std::move(params), options}); }
+NAdam::NAdam(ParameterList params, NAdamOptions options) { add_param_group({std::move(params), options}); }
 
 NAdam::NAdam(std::vector<ParamGroup<NAdamOptions>> groups) { add_param_groups(std::move(groups)); }
 
@@ -41,6 +41,8 @@ const std::vector<const char*>& NAdam::scalar_names() const {
   return kNames;
 }
 
+Optimizer::SlotStarts NAdam::slots_in_use(std::size_t /*group*/) const { return {0.0, 0.0, std::nullopt}; }
+
 void NAdam::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
   const NAdamOptions& o = options(group);
   const auto t = static_cast<double>(state.step);
@@ -57,7 +59,7 @@ void NAdam::update(std::size_t group, Tensor& param, const Tensor& grad, ParamSt
       .gradient_rate = o.lr * (1.0 - now) / (1.0 - product),
       .mean_rate = o.lr * next / (1.0 - product * next),
       .rscale = 1.0 / std::sqrt(1.0 - std::pow(o.betas[1], t))};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, true, false});
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
 }
 
 }  // namespace normgrad

@@ -26,7 +26,7 @@ struct NAdamOptions {
 class NAdam final : public OptimizerOf<NAdamOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit NAdam(std::vector<Tensor> params, NAdamOptions options = {});
+  explicit NAdam(ParameterList params, NAdamOptions options = {});
   explicit NAdam(std::vector<ParamGroup<NAdamOptions>> groups);
   const char* type_name() const noexcept override { return "NAdam"; }
 
@@ -34,6 +34,7 @@ class NAdam final : public OptimizerOf<NAdamOptions> {
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
+  SlotStarts slots_in_use(std::size_t group) const override;
   const std::vector<const char*>& scalar_names() const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };

@@ -1,101 +1,39 @@
 #include "normgrad/optim/optimizer.hpp"
 
 #include <algorithm>
-#include <unordered_set>
+#include <cmath>
+#include <unordered_map>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
+#include "normgrad/core/base/log.hpp"
+#include "normgrad/optim/option_checks.hpp"
 
 namespace normgrad {
 
-namespace {
-
-Tensor scalar(double value, DType dtype) {
-  Tensor tensor = Tensor::empty({}, dtype);
-  return tensor.fill_(value);
-}
-
-double value_of(const std::variant<double*, bool*>& option) {
-  return std::visit([](const auto* value) { return static_cast<double>(*value); }, option);
-}
-
-void set_value(const std::variant<double*, bool*>& option, double value) {
-  std::visit([value](auto* to) { *to = static_cast<std::remove_pointer_t<decltype(to)>>(value); }, option);
-}
-
-Tensor copy_of(const Tensor& tensor) {
-  Tensor copy = Tensor::empty(tensor.shape(), tensor.dtype());
-  return copy.copy_(tensor.detach());
-}
-
-std::string state_key(std::size_t param, const std::string& name) {
-  return "state." + std::to_string(param) + "." + name;
-}
-
-std::string group_key(std::size_t group, const std::string& name) {
-  return "group." + std::to_string(group) + "." + name;
-}
-
-// Reads the entries of a state, one after the other, and lists what does not fit.
-class StateReader {
- public:
-  explicit StateReader(const StateDict& state) : state_(state) {}
-
-  // The entry, or null when it is missing (which is noted if it is `required`) or of another shape.
-  const Tensor* read(const std::string& key, const Shape& shape, bool required) {
-    used_.insert(key);
-    const auto found = state_.find(key);
-    if (found == state_.end() || !found->second.defined()) {
-      if (required) {
-        wrong_ += "\n  missing: " + key;
-      }
-      return nullptr;
-    }
-    if (found->second.shape() != shape) {
-      wrong_ += detail::concat("\n  of another shape: ", key, ": expected ", shape, " but got ", found->second.shape());
-      return nullptr;
-    }
-    return &found->second;
-  }
-  double number(const std::string& key) {
-    const Tensor* entry = read(key, {}, true);
-    return entry != nullptr ? entry->item() : 0.0;
-  }
-  std::string all_wrong() const {
-    std::string text = wrong_;
-    for (const auto& [key, tensor] : state_) {
-      if (!used_.contains(key)) {
-        text += "\n  unexpected: " + key;
-      }
-    }
-    return text;
-  }
-
- private:
-  const StateDict& state_;
-  std::unordered_set<std::string> used_;
-  std::string wrong_;
-};
-
-}  // namespace
+using detail::option_value;
+using detail::set_option_value;
 
 const std::vector<const char*>& Optimizer::scalar_names() const {
   static const std::vector<const char*> kNone;
   return kNone;
 }
 
-Tensor Optimizer::zeros_like_param(const Tensor& param) { return Tensor::empty(param.shape(), param.dtype()).zero_(); }
-
-void Optimizer::add_params(std::vector<Tensor> params) {
+void Optimizer::add_params(ParameterList params) {
   require<ValueError>(!params.empty(), type_name(),
                       ": expected parameters but got an empty list; is every layer of the model named in "
                       "NORMGRAD_MEMBERS?");
-  std::unordered_set<const Node*> known;
+  std::unordered_multimap<const Buffer*, const Tensor*> known;
+  const auto add_if_new = [&](const Tensor& param) {
+    const auto [begin, end] = known.equal_range(&param.buffer());
+    const bool is_new = std::none_of(begin, end, [&](const auto& other) { return is_same(*other.second, param); });
+    known.emplace(&param.buffer(), &param);
+    return is_new;
+  };
   for (const Entry& group : groups_) {
-    for (const Tensor& param : group.params) {
-      known.insert(param.node().get());
-    }
+    std::for_each(group.params.begin(), group.params.end(), add_if_new);
   }
+  Entry group;
   for (std::size_t i = 0; i < params.size(); ++i) {
     const Tensor& param = params[i];
     require<ValueError>(param.defined(), type_name(), ": parameter ", i, " is undefined");
@@ -103,10 +41,11 @@ void Optimizer::add_params(std::vector<Tensor> params) {
                         "parameter ", i, " is ", param.dtype());
     require<ValueError>(param.is_leaf(), type_name(), ": expected leaves but parameter ", i, " is the result of '",
                         param.is_leaf() ? "" : param.node()->name(), "'");
-    require<ValueError>(!param.requires_grad() || known.insert(param.node().get()).second, type_name(), ": parameter ",
-                        i, " of shape ", param.shape(), " is there already");
+    require<ValueError>(add_if_new(param), type_name(), ": parameter ", i, " of shape ", param.shape(),
+                        " is there already");
+    group.names.push_back(params.name(i));
   }
-  Entry group;
+  require<Error>(slot_names().size() <= kMaxSlots, type_name(), ": expected at most ", kMaxSlots, " slots");
   group.states.resize(params.size());
   for (ParamState& state : group.states) {
     state.slots.resize(slot_names().size());
@@ -116,31 +55,88 @@ void Optimizer::add_params(std::vector<Tensor> params) {
   groups_.push_back(std::move(group));
 }
 
-void Optimizer::step() {
-  const NoGradGuard no_grad;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    check_options(g);
-  }
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    Entry& group = groups_[g];
-    for (std::size_t i = 0; i < group.params.size(); ++i) {
-      Tensor& param = group.params[i];
-      const Tensor grad = param.grad();
-      if (!grad.defined()) {
+// A parameter whose turn it is, with what its step needs.
+struct Optimizer::Job {
+  std::size_t group;
+  Tensor* param;
+  Tensor grad;
+  ParamState* state;
+};
+
+// A slot that this step adds to a state, or gives another dtype.
+struct Optimizer::NewSlot {
+  ParamState* state;
+  std::size_t slot;
+  Tensor value;
+  bool is_new;
+};
+
+std::string Optimizer::place_of(std::size_t group, std::size_t i) const {
+  const std::string& name = groups_[group].names[i];
+  return detail::concat(type_name(), ": parameter ", i, groups_.size() > 1 ? detail::concat(" of group ", group) : "",
+                        name.empty() ? "" : " '" + name + "'");
+}
+
+void Optimizer::prepare(std::size_t g, std::vector<Job>& jobs, std::vector<NewSlot>& new_slots) {
+  Entry& group = groups_[g];
+  const SlotStarts starts = slots_in_use(g);
+  for (std::size_t i = 0; i < group.params.size(); ++i) {
+    Tensor& param = group.params[i];
+    Tensor grad = param.grad();
+    if (!grad.defined()) {
+      continue;
+    }
+    require<ShapeError>(grad.shape() == param.shape(), place_of(g, i), " has shape ", param.shape(),
+                        " but its gradient ", grad.shape(), "; nothing was changed");
+    require<DTypeError>(is_floating_point(param.dtype()) && grad.dtype() == param.dtype(), place_of(g, i), " is ",
+                        param.dtype(), " but its gradient ", grad.dtype(), "; nothing was changed");
+    ParamState& state = group.states[i];
+    for (std::size_t s = 0; s < state.slots.size(); ++s) {
+      const Tensor& slot = state.slots[s];
+      state.slot_is_new[s] = false;
+      if (!slot.defined()) {
+        if (starts[s]) {
+          Tensor made = Tensor::empty(param.shape(), param.dtype());
+          new_slots.push_back({&state, s, made.fill_(*starts[s]), true});
+        }
         continue;
       }
-      ParamState& state = group.states[i];
-      for (Tensor& slot : state.slots) {
-        require<ShapeError>(!slot.defined() || slot.shape() == param.shape(), type_name(), ": a parameter has shape ",
-                            param.shape(), " now but had ", slot.defined() ? slot.shape() : Shape(),
-                            " in earlier steps");
-        if (slot.defined() && slot.dtype() != param.dtype()) {
-          slot = slot.to(param.dtype());
-        }
+      require<ShapeError>(slot.shape() == param.shape(), place_of(g, i), " has shape ", param.shape(), " now but had ",
+                          slot.shape(), " in earlier steps; nothing was changed");
+      if (slot.dtype() != param.dtype()) {
+        new_slots.push_back({&state, s, slot.to(param.dtype()), false});
       }
-      ++state.step;
-      update(g, param, grad, state);
     }
+    jobs.push_back({g, &param, std::move(grad), &state});
+  }
+}
+
+void Optimizer::step() {
+  const NoGradGuard no_grad;
+  std::vector<Job> jobs;
+  std::vector<NewSlot> new_slots;
+  std::size_t num_params = 0;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    check_options(g);
+    num_params += groups_[g].params.size();
+  }
+  jobs.reserve(num_params);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    prepare(g, jobs, new_slots);
+  }
+  if (jobs.empty() && !warned_) {
+    warned_ = true;
+    log(LogLevel::warn, type_name(), ": step() found no gradient in any of ", num_params,
+        " parameters and changes nothing: was backward() called since zero_grad(), and are these the parameters of the "
+        "model that the loss comes from?");
+  }
+  for (NewSlot& slot : new_slots) {
+    slot.state->slots[slot.slot] = std::move(slot.value);
+    slot.state->slot_is_new[slot.slot] = slot.is_new;
+  }
+  for (const Job& job : jobs) {
+    ++job.state->step;
+    update(job.group, *job.param, job.grad, *job.state);
   }
 }
 
@@ -164,6 +160,12 @@ const std::vector<Tensor>& Optimizer::params(std::size_t group) const {
   return const_cast<Optimizer*>(this)->group_at(group).params;
 }
 
+const std::string& Optimizer::param_name(std::size_t i, std::size_t group) const {
+  const std::vector<std::string>& names = const_cast<Optimizer*>(this)->group_at(group).names;
+  require<IndexError>(i < names.size(), type_name(), ": expected a parameter below ", names.size(), " but got ", i);
+  return names[i];
+}
+
 double& Optimizer::lr_ref(std::size_t group) const {
   auto* self = const_cast<Optimizer*>(this);
   self->group_at(group);
@@ -173,14 +175,16 @@ double& Optimizer::lr_ref(std::size_t group) const {
 double Optimizer::lr(std::size_t group) const { return lr_ref(group); }
 
 void Optimizer::set_lr(double lr) {
+  detail::check_at_least_zero(type_name(), "lr", lr);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     set_lr(lr, g);
   }
 }
 
 void Optimizer::set_lr(double lr, std::size_t group) {
-  require<ValueError>(lr >= 0.0, type_name(), ": expected lr >= 0 but got ", lr);
+  detail::check_at_least_zero(type_name(), "lr", lr);
   lr_ref(group) = lr;
+  groups_[group].start_lr.reset();
 }
 
 double Optimizer::initial_lr(std::size_t group) const {
@@ -188,7 +192,7 @@ double Optimizer::initial_lr(std::size_t group) const {
 }
 
 void Optimizer::set_initial_lr(double lr, std::size_t group) {
-  require<ValueError>(lr >= 0.0, type_name(), ": expected initial_lr >= 0 but got ", lr);
+  detail::check_at_least_zero(type_name(), "initial_lr", lr);
   group_at(group).initial_lr = lr;
 }
 
@@ -211,75 +215,18 @@ Optimizer::Option Optimizer::find_option(const std::string& name, std::size_t gr
 }
 
 double Optimizer::option(const std::string& name, std::size_t group) const {
-  return value_of(find_option(name, group).second);
+  return option_value(find_option(name, group).second);
 }
 
 void Optimizer::set_option(const std::string& name, double value, std::size_t group) {
   const Option option = find_option(name, group);
-  const double before = value_of(option.second);
-  set_value(option.second, value);
+  const double before = option_value(option.second);
+  set_option_value(option.second, value);
   try {
     check_options(group);
   } catch (...) {
-    set_value(option.second, before);
+    set_option_value(option.second, before);
     throw;
-  }
-}
-
-StateDict Optimizer::state_dict() const {
-  StateDict state;
-  std::size_t index = 0;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    for (const auto& [name, option] : const_cast<Optimizer*>(this)->options_of(g)) {
-      state[group_key(g, name)] = scalar(value_of(option), kFloat64);
-    }
-    for (const ParamState& param : groups_[g].states) {
-      state[state_key(index, "step")] = scalar(static_cast<double>(param.step), kInt64);
-      for (std::size_t s = 0; s < param.slots.size(); ++s) {
-        if (param.slots[s].defined()) {
-          state[state_key(index, slot_names()[s])] = copy_of(param.slots[s]);
-        }
-      }
-      for (std::size_t s = 0; s < param.scalars.size(); ++s) {
-        state[state_key(index, scalar_names()[s])] = scalar(param.scalars[s], kFloat64);
-      }
-      ++index;
-    }
-  }
-  return state;
-}
-
-void Optimizer::load_state_dict(const StateDict& state) {
-  StateReader reader(state);
-  std::vector<std::vector<double>> options(groups_.size());
-  std::vector<std::vector<ParamState>> states(groups_.size());
-  std::size_t index = 0;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    for (const auto& [name, option] : options_of(g)) {
-      options[g].push_back(reader.number(group_key(g, name)));
-    }
-    for (const Tensor& param : groups_[g].params) {
-      ParamState& loaded = states[g].emplace_back();
-      loaded.step = static_cast<std::int64_t>(reader.number(state_key(index, "step")));
-      for (const char* name : slot_names()) {
-        const Tensor* slot = reader.read(state_key(index, name), param.shape(), false);
-        loaded.slots.push_back(slot != nullptr ? copy_of(*slot) : Tensor());
-      }
-      for (const char* name : scalar_names()) {
-        loaded.scalars.push_back(reader.number(state_key(index, name)));
-      }
-      ++index;
-    }
-  }
-  const std::string wrong = reader.all_wrong();
-  require<ValueError>(wrong.empty(), type_name(), ": load_state_dict: the state does not fit; nothing was loaded",
-                      wrong);
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    const std::vector<Option> own = options_of(g);
-    for (std::size_t i = 0; i < own.size(); ++i) {
-      set_value(own[i].second, options[g][i]);
-    }
-    groups_[g].states = std::move(states[g]);
   }
 }
 

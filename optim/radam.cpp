@@ -6,7 +6,7 @@
 
 namespace normgrad {
 
-RAdam::RAdam(std::vector<Tensor> params, RAdamOptions options) { add_param_group({std::move(params), options}); }
+RAdam::RAdam(ParameterList params, RAdamOptions options) { add_param_group({std::move(params), options}); }
 
 RAdam::RAdam(std::vector<ParamGroup<RAdamOptions>> groups) { add_param_groups(std::move(groups)); }
 
@@ -34,6 +34,8 @@ const std::vector<const char*>& RAdam::slot_names() const {
   return kNames;
 }
 
+Optimizer::SlotStarts RAdam::slots_in_use(std::size_t /*group*/) const { return {0.0, 0.0, std::nullopt}; }
+
 void RAdam::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
   const RAdamOptions& o = options(group);
   const auto t = static_cast<double>(state.step);
@@ -53,7 +55,7 @@ void RAdam::update(std::size_t group, Tensor& param, const Tensor& grad, ParamSt
       .eps = o.eps,
       .rate = rate,
       .rectified = rectified};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, true, false});
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
 }
 
 }  // namespace normgrad

@@ -25,7 +25,7 @@ struct RAdamOptions {
 class RAdam final : public OptimizerOf<RAdamOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit RAdam(std::vector<Tensor> params, RAdamOptions options = {});
+  explicit RAdam(ParameterList params, RAdamOptions options = {});
   explicit RAdam(std::vector<ParamGroup<RAdamOptions>> groups);
   const char* type_name() const noexcept override { return "RAdam"; }
 
@@ -33,6 +33,7 @@ class RAdam final : public OptimizerOf<RAdamOptions> {
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
+  SlotStarts slots_in_use(std::size_t group) const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 

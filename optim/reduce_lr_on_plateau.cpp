@@ -1,6 +1,7 @@
 #include "normgrad/optim/reduce_lr_on_plateau.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace normgrad {
@@ -16,6 +17,9 @@ ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, ReduceLROnPlateauOpti
   require<ValueError>(options_.patience >= 0 && options_.cooldown >= 0,
                       "ReduceLROnPlateau: expected patience and cooldown >= 0 but got ", options_.patience, " and ",
                       options_.cooldown);
+  require<ValueError>(std::isfinite(options_.threshold) && std::isfinite(options_.eps),
+                      "ReduceLROnPlateau: expected a finite threshold and eps but got ", options_.threshold, " and ",
+                      options_.eps);
   for (std::size_t g = 0; g < optimizer.num_groups(); ++g) {
     require<ValueError>(min_lrs_[g] >= 0.0, "ReduceLROnPlateau: expected min_lr >= 0 but got ", min_lrs_[g]);
     last_lr_.push_back(optimizer.lr(g));
@@ -23,11 +27,17 @@ ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, ReduceLROnPlateauOpti
 }
 
 bool ReduceLROnPlateau::is_better(double metric) const {
-  const bool relative = options_.threshold_mode == ThresholdMode::rel;
-  if (options_.mode == PlateauMode::min) {
-    return metric < (relative ? best_ * (1.0 - options_.threshold) : best_ - options_.threshold);
+  const bool lower = options_.mode == PlateauMode::min;
+  if (!std::isfinite(best_)) {
+    return lower ? metric < best_ : metric > best_;
   }
-  return metric > (relative ? best_ * (1.0 + options_.threshold) : best_ + options_.threshold);
+  const double step = lower ? -options_.threshold : options_.threshold;
+  // Away from a negative best is the other way round: the margin is a part of the magnitude. (1 + step) is PyTorch's,
+  // rounding included, for the others.
+  const double limit = options_.threshold_mode == ThresholdMode::abs ? best_ + step
+                       : best_ < 0.0                                 ? best_ * (1.0 - step)
+                                                                     : best_ * (1.0 + step);
+  return lower ? metric < limit : metric > limit;
 }
 
 void ReduceLROnPlateau::step(double metric) {

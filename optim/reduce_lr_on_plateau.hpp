@@ -10,7 +10,7 @@ namespace normgrad {
 
 /// Whether the metric is better when it is smaller or larger.
 enum class PlateauMode : std::uint8_t { min, max };
-/// Better by `threshold` as a part of the best value, or as it is.
+/// Better by `threshold` as a part of the magnitude of the best value, or as it is.
 enum class ThresholdMode : std::uint8_t { rel, abs };
 
 /// Options of ReduceLROnPlateau; names and defaults are PyTorch's.
@@ -26,7 +26,9 @@ struct ReduceLROnPlateauOptions {
 };
 
 /// torch.optim.lr_scheduler.ReduceLROnPlateau: multiplies the rates by `factor` once more than `patience` epochs have
-/// brought no better metric. NaN is not better.
+/// brought no better metric. NaN is not better. For a relative threshold and a negative metric the margin is
+/// threshold * |best|: with `min`, -1 is beaten by less than -1 - threshold. (PyTorch takes the limit towards 0, -1 +
+/// threshold, so that a metric which slowly gets worse counts as better for ever.)
 class ReduceLROnPlateau {
  public:
   /// Throws ValueError unless 0 <= factor < 1 and patience, cooldown >= 0. The optimizer must outlive the schedule.

@@ -4,7 +4,7 @@
 
 namespace normgrad {
 
-RMSprop::RMSprop(std::vector<Tensor> params, RMSpropOptions options) { add_param_group({std::move(params), options}); }
+RMSprop::RMSprop(ParameterList params, RMSpropOptions options) { add_param_group({std::move(params), options}); }
 
 RMSprop::RMSprop(std::vector<ParamGroup<RMSpropOptions>> groups) { add_param_groups(std::move(groups)); }
 
@@ -33,6 +33,12 @@ const std::vector<const char*>& RMSprop::slot_names() const {
   return kNames;
 }
 
+Optimizer::SlotStarts RMSprop::slots_in_use(std::size_t group) const {
+  const RMSpropOptions& o = options(group);
+  const auto if_used = [](bool used) { return used ? std::optional(0.0) : std::nullopt; };
+  return {0.0, if_used(o.centered), if_used(o.momentum > 0.0)};
+}
+
 void RMSprop::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
   const RMSpropOptions& o = options(group);
   const kernels::RmspropStep step = {.common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize),
@@ -40,7 +46,7 @@ void RMSprop::update(std::size_t group, Tensor& param, const Tensor& grad, Param
                                      .alpha = o.alpha,
                                      .eps = o.eps,
                                      .momentum = o.momentum};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, {true, o.centered, o.momentum > 0.0});
+  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
 }
 
 }  // namespace normgrad

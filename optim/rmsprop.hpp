@@ -25,7 +25,7 @@ struct RMSpropOptions {
 class RMSprop final : public OptimizerOf<RMSpropOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit RMSprop(std::vector<Tensor> params, RMSpropOptions options = {});
+  explicit RMSprop(ParameterList params, RMSpropOptions options = {});
   explicit RMSprop(std::vector<ParamGroup<RMSpropOptions>> groups);
   const char* type_name() const noexcept override { return "RMSprop"; }
 
@@ -33,6 +33,7 @@ class RMSprop final : public OptimizerOf<RMSpropOptions> {
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
+  SlotStarts slots_in_use(std::size_t group) const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace normgrad {
@@ -30,7 +31,7 @@ LambdaLR::LambdaLR(Optimizer& optimizer, const LRLambda& factor)
 
 LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<LRLambda> factors)
     : LRScheduler(optimizer), factors_(for_each_group("LambdaLR", std::move(factors), num_groups())) {
-  begin();
+  start();
 }
 
 double LambdaLR::next_lr(std::int64_t epoch, double /*lr*/, std::size_t group) const { return lr_at(epoch, group); }
@@ -42,7 +43,7 @@ MultiplicativeLR::MultiplicativeLR(Optimizer& optimizer, const LRLambda& factor)
 
 MultiplicativeLR::MultiplicativeLR(Optimizer& optimizer, std::vector<LRLambda> factors)
     : LRScheduler(optimizer), factors_(for_each_group("MultiplicativeLR", std::move(factors), num_groups())) {
-  begin();
+  start();
 }
 
 double MultiplicativeLR::next_lr(std::int64_t epoch, double lr, std::size_t group) const {
@@ -61,7 +62,7 @@ StepLR::StepLR(Optimizer& optimizer, std::int64_t step_size, double gamma)
     : LRScheduler(optimizer), step_size_(step_size), gamma_(gamma) {
   require<ValueError>(step_size > 0, "StepLR: expected step_size > 0 but got ", step_size);
   check_gamma("StepLR", gamma);
-  begin();
+  start();
 }
 
 double StepLR::next_lr(std::int64_t epoch, double lr, std::size_t /*group*/) const {
@@ -76,7 +77,7 @@ double StepLR::lr_at(std::int64_t epoch, std::size_t group) const {
 MultiStepLR::MultiStepLR(Optimizer& optimizer, std::vector<std::int64_t> milestones, double gamma)
     : LRScheduler(optimizer), milestones_(std::move(milestones)), gamma_(gamma) {
   check_gamma("MultiStepLR", gamma);
-  begin();
+  start();
 }
 
 double MultiStepLR::next_lr(std::int64_t epoch, double lr, std::size_t /*group*/) const {
@@ -90,7 +91,7 @@ double MultiStepLR::lr_at(std::int64_t epoch, std::size_t group) const {
 
 ExponentialLR::ExponentialLR(Optimizer& optimizer, double gamma) : LRScheduler(optimizer), gamma_(gamma) {
   check_gamma("ExponentialLR", gamma);
-  begin();
+  start();
 }
 
 double ExponentialLR::next_lr(std::int64_t epoch, double lr, std::size_t /*group*/) const {
@@ -105,12 +106,12 @@ ConstantLR::ConstantLR(Optimizer& optimizer, ConstantLROptions options) : LRSche
   require<ValueError>(options.factor > 0.0 && options.factor <= 1.0, "ConstantLR: expected factor in (0, 1] but got ",
                       options.factor);
   require<ValueError>(options.total_iters >= 0, "ConstantLR: expected total_iters >= 0 but got ", options.total_iters);
-  begin();
+  start();
 }
 
 double ConstantLR::next_lr(std::int64_t epoch, double lr, std::size_t /*group*/) const {
   if (epoch == 0) {
-    return lr * options_.factor;
+    return options_.total_iters > 0 ? lr * options_.factor : lr;
   }
   return epoch == options_.total_iters ? lr * (1.0 / options_.factor) : lr;
 }
@@ -125,7 +126,7 @@ LinearLR::LinearLR(Optimizer& optimizer, LinearLROptions options) : LRScheduler(
   require<ValueError>(options.end_factor >= 0.0 && options.end_factor <= 1.0,
                       "LinearLR: expected end_factor in [0, 1] but got ", options.end_factor);
   require<ValueError>(options.total_iters > 0, "LinearLR: expected total_iters > 0 but got ", options.total_iters);
-  begin();
+  start();
 }
 
 double LinearLR::next_lr(std::int64_t epoch, double lr, std::size_t /*group*/) const {
@@ -150,7 +151,7 @@ double LinearLR::lr_at(std::int64_t epoch, std::size_t group) const {
 PolynomialLR::PolynomialLR(Optimizer& optimizer, PolynomialLROptions options)
     : LRScheduler(optimizer), options_(options) {
   require<ValueError>(options.total_iters > 0, "PolynomialLR: expected total_iters > 0 but got ", options.total_iters);
-  begin();
+  start();
 }
 
 double PolynomialLR::next_lr(std::int64_t epoch, double lr, std::size_t /*group*/) const {
@@ -172,7 +173,7 @@ CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, std::int64_t t_max, d
     : LRScheduler(optimizer), t_max_(t_max), eta_min_(eta_min) {
   require<ValueError>(t_max > 0, "CosineAnnealingLR: expected t_max > 0 but got ", t_max);
   require<ValueError>(eta_min >= 0.0, "CosineAnnealingLR: expected eta_min >= 0 but got ", eta_min);
-  begin();
+  start();
 }
 
 double CosineAnnealingLR::next_lr(std::int64_t epoch, double lr, std::size_t group) const {
@@ -181,7 +182,8 @@ double CosineAnnealingLR::next_lr(std::int64_t epoch, double lr, std::size_t gro
   }
   const double n = static_cast<double>(t_max_);
   const double e = static_cast<double>(epoch);
-  if ((epoch - 1) % (2 * t_max_) == t_max_) {  // from the lowest point the quotient below is of no use
+  if ((epoch - 1) % t_max_ == 0 &&
+      (epoch - 1) / t_max_ % 2 == 1) {  // from the lowest point the quotient below is of no use
     return lr + (base_lr(group) - eta_min_) * (1.0 - std::cos(std::numbers::pi / n)) / 2.0;
   }
   return std::max(0.0, cosine(e / n) / cosine((e - 1.0) / n) * (lr - eta_min_) + eta_min_);
@@ -200,7 +202,7 @@ CosineAnnealingWarmRestarts::CosineAnnealingWarmRestarts(Optimizer& optimizer, s
                       options.t_mult);
   require<ValueError>(options.eta_min >= 0.0, "CosineAnnealingWarmRestarts: expected eta_min >= 0 but got ",
                       options.eta_min);
-  begin();
+  start();
 }
 
 double CosineAnnealingWarmRestarts::next_lr(std::int64_t epoch, double /*lr*/, std::size_t group) const {
@@ -213,8 +215,11 @@ double CosineAnnealingWarmRestarts::lr_at(std::int64_t epoch, std::size_t group)
   if (options_.t_mult == 1) {
     current %= period;
   } else {
-    for (; current >= period; period *= options_.t_mult) {
+    while (current >= period) {
       current -= period;
+      if (__builtin_mul_overflow(period, options_.t_mult, &period)) {
+        period = std::numeric_limits<std::int64_t>::max();
+      }
     }
   }
   const double phase = static_cast<double>(current) / static_cast<double>(period);

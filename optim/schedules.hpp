@@ -55,6 +55,7 @@ class StepLR final : public LRScheduler {
   const char* type_name() const noexcept override { return "StepLR"; }
   double next_lr(std::int64_t epoch, double lr, std::size_t group) const override;
   double lr_at(std::int64_t epoch, std::size_t group) const override;
+  bool is_recursive() const noexcept override { return true; }
 
  private:
   std::int64_t step_size_;
@@ -72,6 +73,7 @@ class MultiStepLR final : public LRScheduler {
   const char* type_name() const noexcept override { return "MultiStepLR"; }
   double next_lr(std::int64_t epoch, double lr, std::size_t group) const override;
   double lr_at(std::int64_t epoch, std::size_t group) const override;
+  bool is_recursive() const noexcept override { return true; }
 
  private:
   std::vector<std::int64_t> milestones_;
@@ -88,6 +90,7 @@ class ExponentialLR final : public LRScheduler {
   const char* type_name() const noexcept override { return "ExponentialLR"; }
   double next_lr(std::int64_t epoch, double lr, std::size_t group) const override;
   double lr_at(std::int64_t epoch, std::size_t group) const override;
+  bool is_recursive() const noexcept override { return true; }
 
  private:
   double gamma_;
@@ -108,6 +111,7 @@ class ConstantLR final : public LRScheduler {
   const char* type_name() const noexcept override { return "ConstantLR"; }
   double next_lr(std::int64_t epoch, double lr, std::size_t group) const override;
   double lr_at(std::int64_t epoch, std::size_t group) const override;
+  bool is_recursive() const noexcept override { return true; }
 
  private:
   ConstantLROptions options_;
@@ -130,6 +134,7 @@ class LinearLR final : public LRScheduler {
   const char* type_name() const noexcept override { return "LinearLR"; }
   double next_lr(std::int64_t epoch, double lr, std::size_t group) const override;
   double lr_at(std::int64_t epoch, std::size_t group) const override;
+  bool is_recursive() const noexcept override { return true; }
 
  private:
   LinearLROptions options_;
@@ -150,6 +155,7 @@ class PolynomialLR final : public LRScheduler {
   const char* type_name() const noexcept override { return "PolynomialLR"; }
   double next_lr(std::int64_t epoch, double lr, std::size_t group) const override;
   double lr_at(std::int64_t epoch, std::size_t group) const override;
+  bool is_recursive() const noexcept override { return true; }
 
  private:
   PolynomialLROptions options_;
@@ -167,6 +173,7 @@ class CosineAnnealingLR final : public LRScheduler {
   const char* type_name() const noexcept override { return "CosineAnnealingLR"; }
   double next_lr(std::int64_t epoch, double lr, std::size_t group) const override;
   double lr_at(std::int64_t epoch, std::size_t group) const override;
+  bool is_recursive() const noexcept override { return true; }
 
  private:
   std::int64_t t_max_;

@@ -22,7 +22,7 @@ struct SGDOptions {
 class SGD final : public OptimizerOf<SGDOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit SGD(std::vector<Tensor> params, SGDOptions options = {});
+  explicit SGD(ParameterList params, SGDOptions options = {});
   explicit SGD(std::vector<ParamGroup<SGDOptions>> groups);
   const char* type_name() const noexcept override { return "SGD"; }
 
@@ -30,6 +30,7 @@ class SGD final : public OptimizerOf<SGDOptions> {
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
+  SlotStarts slots_in_use(std::size_t group) const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 

@@ -14,25 +14,44 @@ void check_fits(const NamedTensors& average, const NamedTensors& model) {
   require<ValueError>(fits, "AveragedModel: expected a model with the parameters and buffers that it was made with");
 }
 
-void blend(Tensor& average, const Tensor& model, double weight) {
+void blend(Tensor& average, std::vector<double>& exact, const Tensor& model, double weight) {
+  exact.resize(static_cast<std::size_t>(average.numel()));
+  const Tensor source = model.detach().to(kFloat64);
+  const double* m = source.data<double>();
   dispatch_float("AveragedModel", average.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const Tensor source = model.detach().to(average.dtype());
     T* a = average.mutable_data<T>();
-    const T* m = source.data<T>();
-    for (std::int64_t i = 0; i < average.numel(); ++i) {
-      const double old = static_cast<double>(a[i]);
-      a[i] = static_cast<T>(old + weight * (static_cast<double>(m[i]) - old));
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      if (a[i] != static_cast<T>(exact[i])) {  // somebody has written into the model since
+        exact[i] = static_cast<double>(a[i]);
+      }
+      exact[i] += weight * (m[i] - exact[i]);
+      a[i] = static_cast<T>(exact[i]);
     }
   });
 }
 
-void blend_or_copy(Tensor& average, const Tensor& model, double weight) {
+void blend_or_copy(Tensor& average, std::vector<double>& exact, const Tensor& model, double weight) {
   if (weight == 1.0 || !is_floating_point(average.dtype())) {
     average.copy_(model.detach());
   } else {
-    blend(average, model, weight);
+    blend(average, exact, model, weight);
   }
+}
+
+// What the average holds of an entry, in float64 where that is more than the model's dtype can say.
+Tensor exact_entry(const Tensor& average, const std::vector<double>& exact) {
+  if (average.dtype() != kFloat32 || exact.empty()) {
+    return average;
+  }
+  Tensor entry = average.detach().to(kFloat64);
+  double* to = entry.mutable_data<double>();
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    if (static_cast<float>(to[i]) == static_cast<float>(exact[i])) {
+      to[i] = exact[i];
+    }
+  }
+  return entry;
 }
 
 Tensor integer(std::int64_t value) {
@@ -48,7 +67,7 @@ void check_decay(const AveragedModelOptions& options) {
                       "AveragedModel: expected decay in [0, 1) but got ", options.decay.value_or(0.0));
 }
 
-void average_into(Module& average, const Module& model, double weight, AveragedBuffers buffers) {
+void average_into(Module& average, ExactAverages& exact, const Module& model, double weight, AveragedBuffers buffers) {
   const NoGradGuard no_grad;
   NamedTensors parameters = average.named_parameters();
   NamedTensors own_buffers = average.named_buffers();
@@ -57,24 +76,27 @@ void average_into(Module& average, const Module& model, double weight, AveragedB
   check_fits(parameters, new_parameters);
   check_fits(own_buffers, new_buffers);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    blend_or_copy(parameters[i].second, new_parameters[i].second, weight);
+    blend_or_copy(parameters[i].second, exact[parameters[i].first], new_parameters[i].second, weight);
   }
   for (std::size_t i = 0; i < own_buffers.size() && buffers != AveragedBuffers::recalibrate; ++i) {
-    blend_or_copy(own_buffers[i].second, new_buffers[i].second, buffers == AveragedBuffers::copy ? 1.0 : weight);
+    blend_or_copy(own_buffers[i].second, exact[own_buffers[i].first], new_buffers[i].second,
+                  buffers == AveragedBuffers::copy ? 1.0 : weight);
   }
 }
 
-StateDict averaged_state(const Module& average, std::int64_t count, bool calibrated) {
+StateDict averaged_state(const Module& average, const ExactAverages& exact, std::int64_t count, bool calibrated) {
   StateDict state;
   state["n_averaged"] = integer(count);
   state["is_calibrated"] = integer(calibrated ? 1 : 0);
   for (const auto& [name, tensor] : average.state_dict()) {
-    state["module." + name] = tensor;
+    const auto found = exact.find(name);
+    state["module." + name] = found != exact.end() ? exact_entry(tensor, found->second) : tensor;
   }
   return state;
 }
 
-void load_averaged_state(Module& average, const StateDict& state, std::int64_t& count, bool& calibrated) {
+void load_averaged_state(Module& average, ExactAverages& exact, const StateDict& state, std::int64_t& count,
+                         bool& calibrated) {
   const std::int64_t new_count = state.at("n_averaged").item<std::int64_t>();
   const bool new_calibrated = state.at("is_calibrated").item() != 0.0;
   StateDict of_module;
@@ -86,7 +108,14 @@ void load_averaged_state(Module& average, const StateDict& state, std::int64_t& 
       of_module[name] = tensor;  // to be listed as unexpected
     }
   }
+  ExactAverages new_exact;
+  for (const auto& [name, tensor] : of_module) {
+    if (tensor.defined() && tensor.dtype() == kFloat64) {
+      new_exact[name] = tensor.to_vector<double>();
+    }
+  }
   average.load_state_dict(of_module);
+  exact = std::move(new_exact);
   count = new_count;
   calibrated = new_calibrated;
 }

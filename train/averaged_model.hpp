@@ -10,8 +10,11 @@
 
 #include <concepts>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "normgrad/layers/module.hpp"
 #include "normgrad/train/recalibrate.hpp"
@@ -36,20 +39,25 @@ struct AveragedModelOptions {
 
 namespace detail {
 
+/// The averages in float64, by full name: what an update adds may be too little for a float32 number to change.
+using ExactAverages = std::map<std::string, std::vector<double>>;
 /// average += weight * (model - average) for all parameters, and buffers as said. Throws ValueError for models of
 /// different members.
-void average_into(Module& average, const Module& model, double weight, AveragedBuffers buffers);
+void average_into(Module& average, ExactAverages& exact, const Module& model, double weight, AveragedBuffers buffers);
 /// Throws ValueError unless 0 <= decay < 1.
 void check_decay(const AveragedModelOptions& options);
 /// "n_averaged", "is_calibrated", and the model's under "module.".
-StateDict averaged_state(const Module& average, std::int64_t count, bool calibrated);
-void load_averaged_state(Module& average, const StateDict& state, std::int64_t& count, bool& calibrated);
+StateDict averaged_state(const Module& average, const ExactAverages& exact, std::int64_t count, bool calibrated);
+void load_averaged_state(Module& average, ExactAverages& exact, const StateDict& state, std::int64_t& count,
+                         bool& calibrated);
 
 }  // namespace detail
 
 /// torch.optim.swa_utils.AveragedModel (SWA: Izmailov et al., "Averaging weights leads to wider optima and better
-/// generalization", 2018). The first update() takes the weights as they are. The average is in eval mode and requires
-/// no gradients.
+/// generalization", 2018). The first update() takes the weights as they are. Averages are kept in float64 beside the
+/// averaged model, whatever its dtype: with decay 0.9999 a float32 number would stand still where a step is less than
+/// 1/1000 of it. What is written into module() meanwhile is taken over. The average is in eval mode and requires no
+/// gradients.
 template <std::derived_from<Module> M>
 class AveragedModel {
  public:
@@ -65,7 +73,7 @@ class AveragedModel {
   void update(const M& model) {
     const double n = static_cast<double>(count_);
     const double weight = count_ == 0 ? 1.0 : options_.decay ? 1.0 - *options_.decay : 1.0 / (n + 1.0);
-    detail::average_into(average_, model, weight, options_.buffers);
+    detail::average_into(average_, exact_, model, weight, options_.buffers);
     ++count_;
     calibrated_ = options_.buffers != AveragedBuffers::recalibrate;
   }
@@ -93,13 +101,17 @@ class AveragedModel {
     return average_(std::forward<Args>(args)...);
   }
 
-  /// "n_averaged", "is_calibrated" and, under "module.", the averaged model's entries.
-  StateDict state_dict() const { return detail::averaged_state(average_, count_, calibrated_); }
-  /// Throws ValueError, listing what does not fit, before anything is changed.
-  void load_state_dict(const StateDict& state) { detail::load_averaged_state(average_, state, count_, calibrated_); }
+  /// "n_averaged", "is_calibrated" and, under "module.", the averaged model's entries; what is averaged is in float64.
+  StateDict state_dict() const { return detail::averaged_state(average_, exact_, count_, calibrated_); }
+  /// Goes on from there, with entries of any floating point dtype. Throws ValueError, listing what does not fit, before
+  /// anything is changed.
+  void load_state_dict(const StateDict& state) {
+    detail::load_averaged_state(average_, exact_, state, count_, calibrated_);
+  }
 
  private:
   M average_;
+  detail::ExactAverages exact_;
   AveragedModelOptions options_;
   std::int64_t count_ = 0;
   bool calibrated_ = true;

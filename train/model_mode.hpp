@@ -12,7 +12,7 @@ namespace normgrad::detail {
 /// Remembers the mode of every module and the choice of statistics of every norm, and sets them again at the end.
 class ModelModeGuard {
  public:
-  explicit ModelModeGuard(Module& model) {
+  [[nodiscard("give it a name: an object without one ends at once")]] explicit ModelModeGuard(Module& model) {
     for (const auto& [name, module] : model.named_modules()) {
       modes_.emplace_back(module, module->is_training());
       if (auto* norm = dynamic_cast<RunningStatsNorm*>(module)) {
@@ -39,7 +39,8 @@ class ModelModeGuard {
 /// Takes a hook off at the end.
 class ScopedHook {
  public:
-  explicit ScopedHook(ModuleHookHandle handle) : handle_(std::move(handle)) {}
+  [[nodiscard("give it a name: an object without one ends at once")]] explicit ScopedHook(ModuleHookHandle handle)
+      : handle_(std::move(handle)) {}
   ScopedHook(const ScopedHook&) = delete;
   ScopedHook& operator=(const ScopedHook&) = delete;
   ScopedHook(ScopedHook&&) noexcept = default;

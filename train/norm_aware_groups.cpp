@@ -5,6 +5,9 @@
 #include <iomanip>
 #include <ostream>
 
+#include "normgrad/layers/conv.hpp"
+#include "normgrad/layers/embedding.hpp"
+#include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/is_norm.hpp"
 
 namespace normgrad {
@@ -32,8 +35,21 @@ bool is_below_any(const std::string& name, const std::vector<std::string>& prefi
   return std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) { return is_below(name, prefix); });
 }
 
+// [1, C, 1, 1] is a vector, too.
+bool is_vector(const Tensor& parameter) {
+  const Shape& shape = parameter.shape();
+  return std::count_if(shape.begin(), shape.end(), [](std::int64_t size) { return size > 1; }) < 2;
+}
+
+// Its weight is a matrix or a table, whatever its sizes: Linear(64, 1) has [1, 64].
+bool has_matrix(const Module& module) {
+  return dynamic_cast<const Linear*>(&module) != nullptr ||
+         dynamic_cast<const detail::ConvLayer*>(&module) != nullptr ||
+         dynamic_cast<const Embedding*>(&module) != nullptr;
+}
+
 DecayRole role_of(const std::string& name, const Tensor& parameter, const std::vector<std::string>& norms,
-                  const std::vector<std::string>& named) {
+                  const std::vector<std::string>& matrices, const std::vector<std::string>& named) {
   if (is_below_any(name, named)) {
     return DecayRole::named;
   }
@@ -43,17 +59,18 @@ DecayRole role_of(const std::string& name, const Tensor& parameter, const std::v
   if (name == "bias" || name.ends_with(".bias")) {
     return DecayRole::bias;
   }
-  return parameter.dim() < 2 ? DecayRole::vector : DecayRole::weight;
+  const bool is_matrix = std::find(matrices.begin(), matrices.end(), name) != matrices.end();
+  return is_vector(parameter) && !is_matrix ? DecayRole::vector : DecayRole::weight;
 }
 
-std::vector<Tensor> tensors_of(const std::vector<DecaySplit::Entry>& entries, bool decays) {
-  std::vector<Tensor> tensors;
+ParameterList parameters_of(const std::vector<DecaySplit::Entry>& entries, bool decays) {
+  NamedTensors parameters;
   for (const DecaySplit::Entry& entry : entries) {
     if (entry.decays() == decays) {
-      tensors.push_back(entry.parameter);
+      parameters.emplace_back(entry.name, entry.parameter);
     }
   }
-  return tensors;
+  return parameters;
 }
 
 std::int64_t values_in(const std::vector<Tensor>& tensors) {
@@ -88,15 +105,18 @@ const char* decay_role_name(DecayRole role) noexcept {
   return kNames[static_cast<std::size_t>(role)];
 }
 
-std::vector<Tensor> DecaySplit::decayed() const { return tensors_of(entries, true); }
+ParameterList DecaySplit::decayed() const { return parameters_of(entries, true); }
 
-std::vector<Tensor> DecaySplit::spared() const { return tensors_of(entries, false); }
+ParameterList DecaySplit::spared() const { return parameters_of(entries, false); }
 
 DecaySplit decay_split(Module& model, const std::vector<std::string>& also_spare) {
   std::vector<std::string> norms;
+  std::vector<std::string> matrices;
   for (const auto& [name, module] : model.named_modules()) {
     if (is_norm(*module)) {
       norms.push_back(name);
+    } else if (has_matrix(*module)) {
+      matrices.push_back(name.empty() ? "weight" : name + ".weight");
     }
   }
   const NamedTensors parameters = model.named_parameters();
@@ -107,7 +127,7 @@ DecaySplit decay_split(Module& model, const std::vector<std::string>& also_spare
   }
   DecaySplit split;
   for (const auto& [name, parameter] : parameters) {
-    split.entries.push_back({name, parameter, role_of(name, parameter, norms, also_spare)});
+    split.entries.push_back({name, parameter, role_of(name, parameter, norms, matrices, also_spare)});
   }
   return split;
 }

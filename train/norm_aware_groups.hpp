@@ -20,7 +20,8 @@ enum class DecayRole : std::uint8_t {
   weight,  ///< decays
   norm,    ///< of a normalization layer, see is_norm()
   bias,    ///< its name is "bias" or ends in ".bias"
-  vector,  ///< has fewer than 2 axes, such as a learned scale: decay would pull it to 0, not make it simpler
+  vector,  ///< has fewer than 2 axes longer than 1, such as a learned scale [C] or [1, C, 1, 1], and is not the weight
+           ///< of a Linear, convolution or Embedding: decay would pull it to 0, not make it simpler
   named    ///< the caller said so
 };
 /// "weight", "norm" and so on.
@@ -39,8 +40,8 @@ struct DecaySplit {
   std::vector<Entry> entries;  ///< one for each parameter
 
   /// Those that decay, and those that do not.
-  std::vector<Tensor> decayed() const;
-  std::vector<Tensor> spared() const;
+  ParameterList decayed() const;
+  ParameterList spared() const;
 };
 
 /// Sorts a model's parameters. `also_spare` are full names of parameters, or of modules with all that is in them, that
@@ -63,10 +64,10 @@ std::vector<ParamGroup<Options>> norm_aware_groups(const DecaySplit& split, cons
   std::vector<ParamGroup<Options>> groups;
   Options without = options;
   without.weight_decay = 0.0;
-  if (std::vector<Tensor> decayed = split.decayed(); !decayed.empty()) {
+  if (ParameterList decayed = split.decayed(); !decayed.empty()) {
     groups.push_back({std::move(decayed), options});
   }
-  if (std::vector<Tensor> spared = split.spared(); !spared.empty()) {
+  if (ParameterList spared = split.spared(); !spared.empty()) {
     groups.push_back({std::move(spared), without});
   }
   return groups;

@@ -139,7 +139,7 @@ void advise(NormFinding& f, const Module& norm, const NormReportOptions& options
     f.advice.push_back(concat("NaN or infinite values came in, in ", f.non_finite_batches, " of these batches and ",
                               f.non_finite_in_training,
                               " in training: lower the learning rate, clip gradients, or look for them with an "
-                              "AnomalyGuard"));
+                              "DetectAnomalyGuard"));
   }
   if (f.has_running_stats && running->num_batches_tracked.item() == 0.0 &&
       dynamic_cast<const InstanceNorm*>(&norm) == nullptr) {

@@ -25,6 +25,7 @@ struct Target {
   ChannelMoments averages;  // of an instance norm: of the samples' means and variances, whose mean is asked for
   std::int64_t batches = 0;
   std::int64_t non_finite = 0;
+  std::int64_t empty = 0;
   bool collects = false;
   bool done = false;
 };
@@ -42,8 +43,21 @@ void assign(StateBuffer& buffer, const std::vector<double>& values) {
   });
 }
 
+bool is_instance_norm(const Target& target) { return dynamic_cast<const InstanceNorm*>(target.norm) != nullptr; }
+
+// Of each sample and channel for an instance norm, else of each channel.
+std::int64_t values_to_normalise(const Target& target, const Tensor& x) {
+  const std::int64_t channels = target.norm->num_features();
+  const bool has_samples = is_instance_norm(target) && x.dim() == instance_rank(*target.norm);
+  return x.numel() / std::max<std::int64_t>(has_samples ? x.size(0) * channels : channels, 1);
+}
+
 void collect(Target& target, const Tensor& x) {
-  const bool instance = dynamic_cast<const InstanceNorm*>(target.norm) != nullptr;
+  if (x.numel() == 0) {
+    ++target.empty;
+    return;
+  }
+  const bool instance = is_instance_norm(target);
   const Tensor batched = instance && x.dim() < instance_rank(*target.norm) ? unsqueeze(x, 0) : x;
   const NormResult batch = instance ? instance_norm_training(batched) : batch_statistics(batched);
   if (!all_finite(batch.mean.to(x.dtype())) || !all_finite(batch.var.to(x.dtype()))) {
@@ -63,19 +77,27 @@ void collect(Target& target, const Tensor& x) {
 }
 
 void apply(Target& target) {
-  target.done = true;
   if (target.batches == 0) {
     return;
   }
   RunningStatsNorm& norm = *target.norm;
   assign(norm.running_mean, target.moments.mean());
-  if (dynamic_cast<const InstanceNorm*>(&norm) != nullptr) {
+  if (is_instance_norm(target)) {
     assign(norm.running_var, target.averages.mean());
     return;
   }
   assign(norm.running_var,
          norm.variance() == Variance::unbiased ? target.moments.unbiased_var() : target.moments.biased_var());
   norm.num_batches_tracked.mutable_data<std::int64_t>()[0] = target.batches;
+}
+
+// One value, or none, has no variance that could normalise it: the statistics of all batches so far do that.
+void choose_statistics(Target& target, const Tensor& x) {
+  const bool by_itself = values_to_normalise(target, x) > 1;
+  if (!by_itself) {
+    apply(target);
+  }
+  target.norm->set_statistics(by_itself ? Statistics::batch : Statistics::running);
 }
 
 }  // namespace
@@ -122,7 +144,7 @@ Recalibration::Recalibration(Module& model, RecalibrateOptions options)
   model.eval();
   for (const auto& owned : s.targets) {
     Target* target = owned.get();
-    target->norm->set_statistics(options.layer_by_layer ? Statistics::running : Statistics::batch);
+    target->norm->set_statistics(Statistics::running);  // in one pass the hook chooses for each batch
     s.hooks.emplace_back(target->norm->register_forward_pre_hook([target, state = &s](Module&, const Tensor& x) {
       if (std::find(state->order.begin(), state->order.end(), target) == state->order.end()) {
         state->order.push_back(target);
@@ -131,6 +153,9 @@ Recalibration::Recalibration(Module& model, RecalibrateOptions options)
       }
       if (target->collects) {
         collect(*target, x);
+      }
+      if (!state->options.layer_by_layer) {
+        choose_statistics(*target, x);
       }
       return Tensor();
     }));
@@ -154,6 +179,7 @@ bool Recalibration::next_pass() {
   for (Target* target : s.order) {
     if (target->collects && !target->done) {
       apply(*target);
+      target->done = true;
       target->collects = false;
     }
   }
@@ -170,10 +196,18 @@ void Recalibration::count_batch() noexcept { ++state_->batches; }
 
 RecalibrationReport Recalibration::finish() {
   State& s = *state_;
+  const auto had_only_empty = [](const auto& target) {
+    return target->batches == 0 && target->non_finite == 0 && target->empty > 0;
+  };
+  for (const auto& target : s.targets) {
+    require<ValueError>(!had_only_empty(target), "recalibrate: expected batches with values but all ", target->empty,
+                        " that came to '", target->name, "' were empty");
+  }
   RecalibrationReport report;
   for (const auto& target : s.targets) {
     if (target->batches > 0) {
-      report.norms.push_back({target->name, target->batches, target->moments.count(), target->non_finite});
+      report.norms.push_back(
+          {target->name, target->batches, target->moments.count(), target->non_finite, target->empty});
     } else {
       s.left.push_back(target->name);
     }
@@ -190,6 +224,9 @@ std::ostream& operator<<(std::ostream& out, const RecalibrationReport& report) {
     out << entry.name << ": " << entry.batches << " batches, " << entry.values << " values per channel";
     if (entry.non_finite_batches > 0) {
       out << "; " << entry.non_finite_batches << " batches with NaN or infinite values were kept out";
+    }
+    if (entry.empty_batches > 0) {
+      out << "; " << entry.empty_batches << " batches were empty";
     }
     out << "\n";
   }

@@ -22,8 +22,9 @@ namespace normgrad {
 
 /// Options of recalibrate().
 struct RecalibrateOptions {
-  /// false: one pass, in which the statistics of each batch normalise it, as in training. What enters a deeper norm has
-  /// then been normalised a little differently than it is in eval mode.
+  /// false: one pass, in which the statistics of each batch normalise it, as in training (a batch of one value, which
+  /// has no variance, is normalised with those of all batches so far). What enters a deeper norm has then been
+  /// normalised a little differently than it is in eval mode.
   /// true: one pass per norm, the norms before it being done and normalising with their new running statistics: in eval
   /// mode every norm then gets inputs that have exactly its running mean and variance.
   bool layer_by_layer = false;
@@ -37,6 +38,7 @@ struct RecalibrationReport {
     std::int64_t batches = 0;             ///< that entered the statistics
     std::int64_t values = 0;              ///< per channel; of an instance norm the number of samples
     std::int64_t non_finite_batches = 0;  ///< kept out: NaN or infinite values came in
+    std::int64_t empty_batches = 0;       ///< had no values to take in
   };
   /// Norms with new running statistics, in the order of members.
   std::vector<Entry> norms;
@@ -87,8 +89,9 @@ const Tensor& inputs_of(const Element& element) {
 /// `batches` is a range of Tensors, of things with a member `inputs`, or of pairs whose first is the input; with
 /// layer_by_layer it is gone through several times. (A DataLoader counts that as epochs: give it one of its own.) The
 /// model is called without gradients and in eval mode, so that dropout is off. Frozen norms stay as they are. Mode and
-/// hooks are afterwards as they were; when a forward throws, so are the statistics. Throws ValueError when there is no
-/// batch, and for a model without such norms.
+/// hooks are afterwards as they were; when a forward throws, so are the statistics. Batches may have any size, 1 and 0
+/// included. Throws ValueError when there is no batch, or nothing but empty ones came to a norm, and for a model
+/// without such norms.
 template <std::derived_from<Module> M, class Batches>
 RecalibrationReport recalibrate(M& model, Batches&& batches, RecalibrateOptions options = {}) {
   detail::Recalibration work(model, options);

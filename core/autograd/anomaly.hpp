@@ -25,7 +25,8 @@ struct AnomalyOptions {
 class DetectAnomalyGuard {
  public:
   /// Anomaly mode until the guard ends.
-  explicit DetectAnomalyGuard(AnomalyOptions options = {});
+  [[nodiscard("give it a name: an object without one ends at once")]] explicit DetectAnomalyGuard(
+      AnomalyOptions options = {});
   DetectAnomalyGuard(const DetectAnomalyGuard&) = delete;
   DetectAnomalyGuard& operator=(const DetectAnomalyGuard&) = delete;
   ~DetectAnomalyGuard();

@@ -11,7 +11,10 @@ void set_grad_enabled(bool enabled) noexcept;
 class GradModeGuard {
  public:
   /// On or off until the guard ends.
-  explicit GradModeGuard(bool enabled) noexcept : before_(is_grad_enabled()) { set_grad_enabled(enabled); }
+  [[nodiscard("give it a name: an object without one ends at once")]] explicit GradModeGuard(bool enabled) noexcept
+      : before_(is_grad_enabled()) {
+    set_grad_enabled(enabled);
+  }
   GradModeGuard(const GradModeGuard&) = delete;
   GradModeGuard& operator=(const GradModeGuard&) = delete;
   ~GradModeGuard() { set_grad_enabled(before_); }
@@ -23,7 +26,8 @@ class GradModeGuard {
 /// While it lives, operations of this thread are not recorded and results require no gradients.
 class NoGradGuard : public GradModeGuard {
  public:
-  NoGradGuard() noexcept : GradModeGuard(false) {}
+  /// Off until the guard ends.
+  [[nodiscard("give it a name: an object without one ends at once")]] NoGradGuard() noexcept : GradModeGuard(false) {}
 };
 
 }  // namespace normgrad

@@ -32,13 +32,13 @@ using Clock = std::chrono::steady_clock;
 // Nanoseconds from the opening of a region until its second thread begins, over about the last 8 regions.
 std::atomic<std::int64_t> delay{0};
 
-void note_delay(Clock::time_point opened) {
-  constexpr std::int64_t kMost = 4000;  // a thread that had to be woken counts as far, but not for long
-  const std::int64_t now = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - opened).count();
-  const std::int64_t before = delay.load(std::memory_order_relaxed);
-  delay.store(before + (std::min(now, kMost) - before) / 8, std::memory_order_relaxed);
-}
 }  // namespace
+
+void detail::note_region_delay(std::int64_t nanoseconds) noexcept {
+  constexpr std::int64_t kMost = 4000;  // a thread that had to be woken counts as far, but not for long
+  const std::int64_t before = delay.load(std::memory_order_relaxed);
+  delay.store(before + (std::min(nanoseconds, kMost) - before) / 8, std::memory_order_relaxed);
+}
 
 bool threads_are_near() noexcept {
   constexpr std::int64_t kNear = 700;
@@ -100,7 +100,7 @@ void run_parallel(std::int64_t tasks, void* context, void (*task)(void*, std::in
     const int own = omp_get_thread_num();
     const int team = omp_get_num_threads();
     if (own == 1) {
-      note_delay(opened);
+      note_region_delay(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - opened).count());
     }
     for (int i = 0; i < count; ++i) {
       const int whose = (own + i) % count;

@@ -7,7 +7,7 @@ namespace normgrad {
 /// others.
 class SerialSection {
  public:
-  SerialSection() noexcept;
+  [[nodiscard("give it a name: an object without one ends at once")]] SerialSection() noexcept;
   SerialSection(const SerialSection&) = delete;
   SerialSection& operator=(const SerialSection&) = delete;
   ~SerialSection();

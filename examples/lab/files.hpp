@@ -51,7 +51,8 @@ const std::string& build_fingerprint();
 class FolderLock {
  public:
   /// Waits up to `patience` seconds; throws IoError when the folder is still taken, or cannot be written to.
-  explicit FolderLock(const std::filesystem::path& folder, double patience = 5.0);
+  [[nodiscard("give it a name: an object without one ends at once")]] explicit FolderLock(
+      const std::filesystem::path& folder, double patience = 5.0);
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
   ~FolderLock();

@@ -16,6 +16,15 @@ std::string InstanceNorm::expected_input() const {
   return detail::input_text(rank_, num_features()) + " or " + detail::input_text(rank_ - 1, num_features(), false);
 }
 
+// Larger batches do not help: each sample has statistics of its own.
+std::string InstanceNorm::single_value_advice() const {
+  const std::string running = tracks_running_stats() ? "{.single_value = SingleValue::use_running}"
+                                                     : "{.track_running_stats = true, .single_value = "
+                                                       "SingleValue::use_running}";
+  return "inputs of more than one position, a norm with statistics over more than that (GroupNorm, BatchNorm), or " +
+         running;
+}
+
 Tensor InstanceNorm::forward_then(const Tensor& x, const NormThen& then) {
   if (x.dim() != rank_ && x.dim() != rank_ - 1) {
     fail<ShapeError>(type_name(), ": expected ", expected_input(), " but got ", x.shape());

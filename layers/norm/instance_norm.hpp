@@ -26,6 +26,7 @@ class InstanceNorm : public RunningStatsNorm {
   /// `type` is the layer's name; takes inputs of `rank` axes, or one without N.
   InstanceNorm(const char* type, std::int64_t num_features, const InstanceNormOptions& options, std::int64_t rank);
   Tensor forward_then(const Tensor& x, const NormThen& then) override;
+  std::string single_value_advice() const override;
   std::string expected_input() const override;
 
  private:

@@ -166,9 +166,12 @@ bool RunningStatsNorm::use_batch_statistics(std::int64_t count, const char* valu
   fail<ShapeError>(
       type_name(), ": expected more than 1 ", values, " to take batch statistics of",
       is_training() ? " (training mode)" : (tracks_running_stats() ? "" : " (track_running_stats is false)"),
-      " but got ", shape,
-      "; use larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with running statistics, ",
-      "or {.single_value = SingleValue::use_running}");
+      " but got ", shape, "; use ", single_value_advice());
+}
+
+std::string RunningStatsNorm::single_value_advice() const {
+  return "larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with running statistics, or "
+         "{.single_value = SingleValue::use_running}";
 }
 
 bool RunningStatsNorm::is_identity() const {

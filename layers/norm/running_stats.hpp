@@ -13,7 +13,7 @@ namespace normgrad {
 /// and second forwards of the same batch. What normalises stays as it is.
 class FreezeStatisticsGuard {
  public:
-  FreezeStatisticsGuard() noexcept;
+  [[nodiscard("give it a name: an object without one ends at once")]] FreezeStatisticsGuard() noexcept;
   FreezeStatisticsGuard(const FreezeStatisticsGuard&) = delete;
   FreezeStatisticsGuard& operator=(const FreezeStatisticsGuard&) = delete;
   ~FreezeStatisticsGuard();
@@ -85,6 +85,8 @@ class RunningStatsNorm : public NormLayer {
 
   /// Which inputs the layer takes, for messages.
   virtual std::string expected_input() const = 0;
+  /// What to do where one value has no variance, for messages.
+  virtual std::string single_value_advice() const;
   /// Throws unless x has the layer's channels on `axis` and its dtype.
   void check_channels(const Tensor& x, std::int64_t axis) const;
   /// Whether the statistics of a batch with `count` values per channel normalise it, and whether they enter the running

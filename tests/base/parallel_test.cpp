@@ -4,7 +4,6 @@
 #include <omp.h>
 
 #include <atomic>
-#include <chrono>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -62,12 +61,16 @@ TEST_F(ParallelTest, AsksAgainHowFarThreadsAre) {
     }
     return near;
   };
-  set_num_threads(2);
-  // Long enough for the second thread to stop waiting and sleep: waking it takes longer than any that is near.
-  for (int i = 0; i < 8 && near_of_128() == 128; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(250));
-    parallel_tasks(2, [](std::int64_t) {});
-  }
+  const auto note = [](std::int64_t nanoseconds) {
+    for (int i = 0; i < 64; ++i) {
+      detail::note_region_delay(nanoseconds);
+    }
+  };
+  note(1000000000);
+  EXPECT_EQ(near_of_128(), 2);
+  note(100);
+  EXPECT_EQ(near_of_128(), 128);
+  note(2000);
   EXPECT_EQ(near_of_128(), 2);
 }
 

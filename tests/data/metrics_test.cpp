@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "normgrad/core/ops/creation.hpp"
 
 namespace normgrad {
@@ -15,6 +18,20 @@ TEST(AccuracyTest, CountsRowsWithTheLargestScoreAtTheLabel) {
     EXPECT_EQ(count_correct(scores, labels), 2);  // the last row's first largest is 0
     EXPECT_EQ(accuracy(scores, labels), 0.5);
   }
+}
+
+TEST(AccuracyTest, ARowWithNaNIsWrong) {
+  const double nan = std::nan("");
+  const double inf = std::numeric_limits<double>::infinity();
+  const Tensor labels = from_vector<std::int64_t>({0, 1, 2, 0}, {4});
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    const TensorOptions of = {.dtype = dtype};
+    EXPECT_EQ(accuracy(full({4, 3}, nan, of), labels), 0.0);
+    // NaN at the label, elsewhere, several of them, and none.
+    EXPECT_EQ(count_correct(tensor({{nan, 1, 2}, {nan, 5, nan}, {1, nan, inf}, {3, 1, 2}}, of), labels), 1);
+    EXPECT_EQ(count_correct(tensor({{0, nan, nan}, {0, nan, nan}, {0, nan, nan}, {inf, 1, -inf}}, of), labels), 1);
+  }
+  EXPECT_EQ(count_correct(from_vector<std::int64_t>({1, 0, 0, 1}, {2, 2}), from_vector<std::int64_t>({0, 0}, {2})), 1);
 }
 
 TEST(AccuracyTest, RefusesOtherTensors) {

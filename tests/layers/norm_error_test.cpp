@@ -106,18 +106,15 @@ const std::vector<std::string>& expected_texts() {
       "make it InstanceNorm1d(2)",
       "InstanceNorm1d: expected more than 1 value per sample and channel to take batch statistics of (training mode) "
       "but "
-      "got [4, 3, 1]; use larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with running "
-      "statistics, or {.single_value = "
-      "SingleValue::use_running}",
+      "got [4, 3, 1]; use inputs of more than one position, a norm with statistics over more than that (GroupNorm, "
+      "BatchNorm), or {.track_running_stats = true, .single_value = SingleValue::use_running}",
       "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 3]",
       "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 2, 5, 5], which has 2 "
       "channels; make it InstanceNorm2d(2)",
       "InstanceNorm2d: expected more than 1 value per sample and channel to take batch statistics of (training mode) "
       "but "
-      "got [4, 3, 1, 1]; use larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with "
-      "running statistics, or "
-      "{.single_value "
-      "= SingleValue::use_running}",
+      "got [4, 3, 1, 1]; use inputs of more than one position, a norm with statistics over more than that (GroupNorm, "
+      "BatchNorm), or {.track_running_stats = true, .single_value = SingleValue::use_running}",
       "InstanceNorm3d: expected a 5-D input [N, 3, D, H, W] or a 4-D input [3, D, H, W] but got [4, 3, 2]",
       "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 2, 5, 5], which has 2 "
       "channels; make it InstanceNorm2d(2)",

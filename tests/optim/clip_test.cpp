@@ -22,6 +22,14 @@ std::vector<Tensor> params_with_gradients(DType dtype) {
   return params;
 }
 
+std::vector<Tensor> params_with_several_nans() {
+  const double nan = std::nan("");
+  std::vector<Tensor> params = {param_of({0.0, 0.0, 0.0}), param_of({0.0, 0.0})};
+  params[0].set_grad(tensor_of({1.0, nan, nan}));
+  params[1].set_grad(tensor_of({nan, kInfinity}));
+  return params;
+}
+
 struct Case {
   double norm_type;
   double norm;
@@ -47,6 +55,23 @@ TEST(ClipGradNormTest, AsInPyTorch) {
   }
 }
 
+TEST(ClipGradNormTest, AParameterThatIsThereTwiceCountsOnce) {
+  const std::vector<Tensor> once = params_with_gradients(kFloat64);
+  const std::vector<Tensor> params = params_with_gradients(kFloat64);
+  const std::vector<Tensor> twice = {params[0], params[1], params[2], params[0], params[2]};
+  EXPECT_EQ(clip_grad_norm_(twice, 2.5), clip_grad_norm_(once, 2.5));
+  EXPECT_EQ(params[0].grad().to_vector<double>(), once[0].grad().to_vector<double>());
+  // So do two parameters that share a gradient.
+  Tensor a = param_of({0.0});
+  Tensor b = param_of({0.0});
+  a.set_grad(tensor_of({8.0}));
+  b.set_grad(a.grad());
+  EXPECT_EQ(clip_grad_norm_({a, b}, 4.0), 8.0);
+  EXPECT_NEAR(a.grad().item(), 4.0, 1e-5);
+  clip_grad_value_({a, a}, 1.0);
+  EXPECT_EQ(b.grad().item(), 1.0);
+}
+
 TEST(ClipGradNormTest, SmallGradientsStay) {
   const std::vector<Tensor> params = params_with_gradients(kFloat64);
   clip_grad_norm_(params, 100.0);
@@ -61,6 +86,10 @@ TEST(ClipGradNormTest, NotFiniteAndWrongArguments) {
     EXPECT_THROW(clip_grad_norm_(params, 1.0, {.norm_type = type, .error_if_nonfinite = true}), ValueError) << type;
   }
   EXPECT_EQ(params[0].grad().to_vector<double>(), (std::vector{3.0, -4.0, 1.0}));
+  params[0].set_grad(tensor_of({std::nan(""), 2.0, std::nan("")}, kFloat32));  // several at once
+  for (const double type : {1.0, 2.0, kInfinity}) {
+    EXPECT_TRUE(std::isnan(clip_grad_norm_(params_with_several_nans(), 1.0, {.norm_type = type}))) << type;
+  }
   EXPECT_TRUE(std::isnan(clip_grad_norm_(params, 1.0)));
   EXPECT_THROW(clip_grad_norm_(params, -1.0), ValueError);
   EXPECT_THROW(clip_grad_norm_(params, 1.0, {.norm_type = 0.0}), ValueError);

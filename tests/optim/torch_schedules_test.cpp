@@ -10,7 +10,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "tests/optim/optim_support.hpp"
+#include "tests/optim/schedule_cases.hpp"
 #include "tests/support/source_tree.hpp"
 #include "normgrad/normgrad.hpp"
 
@@ -18,144 +18,13 @@ namespace normgrad {
 namespace {
 
 using nlohmann::json;
-using testing_support::param_of;
+using testing_support::make_optimizer;
+using testing_support::rates_of;
+using testing_support::schedule_makers;
 
 const json& golden() {
   static const json file = json::parse(std::ifstream(tests::source_dir() / "tests/fixtures/optim/schedules.json"));
   return file;
-}
-
-std::unique_ptr<Optimizer> make_optimizer(const std::string& type) {
-  if (type == "Adam") {
-    return std::make_unique<Adam>(
-        std::vector<ParamGroup<AdamOptions>>{{{param_of({0.0})}, {.lr = 0.5}}, {{param_of({0.0})}, {.lr = 0.05}}});
-  }
-  return std::make_unique<SGD>(std::vector<ParamGroup<SGDOptions>>{{{param_of({0.0})}, {.lr = 0.5, .momentum = 0.7}},
-                                                                   {{param_of({0.0})}, {.lr = 0.05, .momentum = 0.7}}});
-}
-
-double number(std::int64_t e) { return static_cast<double>(e); }
-
-template <class S>
-std::unique_ptr<LRScheduler> own(S schedule) {
-  return std::make_unique<S>(std::move(schedule));
-}
-
-using Maker = std::function<std::unique_ptr<LRScheduler>(Optimizer&)>;
-const std::map<std::string, Maker>& makers() {
-  using O = Optimizer&;
-  static const std::map<std::string, Maker> all = {
-      {"lambda", [](O o) { return own(LambdaLR(o, [](std::int64_t e) { return 1.0 / (1.0 + number(e)); })); }},
-      {"lambda_per_group",
-       [](O o) {
-         return own(LambdaLR(o, {[](std::int64_t e) { return std::pow(0.9, number(e)); },
-                                 [](std::int64_t e) { return 1.0 + number(e); }}));
-       }},
-      {"multiplicative",
-       [](O o) { return own(MultiplicativeLR(o, [](std::int64_t e) { return 1.0 - 0.1 / number(e); })); }},
-      {"step", [](O o) { return own(StepLR(o, 3, 0.5)); }},
-      {"multi_step",
-       [](O o) {
-         return own(MultiStepLR(o, {7, 2, 7, 20}, 0.5));
-       }},
-      {"constant", [](O o) { return own(ConstantLR(o)); }},
-      {"constant_options", [](O o) { return own(ConstantLR(o, {.factor = 0.2, .total_iters = 9})); }},
-      {"linear", [](O o) { return own(LinearLR(o)); }},
-      {"linear_options",
-       [](O o) { return own(LinearLR(o, {.start_factor = 0.9, .end_factor = 0.1, .total_iters = 7})); }},
-      {"linear_to_zero",
-       [](O o) { return own(LinearLR(o, {.start_factor = 0.3, .end_factor = 0.0, .total_iters = 7})); }},
-      {"exponential", [](O o) { return own(ExponentialLR(o, 0.9)); }},
-      {"polynomial", [](O o) { return own(PolynomialLR(o)); }},
-      {"polynomial_options", [](O o) { return own(PolynomialLR(o, {.total_iters = 12, .power = 2.5})); }},
-      {"cosine", [](O o) { return own(CosineAnnealingLR(o, 10)); }},
-      {"cosine_options", [](O o) { return own(CosineAnnealingLR(o, 7, 0.01)); }},
-      {"warm_restarts", [](O o) { return own(CosineAnnealingWarmRestarts(o, 5)); }},
-      {"warm_restarts_options",
-       [](O o) { return own(CosineAnnealingWarmRestarts(o, 3, {.t_mult = 2, .eta_min = 0.01})); }},
-      {"one_cycle", [](O o) { return own(OneCycleLR(o, 1.0, {.total_steps = 40})); }},
-      {"one_cycle_per_group",
-       [](O o) {
-         return own(OneCycleLR(o, {1.0, 0.2},
-                               {.epochs = 8,
-                                .steps_per_epoch = 5,
-                                .pct_start = 0.4,
-                                .anneal_strategy = AnnealStrategy::linear,
-                                .base_momentum = {0.5, 0.6},
-                                .max_momentum = {0.8, 0.9},
-                                .div_factor = 10.0,
-                                .final_div_factor = 100.0}));
-       }},
-      {"one_cycle_three_phase", [](O o) { return own(OneCycleLR(o, 1.0, {.total_steps = 40, .three_phase = true})); }},
-      {"one_cycle_rate_only",
-       [](O o) { return own(OneCycleLR(o, 1.0, {.total_steps = 40, .cycle_momentum = false})); }},
-      {"cyclic", [](O o) { return own(CyclicLR(o, 0.1, 1.0, {.step_size_up = 4})); }},
-      {"cyclic_triangular2",
-       [](O o) {
-         return own(CyclicLR(o, {0.1, 0.2}, {1.0, 2.0},
-                             {.step_size_up = 3,
-                              .step_size_down = 6,
-                              .mode = CyclicMode::triangular2,
-                              .base_momentum = 0.5,
-                              .max_momentum = 0.8}));
-       }},
-      {"cyclic_exp_range",
-       [](O o) {
-         return own(CyclicLR(o, 0.1, 1.0, {.step_size_up = 4, .mode = CyclicMode::exp_range, .gamma = 0.95}));
-       }},
-      {"cyclic_own_scale",
-       [](O o) {
-         return own(CyclicLR(o, 0.1, 1.0,
-                             {.step_size_up = 4,
-                              .scale_fn = [](double x) { return 1.0 / (1.0 + x); },
-                              .scale_mode = ScaleMode::iterations,
-                              .cycle_momentum = false}));
-       }},
-      {"sequential_warm_up",
-       [](O o) {
-         return own(
-             SequentialLR(o, {LinearLR(o, {.start_factor = 0.1, .total_iters = 5}), CosineAnnealingLR(o, 25)}, {5}));
-       }},
-      {"sequential_three",
-       [](O o) {
-         return own(SequentialLR(
-             o, {ConstantLR(o, {.factor = 0.1, .total_iters = 3}), ExponentialLR(o, 0.9), StepLR(o, 4, 0.5)}, {4, 17}));
-       }},
-      {"sequential_restarts",
-       [](O o) {
-         return own(SequentialLR(o,
-                                 {PolynomialLR(o, {.total_iters = 6}), CosineAnnealingWarmRestarts(o, 4, {.t_mult = 2}),
-                                  MultiplicativeLR(o, [](std::int64_t) { return 0.9; }),
-                                  LambdaLR(o, [](std::int64_t e) { return std::pow(0.5, number(e)); })},
-                                 {6, 20, 30}));
-       }},
-      {"sequential_one_cycle",
-       [](O o) {
-         return own(SequentialLR(
-             o, {ConstantLR(o, {.factor = 0.5, .total_iters = 10}), OneCycleLR(o, 1.0, {.total_steps = 36})}, {5}));
-       }},
-      {"chained",
-       [](O o) {
-         return own(ChainedScheduler({ConstantLR(o, {.factor = 0.1, .total_iters = 2}), ExponentialLR(o, 0.9)}));
-       }},
-      {"chained_warm_up",
-       [](O o) {
-         return own(ChainedScheduler({LinearLR(o, {.start_factor = 0.1, .total_iters = 4}),
-                                      CosineAnnealingLR(o, 30, 0.001), MultiStepLR(o, {10, 20}, 0.5)}));
-       }},
-      {"chained_polynomial",
-       [](O o) {
-         return own(ChainedScheduler({PolynomialLR(o, {.total_iters = 30, .power = 0.9}), StepLR(o, 7, 0.8),
-                                      MultiplicativeLR(o, [](std::int64_t) { return 0.99; })}));
-       }},
-  };
-  return all;
-}
-
-// Rates and momenta of both groups.
-std::vector<double> rates_of(const Optimizer& optimizer) {
-  const std::string momentum = optimizer.has_option("beta1") ? "beta1" : "momentum";
-  return {optimizer.lr(0), optimizer.lr(1), optimizer.option(momentum, 0), optimizer.option(momentum, 1)};
 }
 
 void expect_rates(const Optimizer& optimizer, const json& expected, const std::string& where) {
@@ -175,7 +44,7 @@ TEST(TorchSchedulesTest, FortyEpochs) {
     }
     ++seen;
     const auto optimizer = make_optimizer(c["optimizer_type"]);
-    const auto schedule = makers().at(name)(*optimizer);
+    const auto schedule = schedule_makers().at(name)(*optimizer);
     for (std::size_t epoch = 0; epoch < c["rates"].size(); ++epoch) {
       if (epoch > 0) {
         schedule->step();
@@ -185,7 +54,7 @@ TEST(TorchSchedulesTest, FortyEpochs) {
       EXPECT_EQ(schedule->epoch(), static_cast<std::int64_t>(epoch)) << name;
     }
   }
-  EXPECT_EQ(seen, makers().size());
+  EXPECT_EQ(seen, schedule_makers().size());
 }
 
 // A run that is stopped after some epochs and started anew: with the schedule's state alone, and with the optimizer's
@@ -199,7 +68,7 @@ TEST(TorchSchedulesTest, StatesGoOn) {
     for (const int stop : {0, 1, 5, 6, 18, 33}) {
       for (const int order : {0, 1, 2}) {
         const auto first_optimizer = make_optimizer(c["optimizer_type"]);
-        const auto first = makers().at(name)(*first_optimizer);
+        const auto first = schedule_makers().at(name)(*first_optimizer);
         for (int epoch = 0; epoch < stop; ++epoch) {
           first->step();
         }
@@ -207,7 +76,7 @@ TEST(TorchSchedulesTest, StatesGoOn) {
         if (order == 1) {
           optimizer->load_state_dict(first_optimizer->state_dict());
         }
-        const auto schedule = makers().at(name)(*optimizer);
+        const auto schedule = schedule_makers().at(name)(*optimizer);
         if (order == 2) {
           optimizer->load_state_dict(first_optimizer->state_dict());
         }
@@ -233,7 +102,7 @@ TEST(TorchSchedulesTest, SetEpochGoesWhereStepsDo) {
       continue;
     }
     const auto optimizer = make_optimizer(c["optimizer_type"]);
-    const auto schedule = makers().at(name)(*optimizer);
+    const auto schedule = schedule_makers().at(name)(*optimizer);
     for (const std::size_t epoch : {31U, 4U, 0U, 12U}) {
       schedule->set_epoch(static_cast<std::int64_t>(epoch));
       EXPECT_EQ(schedule->epoch(), static_cast<std::int64_t>(epoch));

@@ -133,6 +133,80 @@ TEST_P(AveragedModelTest, StateGoesOn) {
 INSTANTIATE_TEST_SUITE_P(FloatingPoint, AveragedModelTest, testing::Values(kFloat32, kFloat64),
                          [](const auto& test) { return std::string(dtype_name(test.param)); });
 
+/// A float32 model of one parameter and no buffers.
+struct OneWeight : Module {
+  explicit OneWeight(double value) : weight(full({2}, value)) {}
+  Parameter weight;
+  NORMGRAD_MEMBERS(OneWeight, weight)
+  void set(double value) {
+    const NoGradGuard no_grad;
+    weight.fill_(value);
+  }
+};
+
+double weight_of(AveragedModel<OneWeight>& average) { return average.module().weight.to_vector<double>()[1]; }
+
+TEST(AveragedModelPrecisionTest, SmallStepsAddUpInFloat32) {
+  OneWeight net(0.1);
+  const double from = net.weight.to_vector<double>()[0];
+  AveragedModel average(net, {.decay = 0.9999});
+  average.update(net);
+  net.set(0.10001);
+  const double to = net.weight.to_vector<double>()[0];
+  AveragedModel resumed(OneWeight(0.0), {.decay = 0.9999});
+  for (int i = 0; i < 50000; ++i) {
+    average.update(net);
+    if (i == 20000) {
+      resumed.load_state_dict(average.state_dict());
+    } else if (i > 20000) {
+      resumed.update(net);
+    }
+  }
+  const double exact = to + std::pow(0.9999, 50000) * (from - to);
+  EXPECT_NEAR(weight_of(average), exact, 0.1 * std::pow(2.0, -24));
+  EXPECT_EQ(weight_of(resumed), weight_of(average));
+  EXPECT_EQ(average.module().weight.dtype(), kFloat32);
+
+  // The mean of values that alternate: steps of 1/n, each of which float32 rounds.
+  AveragedModel mean(net);
+  for (int i = 0; i < 30000; ++i) {
+    net.set(i % 2 == 0 ? 1.0 : 1.5);
+    mean.update(net);
+  }
+  EXPECT_EQ(weight_of(mean), 1.25);
+}
+
+TEST(AveragedModelPrecisionTest, StatesOfOtherDTypesAndCopies) {
+  OneWeight net(1.0);
+  AveragedModel average(net, {.decay = 0.5});
+  for (const double value : {1.0, 1.0 + std::pow(2.0, -20)}) {
+    net.set(value);
+    average.update(net);
+  }
+  StateDict state = average.state_dict();
+  EXPECT_EQ(state.at("module.weight").dtype(), kFloat64);
+  state["module.weight"] = state.at("module.weight").to(kFloat32);  // as states were
+  AveragedModel second(OneWeight(0.0), {.decay = 0.5});
+  second.load_state_dict(state);
+  EXPECT_EQ(weight_of(second), weight_of(average));
+  AveragedModel copy = average;
+  net.set(3.0);
+  copy.update(net);
+  EXPECT_NEAR(weight_of(copy), 2.0, 1e-6);
+  EXPECT_NEAR(weight_of(average), 1.0, 1e-6);
+}
+
+TEST(AveragedModelPrecisionTest, WhatIsWrittenIntoTheModuleCounts) {
+  OneWeight net(1.0);
+  AveragedModel average(net, {.decay = 0.5});
+  average.update(net);
+  average.update(net);
+  average.module().set(5.0);
+  EXPECT_EQ(average.state_dict().at("module.weight").to_vector<double>()[0], 5.0);
+  average.update(net);
+  EXPECT_EQ(weight_of(average), 3.0);
+}
+
 TEST(AveragedModelErrorTest, Refuses) {
   Sequential small{Linear(2, 2)};
   EXPECT_EQ(error_of<ValueError>([&] { AveragedModel(small, {.decay = 1.0}); }),

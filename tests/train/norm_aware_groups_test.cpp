@@ -55,6 +55,29 @@ TEST(NormAwareGroupsTest, RolesOfParameters) {
   EXPECT_EQ(split.entries.size(), net.parameters().size());
   EXPECT_EQ(split.decayed().size(), 4U);
   EXPECT_EQ(split.spared().size(), split.entries.size() - 4U);
+  EXPECT_EQ(split.decayed().name(3), "head.weight");
+}
+
+// A norm's gamma with axes of size 1 is a vector; matrices of the library's layers are weights, however narrow.
+struct Narrow : Module {
+  Parameter gamma = Parameter(ones({1, 6, 1, 1}));
+  Parameter scalar = Parameter(ones({1, 1}));
+  Parameter table = Parameter(ones({1, 6, 2, 1}));
+  Linear to_one{6, 1};
+  Conv2d one_by_one{1, 6, 1};
+  NORMGRAD_MEMBERS(Narrow, gamma, scalar, table, to_one, one_by_one)
+};
+
+TEST(NormAwareGroupsTest, AxesLongerThanOneAreCounted) {
+  Narrow net;
+  const DecaySplit split = decay_split(net);
+  EXPECT_EQ(role_of(split, "gamma"), "vector");
+  EXPECT_EQ(role_of(split, "scalar"), "vector");
+  EXPECT_EQ(role_of(split, "table"), "weight");
+  EXPECT_EQ(role_of(split, "to_one.weight"), "weight");
+  EXPECT_EQ(role_of(split, "one_by_one.weight"), "weight");
+  Linear alone(6, 1);
+  EXPECT_EQ(role_of(decay_split(alone), "weight"), "weight");
 }
 
 TEST(NormAwareGroupsTest, MoreMayBeSpared) {

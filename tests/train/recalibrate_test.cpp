@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -46,11 +47,8 @@ TEST(ChannelMomentsTest, LawOfTotalVariance) {
 
 template <class Norm>
 void expect_statistics_of_data(Norm norm, const Tensor& data) {
-  std::vector<Tensor> batches = uneven_batches(data);
-  if (data.dim() == 2) {
-    batches.pop_back();  // a batch of one sample has no variance that could normalise it
-  }
-  const ChannelStatistics expected = statistics_of(data.narrow(0, 0, data.dim() == 2 ? 32 : 33));
+  const std::vector<Tensor> batches = uneven_batches(data);  // the last one of one value, where there is no more axis
+  const ChannelStatistics expected = statistics_of(data);
   const double unbiased = expected.count / (expected.count - 1.0);
   const RecalibrationReport report = recalibrate(norm, batches);
   ASSERT_EQ(report.norms.size(), 1U);
@@ -74,6 +72,65 @@ TEST(RecalibrateTest, BatchNormsGetTheVarianceOfTheWholeDataSet) {
     expect_statistics_of_data(BatchNorm3d(2, {.affine = false, .dtype = dtype}),
                               wandering_data({33, 2, 2, 3, 2}, dtype));
   }
+}
+
+// Batches of one value and of none, first, last, and in the middle of the net.
+TEST(RecalibrateTest, BatchesOfAnySize) {
+  const Tensor data = randn({33, 4}, {.dtype = kFloat64}) * 3.0 + 2.0;
+  const std::vector<std::vector<std::int64_t>> cuts = {{32, 1}, {1, 32}, {0, 1, 0, 31, 1, 0}, {1, 1, 1, 30}};
+  for (const std::vector<std::int64_t>& sizes : cuts) {
+    std::vector<Tensor> batches;
+    std::int64_t at = 0;
+    for (const std::int64_t size : sizes) {
+      batches.push_back(size > 0 ? data.narrow(0, at, size) : Tensor::empty({0, 4}, kFloat64));
+      at += size;
+    }
+    for (const bool layer_by_layer : {false, true}) {
+      manual_seed(1);
+      Sequential net(BatchNorm1d(4, {.dtype = kFloat64}), Linear(4, 3, {.dtype = kFloat64}),
+                     BatchNorm1d(3, {.dtype = kFloat64}));
+      const RecalibrationReport report = recalibrate(net, batches, {.layer_by_layer = layer_by_layer});
+      ASSERT_EQ(report.norms.size(), 2U);
+      for (const RecalibrationReport::Entry& entry : report.norms) {
+        EXPECT_EQ(entry.values, 33);
+        EXPECT_EQ(entry.non_finite_batches, 0);
+        EXPECT_EQ(entry.empty_batches, std::count(sizes.begin(), sizes.end(), 0));
+      }
+      const auto& first = net.at<BatchNorm1d>(0);
+      const ChannelStatistics expected = statistics_of(data);
+      for (std::size_t c = 0; c < 4; ++c) {
+        EXPECT_NEAR(first.running_mean.to_vector<double>()[c], expected.mean[c], 1e-12);
+        EXPECT_NEAR(first.running_var.to_vector<double>()[c], expected.var[c] * 33.0 / 32.0, 1e-11);
+      }
+      EXPECT_EQ(first.statistics(), Statistics::automatic);
+      for (const double var : net.at<BatchNorm1d>(2).running_var.to_vector<double>()) {
+        EXPECT_TRUE(std::isfinite(var));
+      }
+    }
+  }
+}
+
+TEST(RecalibrateTest, EmptyBatchesAreToldAsEmpty) {
+  Sequential net({{"norm", BatchNorm1d(2)}});
+  const Tensor before = net.at<BatchNorm1d>(0).running_mean.clone();
+  std::ostringstream out;
+  out << recalibrate(net, std::vector{randn({8, 2}), Tensor::empty({0, 2}), Tensor::empty({0, 2})});
+  EXPECT_EQ(out.str(), "norm: 1 batches, 8 values per channel; 2 batches were empty\n");
+  Sequential other({{"norm", BatchNorm1d(2)}});
+  EXPECT_EQ(error_of<ValueError>([&] {
+              recalibrate(other, std::vector{Tensor::empty({0, 2}), Tensor::empty({0, 2})});
+            }),
+            "recalibrate: expected batches with values but all 2 that came to 'norm' were empty");
+  EXPECT_EQ(other.at<BatchNorm1d>(0).running_mean.to_vector<double>(), before.to_vector<double>());
+}
+
+// One position has no variance within a sample; the means still count.
+TEST(RecalibrateTest, InstanceNormsOfOnePosition) {
+  InstanceNorm1d norm(2, {.track_running_stats = true, .dtype = kFloat64});
+  const Tensor data = randn({9, 2, 1}, {.dtype = kFloat64});
+  recalibrate(norm, std::vector{data.narrow(0, 0, 5), data.narrow(0, 5, 4)});
+  EXPECT_NEAR(norm.running_mean.to_vector<double>()[1], statistics_of(data).mean[1], 1e-14);
+  EXPECT_EQ(norm.running_var.to_vector<double>()[1], 0.0);
 }
 
 TEST(RecalibrateTest, InstanceNormsGetTheMeanOverAllSamples) {
