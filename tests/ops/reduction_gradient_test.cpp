@@ -15,7 +15,7 @@ using testing_support::gradients_agree;
 
 struct Reduction {
   const char* name;
-  Tensor (*f)(const Tensor&, const Axes&, bool keepdim);
+  Tensor (*f)(const Tensor&, const Axes&, ReduceFlag keepdim);
 };
 
 class ReductionGradientTest : public testing::TestWithParam<Reduction> {};
