@@ -305,6 +305,8 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
     require<ShapeError>(g.in[i] >= 1 && g.out[i] >= 1, kName, ": expected a result of at least 1 element per axis but ",
                         "an input ", x.shape(), ", a weight ", weight.shape(), " and padding ", options.padding,
                         " give ", g.in[i]);
+    g.stride[i] = g.out[i] == 1 ? std::min(g.stride[i], g.in[i] + 2 * g.padding[i]) : g.stride[i];
+    g.dilation[i] = g.kernel[i] == 1 ? 1 : g.dilation[i];
   }
   g.channels_last = runs_channels_last(g, x.dtype());
   return unbatched(input_gradient({kName, kAxes, g}, kName, images, weight, bias), has_batch);

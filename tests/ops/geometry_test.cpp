@@ -151,7 +151,7 @@ TEST(GeometryTest, SizesBeyondAnyMemoryAreRefused) {
        [&] {
          pad(x, {kLargest, kLargest});
        },
-       "pad: expected sizes within 64 bits but got 9223372036854775807 + "},
+       "pad: expected sizes within 64 bits but got 4 + 9223372036854775807"},
       {"pad to one axis",
        [&] {
          pad(x, {0, kLargest});
@@ -211,7 +211,7 @@ TEST(GeometryTest, SizesBeyondAnyMemoryAreRefused) {
          zeros({0, std::int64_t{1} << 40, 1}) * zeros({0, 1, std::int64_t{1} << 40});
        },
        "tensor: float32 [0, "},
-      {"arange", [&] { arange(0.0, 1e300, 1e-300); }, "arange: expected at most 2^53 elements"},
+      {"arange", [&] { arange(0.0, 1e300, 1e-5, {.dtype = kFloat64}); }, "arange: expected at most 2^53 elements"},
       {"arange from end to end", [&] { arange(-1e308, 1e308, 1.0, {.dtype = kFloat64}); },
        "arange: expected at most 2^53"},
       {"linspace", [&] { linspace(0.0, 1.0, kLargest); }, "tensor: float32 ["},
