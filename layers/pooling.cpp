@@ -25,7 +25,7 @@ void check_window(const char* name, std::size_t axes, const PerAxis& kernel_size
   }
   padding.resolve(name, "padding", axes, 0, 0);
   for (std::size_t i = 0; i < axes; ++i) {
-    require<ValueError>(2 * padding[i] <= kernel_size[i], name,
+    require<ValueError>(padding[i] <= kernel_size[i] / 2, name,
                         ": expected padding of at most half of the window but got padding ", padding,
                         " for kernel_size ", kernel_size);
   }

@@ -150,7 +150,8 @@ class Run {
       return;
     }
     require<GraphError>(!node.released(), "backward: the graph of '", node.name(),
-                        "' was freed by an earlier backward; pass {.retain_graph = true} to that one");
+                        "' was freed by an earlier backward; pass {.retain_graph = true} to that one, or detach() "
+                        "a state that is carried from one step to the next");
     {
       const RunningNode running(&node);
       Sink sink(*this, node);

@@ -29,7 +29,7 @@ class StateDict {
 
   bool contains(const std::string& name) const { return positions_.contains(name); }  ///< whether there is such a key
   const_iterator find(const std::string& name) const;                                 ///< end() when there is none such
-  /// Throws ValueError, naming the key, when there is none such.
+  /// Throws ValueError, naming the key and those most like it, when there is none such.
   const Tensor& at(const std::string& name) const;
   /// The entry of that name; a new undefined one at the end when there is none.
   Tensor& operator[](const std::string& name);

@@ -18,11 +18,13 @@ const NodePtr kNoNode;
 
 std::size_t storage_bytes(const Shape& shape, DType dtype) {
   auto bytes = static_cast<std::int64_t>(dtype_size(dtype));
-  for (const std::int64_t size : shape) {
-    require<ShapeError>(!__builtin_mul_overflow(bytes, size, &bytes), "tensor: ", dtype, " ", shape,
-                        " is too large for any memory");
+  bool empty = false;
+  for (const std::int64_t size : shape) {  // an axis of 0 does not make the others smaller: strides have to fit
+    require<ShapeError>(!__builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes), "tensor: ", dtype, " ",
+                        shape, " is too large for any memory");
+    empty = empty || size == 0;
   }
-  return static_cast<std::size_t>(bytes);
+  return empty ? 0 : static_cast<std::size_t>(bytes);
 }
 
 }  // namespace

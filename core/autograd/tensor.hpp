@@ -73,6 +73,7 @@ class Tensor {
   // Only variables can be assigned to: in `x[0] = y`, or `x.grad() = y`, nothing would keep what is assigned.
   Tensor& operator=(const Tensor& other) & noexcept = default;
   Tensor& operator=(Tensor&& other) & noexcept = default;
+  void operator=(const Tensor&) const& = delete;  // instead of x[i] = y: x = select_scatter(x, y, 0, i), or x.copy_()
   /// A new array with undefined contents.
   static Tensor empty(const Shape& shape, DType dtype = kFloat32);
   /// A tensor over a given buffer of at least numel elements.
@@ -155,8 +156,9 @@ class Tensor {
   Tensor flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) const;
   Tensor squeeze(Axes axes = {}) const;
   Tensor unsqueeze(std::int64_t axis) const;
-  // These make new arrays. They are const so that `x[0].fill_(1)`, whose effect would be lost, does not compile; give
-  // them a name, and they can be changed.
+  // These make new arrays, where PyTorch's are views: to change `Tensor b = x.narrow(0, 0, 2)` in place leaves x as it
+  // was (slice_scatter() and select_scatter() put such a part back). They are const so that `x[0].fill_(1)`, whose
+  // effect would be lost, does not compile.
   const Tensor permute(const std::vector<std::int64_t>& axes) const;
   const Tensor transpose(std::int64_t axis0, std::int64_t axis1) const;
   const Tensor t() const;
@@ -168,14 +170,14 @@ class Tensor {
   const Tensor operator[](std::int64_t index) const { return select(0, index); }
   Tensor index_select(std::int64_t axis, const Tensor& index) const;
   Tensor gather(std::int64_t axis, const Tensor& index) const;
-  Tensor sum(const Axes& axes = {}, bool keepdim = false) const;
-  Tensor mean(const Axes& axes = {}, bool keepdim = false) const;
-  Tensor var(const Axes& axes = {}, bool unbiased = true, bool keepdim = false) const;
-  Tensor max(const Axes& axes = {}, bool keepdim = false) const;
-  Tensor min(const Axes& axes = {}, bool keepdim = false) const;
-  Tensor prod(const Axes& axes = {}, bool keepdim = false) const;
-  Tensor argmax(std::optional<std::int64_t> axis = {}, bool keepdim = false) const;
-  Tensor argmin(std::optional<std::int64_t> axis = {}, bool keepdim = false) const;
+  Tensor sum(const Axes& axes = {}, ReduceFlag keepdim = false) const;
+  Tensor mean(const Axes& axes = {}, ReduceFlag keepdim = false) const;
+  Tensor var(const Axes& axes = {}, ReduceFlag unbiased = true, ReduceFlag keepdim = false) const;
+  Tensor max(const Axes& axes = {}, ReduceFlag keepdim = false) const;
+  Tensor min(const Axes& axes = {}, ReduceFlag keepdim = false) const;
+  Tensor prod(const Axes& axes = {}, ReduceFlag keepdim = false) const;
+  Tensor argmax(std::optional<std::int64_t> axis = {}, ReduceFlag keepdim = false) const;
+  Tensor argmin(std::optional<std::int64_t> axis = {}, ReduceFlag keepdim = false) const;
   Tensor matmul(const Tensor& other) const;
   Tensor neg() const;
   Tensor abs() const;

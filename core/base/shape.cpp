@@ -1,6 +1,7 @@
 #include "normgrad/core/base/shape.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <ostream>
 
 #include "normgrad/core/base/error.hpp"
@@ -21,7 +22,9 @@ Shape::Shape(std::span<const std::int64_t> sizes) {
 std::int64_t Shape::numel() const noexcept {
   std::int64_t n = 1;
   for (const std::int64_t size : *this) {
-    n *= size;
+    if (__builtin_mul_overflow(n, size, &n)) [[unlikely]] {
+      n = std::numeric_limits<std::int64_t>::max();
+    }
   }
   return n;
 }
@@ -70,6 +73,7 @@ std::string to_string(const Shape& shape) {
 std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << to_string(shape); }
 
 std::size_t normalize_axis(const char* where, std::int64_t axis, std::int64_t dim) {
+  require<IndexError>(dim > 0, where, ": expected a tensor with axes but got a scalar, which has no axis ", axis);
   require<IndexError>(axis >= -dim && axis < dim, where, ": expected an axis in [", -dim, ", ", dim - 1, "] but got ",
                       axis);
   return static_cast<std::size_t>(axis < 0 ? axis + dim : axis);
@@ -93,7 +97,7 @@ std::array<std::int64_t, Shape::kMaxDims> strides_of(const Shape& shape) noexcep
   std::int64_t stride = 1;
   for (std::size_t i = shape.rank(); i-- > 0;) {
     strides[i] = stride;
-    stride *= shape[i];
+    __builtin_mul_overflow(stride, shape[i], &stride);  // wraps around for a shape that no tensor can have
   }
   return strides;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -26,7 +27,7 @@ class Shape {
   std::int64_t dim() const noexcept { return static_cast<std::int64_t>(rank_); }  ///< number of axes
   std::size_t rank() const noexcept { return rank_; }                             ///< the same, as an index
   bool empty() const noexcept { return rank_ == 0; }                              ///< whether it is a scalar's
-  /// Product of the sizes; 1 for a scalar.
+  /// Product of the sizes; 1 for a scalar, and the largest 64-bit number where it would not fit.
   std::int64_t numel() const noexcept;
 
   std::int64_t operator[](std::size_t i) const noexcept { return sizes_[i]; }
@@ -67,6 +68,20 @@ class Axes {
 
  private:
   std::vector<std::int64_t> list_;
+};
+
+/// A choice of a reduction, such as keepdim: `true` or `false`, but no number.
+class ReduceFlag {
+ public:
+  /// From a bool alone.
+  constexpr ReduceFlag(std::same_as<bool> auto value) : value_(value) {}  // NOLINT(google-explicit-constructor)
+  template <class T>
+  ReduceFlag(T) = delete;  // several axes are a list: x.sum({0, 1}), not x.sum(0, 1)
+
+  constexpr operator bool() const noexcept { return value_; }  // NOLINT(google-explicit-constructor)
+
+ private:
+  bool value_;
 };
 
 std::string to_string(const Shape& shape);                        ///< "[2, 3, 4]"

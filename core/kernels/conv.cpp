@@ -58,7 +58,7 @@ ConvGeometry with_images(ConvGeometry g, std::int64_t images) {
 // oneDNN derives the size of y from that of x; others arise from output paddings larger than the stride.
 bool has_description(const ConvGeometry& g) { return g.out == g.natural_out(); }
 
-bool is_empty(const ConvGeometry& g) { return g.n * g.x_size() * g.y_size() * g.w_size() == 0; }
+bool is_empty(const ConvGeometry& g) { return g.n == 0 || g.x_size() == 0 || g.y_size() == 0 || g.w_size() == 0; }
 
 class FloatScratch {
  public:

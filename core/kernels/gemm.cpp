@@ -16,10 +16,21 @@ namespace {
 using detail::GemmPieces;
 using detail::kPieceWork;
 
-// oneDNN is as good from some size on, except at transposing B, and better for vectors.
+bool is_with_vector(const GemmShape& s) { return s.m == 1 || s.n == 1; }
+bool has_few_columns(const GemmShape& s) { return s.n < 8 && s.n < s.m; }
+
+// oneDNN is better for vectors and for few columns, and as good from some size on, except at transposing B. But for
+// all but vectors it costs two calls of the system (see onednn.cpp), which a small product does not repay.
 bool runs_in_tiles(const GemmShape& s) {
-  constexpr std::int64_t kFew = 8;
-  return s.m >= kFew && s.n >= kFew && (s.transpose_b || s.m * s.n * s.k <= 68 * kPieceWork);
+  if (is_with_vector(s)) {
+    return false;
+  }
+  return s.transpose_b || s.m * s.n * s.k < (has_few_columns(s) ? 2 : 128) * kPieceWork;
+}
+
+// What a piece has to be worth.
+std::int64_t piece_work(const GemmShape& s, bool in_tiles) {
+  return in_tiles || is_with_vector(s) ? kPieceWork : (has_few_columns(s) ? 4 : 32) * kPieceWork;
 }
 
 // C = alpha * op(A) op(B) + beta * C, or + `row` on every row where there is one (beta is 1 then).
@@ -78,7 +89,7 @@ GemmPieces<T>::GemmPieces(const GemmShape& s, T alpha, const T* a, const T* b, T
   const std::int64_t shortest = by_rows_ && in_tiles_ ? kFewRows : kFewColumns;
   const std::int64_t most = std::clamp(length_ / shortest, std::int64_t{1}, kMaxPieces);
   const std::int64_t wanted =
-      std::clamp((s.m * s.n * s.k + (by_rows_ ? beside : 0)) / kPieceWork, std::int64_t{1}, most);
+      std::clamp((s.m * s.n * s.k + (by_rows_ ? beside : 0)) / piece_work(s, in_tiles_), std::int64_t{1}, most);
   count_ = s.m == 0 || s.n == 0 ? 0 : static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(wanted)));
 }
 

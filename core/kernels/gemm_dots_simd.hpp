@@ -15,9 +15,12 @@ inline constexpr std::int64_t kDotBlock = 1024;    // of the sum, so that a tile
 inline constexpr std::int64_t kShortestDot = 192;  // below, adding up the lanes costs more than packing
 inline constexpr std::int64_t kDotCache = std::int64_t{1} << 17;  // floats of both matrices that stay near by
 
-// Rows a multiple of 1 KB apart would push each other out of the first-level cache.
+// Rows a multiple of 1 KB apart push each other out of the first-level cache; but for few rows of A it does not pay to
+// copy all of B, and few rows of B would not fill registers.
 inline bool dots_pay(const GemmShape& s) {
-  return !s.transpose_a && s.transpose_b && s.k >= kShortestDot && s.lda % 256 != 0 && s.ldb % 256 != 0;
+  constexpr std::int64_t kFew = 8;
+  return !s.transpose_a && s.transpose_b && s.k >= kShortestDot &&
+         (s.m < kFew || s.n < kFew || (s.lda % 256 != 0 && s.ldb % 256 != 0));
 }
 
 // Sums of the lanes of four vectors within every 128 bits, side by side.

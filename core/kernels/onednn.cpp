@@ -1,8 +1,17 @@
 #include "normgrad/core/kernels/onednn.hpp"
 
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <algorithm>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -14,7 +23,42 @@
 
 namespace normgrad::kernels::onednn {
 
+namespace {
+
+// While it lives, no signal handler runs on this thread. The matrix products of oneDNN 2.6 keep their stack pointer in
+// a block of the heap; what the system puts on the stack of a handler would overwrite the heap below it. Signals that
+// tell of an error in the code itself stay open, for a handler of crashes to report them.
+class SignalShield {
+ public:
+  SignalShield() noexcept {
+    std::uint64_t closed = ~std::uint64_t{0};
+    for (const int open : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) {
+      closed &= ~(std::uint64_t{1} << (open - 1));
+    }
+    set(closed, &before_);
+  }
+  SignalShield(const SignalShield&) = delete;
+  SignalShield& operator=(const SignalShield&) = delete;
+  ~SignalShield() { set(before_, nullptr); }
+
+ private:
+  static void set(std::uint64_t mask, std::uint64_t* before) noexcept {
+#if defined(__linux__)
+    // pthread_sigmask() would leave the two signals open that the C library itself sends between threads.
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, before, sizeof(mask));
+#endif
+  }
+
+  std::uint64_t before_ = 0;
+};
+
+}  // namespace
+
 void sgemm(const GemmShape& s, float alpha, const float* a, const float* b, float beta, float* c) {
+  std::optional<SignalShield> shield;
+  if (s.m != 1 && s.n != 1) {  // products with a vector leave the stack where it is
+    shield.emplace();
+  }
   const dnnl_status_t status = dnnl_sgemm(s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.m, s.n, s.k, alpha, a,
                                           s.lda, b, s.ldb, beta, c, s.ldc);
   require<Error>(status == dnnl_success, "oneDNN: sgemm of ", s.m, "x", s.n, "x", s.k, " failed with status ",
@@ -109,6 +153,7 @@ struct Convolution::Impl {
   memory::desc x_user, w_user, y_user;
   memory::desc x, w, y, bias, scratchpad;
   dnnl::primitive primitive;
+  bool uses_gemm = false;  // see SignalShield
   // Conversions of x and y, inwards or outwards; empty where the layouts are the same.
   dnnl::reorder convert_x, convert_y, pack_w, unpack_w;
 
@@ -123,6 +168,10 @@ struct Convolution::Impl {
     const Tag data_tag = computing_tag(g, pass, d);
     const memory::desc any_x(d.x, f32, data_tag), any_w(d.w, f32, Tag::any), any_y(d.y, f32, data_tag);
     make(d, any_x, any_w, any_y, with_bias);
+    const char* name = nullptr;
+    const dnnl_status_t status = dnnl_primitive_desc_query(primitive.get_primitive_desc(), dnnl_query_impl_info_str, 0,
+                                                           static_cast<void*>(&name));
+    uses_gemm = status != dnnl_success || std::strstr(name, "gemm") != nullptr;
     const bool x_is_result = pass == ConvPass::backward_input;
     const bool y_is_result = pass == ConvPass::forward;
     convert_x = conversion(x_is_result ? x : x_user, x_is_result ? x_user : x);
@@ -250,6 +299,10 @@ void Convolution::run(const float* first, const float* second, const float* bias
     return reorder ? scratch(own, keeper) : wrap(own, data);
   };
   const memory scratchpad = scratch(c.scratchpad, scratch_keeper);
+  std::optional<SignalShield> shield;
+  if (c.uses_gemm) {
+    shield.emplace();
+  }
   translate_errors("a convolution", [&] {
     switch (c.pass) {
       case ConvPass::forward: {

@@ -56,7 +56,7 @@ void max_pool_gather(const PoolGeometry& g, const T* x, const std::int32_t* inde
       T* to = y + i * g.out_size();
       for (std::int64_t o = 0; o < g.out_size(); o += g.inner) {
         for (std::int64_t c = 0; c < g.inner; ++c) {
-          to[o + c] = from[at[o + c] * g.inner + c];
+          to[o + c] = at[o + c] < 0 ? T(0) : from[at[o + c] * g.inner + c];
         }
       }
     }

@@ -30,13 +30,14 @@ struct PoolGeometry {
 };
 
 /// y: the largest element of each window, index: its position in the plane [in...]; of equal ones the first, of NaNs
-/// the last. T: float or double.
+/// the last. A window that holds no element, its positions all in the padding, gives minus infinity and the index -1.
+/// T: float or double.
 template <class T>
 void max_pool(const PoolGeometry& geometry, const T* x, T* y, std::int32_t* index);
 /// gx: zero but for the sums of gy at their indices: the adjoint of max_pool_gather.
 template <class T>
 void max_pool_scatter(const PoolGeometry& geometry, const T* gy, const std::int32_t* index, T* gx);
-/// y = x at the indices.
+/// y = x at the indices, 0 at -1.
 template <class T>
 void max_pool_gather(const PoolGeometry& geometry, const T* x, const std::int32_t* index, T* y);
 

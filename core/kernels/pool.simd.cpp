@@ -24,11 +24,24 @@ Range reach(const PoolGeometry& g, int axis, std::int64_t o) {
   return {start >= 0 ? 0 : (-start + d - 1) / d, smaller(g.kernel[i], (g.in[i] - start + d - 1) / d), start};
 }
 
-// The first element that a window reaches; the axis' last one for a window that lies in the padding altogether.
+// The first element that a window reaches; -1 for a window that reaches none.
 std::int64_t first_position(const PoolGeometry& g, int axis, std::int64_t o) {
   const Range range = reach(g, axis, o);
   const auto i = static_cast<std::size_t>(axis);
-  return smaller(range.start + range.first * g.dilation[i], g.in[i] - 1);
+  return range.first < range.last ? range.start + range.first * g.dilation[i] : -1;
+}
+
+// Where the first row that the windows of a row of outputs reach begins in the plane, or -1.
+std::int64_t first_row(const PoolGeometry& g, std::int64_t od, std::int64_t oh) {
+  const std::int64_t d = first_position(g, 0, od);
+  const std::int64_t h = first_position(g, 1, oh);
+  return d < 0 || h < 0 ? -1 : (d * g.in[1] + h) * g.in[2];
+}
+
+// The index of a window whose elements are all minus infinities: its first element, or -1.
+std::int32_t first_index(const PoolGeometry& g, std::int64_t row, std::int64_t ow) {
+  const std::int64_t w = first_position(g, 2, ow);
+  return row < 0 || w < 0 ? -1 : static_cast<std::int32_t>(row + w);
 }
 
 template <class T>
@@ -104,9 +117,9 @@ Batch<float> bits_of(const Batch<std::int32_t>& v) { return xsimd::bitwise_cast<
 Batch<std::int32_t> integers_of(const Batch<float>& v) { return xsimd::bitwise_cast<Batch<std::int32_t>>(v); }
 
 // The same for as many channels as fill registers; returns how many.
-// `first_row`: where the first row that the windows reach begins.
+// `start_row`: of first_row().
 std::int64_t max_row_of_channels_in_registers(const PoolGeometry& g, std::int64_t od, std::int64_t oh,
-                                              std::int64_t first_row, const float* x, float* y, std::int32_t* index) {
+                                              std::int64_t start_row, const float* x, float* y, std::int32_t* index) {
   constexpr std::int64_t kMostRows = 64;
   if (g.kernel[0] * g.kernel[1] > kMostRows) {
     return 0;
@@ -119,7 +132,7 @@ std::int64_t max_row_of_channels_in_registers(const PoolGeometry& g, std::int64_
   for (std::int64_t ow = 0; ow < g.out[2]; ++ow, y += g.inner, index += g.inner) {
     const Range width = reach(g, 2, ow);
     const std::int64_t start = width.start + width.first * g.dilation[2];
-    const auto first = static_cast<std::int32_t>(first_row + first_position(g, 2, ow));
+    const std::int32_t first = first_index(g, start_row, ow);
     for (std::int64_t c = 0; c < full; c += kLanes<float>) {
       Batch<float> largest(-__builtin_inff());
       Batch<float> at = bits_of(Batch<std::int32_t>(first));
@@ -209,11 +222,10 @@ void max_pool_plane(const PoolGeometry& g, const T* x, T* y, std::int32_t* index
   const std::int64_t row_size = g.out[2] * g.inner;
   for (std::int64_t od = 0; od < g.out[0]; ++od) {
     for (std::int64_t oh = 0; oh < g.out[1]; ++oh, y += row_size, index += row_size) {
-      // A window of nothing but minus infinities has the index of its first element.
-      const std::int64_t row = (first_position(g, 0, od) * g.in[1] + first_position(g, 1, oh)) * g.in[2];
+      const std::int64_t row = first_row(g, od, oh);
       const std::int64_t done = g.inner == 1 ? 0 : max_row_of_channels_in_registers(g, od, oh, row, x, y, index);
       for (std::int64_t ow = 0; done < g.inner && ow < g.out[2]; ++ow) {
-        const auto first = static_cast<std::int32_t>(row + first_position(g, 2, ow));
+        const std::int32_t first = first_index(g, row, ow);
         for (std::int64_t c = done; c < g.inner; ++c) {
           y[ow * g.inner + c] = -static_cast<T>(__builtin_inf());
           index[ow * g.inner + c] = first;
@@ -242,7 +254,9 @@ void max_pool_scatter_plane(const PoolGeometry& g, const T* gy, const std::int32
     return;
   }
   for (std::int64_t o = 0; o < g.out_size(); ++o) {
-    gx[index[o]] += gy[o];
+    if (index[o] >= 0) {
+      gx[index[o]] += gy[o];
+    }
   }
 }
 
@@ -266,13 +280,13 @@ void mean_pool_plane(const MeanAxis* axes, std::int64_t inner, const T* x, T* y,
       for (std::int64_t ow = 0; ow < axes[2].count; ++ow, y += inner) {
         const std::int64_t begin = axes[2].begin[ow];
         const std::int64_t end = axes[2].end[ow];
-        const T scale = T(1) / static_cast<T>(larger(1, axes[0].size[od] * axes[1].size[oh] * axes[2].size[ow]));
+        const T count = static_cast<T>(larger(1, axes[0].size[od] * axes[1].size[oh] * axes[2].size[ow]));
         for (std::int64_t c = 0; c < inner; ++c) {
           T sum = T(0);
           for (std::int64_t w = begin; w < end; ++w) {
             sum += row[w * inner + c];
           }
-          y[c] = sum * scale;
+          y[c] = sum / count;
         }
       }
     }
@@ -291,10 +305,10 @@ void mean_pool_adjoint_plane(const MeanAxis* axes, std::int64_t inner, const T* 
         row[i] = T(0);
       }
       for (std::int64_t ow = 0; ow < axes[2].count; ++ow, gy += inner) {
-        const T scale = T(1) / static_cast<T>(larger(1, axes[0].size[od] * axes[1].size[oh] * axes[2].size[ow]));
+        const T count = static_cast<T>(larger(1, axes[0].size[od] * axes[1].size[oh] * axes[2].size[ow]));
         for (std::int64_t w = axes[2].begin[ow]; w < axes[2].end[ow]; ++w) {
           for (std::int64_t c = 0; c < inner; ++c) {
-            row[w * inner + c] += gy[c] * scale;
+            row[w * inner + c] += gy[c] / count;
           }
         }
       }

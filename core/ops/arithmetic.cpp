@@ -54,6 +54,11 @@ Tensor add(const Tensor& a, double b) {
                 [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
 }
 
+Tensor sub(const Tensor& a, double b) {
+  return record("sub", apply_binary("sub", BinaryOp::sub, a, b), {a},
+                [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
+}
+
 Tensor mul(const Tensor& a, double b) {
   return record("mul", apply_binary("mul", BinaryOp::mul, a, b), {a},
                 [b](const Tensor& gy, GradSink& into) { into.add(0, mul(gy, b)); });

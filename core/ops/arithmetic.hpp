@@ -15,6 +15,7 @@ Tensor sub(const Tensor& a, const Tensor& b);  ///< a - b
 Tensor mul(const Tensor& a, const Tensor& b);  ///< a * b
 Tensor div(const Tensor& a, const Tensor& b);  ///< a / b
 Tensor add(const Tensor& a, double b);         ///< a + b
+Tensor sub(const Tensor& a, double b);         ///< a - b
 Tensor mul(const Tensor& a, double b);         ///< a * b
 Tensor div(const Tensor& a, double b);         ///< a / b
 /// a^b, element-wise.
@@ -33,7 +34,7 @@ inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); } 
 inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }  ///< mul
 inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }  ///< div
 inline Tensor operator+(const Tensor& a, double b) { return add(a, b); }         ///< add
-inline Tensor operator-(const Tensor& a, double b) { return add(a, -b); }        ///< sub
+inline Tensor operator-(const Tensor& a, double b) { return sub(a, b); }         ///< sub
 inline Tensor operator*(const Tensor& a, double b) { return mul(a, b); }         ///< mul
 inline Tensor operator/(const Tensor& a, double b) { return div(a, b); }         ///< div
 inline Tensor operator+(double a, const Tensor& b) { return add(b, a); }         ///< add

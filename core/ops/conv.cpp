@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/base/checked.hpp"
 #include "normgrad/core/kernels/channels.hpp"
 #include "normgrad/core/kernels/conv.hpp"
 #include "normgrad/core/ops/activation_kind.hpp"
@@ -157,7 +158,10 @@ Tensor weight_gradient(const Convolution& conv, const Tensor& gy, const Tensor& 
 
 // float32 runs channels last, which is the faster order, wherever oneDNN has a description of the convolution.
 bool runs_channels_last(const ConvGeometry& g, DType dtype) {
-  return dtype == kFloat32 && g.out == g.natural_out() && g.n * g.x_size() * g.y_size() != 0;
+  const auto some = [](const ConvGeometry::Sizes& sizes) {
+    return std::find(sizes.begin(), sizes.end(), 0) == sizes.end();
+  };
+  return dtype == kFloat32 && g.out == g.natural_out() && g.n != 0 && g.c_in != 0 && some(g.in) && some(g.out);
 }
 
 void check_operands(const char* name, std::size_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -220,6 +224,8 @@ Tensor conv_nd(const char* name, std::size_t axes, const Tensor& x, const Tensor
                       " and groups = ", options.groups, " but got ", x.shape(),
                       has_batch && axes == 2 && x.size(-1) == weight.size(1) * options.groups
                           ? "; channels come before rows and columns: x.permute({0, 3, 1, 2})"
+                      : !has_batch && weight.size(1) * options.groups == 1
+                          ? "; a batch of samples of one channel gets the axis with x.unsqueeze(1)"
                           : "");
   check_bias(name, bias, c_out);
   const Tensor images = batched(x, axes);
@@ -229,6 +235,13 @@ Tensor conv_nd(const char* name, std::size_t axes, const Tensor& x, const Tensor
   g.stride = options.stride.resolve(name, "stride", axes, 1, 1);
   g.padding = options.padding.resolve(name, "padding", axes, 0, 0);
   g.dilation = options.dilation.resolve(name, "dilation", axes, 1, 1);
+  for (std::size_t i = 0; i < g.in.size(); ++i) {
+    const std::int64_t padded = detail::checked_add(name, g.in[i], detail::checked_mul(name, 2, g.padding[i]));
+    detail::checked_add(name, detail::checked_mul(name, g.dilation[i], g.kernel[i] - 1), 1);
+    // Steps beyond the end are all the same.
+    g.stride[i] = std::min(g.stride[i], std::max<std::int64_t>(padded, 1));
+    g.dilation[i] = g.kernel[i] == 1 ? 1 : g.dilation[i];
+  }
   g.out = g.natural_out();
   for (std::size_t i = 0; i < g.out.size(); ++i) {
     require<ShapeError>(g.out[i] >= 1, name, ": expected a window no larger than the padded input but got a kernel of ",
@@ -284,10 +297,16 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
     require<ValueError>(extra[i] < std::max(g.stride[i], g.dilation[i]), kName,
                         ": expected an output_padding below stride or dilation but got ", options.output_padding,
                         " with stride ", options.stride, " and dilation ", options.dilation);
-    g.in[i] = (g.out[i] - 1) * g.stride[i] - 2 * g.padding[i] + g.extent(i) + extra[i];
+    const std::int64_t span = detail::checked_mul(kName, g.dilation[i], g.kernel[i] - 1);
+    const std::int64_t steps = detail::checked_mul(kName, g.stride[i], g.out[i] - 1);
+    g.in[i] =
+        detail::checked_sub(kName, detail::checked_add(kName, detail::checked_add(kName, steps, span), 1 + extra[i]),
+                            detail::checked_mul(kName, 2, g.padding[i]));
     require<ShapeError>(g.in[i] >= 1 && g.out[i] >= 1, kName, ": expected a result of at least 1 element per axis but ",
                         "an input ", x.shape(), ", a weight ", weight.shape(), " and padding ", options.padding,
                         " give ", g.in[i]);
+    g.stride[i] = g.out[i] == 1 ? std::min(g.stride[i], g.in[i] + 2 * g.padding[i]) : g.stride[i];
+    g.dilation[i] = g.kernel[i] == 1 ? 1 : g.dilation[i];
   }
   g.channels_last = runs_channels_last(g, x.dtype());
   return unbatched(input_gradient({kName, kAxes, g}, kName, images, weight, bias), has_batch);

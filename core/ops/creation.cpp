@@ -61,7 +61,11 @@ Tensor arange(double start, double end, double step, TensorOptions options) {
                       "arange: expected whole numbers for int64 but got start ", start, " and step ", step,
                       "; pass {.dtype = kFloat32}");
   require<DTypeError>(options.dtype != kBool, "arange: expected a dtype of numbers but got bool");
-  const auto n = static_cast<std::int64_t>(std::ceil((end - start) / step));
+  const double count = std::ceil((end - start) / step);
+  constexpr double kMost = 9007199254740992.0;  // 2^53: every whole number up to there is a double
+  require<ValueError>(count <= kMost, "arange: expected at most 2^53 elements but start ", start, ", end ", end,
+                      " and step ", step, " make more");
+  const auto n = static_cast<std::int64_t>(count);
   return generate({n}, options, [=](std::int64_t i) { return start + static_cast<double>(i) * step; });
 }
 

@@ -10,9 +10,26 @@ namespace normgrad::detail {
 
 namespace {
 
-// Calls f(T{}) for the dtypes that arithmetic is defined on.
+// What the operation on two masks may have been meant to be.
+const char* logical_remedy(kernels::BinaryOp op) {
+  using kernels::BinaryOp;
+  switch (op) {
+    case BinaryOp::mul:
+    case BinaryOp::minimum:
+      return "; of two masks a and b, where(a, b, a) is true where both are";
+    case BinaryOp::add:
+    case BinaryOp::maximum:
+      return "; of two masks a and b, where(a, a, b) is true where one of them is";
+    case BinaryOp::sub:
+      return "; of two masks a and b, ne(a, b) is true where they differ";
+    default:
+      return "";
+  }
+}
+
+// Calls f(T{}) for the dtypes that arithmetic is defined on; `remedy` ends the message for those that it is not.
 template <class F>
-void dispatch_number(const char* name, DType dtype, F&& f) {
+void dispatch_number(const char* name, const char* remedy, DType dtype, F&& f) {
   switch (dtype) {
     case DType::float32:
       return f(float{});
@@ -23,7 +40,7 @@ void dispatch_number(const char* name, DType dtype, F&& f) {
     case DType::boolean:
       break;
   }
-  fail<DTypeError>(name, ": expected a tensor of numbers but got bool; convert it with to()");
+  fail<DTypeError>(name, ": expected a tensor of numbers but got bool; convert it with to()", remedy);
 }
 
 template <class T>
@@ -119,7 +136,7 @@ struct Meeting {
 Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& a, const Tensor& b) {
   check_same_dtype(name, a, b);
   Tensor y;
-  dispatch_number(name, a.dtype(), [&](auto zero) {
+  dispatch_number(name, logical_remedy(op), a.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Meeting meeting(name, a, b);
     y = meeting.channels_last ? Tensor::empty_channels_last(meeting.shape, a.dtype())
@@ -132,7 +149,7 @@ Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& a, con
 
 Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& x, double number, bool number_first) {
   Tensor y;
-  dispatch_number(name, x.dtype(), [&](auto zero) {
+  dispatch_number(name, "", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T one = number_as<T>(name, number);
     y = empty_lying_as(x, x.dtype());

@@ -81,6 +81,14 @@ detail::Window reach_of(const char* where, const Shape& shape, std::size_t axis,
       window.shape[i] = index[i];
     }
   }
+  if (index.rank() != shape.rank()) {
+    bool lacks_axis = index.rank() + 1 == shape.rank();
+    for (std::size_t i = 0; lacks_axis && i < index.rank(); ++i) {
+      lacks_axis = index[i] <= shape[i < axis ? i : i + 1];
+    }
+    fail<ShapeError>(where, ": expected an index of ", shape.rank(), " axes for ", shape, " but got ", index,
+                     lacks_axis ? detail::concat("; give it axis ", axis, " with index.unsqueeze(", axis, ")") : "");
+  }
   require<ShapeError>(fits, where, ": expected an index that is no larger than ", shape, " outside of axis ", axis,
                       " but got ", index);
   return window;

@@ -1,4 +1,5 @@
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/base/checked.hpp"
 #include "normgrad/core/ops/shape.hpp"
 #include "normgrad/core/ops/window.hpp"
 
@@ -21,7 +22,7 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis) {
     require<DTypeError>(x.dtype() == tensors[0].dtype(), "cat: expected tensors of one dtype but tensor 0 is ",
                         tensors[0].dtype(), " and tensor ", i, " is ", x.dtype());
     sizes.push_back(x.shape()[a]);
-    shape[a] += sizes.back();
+    shape[a] = detail::checked_add("cat", shape[a], sizes.back());
   }
   Tensor y = Tensor::empty(shape, tensors[0].dtype());
   std::int64_t start = 0;

@@ -51,9 +51,11 @@ void check_dtypes(const char* where, const Tensor& a, const Tensor& b) {
                       a.dtype(), " and ", b.dtype(), "; convert one of them with to()");
 }
 
-}  // namespace
+Tensor in_shape(const Tensor& x, const Shape& shape) { return x.shape() == shape ? x : reshape_to(x, shape); }
 
-Tensor detail::matrix_product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b) {
+// `a_given` and `b_given` are the operands before they were seen as matrices: an error is to name what the user knows.
+Tensor product_of(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, const Tensor& a_given,
+                  const Tensor& b_given) {
   const Shape batch = broadcast_shapes("matmul", batch_axes(a.shape()), batch_axes(b.shape()));
   const auto shape = kernels::GemmShape::dense(transpose_a, transpose_b, a.size(transpose_a ? -1 : -2),
                                                b.size(transpose_b ? -2 : -1), a.size(transpose_a ? -2 : -1));
@@ -74,19 +76,28 @@ Tensor detail::matrix_product(const Tensor& a, bool transpose_a, const Tensor& b
   });
   // y = A B gives gA = gy B^T and gB = A^T gy; stored transposed, each is the transpose of that.
   return record("matmul", std::move(y), {a, b},
-                [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad()), transpose_a, transpose_b,
+                [a = Saved(a_given, b.requires_grad()), b = Saved(b_given, a.requires_grad()), transpose_a, transpose_b,
                  a_shape = a.shape(), b_shape = b.shape()](const Tensor& gy, GradSink& into) {
+                  using detail::matrix_product;
                   if (into.wants(0)) {
-                    into.add(0, sum_to(transpose_a ? matrix_product(b.get(), transpose_b, gy, true)
-                                                   : matrix_product(gy, false, b.get(), !transpose_b),
+                    const Tensor right = in_shape(b.get(), b_shape);
+                    into.add(0, sum_to(transpose_a ? matrix_product(right, transpose_b, gy, true)
+                                                   : matrix_product(gy, false, right, !transpose_b),
                                        a_shape));
                   }
                   if (into.wants(1)) {
-                    into.add(1, sum_to(transpose_b ? matrix_product(gy, true, a.get(), transpose_a)
-                                                   : matrix_product(a.get(), !transpose_a, gy, false),
+                    const Tensor left = in_shape(a.get(), a_shape);
+                    into.add(1, sum_to(transpose_b ? matrix_product(gy, true, left, transpose_a)
+                                                   : matrix_product(left, !transpose_a, gy, false),
                                        b_shape));
                   }
                 });
+}
+
+}  // namespace
+
+Tensor detail::matrix_product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b) {
+  return product_of(a, transpose_a, b, transpose_b, a, b);
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
@@ -103,7 +114,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   const bool folds = b_matrix.dim() == 2 && a_matrix.dim() > 2;
   const Tensor rows = folds ? reshape_to(a_matrix, {rows_of(a_matrix.shape()), inner}) : a_matrix;
   Shape result = folds ? a_matrix.shape() : Shape();
-  const Tensor y = detail::matrix_product(rows, false, b_matrix, false);
+  const Tensor y = product_of(rows, false, b_matrix, false, a, b);
   if (folds) {
     result[result.rank() - 1] = b_matrix.size(1);
   } else {

@@ -46,18 +46,18 @@ Tensor Tensor::index_select(std::int64_t axis, const Tensor& index) const {
 }
 Tensor Tensor::gather(std::int64_t axis, const Tensor& index) const { return normgrad::gather(*this, axis, index); }
 
-Tensor Tensor::sum(const Axes& axes, bool keepdim) const { return normgrad::sum(*this, axes, keepdim); }
-Tensor Tensor::mean(const Axes& axes, bool keepdim) const { return normgrad::mean(*this, axes, keepdim); }
-Tensor Tensor::var(const Axes& axes, bool unbiased, bool keepdim) const {
+Tensor Tensor::sum(const Axes& axes, ReduceFlag keepdim) const { return normgrad::sum(*this, axes, keepdim); }
+Tensor Tensor::mean(const Axes& axes, ReduceFlag keepdim) const { return normgrad::mean(*this, axes, keepdim); }
+Tensor Tensor::var(const Axes& axes, ReduceFlag unbiased, ReduceFlag keepdim) const {
   return normgrad::var(*this, axes, unbiased, keepdim);
 }
-Tensor Tensor::max(const Axes& axes, bool keepdim) const { return normgrad::max(*this, axes, keepdim); }
-Tensor Tensor::min(const Axes& axes, bool keepdim) const { return normgrad::min(*this, axes, keepdim); }
-Tensor Tensor::prod(const Axes& axes, bool keepdim) const { return normgrad::prod(*this, axes, keepdim); }
-Tensor Tensor::argmax(std::optional<std::int64_t> axis, bool keepdim) const {
+Tensor Tensor::max(const Axes& axes, ReduceFlag keepdim) const { return normgrad::max(*this, axes, keepdim); }
+Tensor Tensor::min(const Axes& axes, ReduceFlag keepdim) const { return normgrad::min(*this, axes, keepdim); }
+Tensor Tensor::prod(const Axes& axes, ReduceFlag keepdim) const { return normgrad::prod(*this, axes, keepdim); }
+Tensor Tensor::argmax(std::optional<std::int64_t> axis, ReduceFlag keepdim) const {
   return normgrad::argmax(*this, axis, keepdim);
 }
-Tensor Tensor::argmin(std::optional<std::int64_t> axis, bool keepdim) const {
+Tensor Tensor::argmin(std::optional<std::int64_t> axis, ReduceFlag keepdim) const {
   return normgrad::argmin(*this, axis, keepdim);
 }
 

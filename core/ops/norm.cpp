@@ -48,6 +48,8 @@ Tensor norm_groups(const char* name, const Tensor& x, std::int64_t num_groups, c
   require<ShapeError>(g.channels > 0 && g.channels % num_groups == 0, name, ": expected a number of channels that ",
                       num_groups, " groups divide but got ", x.shape(), ", which has ", g.channels);
   check_norm(name, x, {g.channels}, weight, bias, how.eps);
+  require<ShapeError>(x.numel() != num_groups, name, ": expected more than 1 value per group but got ", x.shape(),
+                      " with ", num_groups, " groups");
   return norm_over(name, x, RowGeometry{g.batch * num_groups, num_groups, g.channels / num_groups, g.spatial}, weight,
                    bias, how);
 }
@@ -57,6 +59,10 @@ Tensor norm_instances(const Tensor& x, const Tensor& weight, const Tensor& bias,
   const ChannelGeometry g = channel_geometry("instance_norm", x);
   require<ShapeError>(g.channels > 0, "instance_norm: expected at least one channel but got ", x.shape());
   check_norm("instance_norm", x, {g.channels}, weight, bias, how.eps);
+  require<ShapeError>(g.spatial != 1,
+                      "instance_norm: expected more than 1 value per sample and channel to take "
+                      "statistics of but got ",
+                      x.shape());
   return norm_over("instance_norm", x, RowGeometry{g.batch * g.channels, g.channels, 1, g.spatial}, weight, bias, how,
                    statistics);
 }
@@ -82,6 +88,10 @@ NormResult batch_norm_training(const Tensor& x, const Tensor& weight, const Tens
                                const NormThen& then) {
   const ChannelGeometry g = channel_geometry("batch_norm", x);
   check_norm("batch_norm", x, {g.channels}, weight, bias, eps);
+  require<ShapeError>(g.count() != 1,
+                      "batch_norm: expected more than 1 value per channel to take statistics of but "
+                      "got ",
+                      x.shape());
   detail::SetStatistics s;
   Tensor y = norm_over("batch_norm", x, g, weight, bias, {eps, true, then}, &s);
   return {std::move(y), s.mean, s.var, g.count()};

@@ -43,9 +43,10 @@ struct NormResult {
   std::int64_t count = 0;  ///< values per statistic
 };
 
-/// Statistics of x: [N, C, *] over all axes but the second. weight, bias: [C].
-/// Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
-/// 2015, algorithm 1.
+/// Statistics of x: [N, C, *] over all axes but the second. weight, bias: [C]. Throws ShapeError for one value per
+/// channel, as instance_norm for one per sample and channel and group_norm for one per group of a single sample: less
+/// its mean it is 0. Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
+/// Covariate Shift", 2015, algorithm 1.
 NormResult batch_norm_training(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
                                const NormThen& then = {});
 /// With given statistics, both [C], of x's dtype or float64, which take no gradient: torch's batch_norm with

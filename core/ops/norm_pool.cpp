@@ -152,10 +152,12 @@ Tensor norm_pool_over_sets(const char* name, const Tensor& x, const Geometry& se
 
 }  // namespace
 
+constexpr std::int64_t kMostPositions = std::numeric_limits<std::int32_t>::max();  // as in max_pool2d
+
 bool pools_on_the_way(const Tensor& x, std::int64_t window_height, std::int64_t window_width) {
   return x.dim() == 4 && x.numel() > 0 && x.size(1) >= kernels::kLeastColumns && is_floating_point(x.dtype()) &&
-         lies_channels_last(x) && window_height >= 1 && window_width >= 1 && window_height <= x.size(2) &&
-         window_width <= x.size(3) && window_height <= kernels::kMostPlaces &&
+         lies_channels_last(x) && x.size(2) <= kMostPositions / x.size(3) && window_height >= 1 && window_width >= 1 &&
+         window_height <= x.size(2) && window_width <= x.size(3) && window_height <= kernels::kMostPlaces &&
          window_width <= kernels::kMostPlaces / window_height;
 }
 

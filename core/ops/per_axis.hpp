@@ -10,12 +10,13 @@
 
 namespace normgrad {
 
-/// `3` stands for 3 along every spatial axis, `{3, 5}` for 3 along the first and 5 along the second. At most 3 axes.
+/// `3` stands for 3 along every spatial axis, `{3, 5}` for 3 along the first and 5 along the second. At most 3 axes;
+/// resolve() names what got more.
 class PerAxis {
  public:
   /// The same size for all axes, or a list with one for each.
   PerAxis(int size) : PerAxis(static_cast<std::int64_t>(size)) {}  // NOLINT(google-explicit-constructor)
-  PerAxis(std::int64_t size) : sizes_{size, size, size} {}         // NOLINT(google-explicit-constructor)
+  PerAxis(std::int64_t size) { sizes_.fill(size); }                // NOLINT(google-explicit-constructor)
   PerAxis(std::initializer_list<std::int64_t> sizes);              // NOLINT(google-explicit-constructor)
   explicit PerAxis(const std::vector<std::int64_t>& sizes);
 
@@ -30,7 +31,7 @@ class PerAxis {
   friend bool operator==(const PerAxis&, const PerAxis&) = default;
 
  private:
-  std::array<std::int64_t, 3> sizes_{};
+  std::array<std::int64_t, 6> sizes_{};  // as many as mistakes have: both ends of 3 axes
   std::size_t count_ = 0;
 };
 

@@ -1,8 +1,11 @@
 #include "normgrad/core/ops/pool.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <span>
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/base/checked.hpp"
 #include "normgrad/core/kernels/pool.hpp"
 #include "normgrad/core/ops/channels_last.hpp"
 #include "normgrad/core/ops/pool_detail.hpp"
@@ -109,11 +112,16 @@ PoolGeometry geometry_of(const char* name, std::size_t axes, const Tensor& x, co
   g.padding = padding.resolve(name, "padding", axes, 0, 0);
   g.dilation = dilation.resolve(name, "dilation", axes, 1, 1);
   for (std::size_t i = 0; i < g.in.size(); ++i) {
-    require<ValueError>(2 * g.padding[i] <= g.kernel[i], name, ": expected padding of at most half of kernel_size but ",
+    require<ShapeError>(g.in[i] >= 1, name, ": expected spatial axes that are not empty but got ", x.shape());
+    require<ValueError>(g.padding[i] <= g.kernel[i] / 2, name, ": expected padding of at most half of kernel_size but ",
                         "got padding ", padding, " for kernel_size ", kernel);
-    const std::int64_t room = g.in[i] + 2 * g.padding[i] - g.dilation[i] * (g.kernel[i] - 1) - 1;
+    const std::int64_t padded = detail::checked_add(name, g.in[i], 2 * g.padding[i]);
+    const std::int64_t room = padded - 1 - detail::checked_mul(name, g.dilation[i], g.kernel[i] - 1);
     require<ShapeError>(room >= 0, name, ": expected a window no larger than the padded input but got kernel_size ",
                         kernel, " (padding ", padding, ", dilation ", dilation, ") on an input ", x.shape());
+    // Steps beyond the end are all the same.
+    g.stride[i] = std::min(g.stride[i], padded);
+    g.dilation[i] = std::min(g.dilation[i], padded);
     g.out[i] = room / g.stride[i] + 1;
   }
   return g;
@@ -124,6 +132,9 @@ Tensor max_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
   Selection selection;
   PoolGeometry& g = selection.geometry;
   g = geometry_of(name, axes, x, kernel, options.stride.value_or(kernel), options.padding, options.dilation);
+  const std::int64_t positions = Shape(std::span(g.in)).numel();
+  require<ShapeError>(positions <= std::numeric_limits<std::int32_t>::max(), name,
+                      ": expected planes of at most 2^31 - 1 elements but got ", x.shape());
   selection.order = Order(x, axes);
   selection.order.set_planes(x.shape(), axes, g);
   selection.x_shape = x.shape();
@@ -176,7 +187,7 @@ Tensor avg_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
                 .x_shape = x.shape(),
                 .y_shape = with_spatial_sizes(x.shape(), g.out, axes)};
   pool.order.set_planes(x.shape(), axes, pool.geometry);
-  for (std::size_t i = 0; i < pool.geometry.axes.size(); ++i) {
+  for (std::size_t i = 0; pool.y_shape.numel() != 0 && i < pool.geometry.axes.size(); ++i) {
     pool.geometry.axes[i] =
         MeanWindows::regular(g.in[i], g.out[i], g.kernel[i], g.stride[i], g.padding[i], options.count_include_pad);
   }
@@ -222,7 +233,7 @@ Tensor adaptive_avg_pool2d(const Tensor& x, const PerAxis& output_size) {
   MeanPool pool{
       .geometry = {}, .order = Order(x, 2), .x_shape = x.shape(), .y_shape = with_spatial_sizes(x.shape(), out, 2)};
   pool.order.set_planes(x.shape(), 2, pool.geometry);
-  for (std::size_t i = 0; i < pool.geometry.axes.size(); ++i) {
+  for (std::size_t i = 0; pool.y_shape.numel() != 0 && i < pool.geometry.axes.size(); ++i) {
     pool.geometry.axes[i] = MeanWindows::adaptive(in[i], out[i]);
   }
   return mean_windows(kName, pool, x);

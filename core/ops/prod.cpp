@@ -46,7 +46,7 @@ std::vector<std::int64_t> reduced_last(const std::array<bool, Shape::kMaxDims>& 
 
 }  // namespace
 
-Tensor prod(const Tensor& x, const Axes& axes, bool keepdim) {
+Tensor prod(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
   const detail::ReducePlan plan("prod", x.shape(), axes, keepdim);
   Tensor y = detail::reduced("prod", kernels::ReduceOp::prod, x, plan);
   return record("prod", std::move(y), {x}, [x = Saved(x), plan](const Tensor& gy, GradSink& into) {

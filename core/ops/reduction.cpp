@@ -59,7 +59,7 @@ Tensor arg_extreme(const char* name, bool largest, const Tensor& x, std::optiona
 
 }  // namespace
 
-Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
+Tensor sum(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
   if (x.dtype() == kBool) {
     return sum(to(x, kInt64), axes, keepdim);
   }
@@ -70,7 +70,7 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
                 });
 }
 
-Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
+Tensor mean(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
   detail::check_float("mean", x);
   const ReducePlan plan("mean", x.shape(), axes, keepdim);
   check_some("mean", x, plan);
@@ -83,7 +83,7 @@ Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
                 });
 }
 
-Tensor var(const Tensor& x, const Axes& axes, bool unbiased, bool keepdim) {
+Tensor var(const Tensor& x, const Axes& axes, ReduceFlag unbiased, ReduceFlag keepdim) {
   detail::check_float("var", x);
   const ReducePlan plan("var", x.shape(), axes, keepdim);
   const std::int64_t freedom = plan.count - (unbiased ? 1 : 0);
@@ -102,13 +102,17 @@ Tensor var(const Tensor& x, const Axes& axes, bool unbiased, bool keepdim) {
                 });
 }
 
-Tensor max(const Tensor& x, const Axes& axes, bool keepdim) { return extreme("max", ReduceOp::max, x, axes, keepdim); }
-Tensor min(const Tensor& x, const Axes& axes, bool keepdim) { return extreme("min", ReduceOp::min, x, axes, keepdim); }
+Tensor max(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
+  return extreme("max", ReduceOp::max, x, axes, keepdim);
+}
+Tensor min(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
+  return extreme("min", ReduceOp::min, x, axes, keepdim);
+}
 
-Tensor argmax(const Tensor& x, std::optional<std::int64_t> axis, bool keepdim) {
+Tensor argmax(const Tensor& x, std::optional<std::int64_t> axis, ReduceFlag keepdim) {
   return arg_extreme("argmax", true, x, axis, keepdim);
 }
-Tensor argmin(const Tensor& x, std::optional<std::int64_t> axis, bool keepdim) {
+Tensor argmin(const Tensor& x, std::optional<std::int64_t> axis, ReduceFlag keepdim) {
   return arg_extreme("argmin", false, x, axis, keepdim);
 }
 

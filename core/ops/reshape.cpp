@@ -10,17 +10,18 @@ Tensor reshape_to(const Tensor& x, const Shape& shape) {
 
 Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& shape) {
   std::vector<std::int64_t> sizes = shape;
-  std::int64_t known = 1;
+  Shape others;
   std::int64_t* unknown = nullptr;
   for (std::int64_t& size : sizes) {
     if (size == -1) {
       require<ValueError>(unknown == nullptr, "reshape: expected at most one size of -1");
       unknown = &size;
     } else {
-      known *= size;
+      others.push_back(size);
     }
   }
   if (unknown != nullptr) {
+    const std::int64_t known = others.numel();
     require<ShapeError>(known != 0 && x.numel() % known == 0, "reshape: expected sizes that divide the ", x.numel(),
                         " elements of ", x.shape(), " but the others multiply to ", known);
     *unknown = x.numel() / known;

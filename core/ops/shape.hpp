@@ -22,11 +22,14 @@ Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1);
 /// Repeats axes of size 1 (and new leading axes); -1 keeps a size.
 Tensor expand(const Tensor& x, const std::vector<std::int64_t>& shape);
 Tensor expand_to(const Tensor& x, const Shape& shape);
+/// Elements from start on, `length` of them: a copy, as slice() and select() are, so that changes in place of the
+/// result leave x as it was. In PyTorch all three are views.
 Tensor narrow(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t length);
-/// Elements start, start + step, ... below end of one axis; negative positions count from the end, as in Python.
+/// Elements start, start + step, ... below end of one axis, copied; negative positions count from the end, as in
+/// Python.
 Tensor slice(const Tensor& x, std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
              std::int64_t step = 1);
-/// One index of an axis, which is dropped.
+/// A copy of one index of an axis, which is dropped.
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index);
 /// x with the elements from start to below end of one axis replaced by those of `source`, which has their shape: what
 /// `x[start:end] = source` is where slices are views. Negative positions count from the end.

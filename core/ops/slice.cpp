@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "normgrad/core/base/checked.hpp"
 #include "normgrad/core/ops/shape.hpp"
 #include "normgrad/core/ops/window.hpp"
 
@@ -50,9 +51,11 @@ Tensor narrow(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64
 Tensor slice(const Tensor& x, std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
              std::int64_t step) {
   const std::size_t a = normalize_axis("slice", axis, x.dim());
-  require<ValueError>(step >= 1, "slice: expected a step of at least 1 but got ", step);
+  require<ValueError>(step >= 1, "slice: expected a step of at least 1 but got ", step,
+                      step < 0 ? "; index_select() takes elements in any order, such as arange(n - 1, -1, -1)" : "");
   const auto [first, last] = Range(x.shape()[a], start, end);
-  return take_range("slice", x, a, first, (last - first + step - 1) / step, step);
+  const std::int64_t length = last == first ? 0 : (last - first - 1) / step + 1;
+  return take_range("slice", x, a, first, length, length > 1 ? step : 1);
 }
 
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
@@ -100,7 +103,9 @@ std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis)
 std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis) {
   const std::size_t a = normalize_axis("split", axis, x.dim());
   const bool valid = std::all_of(sizes.begin(), sizes.end(), [](std::int64_t size) { return size >= 0; });
-  const std::int64_t sum = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+  const std::int64_t sum = std::accumulate(
+      sizes.begin(), sizes.end(), std::int64_t{0},
+      [](std::int64_t before, std::int64_t size) { return detail::checked_add("split", before, size); });
   require<ValueError>(valid && sum == x.shape()[a], "split: expected sizes that add up to the ", x.shape()[a],
                       " elements of axis ", axis, " of ", x.shape(), " but got ", Axes(sizes).list().size(),
                       " sizes adding up to ", sum);
@@ -126,15 +131,18 @@ Tensor pad(const Tensor& x, const std::vector<std::int64_t>& pad, double value) 
     const std::size_t axis = x.shape().rank() - 1 - i / 2;
     const std::int64_t before = pad[i];
     const std::int64_t after = pad[i + 1];
-    const std::int64_t kept = x.shape()[axis] + std::min<std::int64_t>(before, 0) + std::min<std::int64_t>(after, 0);
-    require<ValueError>(kept >= 0, "pad: cannot cut ", -before, " and ", -after, " elements off axis ", axis, " of ",
-                        x.shape());
-    cut.start[axis] = std::max<std::int64_t>(-before, 0);
+    const std::int64_t cut_before = before < 0 ? detail::checked_sub("pad", 0, before) : 0;
+    const std::int64_t cut_after = after < 0 ? detail::checked_sub("pad", 0, after) : 0;
+    const std::int64_t kept = x.shape()[axis] - detail::checked_add("pad", cut_before, cut_after);
+    require<ValueError>(kept >= 0, "pad: cannot cut ", cut_before, " and ", cut_after, " elements off axis ", axis,
+                        " of ", x.shape());
+    cut.start[axis] = cut_before;
     cut.shape[axis] = kept;
     cuts = cuts || kept != x.shape()[axis];
     place.start[axis] = std::max<std::int64_t>(before, 0);
     place.shape[axis] = kept;
-    shape[axis] = kept + std::max<std::int64_t>(before, 0) + std::max<std::int64_t>(after, 0);
+    shape[axis] = detail::checked_add("pad", detail::checked_add("pad", kept, place.start[axis]),
+                                      std::max<std::int64_t>(after, 0));
   }
   return detail::put_window("pad", cuts ? detail::take_window("pad", x, cut) : x, place, shape, value);
 }

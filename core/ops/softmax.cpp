@@ -82,7 +82,7 @@ Tensor log_softmax(const Tensor& x, std::int64_t axis) {
   });
 }
 
-Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim) {
+Tensor logsumexp(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
   detail::check_float("logsumexp", x);
   const std::array<bool, Shape::kMaxDims> reduced = axes.mask("logsumexp", x.dim());
   Shape kept;

@@ -8,6 +8,6 @@ namespace normgrad {
 Tensor softmax(const Tensor& x, std::int64_t axis);      ///< exp(x) over its sum along the axis
 Tensor log_softmax(const Tensor& x, std::int64_t axis);  ///< the log of softmax
 /// log(sum(exp(x))) over the axes.
-Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor logsumexp(const Tensor& x, const Axes& axes, ReduceFlag keepdim = false);
 
 }  // namespace normgrad

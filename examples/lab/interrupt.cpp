@@ -1,49 +1,40 @@
 #include "examples/lab/interrupt.hpp"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <ctime>
 
 namespace lab {
 
 namespace {
 
-int received = 0;
-pid_t owner = 0;
+volatile std::sig_atomic_t received_signal = 0;
+volatile pid_t owner_process = 0;
 
-sigset_t signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
+void note_signal(int number) {
+  if (received_signal == 0) {
+    received_signal = number;
+    if (getpid() == owner_process) {  // a worker may be told twice: by the terminal and by its program
+      std::signal(SIGINT, SIG_DFL);
+      std::signal(SIGTERM, SIG_DFL);
+    }
+  }
 }
 
 }  // namespace
 
-// The signals are asked for instead of handled: oneDNN's sgemm puts its stack pointer at the lower end of a heap block
-// while it computes, and what a signal handler is given on the stack would overwrite the heap below it.
 void catch_interrupts() {
-  const sigset_t set = signals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  owner = getpid();
+  owner_process = getpid();
+  struct sigaction action = {};
+  action.sa_handler = note_signal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaddset(&action.sa_mask, SIGINT);
+  sigaddset(&action.sa_mask, SIGTERM);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
 }
 
-int interrupted() noexcept {
-  if (received == 0) {
-    const sigset_t set = signals();
-    const timespec at_once = {};
-    const int number = sigtimedwait(&set, nullptr, &at_once);
-    if (number > 0) {
-      received = number;
-      if (getpid() == owner) {  // a worker may be told twice: by the terminal and by its program
-        pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-      }
-    }
-  }
-  return received;
-}
+int interrupted() noexcept { return received_signal; }
 
 }  // namespace lab

@@ -3,8 +3,8 @@
 
 namespace lab {
 
-/// From now on the first SIGINT or SIGTERM is only noted, by interrupted(); a second one ends the program at once. To
-/// be called before there are other threads. Processes that are forked later note all of them.
+/// From now on the first SIGINT or SIGTERM is only noted, by interrupted(); a second one ends the program at once.
+/// Processes that are forked later note all of them.
 void catch_interrupts();
 /// The signal that came, or 0.
 int interrupted() noexcept;

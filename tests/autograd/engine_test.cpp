@@ -121,7 +121,7 @@ TEST(BackwardTest, SecondRunNeedsTheGraphKept) {
   EXPECT_THAT(list(x.grad()), ElementsAre(8));
   EXPECT_EQ(error_of<GraphError>([&] { y.backward(); }),
             "backward: the graph of 'toy_mul' was freed by an earlier backward; pass {.retain_graph = true} to that "
-            "one");
+            "one, or detach() a state that is carried from one step to the next");
   EXPECT_THAT(list(x.grad()), ElementsAre(8));
 }
 

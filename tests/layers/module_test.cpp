@@ -269,7 +269,8 @@ TEST(StateDictTest, KeepsTheOrderOfTheMembers) {
   EXPECT_FALSE(state.erase("z"));
   EXPECT_EQ(state.begin()->first, "a");
   EXPECT_EQ(state.find("m") - state.begin(), 1);
-  EXPECT_EQ(error_of<Error>([&] { state.at("q"); }), "StateDict: there is no entry 'q'");
+  EXPECT_EQ(error_of<Error>([&] { state.at("q"); }),
+            "StateDict: there is no entry 'q'; the names nearest to it are 'a', 'm'");
 }
 
 TEST(StateDictTest, RoundTrip) {

@@ -15,7 +15,7 @@ using testing_support::gradients_agree;
 
 struct Reduction {
   const char* name;
-  Tensor (*f)(const Tensor&, const Axes&, bool keepdim);
+  Tensor (*f)(const Tensor&, const Axes&, ReduceFlag keepdim);
 };
 
 class ReductionGradientTest : public testing::TestWithParam<Reduction> {};
@@ -39,14 +39,15 @@ TEST_P(ReductionGradientTest, AgreesWithDifferences) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, ReductionGradientTest,
-    testing::Values(Reduction{"sum", sum}, Reduction{"mean", mean}, Reduction{"max", max}, Reduction{"min", min},
-                    Reduction{"prod", prod}, Reduction{"logsumexp", logsumexp},
-                    Reduction{"var", [](const Tensor& x, const Axes& axes, bool k) { return var(x, axes, true, k); }},
-                    Reduction{"var_biased",
-                              [](const Tensor& x, const Axes& axes, bool k) { return var(x, axes, false, k); }}),
-    [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(All, ReductionGradientTest,
+                         testing::Values(Reduction{"sum", sum}, Reduction{"mean", mean}, Reduction{"max", max},
+                                         Reduction{"min", min}, Reduction{"prod", prod},
+                                         Reduction{"logsumexp", logsumexp},
+                                         Reduction{"var", [](const Tensor& x, const Axes& axes,
+                                                             ReduceFlag k) { return var(x, axes, true, k); }},
+                                         Reduction{"var_biased", [](const Tensor& x, const Axes& axes,
+                                                                    ReduceFlag k) { return var(x, axes, false, k); }}),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST(SoftmaxGradientTest, AgreesWithDifferences) {
   for (const auto& [shape, axis] : std::vector<std::pair<Shape, int>>{

@@ -85,7 +85,7 @@ long double logsumexp_of(const Group& g) {
 
 struct Reduction {
   const char* name;
-  Tensor (*f)(const Tensor&, const Axes&, bool);
+  Tensor (*f)(const Tensor&, const Axes&, ReduceFlag);
   long double (*expected)(const Group&);
   long double scale;  // of what is added up, for the tolerance
 };
@@ -97,7 +97,8 @@ const Reduction kReductions[] = {
     {"min", min, min_of, 0},
     {"prod", prod, prod_of, 0},
     {"logsumexp", logsumexp, logsumexp_of, 0},
-    {"var", [](const Tensor& x, const Axes& axes, bool keepdim) { return var(x, axes, true, keepdim); }, var_of, 0}};
+    {"var", [](const Tensor& x, const Axes& axes, ReduceFlag keepdim) { return var(x, axes, true, keepdim); }, var_of,
+     0}};
 
 template <class T>
 void expect_reduction(const Reduction& op, const Shape& shape, const Axes& axes) {
