@@ -79,8 +79,8 @@ DataLoader::Iterator DataLoader::begin() {
   it.num_batches_ = num_batches_;
   it.batch_ = position_->next_batch;
   if (options_.num_workers > 0) {
-    it.prefetcher_ = std::make_shared<detail::Prefetcher>(it.plan_, it.batch_, num_batches_, options_.num_workers,
-                                                          options_.prefetch_factor);
+    it.prefetcher_ =
+        detail::make_prefetcher(it.plan_, it.batch_, num_batches_, options_.num_workers, options_.prefetch_factor);
   }
   it.position_ = position_;
   if (it.batch_ == num_batches_) {

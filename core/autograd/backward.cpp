@@ -18,7 +18,7 @@ namespace {
 void add_in_place(const Tensor& x, Tensor& y) {
   dispatch_float("backward", y.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    if (x.buffer().channels_last() == y.buffer().channels_last()) {
+    if (x.buffer().channels_last() == y.buffer().channels_last() && y.writes_as_it_lies()) {
       kernels::accumulate(x.physical_data<T>(), y.mutable_physical_data<T>(), y.numel());
     } else {
       kernels::accumulate(x.data<T>(), y.mutable_data<T>(), y.numel());
@@ -27,9 +27,9 @@ void add_in_place(const Tensor& x, Tensor& y) {
 }
 
 Tensor copy_of(const Tensor& x) {
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  Tensor y =
+      x.is_channels_last() ? Tensor::empty_channels_last(x.shape(), x.dtype()) : Tensor::empty(x.shape(), x.dtype());
   std::copy_n(x.buffer().data(), static_cast<std::size_t>(x.numel()) * dtype_size(x.dtype()), y.buffer().data());
-  y.buffer().set_channels_last(x.buffer().channels_last());
   return y;
 }
 
