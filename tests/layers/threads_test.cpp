@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <latch>
 #include <thread>
 #include <vector>
 
@@ -31,10 +32,15 @@ using testing_support::result_of_child;
 
 constexpr std::size_t kThreads = 4;
 
+// All begin at once.
 void on_threads(const std::function<void(std::size_t)>& f) {
+  std::latch ready(kThreads);
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&f, t] { f(t); });
+    threads.emplace_back([&, t] {
+      ready.arrive_and_wait();
+      f(t);
+    });
   }
   for (std::thread& thread : threads) {
     thread.join();
@@ -74,11 +80,11 @@ TEST_F(ThreadsTest, HeadsOfSeveralThreadsReadOneFeatureMap) {
   const Conv2d conv(3, 16, 3);
   std::vector<Linear> heads;
   for (std::size_t t = 0; t < kThreads; ++t) {
-    heads.emplace_back(16 * 6 * 6, 4);
+    heads.emplace_back(16 * 16 * 16, 4);
   }
   for (int round = 0; round < 20; ++round) {
     const NoGradGuard no_grad;
-    const Tensor x = randn({8, 3, 8, 8});
+    const Tensor x = randn({8, 3, 18, 18});
     const Tensor features = conv2d(x, conv.weight, conv.bias);
     const Tensor alone = conv2d(x, conv.weight, conv.bias);
     std::vector<std::vector<float>> expected;
