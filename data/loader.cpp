@@ -102,8 +102,8 @@ DataLoader::Iterator DataLoader::begin() {
   it.num_batches_ = num_batches_;
   it.batch_ = first_batch_;
   if (options_.num_workers > 0) {
-    it.prefetcher_ = std::make_shared<detail::Prefetcher>(it.plan_, it.batch_, num_batches_, options_.num_workers,
-                                                          options_.prefetch_factor);
+    it.prefetcher_ =
+        detail::make_prefetcher(it.plan_, it.batch_, num_batches_, options_.num_workers, options_.prefetch_factor);
   }
   position_ = it.position_;
   ++epoch_;

@@ -40,6 +40,7 @@ void rethrow_if(const std::exception& error, const std::string& text) {
   rethrow_if<IndexError>(error, text);
   rethrow_if<GraphError>(error, text);
   rethrow_if<IoError>(error, text);
+  rethrow_if<OutOfMemoryError>(error, text);
   throw Error(text);
 }
 
@@ -97,6 +98,16 @@ Prefetcher::Prefetcher(std::shared_ptr<const EpochPlan> plan, std::int64_t first
   }
 }
 
+std::shared_ptr<Prefetcher> make_prefetcher(std::shared_ptr<const EpochPlan> plan, std::int64_t first,
+                                            std::int64_t count, int workers, int ahead) {
+  auto prefetcher = std::make_unique<Prefetcher>(std::move(plan), first, count, workers, ahead);
+  return {prefetcher.release(), [made_by = fork_generation()](Prefetcher* ended) {
+            if (fork_generation() == made_by) {
+              delete ended;  // NOLINT(cppcoreguidelines-owning-memory)
+            }
+          }};
+}
+
 Prefetcher::~Prefetcher() {
   {
     const std::lock_guard lock(mutex_);
@@ -131,6 +142,9 @@ void Prefetcher::work() {
 }
 
 Batch Prefetcher::batch(std::int64_t number) {
+  if (fork_generation() != generation_) {
+    return plan_->batch(number);
+  }
   std::unique_lock lock(mutex_);
   if (number < wanted_ || threads_.empty()) {
     lock.unlock();

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "normgrad/core/base/fork.hpp"
 #include "normgrad/data/loader.hpp"
 
 namespace normgrad::detail {
@@ -51,6 +52,7 @@ class Prefetcher {
   const std::shared_ptr<const EpochPlan> plan_;
   const std::int64_t count_;
   const std::int64_t room_;
+  const std::uint32_t generation_ = fork_generation();  // of the process that has the threads
   std::mutex mutex_;
   std::condition_variable is_made_;
   std::condition_variable has_room_;
@@ -60,5 +62,10 @@ class Prefetcher {
   bool stop_ = false;
   std::vector<std::thread> threads_;
 };
+
+/// The same, for a process that may fork: a child has neither the threads nor what they hold. It makes the batches
+/// itself, and leaves what it was copied of the workers alone.
+std::shared_ptr<Prefetcher> make_prefetcher(std::shared_ptr<const EpochPlan> plan, std::int64_t first,
+                                            std::int64_t count, int workers, int ahead);
 
 }  // namespace normgrad::detail

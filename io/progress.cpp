@@ -5,8 +5,10 @@
 #include <cmath>
 #include <cstdio>
 #include <iomanip>
+#include <mutex>
 #include <sstream>
 
+#include "normgrad/core/base/fork.hpp"
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/io/terminal_line.hpp"
 
@@ -31,6 +33,13 @@ std::string duration(double seconds) {
   }
   out << whole / 60 % 60 << ':' << std::setw(2) << whole % 60;
   return out.str();
+}
+
+// Of the bar on the terminal, which a message of any thread takes off.
+detail::ForkSafeMutex& bar_mutex() {
+  static auto* mutex =
+      new detail::ForkSafeMutex(detail::ForkSafeMutex::Rank::bar);  // NOLINT(cppcoreguidelines-owning-memory)
+  return *mutex;
 }
 
 }  // namespace
@@ -114,11 +123,13 @@ struct Progress::State {
   }
 
   void draw() {
+    const std::lock_guard lock(bar_mutex());
     drawn = Clock::now();
     on_screen.write(line(TerminalLine::columns()));
     current = this;
   }
   void print(const std::string& rest) {
+    const std::lock_guard lock(bar_mutex());
     drawn = Clock::now();
     on_screen.erase();
     std::fputs((label + ": " + counts() + rest + numbers(metrics.size()) + "\n").c_str(), stderr);
@@ -140,6 +151,7 @@ Progress::Progress(std::string label, std::int64_t total, const ProgressOptions&
                                          .done = options.done,
                                          .metrics = {}});
   detail::set_before_log([] {
+    const std::lock_guard lock(bar_mutex());
     if (State::current != nullptr) {
       State::current->on_screen.erase();
     }
@@ -184,8 +196,11 @@ void Progress::finish() {
   if (state_->shown) {
     state_->print(", in " + duration(seconds_since(state_->start)));
   }
-  if (State::current == state_.get()) {
-    State::current = nullptr;
+  {
+    const std::lock_guard lock(bar_mutex());
+    if (State::current == state_.get()) {
+      State::current = nullptr;
+    }
   }
   state_ = nullptr;
 }

@@ -18,7 +18,7 @@ namespace {
 void add_in_place(const Tensor& x, Tensor& y) {
   dispatch_float("backward", y.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    if (x.buffer().channels_last() == y.buffer().channels_last()) {
+    if (x.buffer().channels_last() == y.buffer().channels_last() && y.writes_as_it_lies()) {
       kernels::accumulate(x.physical_data<T>(), y.mutable_physical_data<T>(), y.numel());
     } else {
       kernels::accumulate(x.data<T>(), y.mutable_data<T>(), y.numel());
@@ -26,21 +26,21 @@ void add_in_place(const Tensor& x, Tensor& y) {
   });
 }
 
-Tensor row_major_copy(const Tensor& x) {
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
+Tensor copy_as_it_lies(const Tensor& x) {
+  Tensor y =
+      x.is_channels_last() ? Tensor::empty_channels_last(x.shape(), x.dtype()) : Tensor::empty(x.shape(), x.dtype());
   std::copy_n(x.buffer().data(), static_cast<std::size_t>(x.numel()) * dtype_size(x.dtype()), y.buffer().data());
-  y.buffer().set_channels_last(x.buffer().channels_last());
   return y;
 }
 
 // A gradient that is kept must not share memory with another one: the next backward adds to it in place.
 Tensor clone_of(const Tensor& x) {
-  return record("clone", row_major_copy(x), {x}, [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
+  return record("clone", copy_as_it_lies(x), {x}, [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
 }
 
 // a + b, recorded when the backward is.
 Tensor sum_of(const Tensor& a, const Tensor& b) {
-  Tensor y = row_major_copy(a);
+  Tensor y = copy_as_it_lies(a);
   add_in_place(b, y);
   return record("accumulate", std::move(y), {a, b}, [](const Tensor& gy, GradSink& into) {
     into.add(0, gy);

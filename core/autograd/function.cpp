@@ -1,9 +1,9 @@
 #include "normgrad/core/autograd/function.hpp"
 
-#include <mutex>
 #include <set>
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/base/fork.hpp"
 
 namespace normgrad {
 
@@ -11,9 +11,9 @@ namespace {
 
 // Nodes keep their name as a plain pointer; the names of users' functions are kept for good.
 const char* interned(const std::string& name) {
-  static std::mutex mutex;
+  static auto* mutex = new detail::ForkSafeMutex(detail::ForkSafeMutex::Rank::names);  // as the names
   static auto* names = new std::set<std::string>;  // NOLINT(cppcoreguidelines-owning-memory): outlives all nodes
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(*mutex);
   return names->insert(name).first->c_str();
 }
 

@@ -29,19 +29,16 @@ bool same_bits(const Tensor& a, const Tensor& b) {
   if (!a.defined() || !b.defined()) {
     return a.defined() == b.defined();
   }
-  a.to_row_major();
-  b.to_row_major();
   return a.shape() == b.shape() && a.dtype() == b.dtype() &&
-         std::memcmp(a.buffer().data(), b.buffer().data(), bytes_of(a)) == 0;
+         std::memcmp(a.row_major().buffer().data(), b.row_major().buffer().data(), bytes_of(a)) == 0;
 }
 
 Tensor copy_of(const Tensor& x) {
   if (!x.defined()) {
     return x;
   }
-  x.to_row_major();
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  std::memcpy(y.buffer().data(), x.buffer().data(), bytes_of(x));
+  std::memcpy(y.buffer().data(), x.row_major().buffer().data(), bytes_of(x));
   return y;
 }
 

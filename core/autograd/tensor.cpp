@@ -7,6 +7,7 @@
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
+#include "normgrad/core/autograd/storage.hpp"
 
 namespace normgrad {
 
@@ -29,6 +30,17 @@ std::size_t storage_bytes(const Shape& shape, DType dtype) {
 
 }  // namespace
 
+Buffer detail::storage(const Shape& shape, DType dtype, ChannelsLast order) {
+  const std::size_t bytes = storage_bytes(shape, dtype);
+  try {
+    return Buffer(bytes, order);
+  } catch (const std::exception&) {  // std::bad_alloc for the little beside the elements
+    fail<OutOfMemoryError>("tensor: no memory for ", dtype, " ", shape, ", ", bytes, " bytes, while tensors hold ",
+                           memory_stats().bytes_in_use, " bytes; take smaller batches, and NoGradGuard where no ",
+                           "gradient is wanted");
+  }
+}
+
 TensorImpl& Tensor::impl() const {
   require<ValueError>(
       defined(),
@@ -38,7 +50,7 @@ TensorImpl& Tensor::impl() const {
 }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
-  return from_buffer(Buffer(storage_bytes(shape, dtype)), shape, dtype);
+  return from_buffer(detail::storage(shape, dtype), shape, dtype);
 }
 
 Tensor Tensor::from_buffer(Buffer buffer, const Shape& shape, DType dtype) {
@@ -69,14 +81,24 @@ const void* Tensor::physical_data_checked(DType dtype) const {
 }
 
 const void* Tensor::data_checked(DType dtype) const {
-  to_row_major();
-  return physical_data_checked(dtype);
+  const void* as_they_lie = physical_data_checked(dtype);
+  return is_channels_last() ? row_major_buffer().data() : as_they_lie;
 }
 
 void* Tensor::mutable_data_checked(DType dtype) {
   require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were to be written as ",
                       dtype);
-  to_row_major();
+  if (is_channels_last()) {
+    row_major_buffer();  // makes the copy, which the change goes to
+  }
+  impl_->buffer.bump_version();
+  return impl_->buffer.data();
+}
+
+void* Tensor::mutable_physical_data_checked(DType dtype) {
+  require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were to be written as ",
+                      dtype);
+  require<GraphError>(writes_as_it_lies(), "tensor: a row-major copy of its elements is kept; write to mutable_data()");
   impl_->buffer.bump_version();
   return impl_->buffer.data();
 }
@@ -89,7 +111,12 @@ double Tensor::item() const {
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
-  std::vector<T> values(static_cast<std::size_t>(numel()));
+  std::vector<T> values;
+  try {
+    values.resize(static_cast<std::size_t>(numel()));
+  } catch (const std::exception&) {  // std::bad_alloc, std::length_error
+    fail<OutOfMemoryError>("to_vector: no memory for the ", numel(), " elements of ", shape());
+  }
   dispatch_all(dtype(), [&](auto zero) {
     const auto* x = data<decltype(zero)>();
     std::transform(x, x + numel(), values.begin(), [](auto v) { return static_cast<T>(v); });
@@ -159,12 +186,9 @@ void HookHandle::remove() {
 }
 
 Tensor Tensor::alias(const Shape& shape) const {
-  if (!(shape == this->shape())) {
-    to_row_major();
-  }
   require<ShapeError>(shape.numel() == numel(), "reshape: expected a shape of ", numel(), " elements for ",
                       this->shape(), " but got ", shape);
-  return from_buffer(buffer(), shape, dtype());
+  return from_buffer(shape == this->shape() ? buffer() : row_major_buffer(), shape, dtype());
 }
 
 Tensor Tensor::detach() const { return alias(shape()); }

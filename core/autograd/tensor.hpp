@@ -62,6 +62,9 @@ class TensorImpl;
 /// view(), flatten(), squeeze(), unsqueeze() and detach() share memory with their source, all other operations make new
 /// arrays.
 ///
+/// Any number of threads may read one tensor, and compute with it, at the same time; who changes it in place, gives it
+/// other data or runs a backward that adds to its grad() must be alone (docs/threads_and_processes.md).
+///
 /// Methods that compute are short forms of the functions of the same name in core/ops; see there for shapes and errors.
 class Tensor {
  public:
@@ -204,13 +207,17 @@ class Tensor {
   const Buffer& buffer() const;
   /// True when the elements of [N, C, ...] lie as [N, ..., C]; see ChannelsLast. For operations that can use it.
   bool is_channels_last() const noexcept;
-  /// A new array of at least 3 axes, channels last, with undefined contents.
+  /// A new array of at least 3 axes, channels last where that differs from row-major, with undefined contents.
   static Tensor empty_channels_last(const Shape& shape, DType dtype);
-  /// The same elements lying channels last, outside of any graph: shares memory when they do already. (Row-major memory
-  /// never changes its order, so that pointers and views that users have stay good.)
+  /// The same elements lying channels last, outside of any graph: shares memory when they do already (or when both
+  /// orders are the same). The order of the elements of this tensor stays, as do pointers and views.
   Tensor as_channels_last() const;
-  /// Makes the elements lie in row-major order for all who share the memory. Not a change in place.
-  void to_row_major() const;
+  /// This tensor, at its place in the graph, over row-major memory: itself when it lies so, else a copy that is made
+  /// once and kept beside the memory of this one, and shares later changes in place with it. It is what data() reads.
+  Tensor row_major() const;
+  /// Whether changes in place may be written to where the elements lie: not to channels-last memory with a row-major
+  /// copy beside it. mutable_data() is always right.
+  bool writes_as_it_lies() const noexcept;
   /// Elements in the order in which they lie.
   template <class T>
   const T* physical_data() const {
@@ -218,8 +225,7 @@ class Tensor {
   }
   template <class T>
   T* mutable_physical_data() {
-    buffer().bump_version();
-    return const_cast<T*>(physical_data<T>());
+    return static_cast<T*>(mutable_physical_data_checked(dtype_of<T>));
   }
   /// True when nobody else can see the memory.
   bool is_sole_owner() const noexcept;
@@ -231,6 +237,8 @@ class Tensor {
   const void* data_checked(DType dtype) const;
   const void* physical_data_checked(DType dtype) const;
   void* mutable_data_checked(DType dtype);
+  void* mutable_physical_data_checked(DType dtype);
+  Buffer row_major_buffer() const;
 
   IntrusivePtr<TensorImpl> impl_;
 };

@@ -1,4 +1,6 @@
 // Where the elements of a Tensor lie; see ChannelsLast.
+#include "normgrad/core/autograd/node.hpp"
+#include "normgrad/core/autograd/storage.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/kernels/layout.hpp"
 
@@ -6,26 +8,27 @@ namespace normgrad {
 
 namespace {
 
+// [n, c, s] of a shape; no order of its own where it would be row-major.
 ChannelsLast order_of(const Shape& shape) {
   const std::int64_t plane = shape[0] * shape[1];
-  return {shape[0], shape[1], plane == 0 ? 0 : shape.numel() / plane};
+  const std::int64_t places = plane == 0 ? 0 : shape.numel() / plane;
+  return shape[1] > 1 && places > 1 ? ChannelsLast{shape[0], shape[1], places} : ChannelsLast{};
 }
 
 }  // namespace
 
 bool Tensor::is_channels_last() const noexcept { return defined() && static_cast<bool>(impl_->buffer.channels_last()); }
 
+bool Tensor::writes_as_it_lies() const noexcept { return !is_channels_last() || !impl_->buffer.keeps_row_major_copy(); }
+
 Tensor Tensor::empty_channels_last(const Shape& shape, DType dtype) {
   require<ShapeError>(shape.rank() >= 3, "empty_channels_last: expected at least 3 axes but got ", shape);
-  Tensor y = empty(shape, dtype);
-  if (shape.numel() != 0) {
-    y.buffer().set_channels_last(order_of(shape));
-  }
-  return y;
+  return from_buffer(detail::storage(shape, dtype, order_of(shape)), shape, dtype);
 }
 
 Tensor Tensor::as_channels_last() const {
-  if (is_channels_last() || numel() == 0) {
+  require<ShapeError>(dim() >= 3 || numel() == 0, "as_channels_last: expected at least 3 axes but got ", shape());
+  if (is_channels_last() || !order_of(shape())) {
     return detach();
   }
   Tensor y = empty_channels_last(shape(), dtype());
@@ -34,19 +37,28 @@ Tensor Tensor::as_channels_last() const {
   return y;
 }
 
-void Tensor::to_row_major() const {
+Tensor Tensor::row_major() const {
+  if (!is_channels_last()) {
+    return *this;
+  }
+  Tensor y = from_buffer(row_major_buffer(), shape(), dtype());
+  y.set_node(node());
+  return y;
+}
+
+// The elements' size follows from the memory's.
+Buffer Tensor::row_major_buffer() const {
   const Buffer& memory = impl().buffer;
-  const ChannelsLast order = memory.channels_last();
-  if (!order) [[likely]] {
-    return;
+  if (!memory.channels_last()) [[likely]] {
+    return memory;
   }
-  if (order.c == 1 || order.s == 1) {
-    memory.set_channels_last({});
-    return;
-  }
-  const Buffer transposed(memory.bytes());
-  kernels::transpose_batch(dtype_size(dtype()), memory.data(), transposed.data(), order.n, order.s, order.c);
-  memory.swap_memory(transposed);
+  return memory.kept_row_major_copy([](const Buffer& from) {
+    const ChannelsLast order = from.channels_last();
+    Buffer to(from.bytes());
+    const auto elements = static_cast<std::size_t>(order.n * order.c * order.s);
+    kernels::transpose_batch(from.bytes() / elements, from.data(), to.data(), order.n, order.s, order.c);
+    return to;
+  });
 }
 
 }  // namespace normgrad

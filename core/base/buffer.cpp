@@ -8,10 +8,13 @@
 #include <array>
 #include <bit>
 #include <cstdlib>
+#include <functional>
+#include <memory>
 #include <mutex>
-#include <new>
 #include <vector>
 
+#include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/fork.hpp"
 #include "normgrad/core/base/poison.hpp"
 
 namespace normgrad {
@@ -21,6 +24,7 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kSmallest = 64;
 constexpr std::size_t kHugePage = std::size_t{1} << 21;
+constexpr std::size_t kAddressSpace = std::size_t{1} << 48;  // no processor has more for one program
 
 // Four size classes per doubling, so at most a fifth of a block is unused.
 std::size_t round_to_class(std::size_t bytes) {
@@ -40,7 +44,10 @@ std::size_t class_index(std::size_t rounded) {
 
 // Large blocks lie on huge pages where the system has them: a pass over an array of several megabytes otherwise spends
 // up to a third of its time looking up addresses.
-void* allocate(std::size_t rounded) {
+void* allocate(std::size_t rounded) noexcept {
+  if (rounded >= kAddressSpace) {
+    return nullptr;
+  }
   const bool huge = rounded >= kHugePage;
   void* memory = nullptr;
   if (posix_memalign(&memory, huge ? kHugePage : kAlignment, rounded) != 0) {
@@ -56,22 +63,25 @@ void* allocate(std::size_t rounded) {
 
 class Pool {
  public:
-  void* take(std::size_t rounded) {
+  // Null when the system has none left.
+  void* take(std::size_t rounded) noexcept {
     const std::lock_guard lock(mutex_);
-    in_use_ += rounded;
-    peak_ = std::max(peak_, in_use_);
-    auto& list = free_[class_index(rounded)];
-    if (!list.empty()) {
-      void* memory = list.back();
+    void* memory = nullptr;
+    if (auto& list = free_[class_index(rounded)]; !list.empty()) {
+      memory = list.back();
       list.pop_back();
       pooled_ -= rounded;
-      return memory;
+    } else {
+      ++system_allocations_;
+      memory = allocate(rounded);
+      if (memory == nullptr && pooled_ != 0) {  // what is kept for other sizes may be what is missing
+        give_back_all();
+        memory = allocate(rounded);
+      }
     }
-    ++system_allocations_;
-    void* memory = allocate(rounded);
-    if (memory == nullptr) {
-      in_use_ -= rounded;
-      throw std::bad_alloc();
+    if (memory != nullptr) {
+      in_use_ += rounded;
+      peak_ = std::max(peak_, in_use_);
     }
     return memory;
   }
@@ -79,19 +89,17 @@ class Pool {
   void give(void* memory, std::size_t rounded) noexcept {
     const std::lock_guard lock(mutex_);
     in_use_ -= rounded;
-    pooled_ += rounded;
-    free_[class_index(rounded)].push_back(memory);
+    try {
+      free_[class_index(rounded)].push_back(memory);
+      pooled_ += rounded;
+    } catch (...) {       // no memory for the list
+      std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc)
+    }
   }
 
   void clear() noexcept {
     const std::lock_guard lock(mutex_);
-    for (auto& list : free_) {
-      for (void* memory : list) {
-        std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc)
-      }
-      list.clear();
-    }
-    pooled_ = 0;
+    give_back_all();
   }
 
   MemoryStats stats() noexcept {
@@ -105,7 +113,17 @@ class Pool {
   }
 
  private:
-  std::mutex mutex_;
+  void give_back_all() noexcept {
+    for (auto& list : free_) {
+      for (void* memory : list) {
+        std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc)
+      }
+      list.clear();
+    }
+    pooled_ = 0;
+  }
+
+  detail::ForkSafeMutex mutex_{detail::ForkSafeMutex::Rank::pool};
   std::array<std::vector<void*>, std::size_t{64} * 4> free_;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
@@ -119,6 +137,26 @@ Pool& pool() {
   return *instance;
 }
 
+// Who makes a row-major copy holds one of these, chosen by the block.
+class CopyMutexes {
+ public:
+  static detail::ForkSafeMutex& of(const void* block) {
+    static CopyMutexes* instance = new CopyMutexes;  // NOLINT(cppcoreguidelines-owning-memory): as the pool
+    return *instance->mutexes_[std::hash<const void*>()(block) / kAlignment % kCount];
+  }
+
+ private:
+  static constexpr std::size_t kCount = 32;
+
+  CopyMutexes() {
+    for (auto& mutex : mutexes_) {
+      mutex = std::make_unique<detail::ForkSafeMutex>(detail::ForkSafeMutex::Rank::row_major_copy);
+    }
+  }
+
+  std::array<std::unique_ptr<detail::ForkSafeMutex>, kCount> mutexes_;
+};
+
 }  // namespace
 
 struct Buffer::Block {
@@ -130,19 +168,36 @@ struct Buffer::Block {
   void* owner = nullptr;
   void (*release)(void*) = nullptr;
   ChannelsLast order;
+  // Of a block whose order is channels last: the copy, once there is one, which this block holds a reference of. Who
+  // finds it there sees its elements.
+  std::atomic<Block*> row_major{nullptr};
+  std::uint64_t copied_version = 0;  // of a copy: what it was made from
+
+  Block* copy() const noexcept { return order ? row_major.load(std::memory_order_acquire) : nullptr; }
+  // Where the elements are: the copy once it was changed.
+  const Block& elements() const noexcept {
+    const Block* row = copy();
+    return row != nullptr && row->version.load(std::memory_order_relaxed) != row->copied_version ? *row : *this;
+  }
+  // Where changes are counted.
+  Block& counting() noexcept {
+    Block* row = copy();
+    return row != nullptr ? *row : *this;
+  }
 };
 
-Buffer::Buffer(std::size_t bytes) : block_(new Block) {
+Buffer::Buffer(std::size_t bytes, ChannelsLast order) : block_(new Block) {
   const std::size_t rounded = round_to_class(bytes);
-  try {
-    block_->data = static_cast<std::byte*>(pool().take(rounded));
-    detail::unpoison(block_->data, bytes, rounded);
-  } catch (...) {
+  block_->data = static_cast<std::byte*>(pool().take(rounded));
+  if (block_->data == nullptr) {
     delete block_;
-    throw;
+    fail<OutOfMemoryError>("memory: the system gave no block of ", bytes, " bytes, while tensors hold ",
+                           memory_stats().bytes_in_use);
   }
+  detail::unpoison(block_->data, bytes, rounded);
   block_->bytes = bytes;
   block_->pooled_bytes = rounded;
+  block_->order = order;
 }
 
 Buffer::Buffer(void* data, std::size_t bytes, void* owner, void (*release)(void*)) : block_(new Block) {
@@ -152,15 +207,21 @@ Buffer::Buffer(void* data, std::size_t bytes, void* owner, void (*release)(void*
   block_->release = release;
 }
 
-Buffer::Buffer(const Buffer& other) noexcept : block_(other.block_) {
+Buffer::Buffer(Block* block) noexcept : block_(block) {
   if (block_ != nullptr) {
     block_->references.fetch_add(1, std::memory_order_relaxed);
   }
 }
 
+Buffer::Buffer(const Buffer& other) noexcept : Buffer(other.block_) {}
+
 Buffer::~Buffer() {
   if (block_ == nullptr || block_->references.fetch_sub(1, std::memory_order_acq_rel) != 1) {
     return;
+  }
+  if (Block* row = block_->copy()) {
+    Buffer last;
+    last.block_ = row;  // the block's own reference
   }
   if (block_->pooled_bytes != 0) {
     detail::poison(block_->data, block_->pooled_bytes);
@@ -171,31 +232,40 @@ Buffer::~Buffer() {
   delete block_;
 }
 
-std::byte* Buffer::data() const noexcept { return block_ == nullptr ? nullptr : block_->data; }
+std::byte* Buffer::data() const noexcept { return block_ == nullptr ? nullptr : block_->elements().data; }
 std::size_t Buffer::bytes() const noexcept { return block_ == nullptr ? 0 : block_->bytes; }
 bool Buffer::unique() const noexcept {
-  return block_ != nullptr && block_->references.load(std::memory_order_acquire) == 1;
+  return block_ != nullptr && block_->references.load(std::memory_order_acquire) == 1 && block_->copy() == nullptr;
 }
 std::uint64_t Buffer::version() const noexcept {
-  return block_ == nullptr ? 0 : block_->version.load(std::memory_order_relaxed);
+  return block_ == nullptr ? 0 : block_->counting().version.load(std::memory_order_relaxed);
 }
 void Buffer::bump_version() const noexcept {
   if (block_ != nullptr) {
-    block_->version.fetch_add(1, std::memory_order_relaxed);
+    block_->counting().version.fetch_add(1, std::memory_order_relaxed);
   }
 }
 
-ChannelsLast Buffer::channels_last() const noexcept { return block_ == nullptr ? ChannelsLast() : block_->order; }
+ChannelsLast Buffer::channels_last() const noexcept {
+  return block_ == nullptr ? ChannelsLast() : block_->elements().order;
+}
 
-void Buffer::set_channels_last(ChannelsLast order) const noexcept { block_->order = order; }
+bool Buffer::keeps_row_major_copy() const noexcept { return block_ != nullptr && block_->copy() != nullptr; }
 
-void Buffer::swap_memory(const Buffer& other) const noexcept {
-  std::swap(block_->data, other.block_->data);
-  std::swap(block_->bytes, other.block_->bytes);
-  std::swap(block_->pooled_bytes, other.block_->pooled_bytes);
-  std::swap(block_->owner, other.block_->owner);
-  std::swap(block_->release, other.block_->release);
-  std::swap(block_->order, other.block_->order);
+Buffer Buffer::kept_row_major_copy(Buffer (*make)(const Buffer& memory)) const {
+  if (Block* row = block_->copy()) {
+    return Buffer(row);
+  }
+  const std::lock_guard lock(CopyMutexes::of(block_));
+  if (Block* row = block_->copy()) {
+    return Buffer(row);
+  }
+  Buffer copy = make(*this);
+  copy.block_->copied_version = version();
+  copy.block_->version.store(version(), std::memory_order_relaxed);
+  copy.block_->references.fetch_add(1, std::memory_order_relaxed);
+  block_->row_major.store(copy.block_, std::memory_order_release);
+  return copy;
 }
 
 MemoryStats memory_stats() noexcept { return pool().stats(); }

@@ -10,7 +10,8 @@
 namespace normgrad {
 
 /// How elements lie that are not in row-major order: those of an array [n, c, s] are stored as [n, s, c]. Convolutions
-/// are about twice as fast so, and element-wise operations do not care.
+/// are about twice as fast so, and element-wise operations do not care. Set for c > 1 and s > 1 only: otherwise both
+/// orders are the same.
 struct ChannelsLast {
   std::int64_t n = 0;  ///< samples
   std::int64_t c = 0;  ///< channels; 0: row-major
@@ -25,8 +26,9 @@ struct ChannelsLast {
 class Buffer {
  public:
   Buffer() = default;
-  /// Takes `bytes` from the pool (0 is allowed).
-  explicit Buffer(std::size_t bytes);
+  /// Takes `bytes` from the pool (0 is allowed), for elements in the given order. Throws OutOfMemoryError when the
+  /// system has no memory left, not even when the pool gives back what it keeps.
+  explicit Buffer(std::size_t bytes, ChannelsLast order = {});
   /// Uses foreign memory; `release(owner)` is called when the last reference is gone.
   Buffer(void* data, std::size_t bytes, void* owner, void (*release)(void*));
   Buffer(const Buffer& other) noexcept;
@@ -37,22 +39,27 @@ class Buffer {
   }
   ~Buffer();
 
-  std::byte* data() const noexcept;    ///< null when empty
+  /// The elements as they lie: channels last when channels_last() says so. Null when empty.
+  std::byte* data() const noexcept;
   std::size_t bytes() const noexcept;  ///< as asked for
-  /// True when no other Buffer refers to the same block.
+  /// True when no other Buffer refers to the same memory, and no row-major copy of it is kept.
   bool unique() const noexcept;
   std::uint64_t version() const noexcept;
   void bump_version() const noexcept;
-  /// The order of the elements: a property of the memory, the same for all who refer to it.
+  /// The order in which data() holds the elements: a property of the memory, the same for all who refer to it. Fixed
+  /// when the memory is taken; but where a row-major copy was changed in place, that copy is the elements from then on.
   ChannelsLast channels_last() const noexcept;
-  void set_channels_last(ChannelsLast order) const noexcept;
-  /// Exchanges the memory and its order with that of `other`, for all who refer to either; versions stay.
-  void swap_memory(const Buffer& other) const noexcept;
+  /// Whether kept_row_major_copy() was called: from then on changes in place have to go to the copy.
+  bool keeps_row_major_copy() const noexcept;
+  /// The row-major copy of channels-last memory, as `make` has it. The first who asks makes it while the others wait;
+  /// it is kept as long as the memory, so that who has its address or shares it sees all later changes in place.
+  Buffer kept_row_major_copy(Buffer (*make)(const Buffer& memory)) const;
   explicit operator bool() const noexcept { return block_ != nullptr; }
   friend bool operator==(const Buffer& a, const Buffer& b) noexcept { return a.block_ == b.block_; }
 
  private:
   struct Block;
+  explicit Buffer(Block* block) noexcept;
   Block* block_ = nullptr;
 };
 

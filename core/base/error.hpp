@@ -75,6 +75,10 @@ class GraphError : public Error {
 class GradCheckError : public Error {
   using Error::Error;
 };
+/// The system gave no memory for a tensor.
+class OutOfMemoryError : public Error {
+  using Error::Error;
+};
 /// A file that is missing, damaged, or cannot be written.
 class IoError : public Error {
   using Error::Error;

@@ -7,7 +7,10 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <utility>
+
+#include "normgrad/core/base/fork.hpp"
 
 namespace normgrad {
 
@@ -24,11 +27,18 @@ constexpr std::array<std::pair<const char*, spdlog::level::level_enum>, 6> kLeve
 
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("normgrad", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("normgrad", std::make_shared<spdlog::sinks::stderr_color_sink_st>());
     made->set_pattern("[%H:%M:%S.%e] [%^%l%$] %v");
     return made;
   }();
   return *instance;
+}
+
+// Of the sinks: they and what they write to belong to one thread at a time.
+detail::ForkSafeMutex& log_mutex() {
+  static auto* mutex =
+      new detail::ForkSafeMutex(detail::ForkSafeMutex::Rank::log);  // NOLINT(cppcoreguidelines-owning-memory)
+  return *mutex;
 }
 
 std::atomic<void (*)()> before_log = nullptr;
@@ -46,16 +56,17 @@ void set_log_level(const std::string& name) {
 }
 
 void set_log_file(const std::string& path) {
-  auto& sinks = logger().sinks();
   std::shared_ptr<spdlog::sinks::sink> file;
   if (!path.empty()) {
     try {
-      file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+      file = std::make_shared<spdlog::sinks::basic_file_sink_st>(path);
     } catch (const spdlog::spdlog_ex& error) {
       fail<IoError>("log file: '", path, "' cannot be written: ", error.what());
     }
     file->set_pattern("%Y-%m-%d %H:%M:%S.%e [%l] %v");
   }
+  const std::lock_guard lock(log_mutex());
+  auto& sinks = logger().sinks();
   sinks.resize(1);
   if (file != nullptr) {
     sinks.push_back(file);
@@ -69,6 +80,7 @@ void log_message(LogLevel level, const std::string& message) {
   if (auto* action = before_log.load()) {
     action();
   }
+  const std::lock_guard lock(log_mutex());
   logger().log(kLevels[static_cast<std::size_t>(level)].second, "{}", message);
 }
 

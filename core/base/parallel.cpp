@@ -1,6 +1,7 @@
 #include "normgrad/core/base/parallel.hpp"
 
 #include <omp.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +18,21 @@ namespace normgrad {
 namespace {
 std::atomic<int> thread_count{0};  // 0: not set yet, OpenMP's default
 thread_local bool serial = false;
+thread_local bool has_team = false;   // whether this thread has opened a region of several threads
+thread_local bool team_lost = false;  // whether it did so before a fork(), which copied it alone
+
+// OpenMP's runtime would wait for the threads of the parent.
+void after_fork_in_child() {
+  if (has_team) {
+    team_lost = true;
+    omp_set_num_threads(1);
+  }
+}
+
+void note_team() {
+  static const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
+  has_team = registered == 0;
+}
 
 // Consecutive tasks that one thread starts with: the same part of the work goes to the same processor from operation to
 // operation, and finds its data in that one's caches. Who has done his share takes from the others'.
@@ -50,14 +66,16 @@ bool threads_are_near() noexcept {
 void set_num_threads(int n) {
   require<ValueError>(n >= 1, "set_num_threads: expected at least 1 thread but got ", n);
   thread_count = n;
-  omp_set_num_threads(n);
+  if (!team_lost) {
+    omp_set_num_threads(n);
+  }
 }
 
 SerialSection::SerialSection() noexcept : before_(serial) { serial = true; }
 SerialSection::~SerialSection() { serial = before_; }
 
 int get_num_threads() noexcept {
-  if (serial) {
+  if (serial || team_lost) {
     return 1;
   }
   const int set = thread_count.load(std::memory_order_relaxed);
@@ -86,6 +104,9 @@ void run_parallel(std::int64_t tasks, void* context, void (*task)(void*, std::in
       task(context, i);
     }
     return;
+  }
+  if (!has_team) {
+    note_team();
   }
   std::exception_ptr error;
   std::array<Share, kMaxShares> shares;

@@ -6,8 +6,9 @@
 
 namespace normgrad {
 
-/// Threads that operations may use; the default is OMP_NUM_THREADS or the number of processors. Throws ValueError for n
-/// < 1.
+/// Threads that operations may use; the default is OMP_NUM_THREADS or the number of processors, and always 1 for a
+/// thread that has computed on several threads and then, by fork(), become the only thread of a process: the others
+/// were not copied. Throws ValueError for n < 1.
 void set_num_threads(int n);
 int get_num_threads() noexcept;
 

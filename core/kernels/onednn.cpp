@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <cstring>
 #include <list>
-#include <mutex>
 #include <optional>
 #include <tuple>
 #include <unordered_map>
@@ -19,6 +18,7 @@
 
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/fork.hpp"
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad::kernels::onednn {
@@ -67,6 +67,7 @@ void sgemm(const GemmShape& s, float alpha, const float* a, const float* b, floa
 
 namespace {
 
+using detail::ForkSafeMutex;
 using dnnl::memory;
 using Tag = memory::format_tag;
 
@@ -391,7 +392,7 @@ class Cache {
   static constexpr std::size_t kCapacity = 512;
   using Entries = std::list<std::pair<Key, std::shared_ptr<const Convolution>>>;
 
-  std::mutex mutex_;
+  ForkSafeMutex mutex_{ForkSafeMutex::Rank::primitives};
   Entries entries_;
   std::unordered_map<Key, Entries::iterator, KeyHash> index_;
 };
@@ -399,8 +400,8 @@ class Cache {
 }  // namespace
 
 std::shared_ptr<const Convolution> Convolution::get(const ConvGeometry& geometry, ConvPass pass, bool bias) {
-  static Cache cache;
-  return cache.get({geometry, pass, bias});
+  static auto* cache = new Cache;  // NOLINT(cppcoreguidelines-owning-memory): fork() may take its mutex to the very end
+  return cache->get({geometry, pass, bias});
 }
 
 }  // namespace normgrad::kernels::onednn

@@ -1,6 +1,8 @@
 // Shapes in the order in which the elements of channels-last tensors lie; not for users.
 #pragma once
 
+#include <array>
+
 #include "normgrad/core/autograd/tensor.hpp"
 
 namespace normgrad::detail {
@@ -36,15 +38,16 @@ inline Tensor lying_with(const Tensor& x, const Tensor& other) {
   return other.is_channels_last() && !x.is_channels_last() ? x.as_channels_last() : x;
 }
 
-/// Whether the elements of x lie channels last with N and C as its first two axes.
-inline bool lies_channels_last(const Tensor& x) {
-  const ChannelsLast order = x.buffer().channels_last();
-  return static_cast<bool>(order) && x.dim() >= 3 && order.n == x.size(0) && order.c == x.size(1);
-}
-
-/// x [N, C, ...] with its elements channels last: itself when they lie so, or when both orders are the same.
-inline Tensor channels_last_of(const Tensor& x) {
-  return lies_alike(x.shape()) && !x.is_channels_last() ? x : x.as_channels_last();
+/// How far apart, in elements, neighbours along each axis lie in x.buffer().
+inline std::array<std::int64_t, Shape::kMaxDims> strides_as_it_lies(const Tensor& x) {
+  auto strides = strides_of(x.shape());
+  if (x.is_channels_last()) {
+    for (std::size_t i = 2; i < x.shape().rank(); ++i) {
+      strides[i] *= x.shape()[1];
+    }
+    strides[1] = 1;
+  }
+  return strides;
 }
 
 }  // namespace normgrad::detail

@@ -124,8 +124,8 @@ struct Meeting {
         channels_last = true;
         return;
       }
-      a.to_row_major();
-      b.to_row_major();
+      a = a.row_major();
+      b = b.row_major();
     }
     layout = kernels::broadcast_layout<2>(shape, {&a.shape(), &b.shape()});
   }

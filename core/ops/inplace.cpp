@@ -30,13 +30,14 @@ void check_operand(const char* name, const Tensor& y, const Tensor& x) {
                       x.dtype());
 }
 
-// Calls f(y, x, n) with typed pointers to blocks of the elements of both.
+// Calls f(y, x, n) with typed pointers to blocks of the elements of both, as they lie where they lie alike.
 template <class F>
 void on_blocks(Tensor& y, const Tensor& x, F f) {
+  const bool alike = x.buffer().channels_last() == y.buffer().channels_last() && y.writes_as_it_lies();
   dispatch_all(y.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T* from = x.data<T>();
-    T* to = y.mutable_data<T>();
+    const T* from = alike ? x.physical_data<T>() : x.data<T>();
+    T* to = alike ? y.mutable_physical_data<T>() : y.mutable_data<T>();
     parallel_for(y.numel(), kGrain,
                  [&](std::int64_t begin, std::int64_t end) { f(to + begin, from + begin, end - begin); });
   });
@@ -73,7 +74,7 @@ void change(const char* name, Tensor& y, F f) {
   check_not_recorded(name, y);
   dispatch_all(y.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    T* to = y.mutable_data<T>();
+    T* to = y.writes_as_it_lies() ? y.mutable_physical_data<T>() : y.mutable_data<T>();
     parallel_for(y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
       std::transform(to + begin, to + end, to + begin, [&](T a) { return static_cast<T>(f(a)); });
     });

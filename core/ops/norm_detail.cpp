@@ -100,6 +100,9 @@ void backward_fused(const char* name, const Geometry& g, const NormSettings& how
 template <class Geometry>
 Tensor norm_over_sets(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
                       const NormSettings& how, SetStatistics* statistics) {
+  if (x.is_channels_last() && !fits_channels_last(g)) {  // what is read is kept, and not x beside it
+    return norm_over_sets(name, x.row_major(), g, weight, bias, how, statistics);
+  }
   const bool for_x = x.requires_grad();
   const bool for_weight = weight.requires_grad();
   const bool with_relu = how.then.activation == NormActivation::relu;

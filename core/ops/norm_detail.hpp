@@ -81,7 +81,7 @@ T* mutable_data_or_null(Tensor& x) {
 /// else row-major.
 class Layout {
  public:
-  Layout(const Tensor& x, bool fits) : channels_last_(fits && lies_channels_last(x)) {}
+  Layout(const Tensor& x, bool fits) : channels_last_(fits && x.is_channels_last()) {}
 
   bool is_channels_last() const { return channels_last_; }
   /// A new tensor of the shape and dtype of `like`.
@@ -90,13 +90,7 @@ class Layout {
                           : Tensor::empty(like.shape(), like.dtype());
   }
   /// The elements of t in this order; read() takes the result.
-  Tensor ordered(const Tensor& t) const {
-    if (!channels_last_ || lies_channels_last(t)) {
-      return t;
-    }
-    t.to_row_major();  // it may be a view of an image of another shape
-    return t.as_channels_last();
-  }
+  Tensor ordered(const Tensor& t) const { return channels_last_ ? t.as_channels_last() : t; }
   template <class T>
   const T* read(const Tensor& t) const {
     return channels_last_ ? t.physical_data<T>() : t.data<T>();

@@ -31,14 +31,6 @@ bool fits(const Tensor& x, const RowGeometry& g) {
   return g.params() == x.size(1) && g.span == x.size(2) * x.size(3) && g.length() > 4;
 }
 
-Tensor lying_last(const Tensor& t) {
-  if (lies_channels_last(t)) {
-    return t;
-  }
-  t.to_row_major();  // it may be a view of an image of another shape
-  return t.as_channels_last();
-}
-
 // What is known of the windows; `x` is empty where no backward wants it.
 struct KeptWinners {
   Buffer places, x;
@@ -68,8 +60,8 @@ Tensor forward(const char* name, const Tensor& x, const NormPoolGeometry& g, con
 void backward_fused(const char* name, const NormPoolGeometry& g, const NormSettings& how, const SetStatistics& s,
                     const Tensor& gy, const Tensor& x, const Tensor& weight, const Shape& params,
                     const KeptWinners& winners, GradSink& into) {
-  const Tensor gy_last = lying_last(gy);
-  const Tensor x_last = lying_last(x);
+  const Tensor gy_last = gy.as_channels_last();
+  const Tensor x_last = x.as_channels_last();
   Tensor gx = into.wants(0) ? Tensor::empty_channels_last(x.shape(), x.dtype()) : Tensor();
   Tensor gweight = into.wants(1) ? Tensor::empty(params, gy.dtype()) : Tensor();
   Tensor gbias = into.wants(2) ? Tensor::empty(params, gy.dtype()) : Tensor();
@@ -156,7 +148,7 @@ constexpr std::int64_t kMostPositions = std::numeric_limits<std::int32_t>::max()
 
 bool pools_on_the_way(const Tensor& x, std::int64_t window_height, std::int64_t window_width) {
   return x.dim() == 4 && x.numel() > 0 && x.size(1) >= kernels::kLeastColumns && is_floating_point(x.dtype()) &&
-         lies_channels_last(x) && x.size(2) <= kMostPositions / x.size(3) && window_height >= 1 && window_width >= 1 &&
+         x.is_channels_last() && x.size(2) <= kMostPositions / x.size(3) && window_height >= 1 && window_width >= 1 &&
          window_height <= x.size(2) && window_width <= x.size(3) && window_height <= kernels::kMostPlaces &&
          window_width <= kernels::kMostPlaces / window_height;
 }

@@ -8,28 +8,9 @@
 
 namespace normgrad {
 
-namespace {
-
-// Strides of the elements as they lie: row-major, or channels last.
-std::array<std::int64_t, Shape::kMaxDims> physical_strides(const Tensor& x) {
-  if (!detail::lies_channels_last(x)) {
-    x.to_row_major();
-    return strides_of(x.shape());
-  }
-  auto strides = strides_of(x.shape());
-  for (std::size_t i = 2; i < x.shape().rank(); ++i) {
-    strides[i] *= x.shape()[1];
-  }
-  strides[1] = 1;
-  return strides;
-}
-
-}  // namespace
-
 Tensor clone(const Tensor& x) {
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  Tensor y = detail::empty_lying_as(x, x.dtype());
   kernels::copy(x.buffer().data(), y.buffer().data(), x.numel(), dtype_size(x.dtype()));
-  y.buffer().set_channels_last(x.buffer().channels_last());
   return record("clone", std::move(y), {x}, [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
 }
 
@@ -37,7 +18,7 @@ Tensor permute(const Tensor& x, const std::vector<std::int64_t>& axes) {
   const std::size_t rank = x.shape().rank();
   require<ShapeError>(axes.size() == rank, "permute: expected ", rank, " axes for ", x.shape(), " but got ",
                       axes.size());
-  const auto x_strides = physical_strides(x);
+  const auto x_strides = detail::strides_as_it_lies(x);
   std::vector<std::int64_t> inverse(rank, -1);
   Shape shape;
   for (std::size_t i = 0; i < rank; ++i) {
@@ -67,7 +48,7 @@ Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1) {
 Tensor expand_to(const Tensor& x, const Shape& shape) {
   const std::size_t added = shape.rank() - std::min(x.shape().rank(), shape.rank());
   bool fits = x.shape().rank() <= shape.rank();
-  const auto x_strides = physical_strides(x);
+  const auto x_strides = detail::strides_as_it_lies(x);
   const auto y_strides = strides_of(shape);
   kernels::CopyPlan plan;
   for (std::size_t i = 0; fits && i < shape.rank(); ++i) {

@@ -25,8 +25,7 @@ struct Order {
 
   Order() = default;
   // `axes` spatial axes; without a batch axis C is not where ChannelsLast means it.
-  Order(const Tensor& x, std::size_t axes)
-      : channels_last(x.shape().rank() == axes + 2 && detail::lies_channels_last(x)) {}
+  Order(const Tensor& x, std::size_t axes) : channels_last(x.shape().rank() == axes + 2 && x.is_channels_last()) {}
 
   Tensor ordered(const Tensor& x) const { return channels_last ? x.as_channels_last() : x; }
   template <class T>

@@ -43,7 +43,8 @@ kernels::ReduceLayout layout_of(const Tensor& x, const Mask& reduced) {
 
 void reduce_into(const char* name, kernels::ReduceOp op, const Tensor& x, const Mask& reduced, Tensor& y) {
   if (x.is_channels_last() && !comes_out_in_order(x.shape(), reduced)) {
-    x.to_row_major();
+    reduce_into(name, op, x.row_major(), reduced, y);
+    return;
   }
   const kernels::ReduceLayout layout = layout_of(x, reduced);
   const auto run = [&](auto zero) {

@@ -9,8 +9,7 @@ namespace normgrad::detail {
 
 /// The bytes of x with its elements in row-major order.
 inline const std::byte* row_major_bytes(const Tensor& x) {
-  x.to_row_major();
-  return x.buffer().data();
+  return x.is_channels_last() ? x.row_major().buffer().data() : x.buffer().data();  // x keeps the copy
 }
 
 }  // namespace normgrad::detail

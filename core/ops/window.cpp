@@ -2,8 +2,8 @@
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/copy.hpp"
+#include "normgrad/core/ops/channels_last.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/row_major.hpp"
 
 namespace normgrad::detail {
 
@@ -11,14 +11,14 @@ namespace {
 
 enum class Direction { take, put };
 
-// Copies between the window of `whole` and the dense `part`.
-void copy_window(const Window& window, const Shape& whole, const void* from, void* to, Direction direction,
-                 std::size_t element_size) {
-  const auto whole_strides = strides_of(whole);
-  const auto part_strides = strides_of(window.shape);
+using Strides = std::array<std::int64_t, Shape::kMaxDims>;
+
+// Copies between the window of a whole and the part of that shape.
+void copy_window(const Window& window, const Strides& whole_strides, const Strides& part_strides, const void* from,
+                 void* to, Direction direction, std::size_t element_size) {
   kernels::CopyPlan plan;
   std::int64_t offset = 0;
-  for (std::size_t i = 0; i < whole.rank(); ++i) {
+  for (std::size_t i = 0; i < window.shape.rank(); ++i) {
     const std::int64_t step = window.step[i] * whole_strides[i];
     offset += window.start[i] * whole_strides[i];
     plan.push_back(window.shape[i], direction == Direction::take ? step : part_strides[i],
@@ -36,14 +36,16 @@ void copy_window(const Window& window, const Shape& whole, const void* from, voi
 
 Tensor take_window(const char* name, const Tensor& x, const Window& window) {
   Tensor y = Tensor::empty(window.shape, x.dtype());
-  copy_window(window, x.shape(), row_major_bytes(x), y.buffer().data(), Direction::take, dtype_size(x.dtype()));
+  copy_window(window, strides_as_it_lies(x), strides_of(y.shape()), x.buffer().data(), y.buffer().data(),
+              Direction::take, dtype_size(x.dtype()));
   return record(name, std::move(y), {x}, [name, window, whole = x.shape()](const Tensor& gy, GradSink& into) {
     into.add(0, put_window(name, gy, window, whole));
   });
 }
 
 void copy_into_window(const Tensor& x, const Window& window, Tensor& y) {
-  copy_window(window, y.shape(), row_major_bytes(x), y.buffer().data(), Direction::put, dtype_size(x.dtype()));
+  copy_window(window, strides_of(y.shape()), strides_as_it_lies(x), x.buffer().data(), y.buffer().data(),
+              Direction::put, dtype_size(x.dtype()));
 }
 
 Tensor put_window(const char* name, const Tensor& x, const Window& window, const Shape& shape, double value) {

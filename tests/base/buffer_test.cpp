@@ -1,14 +1,27 @@
 #include "normgrad/core/base/buffer.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstring>
+#include <fstream>
 #include <thread>
 #include <vector>
 
+#include "tests/support/child_process.hpp"
+#include "tests/support/raises.hpp"
+#include "normgrad/core/base/error.hpp"
+
 namespace normgrad {
 namespace {
+
+using testing::HasSubstr;
+using testing_support::error_of;
+using testing_support::is_sanitized;
+using testing_support::result_of_child;
 
 TEST(BufferTest, IsAlignedForAnySize) {
   for (const std::size_t bytes : {0U, 1U, 63U, 64U, 65U, 100U, 1000U, 4097U, 1U << 20}) {
@@ -102,6 +115,53 @@ TEST(BufferTest, ForeignMemoryIsReleasedOnceByItsOwner) {
   EXPECT_EQ(released, 1);
   const Buffer unowned(memory.data(), sizeof memory, nullptr, nullptr);
   EXPECT_TRUE(unowned.unique());
+}
+
+TEST(BufferTest, MemoryThatCannotBeHadIsAnErrorOfTheLibrary) {
+  const MemoryStats before = memory_stats();
+  for (const int power : {50, 62, 63}) {
+    EXPECT_THAT(error_of<OutOfMemoryError>([&] { Buffer(std::size_t{1} << power); }),
+                HasSubstr("the system gave no block of " + std::to_string(std::size_t{1} << power) + " bytes"));
+  }
+  EXPECT_EQ(memory_stats().bytes_in_use, before.bytes_in_use);
+  EXPECT_EQ(memory_stats().peak_bytes_in_use, before.peak_bytes_in_use);
+}
+
+// 256 MB lie in the pool as blocks of 64 MB, and the process may have 32 MB more: 200 MB are there only when the pool
+// gives back what it keeps.
+TEST(BufferTest, ThePoolGivesBackWhatAnAllocationNeeds) {
+  if (is_sanitized()) {
+    GTEST_SKIP() << "sanitizers have an address space of their own";
+  }
+  EXPECT_EQ(result_of_child([] {
+              constexpr std::size_t kMegabyte = std::size_t{1} << 20;
+              empty_memory_pool();
+              {
+                std::vector<Buffer> blocks;
+                for (int i = 0; i < 4; ++i) {
+                  blocks.emplace_back(64 * kMegabyte);
+                }
+              }
+              const std::size_t pooled = memory_stats().bytes_pooled;
+              std::size_t pages = 0;
+              std::ifstream("/proc/self/statm") >> pages;
+              rlimit limit{};
+              limit.rlim_cur = pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) + 32 * kMegabyte;
+              limit.rlim_max = limit.rlim_cur;
+              if (setrlimit(RLIMIT_AS, &limit) != 0) {
+                return false;
+              }
+              const Buffer large(200 * kMegabyte);
+              std::memset(large.data(), 1, large.bytes());
+              const bool gave_back = pooled == 256 * kMegabyte && memory_stats().bytes_pooled == 0;
+              try {
+                const Buffer too_large(200 * kMegabyte);
+              } catch (const OutOfMemoryError&) {
+                return gave_back;
+              }
+              return false;
+            }),
+            0);
 }
 
 TEST(BufferTest, ThePoolServesSeveralThreads) {

@@ -12,10 +12,14 @@
 #include <string>
 #include <thread>
 
+#include "tests/support/child_process.hpp"
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/base/random.hpp"
+#include "normgrad/core/ops/conv.hpp"
+#include "normgrad/core/ops/creation.hpp"
 #include "normgrad/data/image_dataset.hpp"
 #include "normgrad/data/image_transform.hpp"
 #include "normgrad/data/loader.hpp"
@@ -25,6 +29,8 @@ namespace {
 
 using testing::HasSubstr;
 using testing_support::error_of;
+using testing_support::is_sanitized;
+using testing_support::result_of_child;
 
 ImageDataset images(std::int64_t count) {
   std::vector<std::uint8_t> pixels;
@@ -238,6 +244,55 @@ TEST(WorkersTest, OptionsAreChecked) {
   EXPECT_EQ(DataLoader(images(30), {.batch_size = 3}).last_batch_size(), 3);
   EXPECT_EQ(DataLoader(images(31), {.batch_size = 3}).last_batch_size(), 1);
   EXPECT_EQ(DataLoader(images(31), {.batch_size = 3, .drop_last = true}).last_batch_size(), 3);
+}
+
+// Whoever is the first to read the results brings them in row-major order, for all.
+TEST(WorkersTest, ReadTheResultOfAConvolution) {
+  manual_seed(5);
+  const Tensor x = randn({40, 2, 10, 10});
+  const Tensor w = randn({8, 2, 3, 3});
+  const Tensor y = arange(0, 40, 1, {.dtype = kInt64});
+  const Tensor expected = conv2d(x, w).flatten(1);
+  for (int round = 0; round < 25; ++round) {
+    DataLoader loader(TensorDataset(conv2d(x, w), y), {.batch_size = 2, .num_workers = 8});
+    for (const auto& [inputs, numbers] : loader) {
+      ASSERT_EQ(inputs.to_vector<float>(), expected.index_select(0, numbers).to_vector<float>());
+    }
+  }
+}
+
+// A child has none of the workers, and neither waits for them nor for what they hold.
+TEST(WorkersTest, AForkedProcessGoesOnWithoutThem) {
+  if (is_sanitized()) {
+    GTEST_SKIP() << "the thread sanitizer ends a forked process that starts threads";
+  }
+  DataLoader loader(images(40), augmented(3));
+  std::vector<std::vector<float>> expected;
+  for (const auto& [inputs, labels] : DataLoader(images(40), augmented(0))) {
+    expected.push_back(inputs.to_vector<float>());
+  }
+  const auto rest_is_right = [&](DataLoader::Iterator it, std::size_t from) {
+    bool right = true;
+    for (std::size_t i = from; i < expected.size(); ++i, ++it) {
+      right = right && (*it).inputs.to_vector<float>() == expected[i];
+    }
+    return right && it == loader.end();
+  };
+  DataLoader::Iterator it = loader.begin();
+  for (std::size_t i = 0; i < 4; ++i, ++it) {
+    ASSERT_EQ((*it).inputs.to_vector<float>(), expected[i]);
+    EXPECT_EQ(result_of_child([&] {
+                if (!rest_is_right(it, i)) {
+                  return false;
+                }
+                it = loader.begin();  // ends the copied one, and starts workers here
+                it = DataLoader::Iterator();
+                DataLoader own(images(40), augmented(2));
+                return rest_is_right(own.begin(), 0);
+              }),
+              0);
+  }
+  EXPECT_TRUE(rest_is_right(it, 4));
 }
 
 }  // namespace
