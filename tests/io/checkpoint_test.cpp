@@ -147,7 +147,10 @@ TEST_F(CheckpointTest, APartThatThrowsLeavesTheOthersAsTheyWere) {
       {own, {"model", net}, {"optimizer", optimizer}, {"best", best}, {"csv", csv}},
       {{"model", net}, {"optimizer", optimizer}, {"best", best}, {"csv", csv}, own}};
   save_checkpoint(path_, orders[0]);
-  net.weight.fill_(7.0);
+  {
+    const NoGradGuard no_grad;
+    net.weight.fill_(7.0);
+  }
   optimizer.set_lr(0.3);
   best = 2.0;
   csv.write({{"step", 2}});  // newer rows, which cannot be written again once they are cut off
