@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iomanip>
+#include <sstream>
 
 namespace normgrad {
 
@@ -24,7 +26,53 @@ Tensor rows(const Tensor& source, std::span<const std::int64_t> indices) {
   return picked;
 }
 
+class Fnv64 {
+ public:
+  void add(const void* bytes, std::size_t count) {
+    const auto* next = static_cast<const unsigned char*>(bytes);
+    for (std::size_t i = 0; i < count; ++i) {
+      hash_ = (hash_ ^ next[i]) * 0x100000001b3U;
+    }
+  }
+  void add(const Tensor& tensor) {
+    if (!tensor.defined()) {
+      return;
+    }
+    const std::string text = detail::concat(dtype_name(tensor.dtype()), tensor.shape());
+    add(text.data(), text.size());
+    dispatch_all(tensor.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      add(tensor.data<T>(), static_cast<std::size_t>(tensor.numel()) * sizeof(T));
+    });
+  }
+  std::string digits() const {
+    std::ostringstream out;
+    out << std::hex << std::setfill('0') << std::setw(16) << hash_;
+    return out.str();
+  }
+
+ private:
+  std::uint64_t hash_ = 0xcbf29ce484222325U;
+};
+
 }  // namespace
+
+std::string data_fingerprint(const Dataset& dataset, std::int64_t samples) {
+  require<ValueError>(samples >= 1, "data_fingerprint: expected samples of at least 1 but got ", samples);
+  const std::int64_t size = dataset.size();
+  const std::int64_t count = std::min(size, samples);
+  Fnv64 hash;
+  for (std::int64_t i = 0; i < count; ++i) {
+    // (size - 1) * i / (count - 1), of which the product might not fit
+    const std::int64_t step = count > 1 ? (size - 1) / (count - 1) : 0;
+    const std::int64_t rest = count > 1 ? (size - 1) % (count - 1) : 0;
+    const std::int64_t index = count > 1 ? step * i + rest * i / (count - 1) : 0;
+    const Batch example = dataset.batch({&index, 1});
+    hash.add(example.inputs);
+    hash.add(example.labels);
+  }
+  return detail::concat(size, " examples, ", hash.digits());
+}
 
 TensorDataset::TensorDataset(const Tensor& inputs, const Tensor& labels)
     : inputs_(inputs.detach()), labels_(labels.detach()) {

@@ -19,9 +19,11 @@ struct IdxArray {
 };
 
 /// Reads a file of unsigned bytes with `min_rank` to `max_rank` axes, plain or compressed by gzip (told by its
-/// contents, not by its name). Never takes more memory than the file holds, whatever its header claims. Throws IoError,
-/// naming the file, what was expected and what came, when it cannot be read, its magic number, type or rank is another,
-/// or when it holds fewer or more elements than its header says.
-IdxArray read_idx(const std::filesystem::path& file, int min_rank = 1, int max_rank = 4);
+/// contents, not by its name). Never takes more memory than the file holds, whatever its header claims, and unpacks at
+/// most `max_bytes` (0: 1 GiB, and 16 times the size of the file where that is more). Throws IoError, naming the file,
+/// what was expected and what came, when it cannot be read or is a pipe or a device, its magic number, type or rank is
+/// another, when it holds fewer or more elements than its header says or more than `max_bytes`, and when something
+/// else follows the compressed contents.
+IdxArray read_idx(const std::filesystem::path& file, int min_rank = 1, int max_rank = 4, std::uint64_t max_bytes = 0);
 
 }  // namespace normgrad

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "normgrad/core/base/error.hpp"
+#include "normgrad/core/base/io_errors.hpp"
 #include "normgrad/data/digits.hpp"
 #include "normgrad/data/idx.hpp"
 #include "normgrad/data/image_dataset.hpp"
@@ -20,7 +20,8 @@ fs::path find_file(const fs::path& folder, std::initializer_list<const char*> na
     std::string dotted = name;
     dotted[name.find("-idx")] = '.';
     for (const std::string& candidate : {name, name + ".gz", dotted, dotted + ".gz"}) {
-      if (fs::exists(folder / candidate)) {
+      std::error_code none;  // what cannot be looked at is not there for us
+      if (fs::exists(folder / candidate, none)) {
         return folder / candidate;
       }
     }
@@ -67,17 +68,16 @@ ImageSplits read_source(const std::string& source, std::int64_t num_classes) {
   }
   const bool fashion = source == "fashion-mnist";
   const fs::path folder = fashion ? kFashionMnistFolder : source;
+  std::error_code none;
   require<IoError>(
-      fs::is_directory(folder),
+      fs::is_directory(folder, none),
       "open_dataset: ", fashion ? "Fashion-MNIST is not installed: expected the folder '" : "there is no folder '",
       folder.string(), "'",
       fashion ? " of Debian's package dataset-fashion-mnist" : "; expected a folder, fashion-mnist or digits");
   return read_folder(folder, num_classes);
 }
 
-}  // namespace
-
-ImageSplits open_dataset(const std::string& source, const OpenDatasetOptions& options) {
+ImageSplits open_splits(const std::string& source, const OpenDatasetOptions& options) {
   require<ValueError>(options.num_classes >= 1 && options.num_classes <= 256,
                       "open_dataset: expected 1 to 256 classes but got ", options.num_classes);
   require<ValueError>(options.train_limit >= 0, "open_dataset: expected a train_limit of 0 (all) or more but got ",
@@ -96,6 +96,15 @@ ImageSplits open_dataset(const std::string& source, const OpenDatasetOptions& op
   return splits;
 }
 
-std::string default_dataset() { return fs::is_directory(kFashionMnistFolder) ? "fashion-mnist" : "digits"; }
+}  // namespace
+
+ImageSplits open_dataset(const std::string& source, const OpenDatasetOptions& options) {
+  return detail::with_io_errors("open_dataset: '" + source + "': ", [&] { return open_splits(source, options); });
+}
+
+std::string default_dataset() {
+  std::error_code none;
+  return fs::is_directory(kFashionMnistFolder, none) ? "fashion-mnist" : "digits";
+}
 
 }  // namespace normgrad

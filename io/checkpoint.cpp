@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cctype>
+#include <map>
 #include <system_error>
 
+#include "normgrad/core/base/io_errors.hpp"
+#include "normgrad/core/base/log.hpp"
+#include "normgrad/core/base/simd.hpp"
+#include "normgrad/core/kernels/onednn.hpp"
 #include "normgrad/io/safetensors_format.hpp"
 
 namespace normgrad {
@@ -13,8 +18,11 @@ namespace {
 
 constexpr const char* kSave = "save_checkpoint";
 constexpr const char* kLoad = "load_checkpoint";
+constexpr const char* kDifferences = "checkpoint_differences";
 constexpr const char* kFormat = "normgrad checkpoint 1";
 constexpr const char* kRandom = "default_generator";
+constexpr const char* kCondition = "condition.";
+constexpr const char* kProperty = "property.";
 
 template <class T>
 Tensor scalar_of(T value) {
@@ -25,19 +33,15 @@ Tensor scalar_of(T value) {
 
 template <class T>
 T scalar_in(const std::string& part, const StateDict& state, const std::string& key) {
-  const Tensor& entry = state.at(key);
-  require<ValueError>(entry.numel() == 1 && entry.dtype() == dtype_of<T>, "'", part, "': expected one ",
-                      dtype_name(dtype_of<T>), " '", key, "'");
-  return *entry.data<T>();
+  const auto found = state.find(key);
+  require<ValueError>(found != state.end() && found->second.numel() == 1 && found->second.dtype() == dtype_of<T>, "'",
+                      part, "': expected one ", dtype_name(dtype_of<T>), " '", key, "'");
+  return *found->second.data<T>();
 }
 
 template <class T>
-CheckpointPart number_part(std::string name, T& number) {
-  return {name,
-          [&number] {
-            return StateDict{{"value", scalar_of(number)}};
-          },
-          [name, &number](const StateDict& state) { number = scalar_in<T>(name, state, "value"); }};
+StateDict number_state(T value) {
+  return {{"value", scalar_of(value)}};
 }
 
 // A part's tensors are its own only while it does not go on.
@@ -74,6 +78,113 @@ CheckpointParts with_generator(const char* operation, const std::filesystem::pat
   return parts;
 }
 
+std::string where_of(const char* operation, const std::filesystem::path& path) {
+  return std::string(operation) + ": '" + path.string() + "': ";
+}
+
+std::string text_in(const Metadata& metadata, const std::string& key) {
+  const auto found = metadata.find(key);
+  return found == metadata.end() ? std::string() : found->second;
+}
+
+/// What a checkpoint says of the run besides its parts.
+Metadata conditions_of(const CheckpointParts& parts) {
+  Metadata conditions;
+  for (const auto& [name, value] : run_conditions()) {
+    conditions[kCondition + name] = value;
+  }
+  for (const CheckpointPart& part : parts) {
+    if (part.property()) {
+      conditions[kProperty + part.name()] = part.property()->value;
+    }
+  }
+  return conditions;
+}
+
+std::string differences_of(const Metadata& metadata, const CheckpointParts& parts) {
+  std::string differences;
+  for (const auto& [key, is] : conditions_of(parts)) {
+    const auto found = metadata.find(key);
+    const std::string was = found == metadata.end() ? "not written down" : found->second;
+    if (was != is) {
+      differences += "\n  " + key.substr(key.find('.') + 1) + ": was " + was + ", is " + is;
+    }
+  }
+  return differences;
+}
+
+void check_format(const std::string& where, const Metadata& metadata) {
+  const std::string format = text_in(metadata, "format");
+  require<IoError>(format == kFormat, where, "is not a checkpoint of this library: expected the format '", kFormat,
+                   "' but got '", format, "'");
+}
+
+void check_parts(const std::string& where, const Metadata& metadata, const CheckpointParts& parts, bool some) {
+  check_format(where, metadata);
+  const std::string names = text_in(metadata, "parts");
+  const std::string have = detail::concat(',', names, ',');
+  const bool all_there = std::all_of(parts.begin(), parts.end(), [&](const CheckpointPart& part) {
+    return have.find(detail::concat(',', part.name(), ',')) != std::string::npos;
+  });
+  const bool same_number = std::count(have.begin(), have.end(), ',') == static_cast<std::ptrdiff_t>(parts.size()) + 1;
+  require<ValueError>(all_there && (same_number || some), where, "expected the parts ", names_of(parts),
+                      " but the file has ", names);
+}
+
+std::vector<StateDict> states_in(const Safetensors& file, const CheckpointParts& parts) {
+  std::vector<StateDict> states(parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const std::string prefix = parts[i].name() + ".";
+    for (const auto& [name, tensor] : file.tensors) {
+      if (name.starts_with(prefix)) {
+        states[i][name.substr(prefix.size())] = tensor;
+      }
+    }
+  }
+  return states;
+}
+
+/// First all is prepared, which changes nothing; then what can throw while it loads is loaded; then comes what cannot.
+void load_all(const std::string& where, const CheckpointParts& parts, const std::vector<StateDict>& states) {
+  std::vector<std::function<void()>> commits(parts.size());
+  std::vector<StateDict> before(parts.size());
+  std::vector<std::size_t> loaded;  // the last of them perhaps not to its end
+  loaded.reserve(parts.size());
+  std::size_t at = 0;
+  try {
+    for (at = 0; at < parts.size(); ++at) {
+      commits[at] = parts[at].prepare(states[at]);
+      if (!commits[at]) {
+        before[at] = copy_of(parts[at].save());
+      }
+    }
+    for (at = 0; at < parts.size(); ++at) {
+      if (!commits[at]) {
+        loaded.push_back(at);
+        parts[at].load(states[at]);
+      }
+    }
+  } catch (...) {
+    std::string problem = detail::concat("part '", parts[at].name(), "': ", detail::text_of_current_exception());
+    for (const std::size_t i : loaded) {
+      try {
+        parts[i].load(before[i]);
+      } catch (...) {
+        if (i != at) {  // what refuses one state may refuse any
+          problem += detail::concat("\npart '", parts[i].name(),
+                                    "' could not be given back what it was: ", detail::text_of_current_exception());
+        }
+      }
+    }
+    fail<ValueError>(where, problem);
+  }
+  for (const std::function<void()>& commit : commits) {
+    if (commit) {
+      commit();
+    }
+  }
+}
+
 }  // namespace
 
 CheckpointPart::CheckpointPart(std::string name, std::function<StateDict()> save,
@@ -85,6 +196,13 @@ CheckpointPart::CheckpointPart(std::string name, std::function<StateDict()> save
                       "CheckpointPart: expected a name of letters, digits, '_' and '-' but got '", name_, "'");
 }
 
+CheckpointPart::CheckpointPart(std::string name, std::function<StateDict()> save,
+                               std::function<Commit(const StateDict&)> prepare, std::optional<RunProperty> property)
+    : CheckpointPart(std::move(name), std::move(save), [prepare](const StateDict& state) { prepare(state)(); }) {
+  prepare_ = std::move(prepare);
+  property_ = std::move(property);
+}
+
 CheckpointPart::CheckpointPart(const std::string& name, Generator& generator)
     : CheckpointPart(
           name,
@@ -92,80 +210,92 @@ CheckpointPart::CheckpointPart(const std::string& name, Generator& generator)
             return StateDict{{"seed", scalar_of(std::bit_cast<std::int64_t>(generator.seed()))},
                              {"position", scalar_of(std::bit_cast<std::int64_t>(generator.position()))}};
           },
-          [name, &generator](const StateDict& state) {
+          [name, &generator](const StateDict& state) -> Commit {
             const auto seed = scalar_in<std::int64_t>(name, state, "seed");
             const auto position = scalar_in<std::int64_t>(name, state, "position");
-            generator.manual_seed(std::bit_cast<std::uint64_t>(seed));
-            generator.set_position(std::bit_cast<std::uint64_t>(position));
-          }) {}
+            return [&generator, seed, position] {
+              generator.manual_seed(std::bit_cast<std::uint64_t>(seed));
+              generator.set_position(std::bit_cast<std::uint64_t>(position));
+            };
+          },
+          std::nullopt) {}
 
 CheckpointPart::CheckpointPart(std::string name, std::int64_t& number)
-    : CheckpointPart(number_part(std::move(name), number)) {}
+    : CheckpointPart(
+          name, [&number] { return number_state(number); },
+          [name, &number](const StateDict& state) -> Commit {
+            return [&number, value = scalar_in<std::int64_t>(name, state, "value")] { number = value; };
+          },
+          std::nullopt) {}
 
 CheckpointPart::CheckpointPart(std::string name, double& number)
-    : CheckpointPart(number_part(std::move(name), number)) {}
+    : CheckpointPart(
+          name, [&number] { return number_state(number); },
+          [name, &number](const StateDict& state) -> Commit {
+            return [&number, value = scalar_in<double>(name, state, "value")] { number = value; };
+          },
+          std::nullopt) {}
+
+CheckpointPart::CheckpointPart(std::string name, RunProperty property)
+    : CheckpointPart(
+          std::move(name), [] { return StateDict(); }, [](const StateDict&) -> Commit { return [] {}; },
+          std::optional<RunProperty>(std::move(property))) {}
+
+std::map<std::string, std::string> run_conditions() {
+  return {{"library", NORMGRAD_VERSION},
+          {"instruction_set", simd_name(simd_level())},
+          {"onednn", kernels::onednn::version()}};
+}
 
 void save_checkpoint(const std::filesystem::path& path, const CheckpointParts& parts) {
-  const CheckpointParts all = with_generator(kSave, path, parts, true);
-  StateDict tensors;
-  for (const CheckpointPart& part : all) {
-    for (const auto& [key, tensor] : part.save()) {
-      tensors[part.name() + "." + key] = tensor;
+  detail::with_io_errors(where_of(kSave, path), [&] {
+    const CheckpointParts all = with_generator(kSave, path, parts, true);
+    StateDict tensors;
+    for (const CheckpointPart& part : all) {
+      for (const auto& [key, tensor] : part.save()) {
+        tensors[part.name() + "." + key] = tensor;
+      }
     }
-  }
-  detail::write_safetensors(kSave, path, tensors, {{"format", kFormat}, {"parts", names_of(all)}},
-                            detail::Checksum::yes);
+    Metadata metadata = conditions_of(all);
+    metadata["format"] = kFormat;
+    metadata["parts"] = names_of(all);
+    detail::write_safetensors(kSave, path, tensors, metadata, detail::Checksum::yes);
+  });
 }
 
 void load_checkpoint(const std::filesystem::path& path, const CheckpointParts& parts, CheckpointOptions options) {
-  const CheckpointParts all = with_generator(kLoad, path, parts, !options.partial);
-  const Safetensors file = detail::read_safetensors(kLoad, path, detail::Checksum::yes);
-  const std::string where = std::string(kLoad) + ": '" + path.string() + "': ";
-  const auto text = [&](const char* key) {
-    const auto found = file.metadata.find(key);
-    return found == file.metadata.end() ? std::string() : found->second;
-  };
-  require<IoError>(text("format") == kFormat, where, "is not a checkpoint of this library: expected the format '",
-                   kFormat, "' but got '", text("format"), "'");
-  const std::string have = detail::concat(',', text("parts"), ',');
-  const bool all_there = std::all_of(all.begin(), all.end(), [&](const CheckpointPart& part) {
-    return have.find(detail::concat(',', part.name(), ',')) != std::string::npos;
+  const std::string where = where_of(kLoad, path);
+  detail::with_io_errors(where, [&] {
+    const CheckpointParts all = with_generator(kLoad, path, parts, !options.partial);
+    const Safetensors file = detail::read_safetensors(kLoad, path, detail::Checksum::yes);
+    check_parts(where, file.metadata, all, options.partial);
+    const std::string differences = options.partial ? std::string() : differences_of(file.metadata, all);
+    require<ValueError>(differences.empty() || options.anyway, where,
+                        "the run was begun under other conditions, and would not go on with the same bits:",
+                        differences, "\n{.anyway = true} goes on nevertheless");
+    load_all(where, all, states_in(file, all));
+    if (!differences.empty()) {
+      log(LogLevel::warn, where, "the run was begun under other conditions:", differences);
+    }
   });
-  const bool same_number = std::count(have.begin(), have.end(), ',') == static_cast<std::ptrdiff_t>(all.size()) + 1;
-  require<ValueError>(all_there && (same_number || options.partial), where, "expected the parts ", names_of(all),
-                      " but the file has ", text("parts"));
-
-  std::vector<StateDict> states(all.size());
-  std::vector<StateDict> before(all.size());
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const std::string prefix = all[i].name() + ".";
-    for (const auto& [name, tensor] : file.tensors) {
-      if (name.starts_with(prefix)) {
-        states[i][name.substr(prefix.size())] = tensor;
-      }
-    }
-    before[i] = copy_of(all[i].save());
-  }
-  std::size_t next = 0;
-  try {
-    for (; next < all.size(); ++next) {
-      all[next].load(states[next]);
-    }
-  } catch (const Error& error) {
-    for (std::size_t i = 0; i < next; ++i) {
-      all[i].load(before[i]);
-    }
-    fail<ValueError>(where, "part '", all[next].name(), "': ", error.what());
-  }
 }
 
-bool resume_checkpoint(const std::filesystem::path& path, const CheckpointParts& parts) {
+bool resume_checkpoint(const std::filesystem::path& path, const CheckpointParts& parts, CheckpointOptions options) {
   std::error_code error;
   if (std::filesystem::status(path, error).type() == std::filesystem::file_type::not_found) {
     return false;
   }
-  load_checkpoint(path, parts);
+  load_checkpoint(path, parts, options);
   return true;
+}
+
+std::string checkpoint_differences(const std::filesystem::path& path, const CheckpointParts& parts) {
+  const std::string where = where_of(kDifferences, path);
+  return detail::with_io_errors(where, [&] {
+    const Metadata metadata = detail::read_safetensors(kDifferences, path, detail::Checksum::yes).metadata;
+    check_format(where, metadata);
+    return differences_of(metadata, parts);
+  });
 }
 
 }  // namespace normgrad

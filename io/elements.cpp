@@ -89,10 +89,11 @@ std::uint64_t bytes_of(const std::string& where, const Shape& shape, std::size_t
   bool overflow = false;
   bool empty = false;
   for (const std::int64_t size : shape) {
-    overflow |= __builtin_mul_overflow(bytes, size, &bytes);
     empty |= size == 0;
+    overflow |= size != 0 && __builtin_mul_overflow(bytes, size, &bytes);
   }
-  require<IoError>(empty || !overflow, where, "the shape ", shape, " has more elements than can be counted");
+  // Of an empty tensor, too, whose strides could not be counted.
+  require<IoError>(!overflow, where, "the shape ", shape, " has more elements than can be counted");
   return empty ? 0 : static_cast<std::uint64_t>(bytes);
 }
 

@@ -24,7 +24,8 @@ const ElementInfo* find_element_type(const std::string& name);
 /// How files call the elements of a tensor.
 const ElementInfo& info_of(DType dtype);
 
-/// The bytes that `shape` takes; throws IoError beginning with `where` when there are more than fit 63 bits.
+/// The bytes that `shape` takes; throws IoError beginning with `where` when there are more than fit 63 bits,
+/// sizes of 0 left out.
 std::uint64_t bytes_of(const std::string& where, const Shape& shape, std::size_t element_size);
 
 /// Makes a tensor of little-endian elements that `read(context, offset, to, count)` hands out. Throws IoError that

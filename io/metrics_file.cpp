@@ -1,6 +1,7 @@
 #include "normgrad/io/metrics_file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -8,9 +9,12 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <utility>
 #include <nlohmann/json.hpp>
 
-#include "normgrad/io/input_file.hpp"
+#include "normgrad/core/base/input_file.hpp"
+#include "normgrad/core/base/io_errors.hpp"
+#include "normgrad/io/output_file.hpp"
 
 namespace normgrad {
 
@@ -35,57 +39,94 @@ std::string csv_field(const std::string& text) {
   return quoted + "\"";
 }
 
+/// Of a file that is closed unless somebody takes it.
+struct Descriptor {
+  int number = -1;
+  Descriptor() = default;
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number >= 0) {
+      close(number);
+    }
+  }
+};
+
+std::string json_string(const std::string& text) {
+  try {
+    return nlohmann::json(text).dump();
+  } catch (const nlohmann::json::exception&) {
+    fail<ValueError>("expected names in UTF-8 but got '", text, "'");
+  }
+}
+
 }  // namespace
 
 struct MetricsFile::Impl {
-  std::string where;
+  std::string operation;
   std::filesystem::path path;
   bool append;
+  std::string where = operation + ": '" + path.string() + "': ";
   int descriptor = -1;
   std::uint64_t bytes = 0;
+  bool cut = false;  // the file may be longer than `bytes`
   std::string heading;
 
-  [[noreturn]] void fail_with(const char* what) const {
-    const int reason = errno;
+  struct Lines {
+    std::uint64_t bytes = 0;
+    std::string heading;
+  };
+
+  [[noreturn]] void fail_with(const char* what, int reason) const {
     fail<IoError>(where, what, ": ", std::strerror(reason));
   }
 
-  /// Opens the file and keeps the first `size` bytes of it.
-  void open_at(std::uint64_t size) {
-    if (descriptor < 0) {
-      descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  int open_file(int flags) const {
+    // O_NONBLOCK: what has become a pipe meanwhile is not waited for.
+    const int opened = open(path.c_str(), O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | flags, 0666);
+    struct stat status = {};
+    const int reason = opened < 0 || fstat(opened, &status) != 0 ? errno : S_ISREG(status.st_mode) ? 0 : EINVAL;
+    if (reason != 0) {
+      if (opened >= 0) {
+        close(opened);
+      }
+      fail_with("cannot be written", reason);
     }
-    if (descriptor < 0 || ftruncate(descriptor, static_cast<off_t>(size)) != 0) {
-      fail_with("cannot be written");
-    }
-    bytes = size;
+    return opened;
   }
 
-  /// Up to the end of the last whole line; also takes note of the first.
-  std::uint64_t whole_lines(std::uint64_t limit) {
-    heading.clear();
-    if (limit == 0) {
-      return 0;
+  /// Takes off what stands after `bytes`.
+  void cut_off() {
+    cut = true;
+    if (ftruncate(descriptor, static_cast<off_t>(bytes)) != 0) {
+      fail_with("cannot be written", errno);
     }
-    const detail::InputFile file(where.substr(0, where.find(':')).c_str(), path);
+    cut = false;
+  }
+
+  /// Up to the end of the last whole line within `limit`, which the file must have; also the first line.
+  Lines whole_lines(std::uint64_t limit) const {
+    if (limit == 0) {
+      return {};
+    }
+    const detail::InputFile file(operation.c_str(), path);
     require<IoError>(limit <= file.size() || limit == UINT64_MAX, where, "expected at least ", limit,
                      " bytes, which it had, but got ", file.size());
     std::string text(static_cast<std::size_t>(std::min(limit, file.size())), '\0');
     file.read(0, text.data(), text.size());
-    heading = text.substr(0, text.find('\n'));
-    return text.rfind('\n') + 1;  // none: 0
+    return {.bytes = text.rfind('\n') + 1, .heading = text.substr(0, text.find('\n'))};  // no line: 0
+  }
+
+  bool exists() const {
+    struct stat status = {};
+    return stat(path.c_str(), &status) == 0;
   }
 };
 
 MetricsFile::MetricsFile(std::string name, const std::filesystem::path& path, MetricsFileOptions options)
-    : impl_(std::make_unique<Impl>(Impl{.where = std::move(name) + ": '" + path.string() + "': ",
-                                        .path = path,
-                                        .append = options.append,
-                                        .heading = {}})) {
-  require<IoError>(path.has_filename() && !std::filesystem::is_directory(path), impl_->where,
-                   "expected the name of a file but it is a folder");
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  require<IoError>(std::filesystem::is_directory(folder), impl_->where, "the folder does not exist");
+    : impl_(std::make_unique<Impl>(
+          Impl{.operation = std::move(name), .path = path, .append = options.append, .heading = {}})) {
+  detail::with_io_errors(impl_->where, [&] { detail::check_output_name(impl_->where, path); });
 }
 
 MetricsFile::~MetricsFile() {
@@ -96,29 +137,35 @@ MetricsFile::~MetricsFile() {
 
 void MetricsFile::write(const Metrics& row) {
   Impl& file = *impl_;
-  const bool keep = file.append && std::filesystem::exists(file.path);
-  const std::uint64_t start = file.descriptor >= 0 ? file.bytes : keep ? file.whole_lines(UINT64_MAX) : 0;
-  std::string text;
-  try {
-    text = line_of(row, start == 0, file.heading);
-  } catch (const ValueError& error) {
-    fail<ValueError>(file.where, error.what());
-  }
-  if (file.descriptor < 0) {
-    file.open_at(start);
-  }
-  if (start == 0) {
-    file.heading = text.substr(0, text.find('\n'));
-  }
-  // One call: a program that is killed has written the row or not.
-  const ssize_t written = ::write(file.descriptor, text.data(), text.size());
-  if (written != static_cast<ssize_t>(text.size())) {
-    const int reason = written < 0 ? errno : ENOSPC;
-    file.open_at(start);
-    errno = reason;
-    file.fail_with("cannot be written");
-  }
-  file.bytes += text.size();
+  detail::with_io_errors(file.where, [&] {
+    const bool begins = file.descriptor < 0;
+    Impl::Lines lines = begins ? file.whole_lines(file.append && file.exists() ? UINT64_MAX : 0)
+                               : Impl::Lines{.bytes = file.bytes, .heading = file.heading};
+    std::string text;
+    try {
+      text = line_of(row, lines.bytes == 0, lines.heading);
+    } catch (const ValueError& error) {
+      fail<ValueError>(file.where, error.what());
+    }
+    if (lines.bytes == 0) {
+      lines.heading = text.substr(0, text.find('\n'));
+    }
+    if (begins) {
+      file.descriptor = file.open_file(O_CREAT);
+    }
+    file.bytes = lines.bytes;
+    if (begins || file.cut) {
+      file.cut_off();
+    }
+    const ssize_t written = ::write(file.descriptor, text.data(), text.size());
+    if (written != static_cast<ssize_t>(text.size())) {
+      const int reason = written < 0 ? errno : ENOSPC;
+      file.cut_off();
+      file.fail_with("cannot be written", reason);
+    }
+    file.bytes += text.size();
+    file.heading = std::move(lines.heading);
+  });
 }
 
 StateDict MetricsFile::state_dict() const {
@@ -127,16 +174,33 @@ StateDict MetricsFile::state_dict() const {
   return {{"bytes", bytes}};
 }
 
-void MetricsFile::load_state_dict(const StateDict& state) {
-  const Tensor bytes = state.at("bytes");
-  require<ValueError>(
-      state.size() == 1 && bytes.numel() == 1 && bytes.dtype() == kInt64 && *bytes.data<std::int64_t>() >= 0,
-      impl_->where, "load_state_dict: expected 'bytes', a whole number, and nothing else");
-  const auto limit = static_cast<std::uint64_t>(*bytes.data<std::int64_t>());
-  if (limit == 0 && impl_->descriptor < 0) {
-    return;  // nothing was written yet, and the first row will begin the file
-  }
-  impl_->open_at(impl_->whole_lines(limit));
+void MetricsFile::load_state_dict(const StateDict& state) { prepare_state_dict(state)(); }
+
+std::function<void()> MetricsFile::prepare_state_dict(const StateDict& state) const {
+  Impl& file = *impl_;
+  return detail::with_io_errors(file.where, [&]() -> std::function<void()> {
+    const auto found = state.find("bytes");
+    const bool fits = state.size() == 1 && found != state.end() && found->second.defined() &&
+                      found->second.numel() == 1 && found->second.dtype() == kInt64;
+    const std::int64_t limit = fits ? *found->second.data<std::int64_t>() : -1;
+    require<ValueError>(limit >= 0, file.where, "load_state_dict: expected 'bytes', a whole number, and nothing else");
+    if (limit == 0 && file.descriptor < 0) {
+      return [] {};  // nothing was written yet, and the first row will begin the file
+    }
+    const auto lines = std::make_shared<Impl::Lines>(file.whole_lines(static_cast<std::uint64_t>(limit)));
+    const auto opened = std::make_shared<Descriptor>();
+    if (file.descriptor < 0) {
+      opened->number = file.open_file(0);
+    }
+    return [&file, lines, opened]() noexcept {
+      if (opened->number >= 0) {
+        file.descriptor = std::exchange(opened->number, -1);
+      }
+      file.bytes = lines->bytes;
+      file.heading.swap(lines->heading);
+      file.cut = ftruncate(file.descriptor, static_cast<off_t>(file.bytes)) != 0;  // or else the next row sees to it
+    };
+  });
 }
 
 std::string CsvFile::line_of(const Metrics& row, bool is_first, const std::string& first) const {
@@ -156,7 +220,7 @@ std::string CsvFile::line_of(const Metrics& row, bool is_first, const std::strin
 std::string JsonLinesFile::line_of(const Metrics& row, bool /*is_first*/, const std::string& /*first*/) const {
   std::string text = "{";
   for (const auto& [name, value] : row) {
-    text.append(text.size() > 1 ? ", " : "").append(nlohmann::json(name).dump()).append(": ");
+    text.append(text.size() > 1 ? ", " : "").append(json_string(name)).append(": ");
     text.append(std::isfinite(value) ? shortest(value) : "null");
   }
   return text + "}\n";

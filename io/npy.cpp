@@ -6,8 +6,9 @@
 #include <string_view>
 #include <xtensor/xnpy.hpp>
 
+#include "normgrad/core/base/input_file.hpp"
+#include "normgrad/core/base/io_errors.hpp"
 #include "normgrad/core/xtensor.hpp"
-#include "normgrad/io/input_file.hpp"
 #include "normgrad/io/npy_format.hpp"
 #include "normgrad/io/output_file.hpp"
 
@@ -205,16 +206,20 @@ std::string npy_bytes(const Tensor& tensor) {
 }  // namespace detail
 
 void save_npy(const std::filesystem::path& path, const Tensor& tensor) {
-  const std::string bytes = detail::npy_bytes(tensor);
-  detail::OutputFile file("save_npy", path);
-  file.write(bytes);
-  file.commit();
+  detail::with_io_errors("save_npy: '" + path.string() + "': ", [&] {
+    const std::string bytes = detail::npy_bytes(tensor);
+    detail::OutputFile file("save_npy", path);
+    file.write(bytes);
+    file.commit();
+  });
 }
 
 Tensor load_npy(const std::filesystem::path& path) {
-  const detail::InputFile file("load_npy", path);
-  return detail::parse_npy(file.where(), file.size(),
-                           [&](std::uint64_t offset, void* to, std::size_t count) { file.read(offset, to, count); });
+  return detail::with_io_errors("load_npy: '" + path.string() + "': ", [&] {
+    const detail::InputFile file("load_npy", path);
+    return detail::parse_npy(file.where(), file.size(),
+                             [&](std::uint64_t offset, void* to, std::size_t count) { file.read(offset, to, count); });
+  });
 }
 
 }  // namespace normgrad

@@ -8,7 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "normgrad/io/input_file.hpp"
+#include "normgrad/core/base/input_file.hpp"
+#include "normgrad/core/base/io_errors.hpp"
 #include "normgrad/io/npy_format.hpp"
 #include "normgrad/io/output_file.hpp"
 
@@ -50,7 +51,8 @@ Archive open_archive(const std::string& where, const std::filesystem::path& path
 }
 
 /// Grows with what is really there: what the archive says of its size may be wrong.
-std::string unpack(const std::string& where, zip_t* archive, std::uint64_t index) {
+std::string unpack(const std::string& where, zip_t* archive, std::uint64_t index, std::uint64_t limit,
+                   std::uint64_t& unpacked) {
   const Entry entry(zip_fopen_index(archive, index, 0));
   require<IoError>(entry != nullptr, where, "cannot be read: ", zip_error_strerror(zip_get_error(archive)));
   std::string bytes;
@@ -60,6 +62,9 @@ std::string unpack(const std::string& where, zip_t* archive, std::uint64_t index
     const zip_int64_t got = zip_fread(entry.get(), bytes.data() + have, kZipChunk);
     require<IoError>(got >= 0, where, "is damaged: ", zip_error_strerror(zip_file_get_error(entry.get())));
     bytes.resize(have + static_cast<std::size_t>(got));
+    unpacked += static_cast<std::uint64_t>(got);
+    require<IoError>(unpacked <= limit, where, "expected at most ", limit,
+                     " bytes in the whole archive but there are more; {.max_bytes = n} allows n");
     if (got == 0) {
       return bytes;
     }
@@ -88,9 +93,7 @@ void pack(const std::filesystem::path& path, zip_t* archive, const std::string& 
   check(zip_file_set_dostime(archive, entry, 0, kFirstDay, 0) == 0);
 }
 
-}  // namespace
-
-void save_npz(const std::filesystem::path& path, const StateDict& tensors, NpzOptions options) {
+void write_npz(const std::filesystem::path& path, const StateDict& tensors, NpzOptions options) {
   std::vector<std::string> arrays;  // which the archive refers to until it is closed
   for (const auto& [name, tensor] : tensors) {
     require<ValueError>(tensor.defined(), "save_npz: '", name, "' is undefined");
@@ -132,8 +135,11 @@ void save_npz(const std::filesystem::path& path, const StateDict& tensors, NpzOp
   file.commit();
 }
 
-StateDict load_npz(const std::filesystem::path& path) {
-  const std::string where = detail::InputFile("load_npz", path).where();  // says what is wrong with the file itself
+StateDict read_npz(const std::filesystem::path& path, LoadNpzOptions options) {
+  const detail::InputFile file("load_npz", path);  // says what is wrong with the file itself
+  const std::string& where = file.where();
+  const std::uint64_t limit = file.unpack_limit(options.max_bytes);
+  std::uint64_t unpacked = 0;
   const Archive archive = open_archive(where, path);
   StateDict tensors;
   const auto count = static_cast<std::uint64_t>(zip_get_num_entries(archive.get(), 0));
@@ -145,12 +151,22 @@ StateDict load_npz(const std::filesystem::path& path) {
     name.resize(name.size() - kSuffix.size());
     const std::string here = detail::concat(where, "array '", name, "': ");
     require<IoError>(!tensors.contains(name), here, "comes twice");
-    const std::string bytes = unpack(here, archive.get(), index);
+    const std::string bytes = unpack(here, archive.get(), index, limit, unpacked);
     tensors[name] = detail::parse_npy(here, bytes.size(), [&](std::uint64_t offset, void* to, std::size_t size) {
       std::copy_n(bytes.data() + offset, size, static_cast<char*>(to));
     });
   }
   return tensors;
+}
+
+}  // namespace
+
+void save_npz(const std::filesystem::path& path, const StateDict& tensors, NpzOptions options) {
+  detail::with_io_errors("save_npz: '" + path.string() + "': ", [&] { write_npz(path, tensors, options); });
+}
+
+StateDict load_npz(const std::filesystem::path& path, LoadNpzOptions options) {
+  return detail::with_io_errors("load_npz: '" + path.string() + "': ", [&] { return read_npz(path, options); });
 }
 
 }  // namespace normgrad

@@ -8,7 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "normgrad/io/input_file.hpp"
+#include "normgrad/core/base/input_file.hpp"
+#include "normgrad/core/base/io_errors.hpp"
 #include "normgrad/io/output_file.hpp"
 #include "normgrad/io/safetensors_format.hpp"
 
@@ -155,8 +156,21 @@ Safetensors read_safetensors(const char* operation, const std::filesystem::path&
 
 }  // namespace detail
 
+namespace {
+
+constexpr const char* kSaveSafetensors = "save_safetensors";
+constexpr const char* kLoadSafetensors = "load_safetensors";
+
+std::string where_of_safetensors(const char* operation, const std::filesystem::path& path) {
+  return std::string(operation) + ": '" + path.string() + "': ";
+}
+
+}  // namespace
+
 void save_safetensors(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata) {
-  detail::write_safetensors("save_safetensors", path, tensors, metadata, detail::Checksum::no);
+  detail::with_io_errors(where_of_safetensors(kSaveSafetensors, path), [&] {
+    detail::write_safetensors(kSaveSafetensors, path, tensors, metadata, detail::Checksum::no);
+  });
 }
 
 void save_safetensors(const std::filesystem::path& path, const Module& model, const Metadata& metadata) {
@@ -164,7 +178,8 @@ void save_safetensors(const std::filesystem::path& path, const Module& model, co
 }
 
 Safetensors load_safetensors(const std::filesystem::path& path) {
-  return detail::read_safetensors("load_safetensors", path, detail::Checksum::no);
+  return detail::with_io_errors(where_of_safetensors(kLoadSafetensors, path),
+                                [&] { return detail::read_safetensors(kLoadSafetensors, path, detail::Checksum::no); });
 }
 
 LoadReport load_safetensors(const std::filesystem::path& path, Module& model, LoadOptions options) {
@@ -172,7 +187,7 @@ LoadReport load_safetensors(const std::filesystem::path& path, Module& model, Lo
   try {
     return model.load_state_dict(state, options);
   } catch (const ValueError& error) {
-    fail<ValueError>("load_safetensors: '", path.string(), "': ", error.what());
+    fail<ValueError>(where_of_safetensors(kLoadSafetensors, path), error.what());
   }
 }
 

@@ -54,6 +54,34 @@ class SignalShield {
 
 }  // namespace
 
+std::string version() {
+  const auto isa = static_cast<unsigned>(dnnl_get_effective_cpu_isa());
+  const auto name = [isa]() -> std::string {
+    switch (isa) {
+      case dnnl_cpu_isa_sse41:
+        return "sse41";
+      case dnnl_cpu_isa_avx:
+        return "avx";
+      case dnnl_cpu_isa_avx2:
+        return "avx2";
+      case dnnl_cpu_isa_avx2_vnni:
+        return "avx2_vnni";
+      case dnnl_cpu_isa_avx512_core:
+        return "avx512_core";
+      case dnnl_cpu_isa_avx512_core_vnni:
+        return "avx512_core_vnni";
+      case dnnl_cpu_isa_avx512_core_bf16:
+        return "avx512_core_bf16";
+      case dnnl_cpu_isa_avx512_core_amx:
+        return "avx512_core_amx";
+      default:
+        return "isa " + std::to_string(isa);
+    }
+  };
+  const dnnl_version_t* const v = dnnl_version();
+  return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch) + " " + name();
+}
+
 void sgemm(const GemmShape& s, float alpha, const float* a, const float* b, float beta, float* c) {
   std::optional<SignalShield> shield;
   if (s.m != 1 && s.n != 1) {  // products with a vector leave the stack where it is

@@ -4,11 +4,15 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 
 #include "normgrad/core/kernels/conv.hpp"
 #include "normgrad/core/kernels/gemm.hpp"
 
 namespace normgrad::kernels::onednn {
+
+/// "2.6.0 avx512_core": its version, and the best instruction set that it may use here (ONEDNN_MAX_CPU_ISA limits it).
+std::string version();
 
 void sgemm(const GemmShape& shape, float alpha, const float* a, const float* b, float beta, float* c);
 

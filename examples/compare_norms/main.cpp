@@ -1,5 +1,4 @@
 // compare_norms: the same training with and without each normalization layer. See --help.
-#include <exception>
 #include <iostream>
 
 #include "examples/compare_norms/options.hpp"
@@ -85,18 +84,12 @@ int compare(Options options) {
 }  // namespace compare_norms
 
 int main(int argc, char** argv) {
-  try {
+  return lab::run_program("compare_norms", [&] {
     const std::optional<compare_norms::Options> options = compare_norms::parse_options(argc, argv);
     if (!options) {
       return 0;
     }
     normgrad::set_log_level(options->log_level);
     return compare_norms::compare(*options);
-  } catch (const normgrad::Error& error) {
-    std::cerr << "compare_norms: " << error.what() << std::endl;
-    return 2;
-  } catch (const std::exception& error) {
-    std::cerr << "compare_norms: " << error.what() << std::endl;
-    return 1;
-  }
+  });
 }

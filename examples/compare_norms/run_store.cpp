@@ -6,14 +6,17 @@
 #include <nlohmann/json.hpp>
 
 #include "examples/lab/files.hpp"
+#include "normgrad/normgrad.hpp"
 
 namespace compare_norms {
 
+using normgrad::log;
+using normgrad::LogLevel;
 using Json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 /// JSON has neither NaN nor infinity.
 Json number(double value) {
@@ -110,6 +113,9 @@ Run run_of(const Json& json) {
   return run;
 }
 
+/// Of the text that the file has for them; numbers are read and written with all their digits.
+std::string checksum_of(const std::string& key, const Json& run) { return lab::fingerprint(key + run.dump()); }
+
 }  // namespace
 
 std::string run_key(const Plan& plan, std::uint64_t seed, const Data& data) {
@@ -120,7 +126,7 @@ std::string run_key(const Plan& plan, std::uint64_t seed, const Data& data) {
       << "; batch size " << plan.batch_size << "; steps " << plan.steps << "; eval every " << plan.eval_every
       << "; probes " << plan.probes << "; seed " << seed << "; images " << data.images.train.size() << ' '
       << data.images.test.size() << ' ' << data.fingerprint << "; build " << lab::build_fingerprint() << ' '
-      << normgrad::simd_name(normgrad::simd_level());
+      << normgrad::simd_name(normgrad::simd_level()) << "; oneDNN " << normgrad::run_conditions().at("onednn");
   return key.str();
 }
 
@@ -141,20 +147,33 @@ std::filesystem::path RunStore::file_of(const std::string& key) const {
 }
 
 std::optional<Run> RunStore::load(const std::string& key) const {
-  const std::optional<std::string> text = lab::read_whole(file_of(key));
+  const std::filesystem::path file = file_of(key);
+  const std::optional<std::string> text = lab::read_whole(file);
   if (!text) {
     return std::nullopt;
   }
+  const auto damaged = [&](const char* how) {
+    log(LogLevel::warn, "'", file.string(), "' ", how, " and is not used; the run is made again");
+    return std::nullopt;
+  };
   try {
     const Json json = Json::parse(*text);
-    return json.at("key") == key ? std::optional(run_of(json.at("run"))) : std::nullopt;
+    if (json.at("key") != key) {
+      return damaged("is the file of another run");
+    }
+    if (json.at("checksum") != checksum_of(key, json.at("run"))) {
+      return damaged("is damaged: it does not have the checksum that it states");
+    }
+    return run_of(json.at("run"));
   } catch (const Json::exception&) {
-    return std::nullopt;
+    return damaged("is damaged: it is not a run's JSON");
   }
 }
 
 void RunStore::save(const std::string& key, const Run& run) const {
-  lab::write_whole(file_of(key), Json({{"key", key}, {"run", run_json(run)}}).dump() + "\n");
+  const Json json = run_json(run);
+  lab::write_whole(file_of(key),
+                   Json({{"key", key}, {"checksum", checksum_of(key, json)}, {"run", json}}).dump() + "\n");
 }
 
 }  // namespace compare_norms

@@ -9,8 +9,8 @@
 
 namespace compare_norms {
 
-/// All that a run's results depend on, as text: two runs with the same key are the same. The build of the program and
-/// the instruction set are parts of it.
+/// All that a run's results depend on, as text: two runs with the same key are the same. The build of the program,
+/// the instruction sets and the data are parts of it.
 std::string run_key(const Plan& plan, std::uint64_t seed, const Data& data);
 
 /// A run as JSON; numbers keep all their bits.
@@ -23,7 +23,7 @@ class RunStore {
  public:
   /// Makes `folder`; throws IoError when it cannot.
   explicit RunStore(std::filesystem::path folder);
-  /// The run with this key; nothing when there is none, or its file is damaged.
+  /// The run with this key; nothing when there is none, or its file is damaged (it has a checksum), which is logged.
   std::optional<Run> load(const std::string& key) const;
   /// The file is either whole or not there, at any moment.
   void save(const std::string& key, const Run& run) const;

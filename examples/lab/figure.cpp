@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <sstream>
 
@@ -19,8 +20,10 @@ extern "C" char** environ;
 
 namespace lab {
 
+using normgrad::IoError;
 using normgrad::log;
 using normgrad::LogLevel;
+using normgrad::require;
 
 namespace fs = std::filesystem;
 
@@ -128,7 +131,7 @@ class Script {
 };
 
 /// Runs a program found in PATH, its messages dropped; its exit code, or -1 when it cannot be started (errno says why).
-int run_program(std::vector<std::string> command) {
+int run_gnuplot(std::vector<std::string> command) {
   std::vector<char*> argv;
   for (std::string& word : command) {
     argv.push_back(word.data());
@@ -181,21 +184,28 @@ bool draw_figure(const std::vector<Chart>& charts, const fs::path& folder, const
                  const FigureOptions& options) {
   const fs::path file = folder / (name + ".gp");
   write_whole(file, script_for(charts, name, options));
-  const fs::path png = folder / (name + ".png.partial");
-  const fs::path svg = folder / (name + ".svg.partial");
+  std::string drawings = (folder / (name + ".XXXXXX")).string();  // a folder of this program's alone
+  require<IoError>(mkdtemp(drawings.data()) != nullptr, "'", drawings,
+                   "': the folder cannot be made: ", std::strerror(errno));
+  const fs::path png = fs::path(drawings) / "png";
+  const fs::path svg = fs::path(drawings) / "svg";
   const int code =
-      run_program({"gnuplot", "-e", "png=" + quoted(png.string()) + "; svg=" + quoted(svg.string()), file.string()});
+      run_gnuplot({"gnuplot", "-e", "png=" + quoted(png.string()) + "; svg=" + quoted(svg.string()), file.string()});
   const std::string reason = code < 0 ? std::strerror(errno) : "exit code " + std::to_string(code);
+  const std::optional<std::string> png_bytes = code == 0 ? read_whole(png) : std::nullopt;
+  const std::optional<std::string> svg_text = code == 0 ? read_whole(svg) : std::nullopt;
   std::error_code ignored;
-  for (const fs::path& partial : {png, svg}) {
-    const fs::path whole = folder / partial.stem();
-    if (code == 0) {
-      fs::rename(partial, whole, ignored);
+  fs::remove_all(drawings, ignored);
+  const auto keep = [&](const std::string& suffix, const std::optional<std::string>& contents) {
+    const fs::path whole = folder / (name + suffix);
+    if (contents) {
+      write_whole(whole, *contents);
     } else {
-      fs::remove(partial, ignored);
-      fs::remove(whole, ignored);
+      fs::remove(whole, ignored);  // of other results
     }
-  }
+  };
+  keep(".png", png_bytes);
+  keep(".svg", svg_text);
   if (code != 0) {
     log(LogLevel::warn, "no figure: gnuplot cannot be run (", reason, "); install it, then: cd ", folder.string(),
         " && gnuplot ", name, ".gp");

@@ -8,11 +8,16 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <exception>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <sstream>
+#include <system_error>
 #include <thread>
 
+#include "normgrad/core/base/io_errors.hpp"
+#include "normgrad/io/output_file.hpp"
 #include "normgrad/normgrad.hpp"
 
 namespace lab {
@@ -22,35 +27,12 @@ using normgrad::require;
 
 namespace fs = std::filesystem;
 
-PartialFile::PartialFile(fs::path path)
-    : path_(std::move(path)), partial_(path_.string() + ".partial"), file_(std::fopen(partial_.c_str(), "wb")) {
-  require<IoError>(file_ != nullptr, "'", partial_.string(), "' cannot be written: ", std::strerror(errno));
-}
-
-PartialFile::~PartialFile() {
-  if (file_) {
-    file_.reset();
-    std::error_code ignored;
-    fs::remove(partial_, ignored);
-  }
-}
-
-void PartialFile::write(const std::string& text) {
-  const bool ok = std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size() && std::fflush(file_.get()) == 0;
-  require<IoError>(ok, "'", partial_.string(), "' cannot be written: ", std::strerror(errno));
-}
-
-void PartialFile::commit() {
-  file_.reset();
-  std::error_code error;
-  fs::rename(partial_, path_, error);
-  require<IoError>(!error, "'", path_.string(), "' cannot be written: ", error.message());
-}
-
 void write_whole(const fs::path& path, const std::string& text) {
-  PartialFile file(path);
-  file.write(text);
-  file.commit();
+  normgrad::detail::with_io_errors("'" + path.string() + "': ", [&] {
+    normgrad::detail::OutputFile file("", path);
+    file.write(text);
+    file.commit();
+  });
 }
 
 std::optional<std::string> read_whole(const fs::path& path) {
@@ -59,6 +41,21 @@ std::optional<std::string> read_whole(const fs::path& path) {
     return std::nullopt;
   }
   return std::string{std::istreambuf_iterator<char>(in), {}};
+}
+
+int run_program(const std::string& name, const std::function<int()>& program) {
+  try {
+    return program();
+  } catch (const normgrad::Error& error) {
+    std::cerr << name << ": " << error.what() << std::endl;
+    return 2;
+  } catch (const std::system_error& error) {  // of files, as a rule
+    std::cerr << name << ": " << error.what() << std::endl;
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << name << ": " << error.what() << std::endl;
+    return 1;
+  }
 }
 
 void make_folder(const std::string& flag, const fs::path& folder) {
@@ -94,12 +91,18 @@ const std::string& build_fingerprint() {
 
 FolderLock::FolderLock(const fs::path& folder, double patience) {
   const fs::path path = folder / ".lock";
-  file_ = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+  file_ = open(path.c_str(), O_CREAT | O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
   require<IoError>(file_ >= 0, "'", path.string(), "' cannot be written: ", std::strerror(errno));
   const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(patience);
   while (flock(file_, LOCK_EX | LOCK_NB) != 0) {
-    if (std::chrono::steady_clock::now() > until) {
+    const int reason = errno;
+    if (reason == EINTR) {
+      continue;
+    }
+    const bool taken = reason == EWOULDBLOCK;
+    if (!taken || std::chrono::steady_clock::now() > until) {
       close(file_);
+      require<IoError>(taken, "'", path.string(), "' cannot be locked: ", std::strerror(reason));
       normgrad::fail<IoError>("another program writes to '", folder.string(), "'");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

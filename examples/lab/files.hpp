@@ -2,42 +2,21 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 
 namespace lab {
 
-/// A file that appears under its name only once it is whole: until commit() it is called `<name>.partial`.
-class PartialFile {
- public:
-  /// Throws IoError when it cannot be made.
-  explicit PartialFile(std::filesystem::path path);
-  PartialFile(const PartialFile&) = delete;
-  PartialFile& operator=(const PartialFile&) = delete;
-  /// Removes the partial file unless it was committed.
-  ~PartialFile();
-
-  /// Writes and hands over to the system; throws IoError when it cannot.
-  void write(const std::string& text);
-  void commit();
-  const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::filesystem::path path_;
-  std::filesystem::path partial_;
-  std::unique_ptr<std::FILE, Close> file_;
-};
-
-/// PartialFile in one go.
+/// A file that appears under its name only once it is whole, as the library writes its own: under a name of this
+/// writer's alone first, synced and renamed. Throws IoError when it cannot be written; a file of that name stays then.
 void write_whole(const std::filesystem::path& path, const std::string& text);
 /// All of a file; nothing when it cannot be read.
 std::optional<std::string> read_whole(const std::filesystem::path& path);
+/// Runs what a program does and returns its exit code: 2, with the message on standard error, for what the user can
+/// mend (a child of normgrad::Error, or an error of the system's), 1 for any other error.
+int run_program(const std::string& name, const std::function<int()>& program);
 /// Makes a folder with all above it; throws IoError, naming `flag`, when it cannot be made.
 void make_folder(const std::string& flag, const std::filesystem::path& folder);
 

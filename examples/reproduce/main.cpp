@@ -1,7 +1,6 @@
 // reproduce: runs published claims about normalization again, at a size for two cores. See --help.
 #include <algorithm>
 #include <chrono>
-#include <exception>
 #include <iostream>
 #include <optional>
 #include <CLI/CLI.hpp>
@@ -100,18 +99,12 @@ int run(Arguments arguments) {
 }  // namespace reproduce
 
 int main(int argc, char** argv) {
-  try {
+  return lab::run_program("reproduce", [&] {
     const std::optional<reproduce::Arguments> arguments = reproduce::parse(argc, argv);
     if (!arguments) {
       return 0;
     }
     normgrad::set_log_level(arguments->log_level);
     return reproduce::run(*arguments);
-  } catch (const normgrad::Error& error) {
-    std::cerr << "reproduce: " << error.what() << std::endl;
-    return 2;
-  } catch (const std::exception& error) {
-    std::cerr << "reproduce: " << error.what() << std::endl;
-    return 1;
-  }
+  });
 }

@@ -1,9 +1,9 @@
 // train_mnist: the README's script grown up. See --help and docs/train_mnist.md.
 #include <algorithm>
-#include <exception>
 #include <filesystem>
 #include <iostream>
 
+#include "examples/lab/files.hpp"
 #include "examples/train_mnist/options.hpp"
 #include "normgrad/normgrad.hpp"
 
@@ -61,14 +61,22 @@ CheckpointPart options_part(const Options& options) {
 }
 
 /// Refuses folders that hold a run, or none, before anything is done.
-void prepare_folder(const Options& options, const fs::path& checkpoint) {
-  std::error_code error;
-  fs::create_directories(options.out, error);
-  require<IoError>(!error, "--out: the folder '", options.out.string(), "' cannot be made: ", error.message());
-  const bool exists = fs::exists(checkpoint);
+void check_folder(const Options& options, const fs::path& checkpoint) {
+  std::error_code none;
+  const bool exists = fs::exists(checkpoint, none);
   require<ValueError>(exists || !options.resume, "--resume: there is no checkpoint '", checkpoint.string(), "'");
   require<ValueError>(!exists || options.resume || options.overwrite, "--out: '", options.out.string(),
                       "' holds a run: --resume goes on with it, --overwrite begins anew");
+}
+
+/// Goes on only under the conditions and with the data that the run was begun with, unless told to.
+void resume(const Options& options, const fs::path& checkpoint, const CheckpointParts& run) {
+  const std::string differences = options.resume_anyway ? std::string() : checkpoint_differences(checkpoint, run);
+  require<ValueError>(differences.empty(),
+                      "--resume: the run was begun under other conditions, and would not go on "
+                      "with the same bits:",
+                      differences, "\n--resume-anyway goes on nevertheless");
+  load_checkpoint(checkpoint, run, {.anyway = options.resume_anyway});
 }
 
 /// The learning rate rises for `warmup` steps, then falls to zero along a cosine.
@@ -82,7 +90,9 @@ SequentialLR make_schedule(Optimizer& optimizer, std::int64_t warmup, std::int64
 
 void train(const Options& options) {
   const fs::path checkpoint = options.out / "checkpoint.safetensors";
-  prepare_folder(options, checkpoint);
+  lab::make_folder("--out", options.out);
+  const lab::FolderLock lock(options.out);  // until the run ends
+  check_folder(options, checkpoint);
   const std::string source = options.data.empty() ? default_dataset() : options.data;
   const auto [train_set, test_set] = open_dataset(source, {.train_limit = options.train_limit});
 
@@ -99,16 +109,20 @@ void train(const Options& options) {
   double accuracy = 0.0;
   CsvFile csv(options.out / "metrics.csv");
   JsonLinesFile json(options.out / "metrics.jsonl");
-  const CheckpointParts run = {options_part(options), {"model", net}, {"optimizer", optimizer}, {"schedule", schedule},
-                               {"loader", batches},   {"step", step}, {"loss_sum", loss_sum},   {"accuracy", accuracy},
-                               {"csv", csv},          {"json", json}};
+  const RunProperty data{data_fingerprint(train_set) + "; " + data_fingerprint(test_set)};
+  const CheckpointParts run = {options_part(options),  {"data", data},      {"model", net}, {"optimizer", optimizer},
+                               {"schedule", schedule}, {"loader", batches}, {"step", step}, {"loss_sum", loss_sum},
+                               {"accuracy", accuracy}, {"csv", csv},        {"json", json}};
   if (options.resume) {
-    load_checkpoint(checkpoint, run);
+    resume(options, checkpoint, run);
   }
   set_log_file(options.out / "train.log");  // from here on nothing is wrong with the command line
   log(LogLevel::info, source, ": ", train_set.size(), " training and ", test_set.size(), " test images of ",
       train_set.image_shape(), options.resume ? "; going on after step " + std::to_string(step) : std::string());
 
+  for (const auto& [name, value] : run_conditions()) {
+    log(LogLevel::info, name, ": ", value);
+  }
   log(LogLevel::debug, split);
 
   while (batches.epoch() < options.epochs) {
@@ -147,22 +161,15 @@ void train(const Options& options) {
 }  // namespace train_mnist
 
 int main(int argc, char** argv) {
-  try {
+  return lab::run_program("train_mnist", [&] {
     const std::optional<train_mnist::Options> options = train_mnist::parse_options(argc, argv);
-    if (!options) {
-      return 0;
+    if (options) {
+      normgrad::set_log_level(options->log_level);
+      if (options->threads) {
+        normgrad::set_num_threads(*options->threads);
+      }
+      train_mnist::train(*options);
     }
-    normgrad::set_log_level(options->log_level);
-    if (options->threads) {
-      normgrad::set_num_threads(*options->threads);
-    }
-    train_mnist::train(*options);
     return 0;
-  } catch (const normgrad::Error& error) {
-    std::cerr << "train_mnist: " << error.what() << std::endl;
-    return 2;
-  } catch (const std::exception& error) {
-    std::cerr << "train_mnist: " << error.what() << std::endl;
-    return 1;
-  }
+  });
 }

@@ -16,7 +16,7 @@ constexpr const char* kFooter =
     "Writes into the folder of --out: checkpoint.safetensors (what --resume needs), model.safetensors (the weights, "
     "for "
     "this library and PyTorch), metrics.csv, metrics.jsonl and train.log.\n"
-    "Exit code: 0 done, 2 wrong input, 1 any other error.";
+    "Exit code: 0 done, 2 wrong input or a file that cannot be read or written, 1 any other error.";
 
 }  // namespace
 
@@ -30,8 +30,12 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
                  "with MNIST-style IDX files. Default: fashion-mnist where it is installed, else digits");
   app.add_option("--out", options.out, "Folder of the results")->capture_default_str();
   CLI::Option* resume = app.add_flag("--resume", options.resume, "Go on with the run in the folder of --out");
+  CLI::Option* anyway = app.add_flag("--resume-anyway", options.resume_anyway,
+                                     "--resume, also on another instruction set, with another version of the library "
+                                     "or with other data: not with the same bits then");
   app.add_flag("--overwrite", options.overwrite, "Begin anew although the folder of --out holds a run")
-      ->excludes(resume);
+      ->excludes(resume)
+      ->excludes(anyway);
   app.add_option("--epochs", options.epochs, "Passes through the training images")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
@@ -67,6 +71,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     throw normgrad::ValueError(std::string(error.what()) + " (see --help)");
   }
+  options.resume = options.resume || options.resume_anyway;
   return options;
 }
 

@@ -12,6 +12,7 @@ struct Options {
   std::string data;  // empty: what is installed
   std::filesystem::path out = "out/train_mnist";
   bool resume = false;
+  bool resume_anyway = false;  // under other conditions or with other data; resume is set then
   bool overwrite = false;
   std::int64_t epochs = 5;
   std::int64_t batch_size = 64;

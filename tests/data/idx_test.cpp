@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include "tests/support/idx_files.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "normgrad/core/base/error.hpp"
@@ -121,6 +123,72 @@ TEST_F(IdxTest, TellsWrongCountInsideGzip) {
   EXPECT_THAT(error_of_file(), HasSubstr("(5) but the file holds only 3"));
   testing_support::write_gzip(file_, idx_bytes(0x801, {2}, {1, 2, 3}));
   EXPECT_THAT(error_of_file(), HasSubstr("(2) but the file holds more"));
+}
+
+TEST_F(IdxTest, TellsWhatFollowsTheCompressedContents) {
+  Bytes values(200'000, 7);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<std::uint8_t>((i * i) >> 7);
+  }
+  const Bytes bytes = idx_bytes(0x801, {200'000}, values);
+  testing_support::write_gzip(file_, bytes);
+  const Bytes packed = testing_support::read_bytes(file_);
+  for (const Bytes& junk : {Bytes{0}, Bytes{0x1f}, Bytes{0x1f, 0x8c}, Bytes(100'000, 'x')}) {
+    Bytes longer = packed;
+    longer.insert(longer.end(), junk.begin(), junk.end());
+    EXPECT_THAT(error_of(longer), HasSubstr("expected nothing after the compressed contents but there are " +
+                                            std::to_string(junk.size()) + " more bytes"));
+  }
+  // gzip's files may follow each other, cut anywhere: the second one begins at every place of what is read at once.
+  for (const std::size_t cut : {std::size_t{0}, std::size_t{1}, std::size_t{12}, std::size_t{100'000}, bytes.size()}) {
+    const auto middle = bytes.begin() + static_cast<std::ptrdiff_t>(cut);
+    testing_support::write_gzip(file_, Bytes(bytes.begin(), middle));
+    Bytes both = testing_support::read_bytes(file_);
+    testing_support::write_gzip(file_, Bytes(middle, bytes.end()));
+    const Bytes second = testing_support::read_bytes(file_);
+    both.insert(both.end(), second.begin(), second.end());
+    testing_support::write_file(file_, both);
+    EXPECT_EQ(read_idx(file_).values, values) << cut;
+    both.push_back(0x1f);
+    EXPECT_THAT(error_of(both), HasSubstr("expected nothing after the compressed contents but there are 1 more bytes"));
+  }
+}
+
+TEST_F(IdxTest, FindsTheSecondMemberAcrossTheChunksThatAreRead) {
+  // Stored blocks, so that the first file ends one byte before, at and behind the end of a chunk of 64 KiB.
+  for (std::size_t size = 65'480; size < 65'540; ++size) {
+    const Bytes bytes = idx_bytes(0x801, {static_cast<std::uint32_t>(size)}, Bytes(size - 2, 3));
+    testing_support::write_gzip(file_, bytes, 0);
+    Bytes both = testing_support::read_bytes(file_);
+    testing_support::write_gzip(file_, {3, 3}, 0);
+    const Bytes second = testing_support::read_bytes(file_);
+    both.insert(both.end(), second.begin(), second.end());
+    testing_support::write_file(file_, both);
+    ASSERT_EQ(read_idx(file_).values, Bytes(size, 3)) << size;
+  }
+}
+
+TEST_F(IdxTest, UnpacksNoMoreThanItIsAllowed) {
+  testing_support::write_gzip(file_, idx_bytes(0x802, {1000, 1000}, Bytes(1'000'000, 0)));
+  ASSERT_LT(std::filesystem::file_size(file_), 3000U) << "a thousandth";
+  EXPECT_EQ(read_idx(file_).values.size(), 1'000'000U);
+  EXPECT_EQ(read_idx(file_, 1, 4, 1'000'012).values.size(), 1'000'000U);
+  try {
+    read_idx(file_, 1, 4, 1'000'011);
+    ADD_FAILURE() << "threw nothing";
+  } catch (const IoError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("expected at most 1000011 bytes of contents but there are more"));
+  }
+}
+
+TEST_F(IdxTest, RefusesAPipe) {
+  ASSERT_EQ(mkfifo(file_.c_str(), 0600), 0);
+  EXPECT_THAT(error_of_file(), HasSubstr("expected a file but it is something else"));
+}
+
+TEST_F(IdxTest, TellsShapesThatCannotBeCounted) {
+  EXPECT_THAT(error_of(idx_bytes(0x804, {0, 0xffffffff, 0xffffffff, 0xffffffff}, {})),
+              HasSubstr("has more elements than can be counted"));
 }
 
 }  // namespace

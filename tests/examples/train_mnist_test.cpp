@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -8,6 +10,7 @@
 #include <filesystem>
 
 #include "tests/support/files.hpp"
+#include "tests/support/idx_files.hpp"
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "normgrad/io/safetensors.hpp"
@@ -43,6 +46,28 @@ class TrainMnistTest : public testing::Test {
     return result.err.substr(std::min<std::size_t>(result.err.size(), 13));
   }
   std::string out(const std::string& name) const { return folder_ / name; }
+  /// Begins a run in `name` that is killed after its first epoch. Where the signal comes too late, it begins anew.
+  void run_and_kill(const std::string& name) {
+    const RunOptions kill = {
+        .signal_when = [](const std::string& err) { return err.find("epoch 1: training loss") != std::string::npos; },
+        .signal = SIGKILL};
+    for (int again = 0; again < 100; ++again) {
+      std::filesystem::remove_all(out(name));
+      if (run({"--out", out(name)}, kill).exit_code == 128 + SIGKILL) {
+        return;
+      }
+    }
+    FAIL() << "it ends within the time in which a signal comes, 100 times";
+  }
+  std::vector<std::string> partial_files(const std::string& folder) const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      if (entry.path().extension() == ".partial") {
+        names.push_back(entry.path());
+      }
+    }
+    return names;
+  }
 
   const testing_support::TemporaryFolder folder_;
 };
@@ -67,11 +92,7 @@ TEST_F(TrainMnistTest, DrawsABarOnATerminal) {
 
 TEST_F(TrainMnistTest, GoesOnAfterBeingKilledAsIfItHadNotBeen) {
   ASSERT_EQ(run({"--out", out("whole")}).exit_code, 0);
-  const ProgramResult killed = run(
-      {"--out", out("a")},
-      {.signal_when = [](const std::string& err) { return err.find("epoch 1: training loss") != std::string::npos; },
-       .signal = SIGKILL});
-  ASSERT_EQ(killed.exit_code, 128 + SIGKILL);
+  ASSERT_NO_FATAL_FAILURE(run_and_kill("a"));
   const ProgramResult resumed = run({"--out", out("a"), "--resume"});
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   EXPECT_THAT(resumed.err, HasSubstr("going on after step 1"));
@@ -83,17 +104,14 @@ TEST_F(TrainMnistTest, GoesOnAfterBeingKilledAsIfItHadNotBeen) {
 // What goes on and cannot write ends with exit code 2, and leaves the checkpoint as it was.
 TEST_F(TrainMnistTest, GoesOnAfterDisksThatWereFullAndFoldersThatWereLocked) {
   ASSERT_EQ(run({"--out", out("whole")}).exit_code, 0);
-  const RunOptions kill = {
-      .signal_when = [](const std::string& err) { return err.find("epoch 1: training loss") != std::string::npos; },
-      .signal = SIGKILL};
-  ASSERT_EQ(run({"--out", out("a")}, kill).exit_code, 128 + SIGKILL);
+  ASSERT_NO_FATAL_FAILURE(run_and_kill("a"));
   const std::string bytes = file_text(out("a/checkpoint.safetensors"));
   const auto expect_failure = [&](const ProgramResult& result, const std::string& folder, const std::string& reason) {
     EXPECT_EQ(result.exit_code, 2) << result.err;
     EXPECT_THAT(result.err, ContainsRegex("train_mnist: .*cannot be written: .*" + reason + "\n$"));
     EXPECT_EQ(result.out, "");
     EXPECT_EQ(file_text(folder + "/checkpoint.safetensors"), bytes);
-    EXPECT_FALSE(std::filesystem::exists(folder + "/checkpoint.safetensors.partial"));
+    EXPECT_THAT(partial_files(folder), testing::IsEmpty());
   };
 
   // No file of more than 16 KiB.
@@ -145,7 +163,11 @@ TEST_F(TrainMnistTest, RefusesBadInputAndKeepsTheCheckpoint) {
               HasSubstr("part 'options': --lr is 0.2 but the run was begun with 0.05"));
   EXPECT_THAT(error({"--out", out("a"), "--resume", "--batch-size", "20"}),
               HasSubstr("expected batch_size 20 but the state is of a loader with 30"));
-  EXPECT_THAT(error({"--out", out("a"), "--resume", "--train-limit", "240"}), HasSubstr("expected num_examples 240"));
+  EXPECT_THAT(error({"--out", out("a"), "--resume", "--train-limit", "240"}),
+              ContainsRegex("--resume: the run was begun under other conditions, .*\n  data: was 300 examples, "
+                            "[0-9a-f]{16}; .*, is 240 examples, .*\n--resume-anyway goes on nevertheless\n$"));
+  EXPECT_THAT(error({"--out", out("a"), "--resume-anyway", "--train-limit", "240"}),
+              HasSubstr("expected num_examples 240"));
   EXPECT_THAT(error({"--out", out("a"), "--resume", "--seed", "2"}), HasSubstr("expected seed 2"));
   EXPECT_THAT(error({"--out", out("a"), "--overwrite", "--data", out("nowhere")}), HasSubstr(out("nowhere")));
   EXPECT_EQ(file_text(checkpoint), bytes);
@@ -163,6 +185,57 @@ TEST_F(TrainMnistTest, RefusesBadInputAndKeepsTheCheckpoint) {
   EXPECT_THAT(error({"--colour"}), HasSubstr("--colour"));
   EXPECT_THAT(error({"--lr", "0"}), HasSubstr("--lr"));
   EXPECT_THAT(error({"--resume", "--overwrite"}), HasSubstr("excludes"));
+}
+
+// The rows of a run that is not gone on with stay, whatever is missing.
+TEST_F(TrainMnistTest, ARefusedResumeLeavesTheMetrics) {
+  ASSERT_EQ(run({"--out", out("a")}).exit_code, 0);
+  const std::string rows = file_text(out("a/metrics.csv"));
+  write_text(out("a/metrics.csv"), rows + "3,30,0.5,0.5\n");
+  std::filesystem::remove(out("a/metrics.jsonl"));
+  EXPECT_THAT(error({"--out", out("a"), "--resume"}), HasSubstr("part 'json': JsonLinesFile: "));
+  EXPECT_EQ(file_text(out("a/metrics.csv")), rows + "3,30,0.5,0.5\n");
+  EXPECT_FALSE(std::filesystem::exists(out("a/metrics.jsonl")));
+}
+
+TEST_F(TrainMnistTest, GoesOnWithOtherDataOnlyWhenToldTo) {
+  testing_support::write_mnist_folder(out("first"), 300, 20);
+  std::filesystem::copy(out("first"), out("second"));
+  std::filesystem::rename(out("second/train-images-idx3-ubyte"), out("second/kept"));
+  testing_support::Bytes bytes = testing_support::read_bytes(out("second/kept"));
+  bytes.back() ^= 1;
+  testing_support::write_file(out("second/train-images-idx3-ubyte"), bytes);
+  const auto run_with = [&](const std::string& data, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"--data", out(data), "--out", out("a")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  };
+  ASSERT_EQ(run_with("first", {}).exit_code, 0);
+  const ProgramResult refused = run_with("second", {"--resume"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err,
+              ContainsRegex("\n  data: was 300 examples, [0-9a-f]{16}; 20 examples, [0-9a-f]{16}, is 300 "));
+  EXPECT_EQ(run_with("first", {"--resume"}).exit_code, 0);
+  const ProgramResult anyway = run_with("second", {"--resume-anyway"});
+  EXPECT_EQ(anyway.exit_code, 0);
+  EXPECT_THAT(anyway.err, HasSubstr("the run was begun under other conditions:\n  data: was "));
+}
+
+TEST_F(TrainMnistTest, OneFolderOneProgram) {
+  std::filesystem::create_directory(out("a"));
+  const int lock = open((out("a") + "/.lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+  ASSERT_EQ(flock(lock, LOCK_EX), 0);
+  EXPECT_EQ(error({"--out", out("a")}), "another program writes to '" + out("a") + "'\n");
+  close(lock);
+}
+
+TEST_F(TrainMnistTest, NamesThatTheSystemRefusesEndWithCode2) {
+  const std::string name(300, 'n');
+  std::filesystem::create_symlink("loop", out("loop"));
+  for (const std::string& folder : {out(name), out("loop"), out("loop") + "/x"}) {
+    EXPECT_THAT(error({"--out", folder}), HasSubstr("cannot be made: "));
+    EXPECT_THAT(error({"--out", out("a"), "--data", folder}), HasSubstr("open_dataset: "));
+  }
 }
 
 TEST_F(TrainMnistTest, ExplainsItself) {

@@ -98,22 +98,78 @@ TEST_F(MetricsFileTest, GoesOnWhereItsCheckpointWasWritten) {
   EXPECT_THROW(cut.load_state_dict({{"bytes", zeros({})}}), ValueError);
 }
 
-TEST_F(MetricsFileTest, AKilledProgramLeavesWholeRows) {
+TEST_F(MetricsFileTest, AKilledProgramLeavesWholeRowsAndPerhapsTheBeginningOfOne) {
   const pid_t child = fork();
   if (child == 0) {
     JsonLinesFile json(path_);
     for (int step = 0;; ++step) {
-      json.write({{"step", step}, {"loss", 1.0 / (step + 1)}});
+      json.write({{"step", step}, {"loss", 0.5}});
     }
   }
-  for (int waited = 0; waited < 5000 && file_text(path_).size() < 2000; ++waited) {
+  while (file_text(path_).size() < 20'000 && waitpid(child, nullptr, WNOHANG) == 0) {
     usleep(1000);
   }
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   const std::string text = file_text(path_);
-  ASSERT_GE(text.size(), 2000U);
-  EXPECT_EQ(text.substr(text.size() - 2), "}\n");
+  ASSERT_GE(text.size(), 20'000U) << "the child has ended by itself";
+  std::string rows;
+  for (int step = 0; rows.size() < text.size(); ++step) {
+    rows += "{\"step\": " + std::to_string(step) + ", \"loss\": 0.5}\n";
+  }
+  EXPECT_EQ(text, rows.substr(0, text.size()));
+  JsonLinesFile json(path_, {.append = true});
+  json.write({{"step", -1}});
+  EXPECT_EQ(file_text(path_), text.substr(0, text.rfind('\n') + 1) + "{\"step\": -1}\n");
+}
+
+// As a kill leaves them: cut anywhere.
+TEST_F(MetricsFileTest, HalfALastRowIsTakenOff) {
+  const std::string whole = "step,loss\n1,0.5\n2,0.5\n";
+  for (std::size_t cut = 0; cut <= whole.size(); ++cut) {
+    write_text(path_, whole.substr(0, cut));
+    CsvFile csv(path_, {.append = true});
+    csv.write({{"step", 9}, {"loss", 4}});
+    const std::string kept = whole.substr(0, cut == 0 ? 0 : whole.rfind('\n', cut - 1) + 1);
+    EXPECT_EQ(file_text(path_), (kept.empty() ? "step,loss\n" : kept) + "9,4\n") << cut;
+  }
+}
+
+TEST_F(MetricsFileTest, PreparingChangesNothing) {
+  CsvFile csv(path_);
+  csv.write({{"step", 1}});
+  const StateDict early = csv.state_dict();
+  csv.write({{"step", 2}});
+  const StateDict late = csv.state_dict();
+  const std::string text = file_text(path_);
+  CsvFile other(path_);
+  for (CsvFile* file : {&csv, &other}) {
+    const auto commit = file->prepare_state_dict(early);
+    EXPECT_EQ(file_text(path_), text);
+    EXPECT_THROW(file->prepare_state_dict({{"bytes", zeros({})}}), ValueError);
+    EXPECT_THROW(file->prepare_state_dict({}), ValueError);
+  }
+  EXPECT_EQ(csv.state_dict().at("bytes").item(), late.at("bytes").item());
+  csv.write({{"step", 3}});
+  EXPECT_EQ(file_text(path_), text + "3\n") << "it goes on where it was";
+  other.prepare_state_dict(early)();
+  EXPECT_EQ(file_text(path_), "step\n1\n");
+  write_text(path_, "");
+  EXPECT_THROW(csv.prepare_state_dict(late), IoError);
+}
+
+TEST_F(MetricsFileTest, NamesThatAreNotUtf8AreRefused) {
+  JsonLinesFile json(path_);
+  json.write(
+      {{"gr\xc3\xb6\xc3\x9f"
+        "e",
+        1}});
+  const std::string text = file_text(path_);
+  EXPECT_EQ(error_of<ValueError>([&] {
+              json.write({{"a", 1}, {"\xff", 2}});
+            }),
+            "JsonLinesFile: '" + path_.string() + "': expected names in UTF-8 but got '\xff'");
+  EXPECT_EQ(file_text(path_), text);
 }
 
 TEST_F(MetricsFileTest, AFullDiskLeavesWholeRows) {

@@ -128,5 +128,18 @@ TEST_F(NpzTest, RefusesWhatIsNoArray) {
             "save_npz: '" + folder_.path().string() + "': expected the name of a file but it is a folder");
 }
 
+TEST_F(NpzTest, UnpacksNoMoreThanItIsAllowed) {
+  const std::filesystem::path path = folder_ / "zeros.npz";
+  save_npz(path, {{"a", zeros({100'000})}, {"b", zeros({100'000})}}, {.compress = true});
+  ASSERT_LT(std::filesystem::file_size(path), 4000U);
+  EXPECT_EQ(load_npz(path).size(), 2U);
+  save_npy(folder_ / "a.npy", zeros({100'000}));
+  const std::uint64_t bytes = 2 * std::filesystem::file_size(folder_ / "a.npy");
+  EXPECT_EQ(load_npz(path, {.max_bytes = bytes}).size(), 2U);
+  EXPECT_EQ(error_of<IoError>([&] { load_npz(path, {.max_bytes = bytes - 1}); }),
+            "load_npz: '" + path.string() + "': array 'b': expected at most " + std::to_string(bytes - 1) +
+                " bytes in the whole archive but there are more; {.max_bytes = n} allows n");
+}
+
 }  // namespace
 }  // namespace normgrad

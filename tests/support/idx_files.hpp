@@ -33,8 +33,8 @@ inline void write_file(const std::filesystem::path& file, const Bytes& bytes) {
       .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
-inline void write_gzip(const std::filesystem::path& file, const Bytes& bytes) {
-  gzFile out = gzopen(file.c_str(), "wb");
+inline void write_gzip(const std::filesystem::path& file, const Bytes& bytes, int level = 6) {
+  gzFile out = gzopen(file.c_str(), ("wb" + std::to_string(level)).c_str());
   gzwrite(out, bytes.data(), static_cast<unsigned>(bytes.size()));
   gzclose(out);
 }

@@ -1,7 +1,9 @@
-// resumable CHECKPOINT RESULT: a training that saves after every step, goes on from CHECKPOINT if it is there, and
-// writes its final weights to RESULT. Says "step N" on standard error as it begins to save. All that can differ between
-// runs is in it: dropout, augmentation by the default generator and by one of its own, momentum, a schedule, a shuffled
-// loader whose epochs end in the middle, running statistics.
+// resumable CHECKPOINT RESULT [HOLD]: a training that saves after every step, goes on from CHECKPOINT if it is there,
+// and writes its final weights to RESULT. Says "step N" on standard error as it begins to save. All that can differ
+// between runs is in it: dropout, augmentation by the default generator and by one of its own, momentum, a schedule, a
+// shuffled loader whose epochs end in the middle, running statistics. After HOLD steps of this start it goes no further
+// but saves again and again, until it is killed.
+#include <cstdlib>
 #include <iostream>
 #include <normgrad/normgrad.hpp>
 
@@ -31,9 +33,11 @@ TensorDataset make_data() {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
+  if (argc != 3 && argc != 4) {
     return 2;
   }
+  const int hold = argc == 4 ? std::atoi(argv[3]) : -1;
+  int steps_of_this_start = 0;
   manual_seed(1);
   DataLoader batches(make_data(), {.batch_size = 8, .shuffle = true, .seed = 2});
   Net net;
@@ -53,7 +57,10 @@ int main(int argc, char** argv) {
       optimizer.step();
       loss_sum += loss.item();
       std::cerr << "step " << ++step << std::endl;
-      save_checkpoint(argv[1], run);
+      ++steps_of_this_start;
+      do {
+        save_checkpoint(argv[1], run);
+      } while (steps_of_this_start == hold);
     }
     schedule.step();
   }

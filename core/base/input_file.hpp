@@ -8,7 +8,8 @@
 
 namespace normgrad::detail {
 
-/// Errors are IoErrors that begin with the operation and the file's name.
+/// Of regular files only: a pipe, a device or a folder is refused and none is waited for. Errors are IoErrors that
+/// begin with the operation and the file's name.
 class InputFile {
  public:
   InputFile(const char* operation, const std::filesystem::path& path);
@@ -21,6 +22,9 @@ class InputFile {
   std::uint64_t size() const noexcept { return size_; }
   /// Reads bytes that must be there: [offset, offset + count) within size().
   void read(std::uint64_t offset, void* to, std::size_t count) const;
+  /// How many bytes may come out of this file where it is compressed: `max_bytes`, or by default (0) 1 GiB, and 16
+  /// times its size where that is more.
+  std::uint64_t unpack_limit(std::uint64_t max_bytes) const noexcept;
 
  private:
   std::string where_;

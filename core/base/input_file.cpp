@@ -1,4 +1,4 @@
-#include "normgrad/io/input_file.hpp"
+#include "normgrad/core/base/input_file.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -47,6 +47,12 @@ void InputFile::read(std::uint64_t offset, void* to, std::size_t count) const {
     offset += static_cast<std::uint64_t>(got);
     count -= static_cast<std::size_t>(got);
   }
+}
+
+std::uint64_t InputFile::unpack_limit(std::uint64_t max_bytes) const noexcept {
+  constexpr std::uint64_t kLeast = std::uint64_t{1} << 30;
+  constexpr std::uint64_t kTimes = 16;
+  return max_bytes != 0 ? max_bytes : std::max(kLeast, size_ * kTimes);
 }
 
 }  // namespace normgrad::detail
