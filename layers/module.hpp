@@ -81,8 +81,7 @@ class Module {
   virtual ~Module() = default;
 
   /// The name in printing and error messages, such as "BatchNorm2d".
-  virtual std::string type_name()
-      const = 0;  // a class that is abstract for this lacks NORMGRAD_MEMBERS(Class, members)
+  virtual std::string type_name() const = 0;  // abstract? write NORMGRAD_MEMBERS(Class, members...) in the class
   /// What stands in the parentheses when the module is printed, such as "784, 100, bias=true".
   virtual std::string extra_repr() const { return {}; }
   /// Tells the visitor every parameter, buffer and child; written by NORMGRAD_MEMBERS.

@@ -6,6 +6,7 @@
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/reduction.hpp"
 #include "normgrad/layers/activation.hpp"
@@ -35,7 +36,7 @@ struct Varied : Module {
   Tensor forward(const Tensor& x) override { return (*maybe)(any(rest(more[0](first(x))))); }
 };
 
-std::vector<std::vector<double>> values_of(const Module& module) {
+std::vector<std::vector<double>> all_values_of(const Module& module) {
   std::vector<std::vector<double>> values;
   for (const auto& [name, tensor] : module.state_dict()) {
     values.push_back(tensor.to_vector<double>());
@@ -60,7 +61,7 @@ TEST(ModuleValueTest, AssignmentCopiesIntoTheTensorsThatAreThere) {
   net = best;
   expect_same_tensors(held, net);
   EXPECT_TRUE(is_same(net.buffers()[0], buffers[0]));
-  EXPECT_EQ(values_of(net), values_of(best));
+  EXPECT_EQ(all_values_of(net), all_values_of(best));
   EXPECT_TRUE(held[0].grad().defined());
   net.zero_grad();
   EXPECT_FALSE(held[0].grad().defined());
@@ -68,10 +69,10 @@ TEST(ModuleValueTest, AssignmentCopiesIntoTheTensorsThatAreThere) {
   net = Varied();
   expect_same_tensors(held, net);
   Varied other;
-  const std::vector<std::vector<double>> values = values_of(other);
+  const std::vector<std::vector<double>> values = all_values_of(other);
   net = std::move(other);
   expect_same_tensors(held, net);
-  EXPECT_EQ(values_of(net), values);
+  EXPECT_EQ(all_values_of(net), values);
 }
 
 TEST(ModuleValueTest, AssignedLayersGoOnBeingTrained) {
@@ -164,26 +165,26 @@ TEST(ModuleValueTest, ModulesOfAnotherTypeAreReplaced) {
 TEST(ModuleValueTest, SwapExchangesTheValues) {
   Varied a;
   Varied b;
-  const std::vector<std::vector<double>> of_a = values_of(a);
-  const std::vector<std::vector<double>> of_b = values_of(b);
+  const std::vector<std::vector<double>> of_a = all_values_of(a);
+  const std::vector<std::vector<double>> of_b = all_values_of(b);
   std::swap(a, b);
-  EXPECT_EQ(values_of(a), of_b);
-  EXPECT_EQ(values_of(b), of_a);
+  EXPECT_EQ(all_values_of(a), of_b);
+  EXPECT_EQ(all_values_of(b), of_a);
 }
 
 // --- classes derived from models and layers
 
-struct Base : Module {
+struct PlainBase : Module {
   Linear a{2, 2};
   StateBuffer seen{zeros({1})};
-  NORMGRAD_MEMBERS(Base, a, seen)
+  NORMGRAD_MEMBERS(PlainBase, a, seen)
   Tensor forward(const Tensor& x) override { return a(x); }
 };
 
-struct WithHead : Base {
+struct WithHead : PlainBase {
   Linear b{2, 2};
   NORMGRAD_MEMBERS(WithHead, b)
-  Tensor forward(const Tensor& x) override { return b(Base::forward(x)); }
+  Tensor forward(const Tensor& x) override { return b(PlainBase::forward(x)); }
 };
 
 struct Further : WithHead {
@@ -191,7 +192,7 @@ struct Further : WithHead {
   NORMGRAD_MEMBERS(Further, c, a)  // what the base has named may be named again
 };
 
-std::vector<std::string> keys_of(const Module& module) {
+std::vector<std::string> state_keys_of(const Module& module) {
   std::vector<std::string> keys;
   for (const auto& [key, tensor] : module.state_dict()) {
     keys.push_back(key);
@@ -200,8 +201,8 @@ std::vector<std::string> keys_of(const Module& module) {
 }
 
 TEST(DerivedModuleTest, HasTheMembersOfItsBase) {
-  EXPECT_THAT(keys_of(WithHead()), ElementsAre("a.weight", "a.bias", "seen", "b.weight", "b.bias"));
-  EXPECT_THAT(keys_of(Further()),
+  EXPECT_THAT(state_keys_of(WithHead()), ElementsAre("a.weight", "a.bias", "seen", "b.weight", "b.bias"));
+  EXPECT_THAT(state_keys_of(Further()),
               ElementsAre("a.weight", "a.bias", "seen", "b.weight", "b.bias", "c.weight", "c.bias"));
   WithHead net;
   net.to(kFloat64);
@@ -210,7 +211,7 @@ TEST(DerivedModuleTest, HasTheMembersOfItsBase) {
   EXPECT_EQ(net.clone()->parameters().size(), 4U);
 }
 
-struct SameName : Base {
+struct SameName : PlainBase {
   Linear a{2, 2};  // NOLINT: hides the base's on purpose
   NORMGRAD_MEMBERS(SameName, a)
 };
@@ -297,16 +298,16 @@ TEST(ForgottenMemberTest, WhatDoesNotLearnMayBeUnnamed) {
   EXPECT_EQ(alone.forgotten(ones({1, 2})).shape(), (Shape{1, 3}));  // called by itself
 }
 
-struct Calls : Module {
+struct CallsAnother : Module {
   Module* other = nullptr;
   Linear own{2, 2};
-  NORMGRAD_MEMBERS(Calls, own)
+  NORMGRAD_MEMBERS(CallsAnother, own)
   Tensor forward(const Tensor& x) override { return (*other)(own(x)); }
 };
 
 TEST(ForgottenMemberTest, AModuleFromElsewhereIsWarnedOf) {
   Linear shared(2, 2);
-  Calls net;
+  CallsAnother net;
   net.other = &shared;
   testing::internal::CaptureStderr();
   net(ones({1, 2}));
