@@ -340,29 +340,30 @@ bool assign_to(M& module, const Module& other) {
 
 /// Written once in a module: its name and its members (may be none), from which copies, too, are made. Members that a
 /// base class names in its own are its members as well.
-#define NORMGRAD_MEMBERS(Type, ...)                                                                                 \
-  using NormgradBase = typename Type::NormgradSelf; /* that of the base: the next line comes after this one */      \
-  using NormgradSelf = Type;                                                                                        \
-  using NormgradBase::forward;                                                                                      \
-  std::string type_name() const override { return #Type; }                                                          \
-  std::unique_ptr<::normgrad::Module> clone() const override {                                                      \
-    return ::normgrad::detail::clone_of<decltype(::normgrad::detail::copyable(__VA_ARGS__))::value>(*this, #Type);  \
-  }                                                                                                                 \
-  bool assign_from(const ::normgrad::Module& other) override {                                                      \
-    return ::normgrad::detail::assign_to<decltype(::normgrad::detail::copyable(__VA_ARGS__))::value>(*this, other); \
-  }                                                                                                                 \
-  void members(::normgrad::MemberVisitor& visit) override {                                                         \
-    ::normgrad::detail::visit_members<NormgradBase>(*this, visit, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);         \
-  }                                                                                                                 \
+#define NORMGRAD_MEMBERS(Type, ...)                                                                                   \
+  using NormgradBase = typename Type::NormgradSelf; /* that of the base: the next line comes after this one */        \
+  using NormgradSelf = Type;                                                                                          \
+  using NormgradBase::forward;                                                                                        \
+  std::string type_name() const override { return #Type; }                                                            \
+  std::unique_ptr<::normgrad::Module> clone() const override {                                                        \
+    return ::normgrad::detail::clone_of<decltype(::normgrad::detail::copyable(__VA_ARGS__))::value>(*this, #Type);    \
+  }                                                                                                                   \
+  bool assign_from(const ::normgrad::Module& normgrad_other) override {                                               \
+    return ::normgrad::detail::assign_to<decltype(::normgrad::detail::copyable(__VA_ARGS__))::value>(*this,           \
+                                                                                                     normgrad_other); \
+  }                                                                                                                   \
+  void members(::normgrad::MemberVisitor& visit) override {                                                           \
+    ::normgrad::detail::visit_members<NormgradBase>(*this, visit, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);           \
+  }                                                                                                                   \
   std::size_t normgrad_size() const override { return sizeof(NormgradSelf); }
 
 /// Written in a model in which one parameter is another one's, as `out.weight = tok.weight` makes it in PyTorch:
 /// NORMGRAD_TIE(out.weight, tok.weight). Copies of the model are tied in themselves, parameters() lists the parameter
 /// once, state_dict() has both names, and the values it starts with are those of the second.
-#define NORMGRAD_TIE(parameter, to)                              \
-  void tie_weights(const ::normgrad::WeightTies& tie) override { \
-    NormgradBase::tie_weights(tie);                              \
-    tie(parameter, to);                                          \
+#define NORMGRAD_TIE(parameter, to)                                       \
+  void tie_weights(const ::normgrad::WeightTies& normgrad_tie) override { \
+    NormgradBase::tie_weights(normgrad_tie);                              \
+    normgrad_tie(parameter, to);                                          \
   }
 
 /// Written in a model whose forward() takes other arguments than one tensor, or returns something else: model(a, b) is
