@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -174,7 +175,21 @@ void save_safetensors(const std::filesystem::path& path, const StateDict& tensor
 }
 
 void save_safetensors(const std::filesystem::path& path, const Module& model, const Metadata& metadata) {
-  save_safetensors(path, model.state_dict(), metadata);
+  StateDict tensors;
+  Metadata with_aliases = metadata;
+  std::unordered_map<const void*, std::string> first_name;
+  for (const auto& [name, tensor] : model.state_dict()) {
+    const void* memory = tensor.numel() == 0 ? nullptr : tensor.buffer().data();
+    const auto [at, is_first] = first_name.emplace(memory, name);
+    if (is_first || memory == nullptr || tensor.shape() != tensors.at(at->second).shape()) {
+      tensors[name] = tensor;
+      continue;
+    }
+    require<ValueError>(with_aliases.emplace(name, at->second).second, "save_safetensors: the metadata '", name,
+                        "' has the name of a tied parameter, of which it is to say that it is '", at->second,
+                        "'; take another name");
+  }
+  save_safetensors(path, tensors, with_aliases);
 }
 
 Safetensors load_safetensors(const std::filesystem::path& path) {
@@ -183,7 +198,18 @@ Safetensors load_safetensors(const std::filesystem::path& path) {
 }
 
 LoadReport load_safetensors(const std::filesystem::path& path, Module& model, LoadOptions options) {
-  const StateDict state = load_safetensors(path).tensors;
+  auto [state, metadata] = load_safetensors(path);
+  const StateDict own = model.state_dict();
+  const auto own_name = [&](const std::string& name) {
+    const std::string key = name.starts_with(options.prefix) ? name.substr(options.prefix.size()) : "";
+    return options.rename && !key.empty() ? options.rename(key) : key;
+  };
+  for (const auto& [name, other] : metadata) {
+    if (!state.contains(name) && state.contains(other) && own.contains(own_name(name))) {
+      const Tensor tensor = state.at(other);  // adding an entry moves the others
+      state[name] = tensor;
+    }
+  }
   try {
     return model.load_state_dict(state, options);
   } catch (const ValueError& error) {

@@ -31,7 +31,8 @@ struct Safetensors {
 /// program is killed, a file of that name stays as it was. Throws ValueError for an undefined tensor and for names that
 /// the format cannot hold ("__metadata__", or what is not UTF-8), IoError when the file cannot be written.
 void save_safetensors(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata = {});
-/// The same of model.state_dict().
+/// The same of model.state_dict(), but tied parameters once: the metadata has the first name under each other one, as
+/// safetensors.torch.save_model() of Python writes it. Throws ValueError for metadata of such a name.
 void save_safetensors(const std::filesystem::path& path, const Module& model, const Metadata& metadata = {});
 
 /// Reads a file. F16 and BF16 become float32, I8, U8, I16, U16, I32, U32 and U64 become int64, which changes no value.
@@ -39,7 +40,8 @@ void save_safetensors(const std::filesystem::path& path, const Module& model, co
 /// the tensor, when the file cannot be read, its header is not valid or does not fit its size, for other dtypes, for
 /// U64 of 2^63 or more and BOOL other than 0 and 1, and for more than 8 axes.
 Safetensors load_safetensors(const std::filesystem::path& path);
-/// Reads a file into a model by Module::load_state_dict: throws ValueError that lists missing, unexpected and
+/// Reads a file into a model by Module::load_state_dict; names that the metadata gives for a tensor of another name are
+/// read, too. Throws ValueError that lists missing, unexpected and
 /// mis-shaped keys by name, and then leaves the model as it was. With {.strict = false} missing and unexpected keys are
 /// returned instead.
 LoadReport load_safetensors(const std::filesystem::path& path, Module& model, LoadOptions options = {});

@@ -1,65 +1,32 @@
 #include "normgrad/layers/module.hpp"
 
-#include <cstring>
-#include <functional>
+#include <cstdint>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/base/log.hpp"
+#include "normgrad/layers/member_walk.hpp"
 
 namespace normgrad {
 
 namespace {
 
-Tensor copy_of(const Tensor& tensor) {
-  if (!tensor.defined()) {
-    return {};
-  }
-  Tensor copy = Tensor::empty(tensor.shape(), tensor.dtype());
-  copy.copy_(tensor.detach());
-  return copy;
-}
+using detail::MemberWalk;
+using detail::TensorAction;
 
-Tensor outside_graph(const Tensor& tensor) { return tensor.defined() ? tensor.detach() : Tensor(); }
-
-using TensorAction = std::function<void(const std::string& name, Tensor& tensor)>;
-using ModuleAction = std::function<void(const std::string& name, Module& module)>;
-
-// Calls the actions that are given with every parameter, buffer and module below a module, by full name.
-class Walker : public MemberVisitor {
- public:
-  Walker(TensorAction on_parameter, TensorAction on_buffer, ModuleAction on_module = {})
-      : on_parameter_(std::move(on_parameter)), on_buffer_(std::move(on_buffer)), on_module_(std::move(on_module)) {}
-
-  void parameter(const std::string& name, Parameter& parameter) override {
-    if (on_parameter_) {
-      on_parameter_(prefix_ + name, parameter);
-    }
-  }
-  void buffer(const std::string& name, StateBuffer& buffer) override {
-    if (on_buffer_) {
-      on_buffer_(prefix_ + name, buffer);
-    }
-  }
-  void child(const std::string& name, Module& child) override {
-    if (on_module_) {
-      on_module_(prefix_ + name, child);
-    }
-    const std::size_t before = prefix_.size();
-    prefix_ += name + ".";
-    child.members(*this);
-    prefix_.resize(before);
-  }
-
- private:
-  TensorAction on_parameter_;
-  TensorAction on_buffer_;
-  ModuleAction on_module_;
-  std::string prefix_;
-};
+// The outermost module in its first call on this thread.
+thread_local Module* first_caller = nullptr;
 
 void for_each_tensor(const Module& module, const TensorAction& on_parameter, const TensorAction& on_buffer) {
-  Walker walker(on_parameter, on_buffer);
-  const_cast<Module&>(module).members(walker);  // members() hands out references to be changed; the actions decide
+  MemberWalk(on_parameter, on_buffer).run(module);
+}
+
+// Tied ones under each of their names.
+NamedTensors all_parameters(const Module& module) {
+  NamedTensors found;
+  for_each_tensor(module, [&](const std::string& name, Tensor& tensor) { found.emplace_back(name, tensor); }, {});
+  return found;
 }
 
 class Children : public MemberVisitor {
@@ -101,66 +68,77 @@ void convert(Tensor& tensor, DType dtype) {
 
 }  // namespace
 
-Parameter::Parameter(const Tensor& value) : Tensor(outside_graph(value)) {
-  if (defined()) {
-    requires_grad_();
-  }
-}
+Module::Module(const Module& other) : training_(other.training_) { MemberWalk({}, {}).run(other); }
 
-Parameter::Parameter(const Parameter& other) : Tensor(copy_of(other)) {
-  if (other.requires_grad()) {
-    requires_grad_();
-  }
-}
-
-Parameter& Parameter::operator=(Parameter other) noexcept {
-  std::swap(static_cast<Tensor&>(*this), static_cast<Tensor&>(other));
+// The classes derived from this one assign their members after it, so `other` has tied its own by then.
+Module& Module::operator=(const Module& other) {
+  MemberWalk({}, {}).run(other);
   return *this;
-}
-
-StateBuffer::StateBuffer(const Tensor& value) : Tensor(outside_graph(value)) {}
-
-StateBuffer::StateBuffer(const StateBuffer& other) : Tensor(copy_of(other)) {}
-
-StateBuffer& StateBuffer::operator=(StateBuffer other) noexcept {
-  std::swap(static_cast<Tensor&>(*this), static_cast<Tensor&>(other));
-  return *this;
-}
-
-void MemberVisitor::operator()(const std::string& name, Parameter& member) {
-  if (member.defined()) {
-    parameter(name, member);
-  }
-}
-
-void MemberVisitor::operator()(const std::string& name, StateBuffer& member) {
-  if (member.defined()) {
-    buffer(name, member);
-  }
-}
-
-void MemberVisitor::operator()(const std::string& name, AnyModule& member) {
-  if (member) {
-    child(name, *member);
-  }
-}
-
-std::string detail::next_name(const char*& names) {
-  const char* end = std::strchr(names, ',');
-  std::string name = end != nullptr ? std::string(names, end) : std::string(names);
-  names = end != nullptr ? end + std::strspn(end, ", ") : names + name.size();
-  return name;
-}
-
-Module& AnyModule::get() const {
-  require<ValueError>(module_ != nullptr, "AnyModule: used before it was given a module");
-  return *module_;
 }
 
 Tensor Module::forward(const Tensor& /*x*/) {
+  require<Error>(!normgrad_calls_forward(), type_name(),
+                 ": forward(x) is not defined for this module, whose forward takes other arguments: call it as "
+                 "model(a, b), by its own type, and pass them to tools: summary(model, a, b)");
   fail<Error>(type_name(),
               ": forward(x) is not defined for this module; call the forward that it has, or write "
               "NORMGRAD_CALL_FORWARD() in the class to call it as model(a, b)");
+}
+
+// Ties what is tied, and marks all members. What is called for the first time inside and is not marked is no member.
+bool Module::first_call() {
+  if (first_caller != nullptr) {
+    check_is_member_of(*first_caller);
+  }
+  for (const auto& [name, module] : named_modules()) {
+    module->called_.store(true, std::memory_order_release);
+  }
+  if (first_caller != nullptr) {
+    return false;
+  }
+  first_caller = this;
+  return true;
+}
+
+void Module::leave(bool watched, bool first) noexcept {
+  if (watched) {
+    detail::module_places().pop_back();
+  }
+  if (first) {
+    first_caller = nullptr;
+  }
+}
+
+// A module within the bytes of another one is a member of it. One that is elsewhere may be meant to be none, such as a
+// part that two models share.
+void Module::check_is_member_of(Module& root) {
+  bool learns = false;
+  for (const Tensor& parameter : parameters()) {
+    learns = learns || parameter.requires_grad();
+  }
+  if (!learns) {
+    return;
+  }
+  const auto begin = [](const Module& module) {
+    return reinterpret_cast<std::uintptr_t>(dynamic_cast<const void*>(&module));
+  };
+  const Module* owner = nullptr;
+  for (const auto& [name, module] : root.named_modules()) {
+    if (module != this && begin(*this) >= begin(*module) && begin(*this) < begin(*module) + module->normgrad_size()) {
+      owner = module;  // those further down come later
+    }
+  }
+  if (owner != nullptr) {
+    root.called_.store(false, std::memory_order_release);  // so that the next call says it again
+    fail<ValueError>(owner->type_name(), ": expected all layers in NORMGRAD_MEMBERS but a member ", *this,
+                     " is not named there: it would not be trained, saved or converted; name it (what is meant to be "
+                     "no part of the model is held in a std::shared_ptr)");
+  }
+  if (is_grad_enabled()) {
+    log(LogLevel::warn, root.type_name(), ": calls a module that is none of its members: ", *this,
+        ", whose parameters parameters() and state_dict() do not have; name it in NORMGRAD_MEMBERS, unless that is "
+        "meant");
+  }
 }
 
 // Names are looked up only now that something went wrong, so that they are right wherever the module was moved to.
@@ -195,8 +173,9 @@ void Module::enter() {
 ParameterList Module::parameters() const { return named_parameters(); }
 
 NamedTensors Module::named_parameters() const {
-  NamedTensors found;
-  for_each_tensor(*this, [&](const std::string& name, Tensor& tensor) { found.emplace_back(name, tensor); }, {});
+  NamedTensors found = all_parameters(*this);
+  std::unordered_set<const void*> seen;
+  std::erase_if(found, [&](const auto& named) { return !seen.insert(detail::identity_of(named.second)).second; });
   return found;
 }
 
@@ -210,8 +189,7 @@ NamedTensors Module::named_buffers() const {
 
 NamedModules Module::named_modules() {
   NamedModules found = {{"", this}};
-  Walker walker({}, {}, [&](const std::string& name, Module& module) { found.emplace_back(name, &module); });
-  members(walker);
+  MemberWalk({}, {}, [&](const std::string& name, Module& module) { found.emplace_back(name, &module); }).run(*this);
   return found;
 }
 
@@ -242,7 +220,7 @@ void Module::requires_grad_(bool on) {
 }
 
 std::int64_t Module::requires_grad_(const std::vector<std::string>& names, bool on) {
-  NamedTensors own = named_parameters();
+  NamedTensors own = all_parameters(*this);
   std::vector<bool> chosen(own.size());
   for (const std::string& name : names) {
     bool fits = false;
@@ -255,14 +233,14 @@ std::int64_t Module::requires_grad_(const std::vector<std::string>& names, bool 
                         ": requires_grad_: expected the name of a parameter or of a part of the model", " but got '",
                         name, "'; there are: ", joined_names(own));
   }
-  std::int64_t count = 0;
+  std::unordered_set<const void*> switched;
   for (std::size_t i = 0; i < own.size(); ++i) {
     if (chosen[i]) {
       own[i].second.requires_grad_(on);
-      ++count;
+      switched.insert(detail::identity_of(own[i].second));
     }
   }
-  return count;
+  return static_cast<std::int64_t>(switched.size());
 }
 
 Module& Module::get_submodule(const std::string& name) {
@@ -276,7 +254,7 @@ Module& Module::get_submodule(const std::string& name) {
 }
 
 Tensor Module::get_parameter(const std::string& name) const {
-  const NamedTensors own = named_parameters();
+  const NamedTensors own = all_parameters(*this);
   for (const auto& [own_name, tensor] : own) {
     if (own_name == name) {
       return tensor;
@@ -293,7 +271,9 @@ void Module::to(DType dtype) {
 
 std::int64_t Module::num_parameters() const {
   std::int64_t count = 0;
-  for_each_tensor(*this, [&](const std::string&, Tensor& tensor) { count += tensor.numel(); }, {});
+  for (const Tensor& parameter : parameters()) {
+    count += parameter.numel();
+  }
   return count;
 }
 
@@ -302,52 +282,6 @@ StateDict Module::state_dict() const {
   const TensorAction action = [&](const std::string& name, Tensor& tensor) { state[name] = tensor.detach(); };
   for_each_tensor(*this, action, action);
   return state;
-}
-
-LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) {
-  NamedTensors own;
-  const TensorAction action = [&](const std::string& name, Tensor& tensor) { own.emplace_back(name, tensor); };
-  for_each_tensor(*this, action, action);
-
-  LoadReport report;
-  std::string wrong;
-  StateDict known;
-  for (const auto& [name, tensor] : own) {
-    known[name] = tensor;
-    const auto found = state.find(name);
-    if (found == state.end()) {
-      report.missing_keys.push_back(name);
-    } else if (!found->second.defined()) {
-      wrong += "\n  without a value: " + name;
-    } else if (found->second.shape() != tensor.shape()) {
-      wrong += detail::concat("\n  of another shape: ", name, ": expected ", tensor.shape(), " but got ",
-                              found->second.shape());
-    }
-  }
-  for (const auto& [name, tensor] : state) {
-    if (!known.contains(name)) {
-      report.unexpected_keys.push_back(name);
-    }
-  }
-  const bool loose_helps = wrong.empty();
-  if (options.strict) {
-    for (const std::string& name : report.missing_keys) {
-      wrong += "\n  missing: " + name;
-    }
-    for (const std::string& name : report.unexpected_keys) {
-      wrong += "\n  unexpected: " + name;
-    }
-  }
-  require<ValueError>(wrong.empty(), type_name(), ": load_state_dict: the state does not fit; nothing was loaded",
-                      wrong, loose_helps ? "\n{.strict = false} loads what fits and reports the rest" : "");
-
-  const NoGradGuard no_grad;
-  for (auto& [name, tensor] : own) {
-    if (const auto found = state.find(name); found != state.end()) {
-      tensor.copy_(found->second);
-    }
-  }
-  return report;
 }
 
 }  // namespace normgrad

@@ -21,6 +21,22 @@ struct ModuleHooks {
   std::uint64_t last_id = 0;
   Module* module = nullptr;
 
+  // Calls those that there are now, in order; one that another one removes meanwhile is not called.
+  template <class Hook, class Call>
+  static void for_each(const HookList<Hook>& list, const Call& call) {
+    std::vector<std::uint64_t> ids;
+    for (const auto& [id, hook] : list) {
+      ids.push_back(id);
+    }
+    for (const std::uint64_t id : ids) {
+      const auto found = std::find_if(list.begin(), list.end(), [id](const auto& entry) { return entry.first == id; });
+      if (found != list.end()) {
+        const Hook hook = found->second;  // it may remove itself
+        call(hook);
+      }
+    }
+  }
+
   bool empty() const noexcept { return before.empty() && after.empty() && backward.empty(); }
 };
 
@@ -55,17 +71,22 @@ struct BackwardCall {
     if (!alive) {
       return gx;
     }
-    const auto list = alive->backward;  // a hook may remove itself
-    for (const auto& [id, hook] : list) {
+    ModuleHooks::for_each(alive->backward, [&](const ModuleBackwardHook& hook) {
+      const auto version_of = [](const Tensor& gradient) { return gradient.defined() ? gradient.version() : 0; };
+      const std::uint64_t gx_before = version_of(gx);
+      const std::uint64_t gy_before = version_of(gy);
       Tensor replaced = hook(*alive->module, gx, gy);
+      require<GraphError>(version_of(gx) == gx_before && version_of(gy) == gy_before, "full backward hook on ",
+                          alive->module->type_name(),
+                          ": it changed a gradient in place, which others may hold, too; return a new tensor instead");
       if (!replaced.defined() || !gx.defined()) {
-        continue;
+        return;
       }
       require<GraphError>(replaced.shape() == gx.shape() && replaced.dtype() == gx.dtype(), "full backward hook on ",
                           alive->module->type_name(), ": expected a gradient of ", gx.dtype(), " ", gx.shape(),
                           " but it returned ", replaced.dtype(), " ", replaced.shape());
       gx = std::move(replaced);
-    }
+    });
     return gx;
   }
 };
@@ -112,6 +133,8 @@ ModuleHookHandle Module::register_full_backward_hook(ModuleBackwardHook hook) {
   return add_hook(hooks_.get(), hooks.backward, std::move(hook));
 }
 
+bool Module::has_hooks() const noexcept { return hooks_ && !hooks_.get()->empty(); }
+
 void Module::refuse_hooks() const {
   if (hooks_) {
     require<Error>(hooks_.get()->empty(), type_name(),
@@ -122,12 +145,11 @@ void Module::refuse_hooks() const {
 Tensor Module::forward_with_hooks(const Tensor& x) {
   const std::shared_ptr<ModuleHooks> hooks = hooks_.get();
   Tensor input = x;
-  const auto before = hooks->before;  // a hook may remove itself
-  for (const auto& [id, hook] : before) {
+  ModuleHooks::for_each(hooks->before, [&](const ForwardPreHook& hook) {
     if (Tensor replaced = hook(*this, input); replaced.defined()) {
       input = std::move(replaced);
     }
-  }
+  });
   std::shared_ptr<BackwardCall> call;
   const Tensor given = input;  // what hooks see is not part of what is wrapped for the backward
   if (!hooks->backward.empty() && is_grad_enabled()) {
@@ -137,12 +159,11 @@ Tensor Module::forward_with_hooks(const Tensor& x) {
     }
   }
   Tensor y = forward(input);
-  const auto after = hooks->after;
-  for (const auto& [id, hook] : after) {
+  ModuleHooks::for_each(hooks->after, [&](const ForwardHook& hook) {
     if (Tensor replaced = hook(*this, given, y); replaced.defined()) {
       y = std::move(replaced);
     }
-  }
+  });
   if (call && y.requires_grad()) {
     y = through("module_output", y, [call, alone = !given.requires_grad()](const Tensor& gy) {
       call->gy = gy.detach();  // with its graph it would hold the node that holds it

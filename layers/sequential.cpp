@@ -124,6 +124,14 @@ Module& Sequential::operator[](std::int64_t i) const {
   return *entries_[static_cast<std::size_t>(i < 0 ? i + size() : i)].module;
 }
 
+bool Sequential::assign_from(const Module& other) {
+  const auto* source = dynamic_cast<const Sequential*>(&other);
+  if (source != nullptr) {
+    *this = *source;
+  }
+  return source != nullptr;
+}
+
 void Sequential::members(MemberVisitor& visit) {
   for (NamedModule& entry : entries_) {
     visit(entry.name, entry.module);

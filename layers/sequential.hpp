@@ -67,6 +67,7 @@ class Sequential final : public Module {
 
   std::string type_name() const override { return "Sequential"; }
   std::unique_ptr<Module> clone() const override { return std::make_unique<Sequential>(*this); }
+  bool assign_from(const Module& other) override;
   void members(MemberVisitor& visit) override;
   Tensor forward(const Tensor& x) override;
 

@@ -7,9 +7,11 @@
 #include <sstream>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/watch.hpp"
+#include "normgrad/layers/member_walk.hpp"
 
 namespace normgrad {
 
@@ -114,8 +116,11 @@ class EvalMode {
 // Those that are a module's own, not its children's.
 class OwnParameters : public MemberVisitor {
  public:
-  explicit OwnParameters(LayerSummary& layer) : layer_(layer) {}
+  OwnParameters(LayerSummary& layer, std::unordered_set<const void*>& seen) : layer_(layer), seen_(seen) {}
   void parameter(const std::string&, Parameter& parameter) override {
+    if (!seen_.insert(detail::identity_of(parameter)).second) {
+      return;  // tied to one that is counted already
+    }
     layer_.parameters += parameter.numel();
     layer_.trainable += parameter.requires_grad() ? parameter.numel() : 0;
   }
@@ -124,37 +129,46 @@ class OwnParameters : public MemberVisitor {
 
  private:
   LayerSummary& layer_;
+  std::unordered_set<const void*>& seen_;
 };
 
 }  // namespace
 
-ModelSummary summary(Module& model, const Shape& input_shape, std::optional<DType> dtype) {
+ModelSummary detail::summary_of_run(Module& model, const Shape& input_shape, const std::function<void()>& run) {
   ModelSummary result;
   result.input_shape = input_shape;
+  std::unordered_set<const void*> seen;
   for (const auto& [path, module] : model.named_modules()) {
     LayerSummary layer;
     layer.path = path;
     layer.type = module->type_name();
-    OwnParameters own(layer);
+    OwnParameters own(layer, seen);
     module->members(own);
     result.parameters += layer.parameters;
     result.trainable += layer.trainable;
     result.layers.push_back(std::move(layer));
   }
-  const std::vector<Tensor> parameters = model.parameters();
-  for (const Tensor& tensor : parameters) {
+  for (const Tensor& tensor : model.parameters()) {
     result.parameter_bytes += bytes_of(tensor);
   }
   for (const Tensor& buffer : model.buffers()) {
     result.parameter_bytes += bytes_of(buffer);
   }
-  Tensor x = Tensor::empty(input_shape, dtype.value_or(parameters.empty() ? kFloat32 : parameters.front().dtype()));
   const NoGradGuard no_grad;
-  x.zero_();
   const EvalMode eval(model);
   Accountant accountant(result);
-  model(x);
+  run();
   return result;
+}
+
+ModelSummary summary(Module& model, const Shape& input_shape, std::optional<DType> dtype) {
+  const std::vector<Tensor> parameters = model.parameters();
+  Tensor x = Tensor::empty(input_shape, dtype.value_or(parameters.empty() ? kFloat32 : parameters.front().dtype()));
+  {
+    const NoGradGuard no_grad;
+    x.zero_();
+  }
+  return detail::summary_of_run(model, input_shape, [&] { model(x); });
 }
 
 namespace {

@@ -1,8 +1,11 @@
 // What a model's layers give, hold and cost.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +47,17 @@ struct ModelSummary {
 ///
 /// Throws what the forward throws.
 ModelSummary summary(Module& model, const Shape& input_shape, std::optional<DType> dtype = std::nullopt);
+
+namespace detail {
+ModelSummary summary_of_run(Module& model, const Shape& input_shape, const std::function<void()>& run);
+}  // namespace detail
+
+/// The same of one forward with these arguments: for models whose forward takes others than one tensor
+/// (NORMGRAD_CALL_FORWARD), or values that matter, such as indices. input_shape is that of the first.
+template <std::derived_from<Module> M, class... Args>
+ModelSummary summary(M& model, const Tensor& first, const Args&... more) {
+  return detail::summary_of_run(model, first.shape(), [&] { (void)model(first, more...); });
+}
 
 /// A table, one line for each layer, with the totals below.
 std::ostream& operator<<(std::ostream& out, const ModelSummary& summary);

@@ -62,6 +62,13 @@ Tensor integer(std::int64_t value) {
 
 }  // namespace
 
+const Module& not_cut_down(const Module& model, const std::type_info& type) {
+  require<Error>(typeid(model) == type, "AveragedModel: expected a ", model.type_name(),
+                 " itself but got a class derived from it, which a copy would cut down; make the AveragedModel of "
+                 "that class");
+  return model;
+}
+
 void check_decay(const AveragedModelOptions& options) {
   require<ValueError>(!options.decay || (*options.decay >= 0.0 && *options.decay < 1.0),
                       "AveragedModel: expected decay in [0, 1) but got ", options.decay.value_or(0.0));

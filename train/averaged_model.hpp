@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,8 @@ namespace detail {
 
 /// The averages in float64, by full name: what an update adds may be too little for a float32 number to change.
 using ExactAverages = std::map<std::string, std::vector<double>>;
+/// Gives back `model`; throws Error for a class derived from `type`, which a copy would cut down to it.
+const Module& not_cut_down(const Module& model, const std::type_info& type);
 /// average += weight * (model - average) for all parameters, and buffers as said. Throws ValueError for models of
 /// different members.
 void average_into(Module& average, ExactAverages& exact, const Module& model, double weight, AveragedBuffers buffers);
@@ -61,8 +64,10 @@ void load_averaged_state(Module& average, ExactAverages& exact, const StateDict&
 template <std::derived_from<Module> M>
 class AveragedModel {
  public:
-  /// Starts as a copy of `model`. Throws ValueError unless 0 <= decay < 1.
-  explicit AveragedModel(const M& model, AveragedModelOptions options = {}) : average_(model), options_(options) {
+  /// Starts as a copy of `model`. Throws ValueError unless 0 <= decay < 1, and Error for a model of a class derived
+  /// from M, which a copy would cut down to M.
+  explicit AveragedModel(const M& model, AveragedModelOptions options = {})
+      : average_(static_cast<const M&>(detail::not_cut_down(model, typeid(M)))), options_(options) {
     detail::check_decay(options);
     average_.eval();
     average_.requires_grad_(false);

@@ -24,7 +24,8 @@ namespace normgrad {
 /// names and state dicts stay, and a state from before can be loaded again.
 ///
 /// `layer` is a Linear (with inputs [N, features]), Conv1d, Conv2d, Conv3d or ConvTranspose2d, of any groups. Throws
-/// ValueError, changing nothing, with the reason: another type of layer, a norm in training mode, without running
+/// ValueError, changing nothing, with the reason: another type of layer or norm (a class derived from one may have a
+/// forward of its own), hooks on either, a norm in training mode, without running
 /// statistics or that normalises with those of the batch, other numbers of channels, other dtypes, values that are not
 /// finite. That the norm gets the layer's result, and nobody else does, is for the caller to know.
 void fold_into(Module& layer, RunningStatsNorm& norm);
@@ -44,21 +45,22 @@ struct FoldReport {
 };
 std::ostream& operator<<(std::ostream& out, const FoldReport& report);
 
-/// Folds every norm that stands directly after a convolution or linear layer in a Sequential, wherever that is in the
-/// model. What a forward written by hand does cannot be seen: norms outside of a Sequential are reported as such.
-/// Throws ValueError for a model in training mode.
+/// Folds every norm that stands directly after a convolution in a Sequential, wherever that is in the model. What a
+/// forward written by hand does cannot be seen, nor whether a linear layer gives [N, features]: such norms are reported
+/// as asking for an example. Parameters that are tied to others stay. Throws ValueError for a model in training mode.
 FoldReport fold(Module& model);
 
 namespace detail {
-/// fold(model) and then, for the other norms, pairs that `run` shows: the layer's result came to the norm, each was
-/// called once, and the model's results are the same afterwards.
+/// Folds the pairs that `run` shows: the layer's result came to the norm, each was called once, and the model's results
+/// are the same afterwards.
 FoldReport fold_traced(Module& model, const std::function<Tensor()>& run);
 }  // namespace detail
 
-/// Finds pairs in models with a forward of their own, too, by calling the model with an example: a norm is folded when
+/// Finds pairs, in models with a forward of their own, too, by calling the model with an example: a norm is folded when
 /// what comes to it is what a convolution or linear layer gave, both were called once, and the model's result with the
 /// example stays the same within rounding (which it does not when the layer's result is used elsewhere, too; such a
-/// pair is undone and reported). Take an example of ordinary values, such as a few images.
+/// pair is undone and reported). Take an example of ordinary values, such as a few images. When a call of the model
+/// throws, the model is as it was.
 template <std::derived_from<Module> M>
 FoldReport fold(M& model, const Tensor& example) {
   return detail::fold_traced(model, [&]() -> Tensor { return model(example); });

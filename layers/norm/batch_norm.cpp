@@ -19,10 +19,11 @@ std::string BatchNorm::expected_input() const {
 
 Tensor BatchNorm::forward_then(const Tensor& x, const NormThen& then) {
   if (x.dim() < min_rank_ || x.dim() > max_rank_) {
-    const bool is_one_sample = x.dim() + 1 == min_rank_ && x.dim() > 1 && x.size(0) == num_features();
+    // [C, H, W]: an image without the batch's axis.
+    const bool lacks_batch = x.dim() == min_rank_ - 1 && x.dim() > 1 && x.size(0) == num_features();
     fail<ShapeError>(type_name(), ": expected ", expected_input(), " but got ", x.shape(),
-                     is_one_sample ? "; a single sample gets its batch axis with x.unsqueeze(0)"
-                                   : "; for other numbers of axes there are BatchNorm1d, 2d and 3d");
+                     lacks_batch ? "; a batch of one example is x.unsqueeze(0)"
+                                 : "; for other numbers of axes there are BatchNorm1d, 2d and 3d");
   }
   check_channels(x, 1);
   const std::int64_t count = x.numel() / num_features();

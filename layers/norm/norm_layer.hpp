@@ -12,6 +12,7 @@ namespace normgrad {
 /// how they are rounded (one float32 in millions, by one unit in the last place).
 class NormLayer : public Module {
  public:
+  using NormgradSelf = NormLayer;  ///< has a forward, which derived layers call by name
   Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
   /// relu((*this)(x)) in one pass; for containers, when nobody asks to see what is between the two.
   Tensor call_with_relu(const Tensor& x) {

@@ -104,7 +104,7 @@ std::string RunningStatsNorm::extra_repr() const {
                         ", track_running_stats=", bool_text(tracks_running_stats()),
                         variance_ == Variance::biased ? ", variance=biased" : "",
                         single_value_ == SingleValue::use_running ? ", single_value=use_running" : "",
-                        frozen_ ? ", frozen" : "");
+                        *frozen_ ? ", frozen" : "");
 }
 
 void RunningStatsNorm::freeze() {
@@ -112,7 +112,7 @@ void RunningStatsNorm::freeze() {
       tracks_running_stats(), type_name(),
       ": freeze: expected a layer with running statistics but track_running_stats is false; make it with "
       "{.track_running_stats = true}");
-  frozen_ = true;
+  frozen_.set(true);
 }
 
 void RunningStatsNorm::set_statistics(Statistics statistics) {
@@ -120,10 +120,32 @@ void RunningStatsNorm::set_statistics(Statistics statistics) {
       statistics != Statistics::running || tracks_running_stats(), type_name(),
       ": set_statistics: expected a layer with running statistics but track_running_stats is false; make it "
       "with {.track_running_stats = true}");
-  statistics_ = statistics;
+  statistics_.set(statistics);
+}
+
+void RunningStatsNorm::check_buffers() const {
+  const auto check = [&](const char* name, const StateBuffer& buffer, const Shape& shape) {
+    require<ShapeError>(buffer.defined() && buffer.shape() == shape, type_name(), ": expected ", name, " of shape ",
+                        shape, " but got ", buffer.defined() ? detail::concat(buffer.shape()) : "an undefined one");
+  };
+  if (!running_mean.defined() && !running_var.defined()) {
+    return;
+  }
+  check("running_mean", running_mean, Shape{num_features_});
+  check("running_var", running_var, Shape{num_features_});
+  check("num_batches_tracked", num_batches_tracked, Shape{});
+  for (const StateBuffer* statistics : {&running_mean, &running_var}) {
+    require<DTypeError>(is_floating_point(statistics->dtype()), type_name(),
+                        ": expected running statistics of float32 or float64 but got ", statistics->dtype(),
+                        "; convert them with to()");
+  }
+  require<DTypeError>(num_batches_tracked.dtype() == kInt64, type_name(),
+                      ": expected num_batches_tracked of int64 but got ", num_batches_tracked.dtype(),
+                      "; convert it with to(kInt64)");
 }
 
 void RunningStatsNorm::reset_running_stats() {
+  check_buffers();
   if (tracks_running_stats()) {
     running_mean.fill_(0.0);
     running_var.fill_(1.0);
@@ -151,12 +173,14 @@ void RunningStatsNorm::check_channels(const Tensor& x, std::int64_t axis) const 
     require<DTypeError>(!own->defined() || own->dtype() == x.dtype(), type_name(), ": expected an input of dtype ",
                         own->defined() ? own->dtype() : kFloat32, " but got ", x.dtype(), "; convert with to()");
   }
+  check_buffers();
 }
 
 bool RunningStatsNorm::use_batch_statistics(std::int64_t count, const char* values, const Shape& shape) const {
   const bool automatic = is_training() || !tracks_running_stats();
   const bool batch =
-      !frozen_ && (statistics_ == Statistics::batch || (statistics_ == Statistics::automatic && automatic));
+      !tracks_running_stats() ||
+      (!*frozen_ && (*statistics_ == Statistics::batch || (*statistics_ == Statistics::automatic && automatic)));
   if (!batch || count != 1) {
     return batch;
   }
@@ -178,6 +202,7 @@ bool RunningStatsNorm::is_identity() const {
   if (!tracks_running_stats()) {
     return false;
   }
+  check_buffers();
   const std::vector<double> mean = running_mean.to_vector<double>();
   const std::vector<double> var = running_var.to_vector<double>();
   const auto all_are = [](const Tensor& parameter, double value) {
@@ -205,7 +230,7 @@ Tensor RunningStatsNorm::normalise_with_running(const Tensor& x, const NormThen&
 }
 
 bool RunningStatsNorm::update_is_due(std::int64_t count) const noexcept {
-  return is_training() && tracks_running_stats() && updates_ && !frozen_ && count > 1 &&
+  return is_training() && tracks_running_stats() && *updates_ && !*frozen_ && count > 1 &&
          !FreezeStatisticsGuard::is_active();
 }
 

@@ -25,6 +25,8 @@ class FreezeStatisticsGuard {
 /// - which statistics normalise: those of the batch, the running ones, or by the mode (set_statistics);
 /// - whether the running ones are updated in training (set_updates).
 ///
+/// They and freeze() are modes, as train() and eval() are: copies take them over, assignment leaves them as they are.
+///
 /// Running statistics change once per forward in training, after it has succeeded, whatever the grad mode; a batch
 /// whose statistics are not finite never enters them: it is counted, and the first one is logged as a warning. They are
 /// plain tensors, to be read and written, of float64 whatever the layer's dtype: what is added to them batch after
@@ -44,14 +46,17 @@ class RunningStatsNorm : public NormLayer {
   /// Normalise with the running statistics and leave them as they are, until unfreeze(): train() does not undo it.
   /// Throws ValueError when there are none. requires_grad of weight and bias stays.
   void freeze();
-  void unfreeze() noexcept { frozen_ = false; }
-  bool is_frozen() const noexcept { return frozen_; }
+  void unfreeze() noexcept { frozen_.set(false); }
+  bool is_frozen() const noexcept { return *frozen_; }
   /// Throws ValueError for Statistics::running where there are none.
   void set_statistics(Statistics statistics);
-  Statistics statistics() const noexcept { return statistics_; }
-  void set_updates(bool on) noexcept { updates_ = on; }
-  bool updates() const noexcept { return updates_; }
+  Statistics statistics() const noexcept { return *statistics_; }
+  void set_updates(bool on) noexcept { updates_.set(on); }
+  bool updates() const noexcept { return *updates_; }
 
+  /// Throws ShapeError or DTypeError unless the running statistics, where there are any, are [C] and floating point,
+  /// and num_batches_tracked is one int64. Every forward does, for they may be given other values at any time.
+  void check_buffers() const;
   /// Mean 0, variance 1, no batches.
   void reset_running_stats();
   /// Weight 1, bias 0, and new running statistics.
@@ -104,9 +109,9 @@ class RunningStatsNorm : public NormLayer {
   Affine affine_;
   Variance variance_;
   SingleValue single_value_;
-  Statistics statistics_ = Statistics::automatic;
-  bool updates_ = true;
-  bool frozen_ = false;
+  detail::Mode<Statistics> statistics_ = Statistics::automatic;
+  detail::Mode<bool> updates_ = true;
+  detail::Mode<bool> frozen_ = false;
   std::int64_t non_finite_batches_ = 0;
 };
 

@@ -234,5 +234,54 @@ TEST(ModuleNamesTest, PartsAreFrozenAndFoundByName) {
   EXPECT_THAT(error_of<ValueError>([&] { net.get_parameter("bias"); }), HasSubstr("no parameter is called 'bias'"));
 }
 
+TEST(ModuleHookTest, AHookThatAnotherOneRemovesIsNotCalled) {
+  Scale scale(2.0);
+  std::string calls;
+  ModuleHookHandle second;
+  ModuleHookHandle third;
+  scale.register_forward_pre_hook([&](Module&, const Tensor&) {
+    calls += '1';
+    second.remove();
+    return Tensor();
+  });
+  second = scale.register_forward_pre_hook([&](Module&, const Tensor&) {
+    calls += '2';
+    return Tensor();
+  });
+  third = scale.register_forward_pre_hook([&](Module&, const Tensor&) {
+    calls += '3';
+    third.remove();
+    return Tensor();
+  });
+  scale(vector({1.0}));
+  scale(vector({1.0}));
+  EXPECT_EQ(calls, "131");
+  EXPECT_TRUE(scale.has_hooks());
+}
+
+TEST(ModuleHookTest, WithoutItsLastHookAModuleHasNone) {
+  Scale scale(2.0);
+  EXPECT_FALSE(scale.has_hooks());
+  ModuleHookHandle handle = scale.register_forward_hook([](Module&, const Tensor&, const Tensor&) { return Tensor(); });
+  EXPECT_TRUE(scale.has_hooks());
+  handle.remove();
+  EXPECT_FALSE(scale.has_hooks());
+}
+
+TEST(ModuleHookTest, ABackwardHookMustNotChangeGradientsInPlace) {
+  for (const bool of_argument : {true, false}) {
+    Scale scale(2.0);
+    scale.register_full_backward_hook([&](Module&, const Tensor& gx, const Tensor& gy) {
+      const NoGradGuard no_grad;
+      Tensor(of_argument ? gx : gy).mul_(2.0);
+      return Tensor();
+    });
+    Tensor x = vector({1.0, 2.0});
+    x.requires_grad_();
+    const Tensor y = scale(x);
+    EXPECT_THROW(y.backward(vector({1.0, 1.0})), GraphError) << of_argument;
+  }
+}
+
 }  // namespace
 }  // namespace normgrad

@@ -133,7 +133,9 @@ TEST(ConvOpEdgeTest, SaysWhatDoesNotFit) {
   EXPECT_EQ(message_of([&] {
               conv2d(x, random_tensor({6, 4, 3, 3}, kFloat64, 1));
             }),
-            "conv2d: expected input, weight and bias of the same dtype but got float32, float64 and none");
+            "conv2d: expected input, weight and bias of the same dtype but got float32, float64 and none; convert one "
+            "of them with "
+            "to()");
   EXPECT_EQ(
       message_of([&] {
         conv2d(random_tensor({2, 4, 8, 2}, kFloat32, 1), w);

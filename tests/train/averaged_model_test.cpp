@@ -217,5 +217,66 @@ TEST(AveragedModelErrorTest, Refuses) {
   EXPECT_EQ(average.num_averaged(), 0);
 }
 
+// --- as a value
+
+struct TimesTen : Linear {
+  using Linear::Linear;
+  Tensor forward(const Tensor& x) override { return Linear::forward(x) * 10.0; }
+};
+
+TEST(AveragedModelValueTest, KeepsTheTypesOfLayers) {
+  Sequential net(TimesTen(2, 2));
+  AveragedModel ema(net, {.decay = 0.5});
+  ema.update(net);
+  const Tensor x = ones({1, 2});
+  EXPECT_EQ(ema(x).to_vector<double>(), net(x).to_vector<double>());
+  TimesTen ten(2, 2);
+  const Linear& cut = ten;
+  EXPECT_EQ(
+      error_of<Error>([&] { AveragedModel<Linear> average(cut); }),
+      "AveragedModel: expected a Linear itself but got a class derived from it, which a copy would cut down; make "
+      "the AveragedModel of that class");
+}
+
+TEST(AveragedModelValueTest, ItsModelCanBeAssignedToTheTrainedOne) {
+  Sequential net(Linear(2, 2), BatchNorm1d(2));
+  const std::vector<Tensor> held = net.parameters();
+  AveragedModel ema(net, {.decay = 0.5});
+  ema.update(net);
+  net.load_state_dict(Sequential(Linear(2, 2), BatchNorm1d(2)).state_dict());
+  net = ema.module();
+  EXPECT_TRUE(net.is_training());
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    EXPECT_TRUE(is_same(held[i], net.parameters()[i]));
+    EXPECT_TRUE(held[i].requires_grad());
+    EXPECT_EQ(held[i].to_vector<double>(), ema.module().parameters()[i].to_vector<double>());
+  }
+}
+
+struct TiedPair : Module {
+  Linear a{3, 3, {.bias = false}};
+  Linear b{3, 3, {.bias = false}};
+  NORMGRAD_MEMBERS(TiedPair, a, b)
+  NORMGRAD_TIE(b.weight, a.weight)
+  Tensor forward(const Tensor& x) override { return b(a(x)); }
+};
+
+TEST(AveragedModelValueTest, TiedWeightsStayTied) {
+  TiedPair net;
+  AveragedModel ema(net, {.decay = 0.5});
+  SGD optimizer(net.parameters(), {.lr = 0.1});
+  for (int step = 0; step < 3; ++step) {
+    optimizer.zero_grad();
+    net(ones({1, 3})).sum().backward();
+    optimizer.step();
+    ema.update(net);
+  }
+  EXPECT_EQ(ema.module().parameters().size(), 1U);
+  EXPECT_TRUE(is_same(ema.module().a.weight, ema.module().b.weight));
+  AveragedModel other(net, {.decay = 0.5});
+  other.load_state_dict(ema.state_dict());
+  EXPECT_EQ(other.module().b.weight.to_vector<double>(), ema.module().a.weight.to_vector<double>());
+}
+
 }  // namespace
 }  // namespace normgrad

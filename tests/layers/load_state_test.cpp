@@ -1,0 +1,124 @@
+// States from elsewhere: other keys, wrappers' prefixes, older forms.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/raises.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/norm/batch_norm.hpp"
+#include "normgrad/layers/norm/instance_norm.hpp"
+#include "normgrad/layers/sequential.hpp"
+
+namespace normgrad {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing_support::error_of;
+
+StateDict under_prefix(const StateDict& state, const std::string& prefix) {
+  StateDict result;
+  for (const auto& [key, tensor] : state) {
+    result[prefix + key] = tensor;
+  }
+  return result;
+}
+
+Sequential small_net() { return Sequential({{"fc", Linear(2, 3)}, {"norm", BatchNorm1d(3)}}); }
+
+TEST(LoadStateTest, NumBatchesTrackedMayBeMissingOrOfOneAxis) {
+  Sequential from = small_net();
+  from.at<BatchNorm1d>(1).num_batches_tracked.fill_(7.0);
+  StateDict state = from.state_dict();
+  state["norm.num_batches_tracked"] = tensor({9}, {.dtype = kInt64});
+  Sequential into = small_net();
+  EXPECT_TRUE(into.load_state_dict(state).missing_keys.empty());
+  EXPECT_EQ(into.at<BatchNorm1d>(1).num_batches_tracked.item(), 9.0);
+  EXPECT_EQ(into.at<BatchNorm1d>(1).num_batches_tracked.shape(), Shape{});
+  state.erase("norm.num_batches_tracked");
+  EXPECT_TRUE(into.load_state_dict(state).missing_keys.empty());
+  EXPECT_EQ(into.at<BatchNorm1d>(1).num_batches_tracked.item(), 9.0);  // stays
+  InstanceNorm1d instance(3, {.track_running_stats = true});
+  StateDict of_instance = instance.state_dict();
+  of_instance.erase("num_batches_tracked");
+  EXPECT_TRUE(instance.load_state_dict(of_instance).missing_keys.empty());
+  // The other running statistics are wanted, and two numbers are not one.
+  state.erase("norm.running_var");
+  state["norm.num_batches_tracked"] = tensor({9, 9}, {.dtype = kInt64});
+  const std::string text = error_of<ValueError>([&] { into.load_state_dict(state); });
+  EXPECT_THAT(text, HasSubstr("missing: norm.running_var"));
+  EXPECT_THAT(text, HasSubstr("of another shape: norm.num_batches_tracked: expected [] but got [2]"));
+}
+
+TEST(LoadStateTest, PrefixesOfWrappersAreTakenOff) {
+  const Sequential from = small_net();
+  for (const std::string prefix : {"module.", "_orig_mod.", "module._orig_mod."}) {
+    Sequential into = small_net();
+    into.load_state_dict(under_prefix(from.state_dict(), prefix));
+    EXPECT_EQ(into.parameters()[0].to_vector<double>(), from.parameters()[0].to_vector<double>()) << prefix;
+  }
+  // Not where the model has such a child itself, nor where only some keys begin so.
+  Sequential with_child({{"module", Linear(2, 2)}});
+  with_child.load_state_dict(with_child.state_dict());
+  StateDict mixed = under_prefix(from.state_dict(), "module.");
+  mixed["epoch"] = zeros({});
+  Sequential into = small_net();
+  EXPECT_THAT(error_of<ValueError>([&] { into.load_state_dict(mixed); }), HasSubstr("missing: fc.weight"));
+}
+
+TEST(LoadStateTest, TakesAPrefixAndAMapOfKeys) {
+  const Sequential from = small_net();
+  StateDict state = under_prefix(from.state_dict(), "backbone.");
+  state["head.weight"] = zeros({1});
+  Sequential into = small_net();
+  EXPECT_TRUE(into.load_state_dict(state, {.prefix = "backbone."}).unexpected_keys.empty());
+  EXPECT_EQ(into.parameters()[0].to_vector<double>(), from.parameters()[0].to_vector<double>());
+  EXPECT_EQ(error_of<ValueError>([&] {
+              into.load_state_dict({{"a", zeros({1})}, {"b", zeros({1})}}, {.prefix = "c."});
+            }),
+            "Sequential: load_state_dict: expected keys that begin with 'c.' but the state has 'a', 'b'");
+  const Sequential numbered(Linear(2, 3), BatchNorm1d(3));
+  Sequential named = small_net();
+  StateDict extra = numbered.state_dict();
+  extra["optimizer"] = zeros({1});
+  const auto rename = [](const std::string& key) {
+    return key == "optimizer" ? "" : (key[0] == '0' ? "fc" : "norm") + key.substr(1);
+  };
+  named.load_state_dict(extra, {.rename = rename});
+  EXPECT_EQ(named.parameters()[0].to_vector<double>(), numbered.parameters()[0].to_vector<double>());
+  EXPECT_THAT(error_of<ValueError>([&] {
+                named.load_state_dict(numbered.state_dict(),
+                                      {.rename = [](const std::string&) { return "fc.weight"; }});
+              }),
+              HasSubstr("rename gives 'fc.weight' for more than one key"));
+}
+
+TEST(LoadStateTest, AnEntryWithoutAValueIsRefused) {
+  Linear layer(2, 2);
+  const std::vector<double> before = layer.weight.to_vector<double>();
+  const StateDict state = {{"weight", ones({2, 2})}, {"bias", Tensor()}};
+  for (const bool strict : {true, false}) {
+    EXPECT_THAT(error_of<ValueError>([&] { layer.load_state_dict(state, {.strict = strict}); }),
+                HasSubstr("without a value: bias"));
+  }
+  EXPECT_EQ(layer.weight.to_vector<double>(), before);
+}
+
+// The state shares memory with the module: no load may read what another one has written.
+TEST(LoadStateTest, AModulesOwnStateUnderOtherNames) {
+  struct Two : Module {
+    Linear a{2, 2};
+    Linear b{2, 2};
+    NORMGRAD_MEMBERS(Two, a, b)
+  } model;
+  const std::vector<double> a = model.a.weight.to_vector<double>();
+  const std::vector<double> b = model.b.weight.to_vector<double>();
+  model.load_state_dict(model.state_dict(),
+                        {.rename = [](const std::string& key) { return (key[0] == 'a' ? "b" : "a") + key.substr(1); }});
+  EXPECT_EQ(model.a.weight.to_vector<double>(), b);
+  EXPECT_EQ(model.b.weight.to_vector<double>(), a);
+}
+
+}  // namespace
+}  // namespace normgrad
