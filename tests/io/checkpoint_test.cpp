@@ -13,6 +13,7 @@
 #include "tests/support/raises.hpp"
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/io/metrics_file.hpp"
 #include "normgrad/io/safetensors.hpp"
