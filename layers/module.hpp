@@ -107,8 +107,8 @@ class Module {
     return with_path([&] { return hooks_ ? forward_with_hooks(x) : forward(x); });
   }
 
-  /// All parameters, of children too, in the order of members(), tied ones once. The tensors are handles to the module's own; the list
-  /// knows their names.
+  /// All parameters, of children too, in the order of members(), tied ones once. The tensors are handles to the
+  /// module's own; the list knows their names.
   ParameterList parameters() const;
   NamedTensors named_parameters() const;
   std::vector<Tensor> buffers() const;

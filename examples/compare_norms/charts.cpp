@@ -13,7 +13,7 @@ namespace compare_norms {
 
 namespace {
 
-std::map<std::string, std::string> keys_of(const Sweep& sweep, const Plan& plan) {
+std::map<std::string, std::string> chart_keys(const Sweep& sweep, const Plan& plan) {
   std::map<std::string, std::string> keys = {{"model", plan.model}};
   for (const auto& [key, value] : varied(sweep, plan)) {
     keys[key] = value;
@@ -116,7 +116,7 @@ void add_axis(const Sweep& sweep, const std::string& key, const std::string& lab
     if (!summary.final_accuracy) {
       continue;
     }
-    std::map<std::string, std::string> keys = keys_of(sweep, cell.plan);
+    std::map<std::string, std::string> keys = chart_keys(sweep, cell.plan);
     keys.erase(key);
     auto chart = std::find_if(found.begin(), found.end(), [&](const lab::Chart& c) { return c.keys == keys; });
     if (chart == found.end()) {
@@ -193,7 +193,7 @@ void add_percentiles(const Sweep& sweep, const Setting& setting, std::vector<lab
                      .title = setting.name + ", " + layer,
                      .x_label = "step",
                      .y_label = "input: 15, 50 and 85 %",
-                     .keys = keys_of(sweep, setting.cells.front()->plan)};
+                     .keys = chart_keys(sweep, setting.cells.front()->plan)};
     for (const Cell* cell : setting.cells) {
       const auto quantile_of = [&](double Percentiles::*member) {
         return probe_series(*cell, cell->plan.norm, [&](const Probe& probe) -> std::optional<double> {
@@ -219,7 +219,7 @@ void add_gradients(const Sweep& sweep, const Setting& setting, std::vector<lab::
                      .x_label = "step",
                      .y_label = "norm of the weight's gradient",
                      .log_y = true,
-                     .keys = keys_of(sweep, setting.cells.front()->plan)};
+                     .keys = chart_keys(sweep, setting.cells.front()->plan)};
     for (const Cell* cell : setting.cells) {
       add_if_any(chart, probe_series(*cell, cell->plan.norm, [&](const Probe& probe) -> std::optional<double> {
                    const GradientNorm* g = find_layer(probe.gradients, layer);
@@ -238,7 +238,7 @@ void add_drifts(const Sweep& sweep, const Setting& setting, std::vector<lab::Cha
                      .y_label = "shift of the mean, standard deviations",
                      .y_low = 0.0,
                      .note = "Mean over the channels of |running mean - mean of the probe images| / their deviation.",
-                     .keys = keys_of(sweep, setting.cells.front()->plan)};
+                     .keys = chart_keys(sweep, setting.cells.front()->plan)};
     for (const Cell* cell : setting.cells) {
       add_if_any(chart, probe_series(*cell, cell->plan.norm, [&](const Probe& probe) -> std::optional<double> {
                    const StatisticsDrift* d = find_layer(probe.drifts, layer);
@@ -255,7 +255,7 @@ void add_gap(const Sweep& sweep, const Setting& setting, std::vector<lab::Chart>
                    .x_label = "step",
                    .y_label = "accuracy in training mode minus in eval mode, points",
                    .note = "On the same 500 training images; zero where a norm does the same in both modes.",
-                   .keys = keys_of(sweep, setting.cells.front()->plan)};
+                   .keys = chart_keys(sweep, setting.cells.front()->plan)};
   for (const Cell* cell : setting.cells) {
     add_if_any(chart, probe_series(*cell, cell->plan.norm, [](const Probe& probe) -> std::optional<double> {
                  return 100.0 * (probe.train_mode_accuracy - probe.eval_mode_accuracy);
@@ -278,7 +278,7 @@ std::vector<lab::Chart> curve_charts(const Sweep& sweep) {
         .other_x_label = "seconds of training",
         .y_low = 0.0,
         .y_high = 100.0,
-        .keys = keys_of(sweep, plan)};
+        .keys = chart_keys(sweep, plan)};
     lab::Chart loss = accuracy;
     loss.y_label = "training loss";
     loss.y_high.reset();

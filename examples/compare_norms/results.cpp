@@ -1,4 +1,5 @@
 #include "examples/compare_norms/results.hpp"
+#include "examples/compare_norms/text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -15,21 +16,15 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-std::string fixed(double value, int digits) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(digits) << value;
-  return out.str();
-}
-
 std::string nine_digits(double value) {
   std::ostringstream out;
   out << std::setprecision(9) << value;
   return out.str();
 }
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-Json number(std::optional<double> value) { return value ? number(*value) : Json(nullptr); }
-Json interval(const lab::Estimate& e) { return {number(e.low), number(e.high)}; }
+Json json_number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json json_number(std::optional<double> value) { return value ? json_number(*value) : Json(nullptr); }
+Json interval(const lab::Estimate& e) { return {json_number(e.low), json_number(e.high)}; }
 
 /// "mlp,batch,0.1": model, norm and what differs.
 std::string key_cells(const Sweep& sweep, const Plan& plan) {
@@ -81,8 +76,8 @@ Json run_json(const Sweep& sweep, const Run& run) {
   Json steps = Json::object();
   Json seconds = Json::object();
   for (const int target : sweep.options.targets) {
-    steps[std::to_string(target)] = number(steps_to(run, target));
-    seconds[std::to_string(target)] = number(seconds_to(run, target));
+    steps[std::to_string(target)] = json_number(steps_to(run, target));
+    seconds[std::to_string(target)] = json_number(seconds_to(run, target));
   }
   Json json = {{"seed", run.seed},   {"complete", run.complete}, {"diverged", run.diverged},
                {"steps", run.steps}, {"seconds", run.seconds},   {"peak_memory_bytes", run.peak_memory}};
@@ -109,13 +104,13 @@ Json cell_json(const Sweep& sweep, const Cell& cell) {
     return json;
   }
   const Summary summary = summarize(sweep, cell);
-  json["final_accuracy"] = summary.final_accuracy ? number(summary.final_accuracy->value) : Json(nullptr);
+  json["final_accuracy"] = summary.final_accuracy ? json_number(summary.final_accuracy->value) : Json(nullptr);
   json["final_accuracy_interval"] = summary.final_accuracy ? interval(*summary.final_accuracy) : Json(nullptr);
-  json["best_accuracy"] = number(summary.best_accuracy);
+  json["best_accuracy"] = json_number(summary.best_accuracy);
   for (std::size_t i = 0; i < sweep.options.targets.size(); ++i) {
     const std::string target = std::to_string(sweep.options.targets[i]);
-    json["steps_to"][target] = summary.steps_to[i] ? number(summary.steps_to[i]->value) : Json(nullptr);
-    json["seconds_to"][target] = number(summary.seconds_to[i]);
+    json["steps_to"][target] = summary.steps_to[i] ? json_number(summary.steps_to[i]->value) : Json(nullptr);
+    json["seconds_to"][target] = json_number(summary.seconds_to[i]);
   }
   json["mean_step_ms"] = summary.mean_step_ms;
   json["peak_memory_bytes"] = summary.peak_memory;
@@ -204,7 +199,7 @@ void write_summary_json(const Sweep& sweep, const std::filesystem::path& folder)
       json["highest_learning_rates"].push_back({{"model", rate.model},
                                                 {"norm", rate.norm},
                                                 {"others", rate.others},
-                                                {"lr", number(rate.lr)},
+                                                {"lr", json_number(rate.lr)},
                                                 {"highest_tried", rate.is_last}});
     }
   }

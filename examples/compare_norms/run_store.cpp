@@ -19,7 +19,7 @@ namespace {
 constexpr int kFormat = 2;
 
 /// JSON has neither NaN nor infinity.
-Json number(double value) {
+Json stored_number(double value) {
   if (std::isfinite(value)) {
     return value;
   }
@@ -42,14 +42,14 @@ Json probe_json(const Probe& probe) {
                {"gradients", Json::array()},
                {"drifts", Json::array()}};
   for (const Percentiles& p : probe.percentiles) {
-    json["percentiles"].push_back(
-        {p.layer, number(p.p15), number(p.p50), number(p.p85), number(p.unit15), number(p.unit50), number(p.unit85)});
+    json["percentiles"].push_back({p.layer, stored_number(p.p15), stored_number(p.p50), stored_number(p.p85),
+                                   stored_number(p.unit15), stored_number(p.unit50), stored_number(p.unit85)});
   }
   for (const GradientNorm& g : probe.gradients) {
-    json["gradients"].push_back({g.layer, number(g.norm)});
+    json["gradients"].push_back({g.layer, stored_number(g.norm)});
   }
   for (const StatisticsDrift& d : probe.drifts) {
-    json["drifts"].push_back({d.layer, number(d.mean_shift), number(d.std_ratio)});
+    json["drifts"].push_back({d.layer, stored_number(d.mean_shift), stored_number(d.std_ratio)});
   }
   return json;
 }
@@ -83,7 +83,7 @@ Json run_json(const Run& run) {
                {"probes", Json::array()}};
   for (const Measurement& m : run.measurements) {
     json["measurements"].push_back(
-        {m.step, m.epoch, number(m.train_loss), number(m.test_loss), m.test_accuracy, m.seconds});
+        {m.step, m.epoch, stored_number(m.train_loss), stored_number(m.test_loss), m.test_accuracy, m.seconds});
   }
   for (const Probe& probe : run.probes) {
     json["probes"].push_back(probe_json(probe));

@@ -1,4 +1,5 @@
 #include "examples/compare_norms/summary.hpp"
+#include "examples/compare_norms/text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -30,12 +31,6 @@ double best_accuracy(const Run& run) {
     best = std::max(best, measurement.test_accuracy);
   }
   return best;
-}
-
-std::string fixed(double value, int digits) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(digits) << value;
-  return out.str();
 }
 
 std::string points(double value) {

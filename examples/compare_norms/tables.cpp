@@ -7,15 +7,18 @@
 
 #include "examples/compare_norms/results.hpp"
 #include "examples/compare_norms/summary.hpp"
+#include "examples/compare_norms/text.hpp"
 
 namespace compare_norms {
 
 namespace {
 
-std::string fixed(double value, int digits) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(digits) << value;
-  return out.str();
+std::map<std::string, std::string> keys_of(const Sweep& sweep, const Plan& plan) {
+  std::map<std::string, std::string> keys = {{"model", plan.model}, {"norm", plan.norm}};
+  for (const auto& [key, value] : varied(sweep, plan)) {
+    keys[key] = value;
+  }
+  return keys;
 }
 
 std::string number_or_dash(const std::optional<double>& value, int digits) {
@@ -24,14 +27,6 @@ std::string number_or_dash(const std::optional<double>& value, int digits) {
 
 std::string interval(const lab::Estimate& e, int digits) {
   return fixed(e.low, digits) + " to " + (std::isfinite(e.high) ? fixed(e.high, digits) : "never");
-}
-
-std::map<std::string, std::string> keys_of(const Sweep& sweep, const Plan& plan) {
-  std::map<std::string, std::string> keys = {{"model", plan.model}, {"norm", plan.norm}};
-  for (const auto& [key, value] : varied(sweep, plan)) {
-    keys[key] = value;
-  }
-  return keys;
 }
 
 lab::Row summary_row(const Sweep& sweep, const Cell& cell) {

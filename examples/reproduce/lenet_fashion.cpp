@@ -14,7 +14,7 @@ using namespace normgrad;
 
 namespace {
 
-constexpr std::int64_t kBatch = 256;
+constexpr std::int64_t kLenetBatch = 256;
 constexpr std::int64_t kRecalibrationBatches = 40;  // 10,240 images; Wu and Johnson find 10^3 to 10^4 enough
 
 Sequential make_net(const std::string& norm, const ImageDataset& images) {
@@ -32,7 +32,7 @@ double recalibrated_accuracy(Sequential& net, const ImageSplits& data) {
   Sequential copy = make_net("batch", data.train);
   copy.load_state_dict(net.state_dict());
   std::vector<Tensor> batches;
-  compare_norms::BatchStream stream(data.train, kBatch, 99);
+  compare_norms::BatchStream stream(data.train, kLenetBatch, 99);
   for (std::int64_t i = 0; i < kRecalibrationBatches; ++i) {
     batches.push_back(stream.next().inputs);
   }
@@ -51,7 +51,7 @@ Numbers train_one(const ImageSplits& data, bool batch_norm, std::int64_t epochs,
   }
   SGD optimizer(net.parameters(), {.lr = batch_norm ? 1.0 : 0.9});
   Numbers numbers;
-  DataLoader batches(data.train, {.batch_size = kBatch, .shuffle = true, .seed = seed});
+  DataLoader batches(data.train, {.batch_size = kLenetBatch, .shuffle = true, .seed = seed});
   for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
     double loss_sum = 0.0;
     double correct = 0.0;

@@ -10,7 +10,7 @@
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing_support::error_of;
@@ -351,5 +351,5 @@ TEST(SharedGradientTest, GradientOfAResultIsItsOwn) {
   EXPECT_THAT(list(x.grad()), ElementsAre(3, 3));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -9,7 +9,7 @@
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing_support::error_of;
@@ -103,5 +103,5 @@ TEST(FunctionTest, NothingIsRecordedWithoutNeed) {
   EXPECT_FALSE(my_exp(leaf({1})).requires_grad());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -12,7 +12,7 @@
 #include "normgrad/core/base/random.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -165,5 +165,5 @@ TEST(GradGradCheckTest, WrongSecondOrderWithRightFirstIsFound) {
   EXPECT_TRUE(report.inputs[1].passed);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -16,7 +16,7 @@
 #include "normgrad/core/base/random.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -332,5 +332,5 @@ TEST(GradCheckTest, ANoisyFunctionIsUnresolvedNotPassed) {
   EXPECT_THAT(to_string(report), HasSubstr("unresolved: the differences do not settle at [0] [1] [2] [3] [4];"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -14,7 +14,7 @@
 #include "tests/support/wrong_backwards.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using gradient_cases::all_cases;
 using gradient_cases::check_cases;
@@ -183,5 +183,5 @@ TEST(GradientRowsTest, AreWritten) {
   EXPECT_EQ(json["rows"][1]["passed"], false);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -12,7 +12,7 @@
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing_support::error_of;
@@ -318,5 +318,5 @@ TEST(NestedTest, ABackwardWithinABackward) {
   EXPECT_THAT(list(x.grad()), ElementsAre(6));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -6,7 +6,7 @@
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing_support::error_of;
@@ -122,5 +122,5 @@ TEST(HookTest, Errors) {
   EXPECT_FALSE(x.grad().defined());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -10,7 +10,7 @@
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -126,5 +126,5 @@ TEST(SetDataTest, CountsAsAChangeOfWhatABackwardNeeds) {
   EXPECT_THROW(y.backward(), GraphError);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -11,7 +11,7 @@
 #include "normgrad/core/base/serial.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 Tensor counting(const Shape& shape) {
   Tensor x = Tensor::empty(shape);
@@ -164,5 +164,5 @@ TEST(TensorLayoutTest, ManyThreadsReadOneTensor) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

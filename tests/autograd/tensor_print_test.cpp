@@ -8,7 +8,7 @@
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 // What PyTorch prints, but for true and false.
 TEST(TensorPrintTest, ScalarsAndVectors) {
@@ -78,5 +78,5 @@ TEST(TensorPrintTest, ChannelsLastPrintsAlike) {
   EXPECT_EQ(to_string(x.as_channels_last()), to_string(x));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

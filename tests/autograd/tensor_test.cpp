@@ -5,7 +5,7 @@
 #include "tests/support/raises.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 TEST(TensorTest, UndefinedTensorSaysSo) {
   const Tensor x;
@@ -28,5 +28,5 @@ TEST(TensorTest, SizesThatOverflowAreRefused) {
             "tensor: float32 [1073741824, 1073741824, 8] is too large for any memory");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

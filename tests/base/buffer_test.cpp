@@ -16,7 +16,7 @@
 #include "normgrad/core/base/error.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::error_of;
@@ -181,5 +181,5 @@ TEST(BufferTest, ThePoolServesSeveralThreads) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -8,7 +8,7 @@
 #include "tests/support/raises.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 TEST(DTypeTest, NamesAndSizes) {
   EXPECT_STREQ(dtype_name(kFloat32), "float32");
@@ -38,5 +38,5 @@ TEST(DTypeTest, DispatchesToTheType) {
             "exp: expected a float32 or float64 tensor but got int64");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

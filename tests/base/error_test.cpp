@@ -5,7 +5,7 @@
 #include "tests/support/raises.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 
@@ -40,5 +40,5 @@ TEST(ErrorTest, ModulesOnTheWayAddTheirPath) {
   EXPECT_STREQ(own.what(), "BatchNorm2d 'norm1': wrong");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -13,7 +13,7 @@
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::is_sanitized;
 using testing_support::result_of_child;
@@ -140,5 +140,5 @@ TEST_F(ForkTest, MutexesAreTakenInTheOrderOfTheirRanks) {
   thread.join();
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

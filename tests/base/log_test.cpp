@@ -9,7 +9,7 @@
 #include "tests/support/temporary_folder.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 class Log : public testing::Test {
  protected:
@@ -63,5 +63,5 @@ TEST_F(Log, RefusesAnUnknownLevelAndKeepsTheOld) {
   EXPECT_TRUE(log_enabled(LogLevel::error));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -16,7 +16,7 @@
 #include "normgrad/core/base/near.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 class ParallelTest : public testing::Test {
  protected:
@@ -153,5 +153,5 @@ TEST_F(ParallelTest, RefusesNoThreads) {
             "set_num_threads: expected at least 1 thread but got 0");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -11,7 +11,7 @@
 #include <vector>
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 
@@ -162,5 +162,5 @@ TEST(GeneratorTest, DefaultGeneratorIsSeeded) {
   EXPECT_EQ(first, Generator(99).next64());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -6,7 +6,7 @@
 #include "normgrad/core/base/error.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 
@@ -80,5 +80,5 @@ TEST(Axes, MaskNamesThem) {
   EXPECT_EQ(error_of<IndexError>([] { Axes(2).mask("sum", 2); }), "sum: expected an axis in [-2, 1] but got 2");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

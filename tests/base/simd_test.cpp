@@ -11,7 +11,7 @@
 #include "normgrad/core/kernels/accumulate.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 #if defined(__x86_64__) && !defined(NORMGRAD_SIMD_ONLY)
 
@@ -100,5 +100,5 @@ TEST(SimdTest, Names) {
   EXPECT_STREQ(simd_name(SimdLevel::generic), "generic");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

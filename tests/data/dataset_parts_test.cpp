@@ -14,7 +14,7 @@
 #include "normgrad/data/loader.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -155,5 +155,5 @@ TEST(MapTest, ChangesBatchesOrExamples) {
   EXPECT_THAT(by_example.batch(some).labels.to_vector<std::int64_t>(), ElementsAre(20, 10));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -10,7 +10,7 @@
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 bool same_image(const ImageDataset& a, std::int64_t i, const ImageDataset& b, std::int64_t j) {
   return a.label(i) == b.label(j) && std::equal(a.pixels(i).begin(), a.pixels(i).end(), b.pixels(j).begin());
@@ -79,5 +79,5 @@ TEST(DigitsTest, RefusesEmptySets) {
   EXPECT_THROW(make_digits({.test = 0}), ValueError);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -10,7 +10,7 @@
 #include "normgrad/core/base/error.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::AllOf;
 using testing::HasSubstr;
@@ -191,5 +191,5 @@ TEST_F(IdxTest, TellsShapesThatCannotBeCounted) {
               HasSubstr("has more elements than can be counted"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

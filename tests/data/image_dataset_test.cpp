@@ -10,7 +10,7 @@
 #include "normgrad/core/base/error.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::AllOf;
 using testing::ElementsAre;
@@ -166,5 +166,5 @@ TEST(FashionMnistTest, HasItsPublishedStatistics) {
   EXPECT_EQ(train.label(0), 9);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

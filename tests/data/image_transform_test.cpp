@@ -12,7 +12,7 @@
 #include "normgrad/core/ops/creation.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -133,5 +133,5 @@ TEST(ImageTransformTest, Refuses) {
   EXPECT_THAT(error_of<ValueError>([&] { Normalize{{1.0, 1.0}, {1.0, 0.0}}(x, g); }), HasSubstr("above 0 but got 0"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

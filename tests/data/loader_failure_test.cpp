@@ -11,7 +11,7 @@
 #include "normgrad/data/loader.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -108,5 +108,5 @@ TEST(LoaderFailureTest, AnEpochThatCannotBeginIsNotBegun) {
   EXPECT_EQ(loader.epoch(), 2);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -17,7 +17,7 @@
 #include "normgrad/data/loader.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::error_of;
@@ -186,5 +186,5 @@ TEST(LoaderSizesTest, NearTheLargestNumber) {
   EXPECT_EQ(TensorDataset(zeros({0, 3}), zeros({0})).batch({}).inputs.shape(), (Shape{0, 3}));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

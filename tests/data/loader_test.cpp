@@ -13,7 +13,7 @@
 #include "normgrad/core/ops/arithmetic.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -218,5 +218,5 @@ TEST(TensorDatasetTest, ChecksSizesAndNumbers) {
   EXPECT_THROW(numbers(3).batch(wrong), IndexError);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

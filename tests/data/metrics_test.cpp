@@ -9,7 +9,7 @@
 #include "normgrad/core/ops/creation.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 TEST(AccuracyTest, CountsRowsWithTheLargestScoreAtTheLabel) {
   const Tensor labels = from_vector<std::int64_t>({2, 0, 1, 1}, {4});
@@ -43,5 +43,5 @@ TEST(AccuracyTest, RefusesOtherTensors) {
   EXPECT_EQ(count_correct(zeros({0, 3}), zeros({0}, {.dtype = kInt64})), 0);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -9,7 +9,7 @@
 #include "normgrad/data/image_transform.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 /// `count` images of one pixel each, whose value tells where it is: 1 + x + 10 y.
 Tensor numbered(std::int64_t count, std::int64_t height, std::int64_t width) {
@@ -75,5 +75,5 @@ TEST(RandomPlacesTest, BothSidesOfAFlip) {
   EXPECT_EQ(times_of(RandomHorizontalFlip{0.0}(images, generator)).count({1, 2, 11, 12}), 1U);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -10,7 +10,7 @@
 #include "normgrad/data/loader.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::error_of;
@@ -174,5 +174,5 @@ TEST(SamplerStateTest, RefusesAnOrderThatIsNone) {
   EXPECT_EQ((*run.loader.begin()).labels.to_vector<std::int64_t>(), (std::vector<std::int64_t>{0, 0, 0}));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

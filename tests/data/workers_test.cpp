@@ -25,7 +25,7 @@
 #include "normgrad/data/loader.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::error_of;
@@ -295,5 +295,5 @@ TEST(WorkersTest, AForkedProcessGoesOnWithoutThem) {
   EXPECT_TRUE(rest_is_right(it, 4));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

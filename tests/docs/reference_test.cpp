@@ -8,7 +8,7 @@
 #include "tests/support/source_tree.hpp"
 
 namespace normgrad::tests {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 /// Whether a symbol needs a text of its own: all types, functions, fields, constants, aliases and constructors do; the
 /// functions of classes may share that of the group that they stand in (docs/doxygen/filter.awk). Not: what copies,
@@ -66,5 +66,5 @@ TEST(Reference, TellsWhatNeedsText) {
   EXPECT_FALSE(needed("Member lr_at(std::int64_t epoch) const override (function) of class normgrad::StepLR"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::tests

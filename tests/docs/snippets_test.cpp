@@ -19,7 +19,7 @@
 #include "tests/support/run_program.hpp"
 
 namespace normgrad::tests {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -116,5 +116,5 @@ TEST(Snippets, ProgramsCompileAndRun) {
   EXPECT_GT(count, 0);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::tests

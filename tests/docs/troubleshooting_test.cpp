@@ -9,7 +9,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad::tests {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 struct Mlp : Module {
   Linear fc1{784, 100};
@@ -203,5 +203,5 @@ TEST(Troubleshooting, ShowsTheCallThatMendsEach) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::tests

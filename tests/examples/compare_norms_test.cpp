@@ -12,7 +12,7 @@
 #include "tests/support/temporary_folder.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 namespace fs = std::filesystem;
 using testing::AllOf;
@@ -317,5 +317,5 @@ TEST_F(CompareNormsTest, HelpNamesEveryFlag) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -7,7 +7,7 @@
 #include <memory>
 
 namespace compare_norms {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using namespace normgrad;
 using testing::HasSubstr;
@@ -129,5 +129,5 @@ TEST(ModelsTest, TapsSeeTheInputsOfNormsAndActivationsAndChangeNothing) {
   EXPECT_EQ(order, "norm1 act1 norm2 act2 norm3 act3 ");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace compare_norms

@@ -13,7 +13,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace lab {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using normgrad::testing_support::BrowserResult;
 using normgrad::testing_support::find_browser;
@@ -126,5 +126,5 @@ TEST(PageTest, TablesAsMarkdownAndCsv) {
   EXPECT_EQ(to_csv(table), "norm,verdict\na|b,\"good, \"\"very\"\"\"\n");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace lab

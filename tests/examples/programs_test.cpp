@@ -10,7 +10,7 @@
 #include "normgrad/io/safetensors.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::ProgramResult;
 using testing_support::run_program;
@@ -52,5 +52,5 @@ TEST(TrainingKitTest, LearnsAndGoesOn) {
   EXPECT_EQ(load_safetensors(folder / "training_kit.safetensors").tensors.size(), 8U);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

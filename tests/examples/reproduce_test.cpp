@@ -13,7 +13,7 @@
 #include "tests/support/temporary_folder.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::ProgramResult;
@@ -84,5 +84,5 @@ TEST_F(ReproduceTest, ListsItsExperimentsAndRefusesOthers) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

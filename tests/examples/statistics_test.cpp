@@ -8,7 +8,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace lab {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 const double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -106,5 +106,5 @@ TEST(StatisticsTest, RefusesNothing) {
   EXPECT_THROW(binomial_deviation(0.5, 0), normgrad::ValueError);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace lab

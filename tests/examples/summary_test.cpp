@@ -8,7 +8,7 @@
 #include "examples/compare_norms/results.hpp"
 
 namespace compare_norms {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -187,5 +187,5 @@ TEST(SummaryTest, HighestLearningRateThatTrains) {
   EXPECT_EQ(settings_of(sweep)[1].name, "mlp, lr 1");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace compare_norms

@@ -16,7 +16,7 @@
 #include "tests/support/temporary_folder.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 namespace fs = std::filesystem;
 using lab::read_whole;
@@ -331,5 +331,5 @@ TEST_F(SweepTest, TheReportDrawsEverythingOffline) {
   EXPECT_THAT(page.document, HasSubstr("Highest learning rate that trains"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

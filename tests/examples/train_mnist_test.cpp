@@ -16,7 +16,7 @@
 #include "normgrad/io/safetensors.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ContainsRegex;
 using testing::HasSubstr;
@@ -244,5 +244,5 @@ TEST_F(TrainMnistTest, ExplainsItself) {
   EXPECT_THAT(result.out, HasSubstr("--resume"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -22,7 +22,7 @@
 #include "normgrad/optim/sgd.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::error_of;
@@ -396,5 +396,5 @@ TEST_F(CheckpointTest, ARunKilledTimeAndAgainGoesOn) {
   EXPECT_EQ(file_text(folder_ / "result"), file_text(folder_ / "whole"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -12,7 +12,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 const std::string kFixtures = NORMGRAD_SOURCE_DIR "/tests/fixtures/exchange/";
 
@@ -124,5 +124,5 @@ TEST(ExchangeTest, PythonReadsWhatIsWrittenHere) {
   expect_near(logits_of(net).to_vector<double>(), logits);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -24,7 +24,7 @@
 #include "normgrad/io/safetensors.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
@@ -198,5 +198,5 @@ TEST_F(IoErrorsTest, ShapesThatCannotBeCountedAreTold) {
   EXPECT_EQ(load_npy(folder_ / "x.npy").shape(), Shape({0, 7}));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

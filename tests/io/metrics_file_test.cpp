@@ -18,7 +18,7 @@
 #include "normgrad/io/checkpoint.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 using testing_support::file_text;
@@ -202,5 +202,5 @@ TEST_F(MetricsFileTest, RefusesWhatCannotBeWritten) {
             "CsvFile: '/proc/x': cannot be written: No such file or directory");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

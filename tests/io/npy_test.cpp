@@ -13,7 +13,7 @@
 #include "normgrad/core/xtensor.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing_support::error_of;
@@ -134,5 +134,5 @@ TEST_F(NpyTest, RefusesOtherElementsAndClaims) {
   EXPECT_EQ(error(of("|u1", "(1,)") + "}", "1"), "expected a header of 'descr', 'fortran_order' and 'shape'");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -16,7 +16,7 @@
 #include "normgrad/io/npy.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -141,5 +141,5 @@ TEST_F(NpzTest, UnpacksNoMoreThanItIsAllowed) {
                 " bytes in the whole archive but there are more; {.max_bytes = n} allows n");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -17,7 +17,7 @@
 #include "normgrad/io/checkpoint.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
@@ -189,5 +189,5 @@ TEST_F(OutputFileTest, WritesTheLongestNames) {
               HasSubstr("': cannot be written: File name too long"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

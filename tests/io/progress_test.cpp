@@ -15,7 +15,7 @@
 #include "normgrad/io/terminal_line.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ContainsRegex;
 using testing::HasSubstr;
@@ -184,5 +184,5 @@ TEST(ProgressTest, CanBeMovedAndRefusesNonsense) {
             "Progress: expected 0 <= done <= total but got 4 and 3");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -17,7 +17,7 @@
 #include "normgrad/layers/norm/batch_norm.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -334,5 +334,5 @@ TEST_F(SafetensorsTest, NamesTheKeysThatDoNotFit) {
   EXPECT_EQ(net.conv.weight.data<float>()[5], 0.0F);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -10,7 +10,7 @@
 #include "normgrad/layers/linear.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::error_of;
@@ -64,5 +64,5 @@ TEST(SafetensorsTiedTest, FilesOfOtherPrograms) {
               HasSubstr("has the name of a tied parameter"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

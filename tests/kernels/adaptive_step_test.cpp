@@ -12,7 +12,7 @@
 #include "tests/support/values.hpp"
 
 namespace normgrad::kernels {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using AdaptiveStepTest = test::SimdLevelTest;
 
@@ -184,5 +184,5 @@ TEST_P(AdaptiveStepTest, CenteredRmspropOfConstantGradients) {
 
 INSTANTIATE_TEST_SUITE_P(Levels, AdaptiveStepTest, test::simd_levels(), test::name_of_level);
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::kernels

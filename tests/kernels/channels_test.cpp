@@ -8,7 +8,7 @@
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad::kernels {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_values;
 
@@ -75,5 +75,5 @@ TYPED_TEST(ChannelsTest, SumsHaveTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::kernels

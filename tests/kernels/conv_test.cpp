@@ -25,7 +25,7 @@ void PrintTo(const ConvGeometry& g, std::ostream* out) {
   print("dilation", g.dilation);
 }
 
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_values;
 using Sizes = ConvGeometry::Sizes;
@@ -220,5 +220,5 @@ TEST(ConvGeometryTest, FloatTakesSizesThatNoForwardGives) {
   expect_sums(gx, expected, 12, "gx");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::kernels

@@ -11,7 +11,7 @@
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad::kernels {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_values;
 
@@ -190,5 +190,5 @@ TEST(WinogradTest, ServesWhatItCan) {
   EXPECT_FALSE(with([](ConvGeometry& g) { g.n = 0; }));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::kernels

@@ -6,7 +6,7 @@
 #include <vector>
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 template <class T>
 class CopyKernelTest : public testing::Test {};
@@ -71,5 +71,5 @@ TYPED_TEST(CopyKernelTest, LongRowsRepeatsAndSteps) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

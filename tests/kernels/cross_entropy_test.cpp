@@ -9,7 +9,7 @@
 #include "normgrad/core/base/random.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 template <class T>
 class CrossEntropyKernelTest : public testing::Test {};
@@ -87,5 +87,5 @@ TYPED_TEST(CrossEntropyKernelTest, LargeAndInfiniteLogits) {
   EXPECT_TRUE(std::isnan(gx[6]));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -10,7 +10,7 @@
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad::kernels {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_values;
 
@@ -193,5 +193,5 @@ TEST(GemmDoubleTest, EveryInstructionSetAgrees) {
   set_simd_level(before);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::kernels

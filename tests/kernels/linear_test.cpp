@@ -14,7 +14,7 @@
 #include "normgrad/core/kernels/unary.hpp"
 
 namespace normgrad::kernels {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_values;
 
@@ -204,5 +204,5 @@ TYPED_TEST(ActivatedLinearTest, EqualsTheTwoOneAfterTheOther) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::kernels

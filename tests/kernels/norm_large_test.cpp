@@ -5,7 +5,7 @@
 #include "tests/support/norm_kernels.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using kernels::ChannelGeometry;
 using kernels::RowGeometry;
@@ -103,5 +103,5 @@ TYPED_TEST(NormLargeTest, ShortSpansAgreeWithTheReference) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

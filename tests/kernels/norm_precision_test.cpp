@@ -4,7 +4,7 @@
 #include "tests/support/norm_kernels.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using kernels::ChannelGeometry;
 using kernels::PixelGeometry;
@@ -86,5 +86,5 @@ TEST(NormPrecisionTest, PyTorch51102FourValuesAround2000) {
   expect_agrees<float>(g, random_data<float>(g, 2000.0, 1.0), 1e-5);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -12,7 +12,7 @@
 #include "normgrad/core/base/simd.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using kernels::ChannelGeometry;
 using kernels::PixelGeometry;
@@ -293,5 +293,5 @@ TYPED_TEST(NormKernelTest, SameBitsForAnyNumberOfThreads) {
   set_num_threads(before);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

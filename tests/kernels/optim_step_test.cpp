@@ -11,7 +11,7 @@
 #include "tests/support/values.hpp"
 
 namespace normgrad::kernels {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using OptimStepTest = test::SimdLevelTest;
 
@@ -141,5 +141,5 @@ TEST_P(OptimStepTest, AdamOfAnyLength) {
 
 INSTANTIATE_TEST_SUITE_P(Levels, OptimStepTest, test::simd_levels(), test::name_of_level);
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::kernels

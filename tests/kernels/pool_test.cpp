@@ -19,7 +19,7 @@ void PrintTo(const PoolGeometry& g, std::ostream* out) {
        << ", padding " << g.padding[2] << ", dilation " << g.dilation[2];
 }
 
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_values;
 using Sizes = PoolGeometry::Sizes;
@@ -205,5 +205,5 @@ TEST(PoolKernelTest, SameBitsForAnyNumberOfThreads) {
   EXPECT_EQ(results[0], results[2]);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::kernels

@@ -13,7 +13,7 @@
 #include "tests/support/simd_levels.hpp"
 
 namespace normgrad::kernels {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::supported_levels;
 using test::UsedSimdLevel;
@@ -317,5 +317,5 @@ TEST(UnaryGradKernelTest, RootsHaveTheirDerivatives) {
   EXPECT_DOUBLE_EQ(gx[1], 0.0625);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::kernels

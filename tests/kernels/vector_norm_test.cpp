@@ -8,7 +8,7 @@
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad::kernels {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 TEST(VectorNormTest, LongArraysOnAnyNumberOfThreads) {
   std::vector<float> x(100003);
@@ -26,5 +26,5 @@ TEST(VectorNormTest, LongArraysOnAnyNumberOfThreads) {
   set_num_threads(threads);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::kernels

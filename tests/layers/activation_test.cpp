@@ -9,7 +9,7 @@
 #include "tests/support/values.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using Definition = std::function<double(double)>;
 
@@ -73,5 +73,5 @@ TEST(ActivationTest, Errors) {
   EXPECT_EQ(text.find("Softmax: softmax: "), 0U) << text;
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -20,7 +20,7 @@
 #include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::error_of;
@@ -142,5 +142,5 @@ TEST(AnomalyTest, NestsAndEnds) {
   EXPECT_TRUE(detail::module_places().empty());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -10,7 +10,7 @@
 #include "tests/support/values.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 using testing_support::error_of;
@@ -130,5 +130,5 @@ TEST(ConvLayerTest, ConstructorsCheckTheirArguments) {
   EXPECT_EQ(text.find("Conv2d: conv2d: "), 0U) << text;
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -12,7 +12,7 @@
 #include "normgrad/layers/linear.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 
@@ -307,5 +307,5 @@ TEST(InitGainTest, IsPyTorchs) {
   EXPECT_EQ(calculate_gain(Nonlinearity::selu), 0.75);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -10,7 +10,7 @@
 #include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 using testing_support::error_of;
@@ -83,5 +83,5 @@ TEST(LinearTest, StateOfAnotherDtypeIsConverted) {
   EXPECT_EQ(into.bias.to_vector<float>(), from.bias.to_vector<float>());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

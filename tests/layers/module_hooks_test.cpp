@@ -17,7 +17,7 @@
 #include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -283,5 +283,5 @@ TEST(ModuleHookTest, ABackwardHookMustNotChangeGradientsInPlace) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

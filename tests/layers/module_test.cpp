@@ -10,7 +10,7 @@
 #include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -343,5 +343,5 @@ TEST(ModulePrintTest, TreeWithShapesAndCounts) {
             "Linear(in_features=1000, out_features=1000, bias=false)  [1000x1000]  1,000,000 parameters");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

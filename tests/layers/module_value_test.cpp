@@ -15,7 +15,7 @@
 #include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -318,5 +318,5 @@ TEST(ForgottenMemberTest, AModuleFromElsewhereIsWarnedOf) {
   EXPECT_EQ(text.find("calls a module", at + 1), std::string::npos) << text;  // once
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

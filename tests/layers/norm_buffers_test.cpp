@@ -9,7 +9,7 @@
 #include "normgrad/layers/norm/instance_norm.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::error_of;
@@ -76,5 +76,5 @@ TEST(NormBuffersTest, AnImageWithoutABatchIsToldHowToGetOne) {
   EXPECT_THAT(error_of<ShapeError>([&] { norm(randn({8})); }), HasSubstr("there are BatchNorm1d, 2d and 3d"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -18,7 +18,7 @@
 #include "normgrad/layers/norm/running_stats.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::gradients_agree;
 using tests::bits;
@@ -224,5 +224,5 @@ TEST_P(NormContractTest, SameBitsForAnyNumberOfThreads) {
   EXPECT_EQ(results[2], results[0]);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -17,7 +17,7 @@
 #include "normgrad/layers/norm/rms_norm.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using nlohmann::json;
 using testing_support::error_of;
@@ -271,5 +271,5 @@ TEST(NormErrorTest, TheRegistrySaysWhatItKnows) {
             "make_norm: expected num_features > 0 but got 0");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

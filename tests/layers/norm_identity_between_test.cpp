@@ -17,7 +17,7 @@
 #include "normgrad/layers/norm/instance_norm.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using tests::bits;
 using tests::distance;
@@ -236,5 +236,5 @@ TEST(Identity, N17_EqualGradientsAndTheGradientOfGamma) {
   EXPECT_GT(largest(grad({y}, {w}, {full(x.shape(), 0.7, {.dtype = kFloat64})})[0]), 0.1);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -16,7 +16,7 @@
 #include "normgrad/core/ops/unary.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using tests::distance;
 using tests::largest;
@@ -170,5 +170,5 @@ TEST(Identity, N26_ReluPassesTheScaleOfTheParametersOn) {
   EXPECT_GT(distance(network(gamma * -6.0, beta * -6.0, next / -6.0), y), 0.1);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

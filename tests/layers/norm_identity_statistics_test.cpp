@@ -15,7 +15,7 @@
 #include "normgrad/layers/norm/instance_norm.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using tests::bits;
 using tests::distance;
@@ -177,5 +177,5 @@ TEST(Identity, N32_ANormInEvaluationFoldsIntoTheLayerBefore) {
   EXPECT_LE(distance(linear(rows), of_rows), 1e-13);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

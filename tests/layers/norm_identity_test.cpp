@@ -12,7 +12,7 @@
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using tests::bits;
 using tests::distance;
@@ -341,5 +341,5 @@ TEST_P(NormIdentity, N43_TheFusedGradientIsThatOfTheComposedFormula) {
   });
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

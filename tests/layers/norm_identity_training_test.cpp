@@ -18,7 +18,7 @@
 #include "normgrad/optim/sgd.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using tests::distance;
 using tests::largest;
@@ -162,5 +162,5 @@ TEST(Identity, N41_GradientsGrowAsMeanFieldTheorySays) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

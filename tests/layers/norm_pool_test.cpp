@@ -26,7 +26,7 @@
 #include "normgrad/layers/pooling.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::gradients_agree;
 using tests::draw_parameters;
@@ -396,5 +396,5 @@ TEST(FusedPoolSequentialTest, LargeImages) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -11,7 +11,7 @@
 #include "normgrad/core/ops/creation.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using tests::bits;
 using tests::Elements;
@@ -91,5 +91,5 @@ TEST_P(NormPrecision, NearestNumberForHugeAndTinyValues) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

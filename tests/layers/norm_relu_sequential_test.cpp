@@ -21,7 +21,7 @@
 #include "normgrad/layers/pooling.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using tests::draw_parameters;
 using tests::every_bit;
@@ -297,5 +297,5 @@ TEST(FusedReluSequentialTest, ErrorsHaveTheConvolutionInTheirPath) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -19,7 +19,7 @@
 #include "normgrad/layers/pooling.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::gradients_agree;
 using tests::Drawn;
@@ -238,5 +238,5 @@ TEST_P(FusedReluTest, OneNodeIsRecorded) {
   EXPECT_FALSE(is_fused(other, draw()));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -16,7 +16,7 @@
 #include "normgrad/layers/norm/layer_norm.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using tests::bits;
 using tests::largest;
@@ -141,5 +141,5 @@ TEST(NormReportTest, Burn5607) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

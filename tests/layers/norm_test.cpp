@@ -22,7 +22,7 @@
 #include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::DoubleNear;
 using testing::ElementsAre;
@@ -438,5 +438,5 @@ TEST(NormRegistryTest, OptionsFollowColons) {
   EXPECT_EQ(dynamic_cast<const GroupNorm&>(*group).eps(), 0.5);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

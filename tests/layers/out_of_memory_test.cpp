@@ -13,7 +13,7 @@
 #include "normgrad/layers/linear.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -54,5 +54,5 @@ TEST(OutOfMemoryTest, TheProgramGoesOn) {
   EXPECT_EQ((x + x).to_vector<double>(), (std::vector<double>{2, 2, 2}));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

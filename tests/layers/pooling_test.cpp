@@ -7,7 +7,7 @@
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 using Values = std::vector<double>;
@@ -59,5 +59,5 @@ TEST(PoolLayerTest, ConstructorsCheckTheirArguments) {
             "AvgPool1d: expected kernel_size to be one number or 1 but got [2, 2]");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -15,7 +15,7 @@
 #include "normgrad/layers/pooling.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 TEST(SequentialTest, TakesValuesPointersAndNames) {
   std::unique_ptr<Module> pointer = std::make_unique<Linear>(4, 5);
@@ -171,5 +171,5 @@ TEST(SequentialTest, ErrorsOfALinearBehindAnActivationNameIt) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -14,7 +14,7 @@
 #include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 using testing_support::error_of;
@@ -93,5 +93,5 @@ TEST(EmbeddingTest, StartsNormalWithAPaddingRowOfZeros) {
   EXPECT_EQ(gradient[499 * 20], 0.0);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -19,7 +19,7 @@
 #include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 
@@ -142,5 +142,5 @@ TEST(CheckBatchesTest, WarnsOfALastBatchOfOne) {
   EXPECT_THAT(check_batches(net, Loader()), HasSubstr("drop_last"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

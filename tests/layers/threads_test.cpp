@@ -26,7 +26,7 @@
 #include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::result_of_child;
 
@@ -212,5 +212,5 @@ TEST_F(ForkedModelTest, AChildTrainsWhileOtherThreadsWork) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

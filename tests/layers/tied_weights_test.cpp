@@ -12,7 +12,7 @@
 #include "normgrad/layers/summary.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -149,5 +149,5 @@ TEST(TiedWeightsTest, ByHandAndInDerivedModels) {
             "[2, 3]");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -14,7 +14,7 @@
 #include "normgrad/core/ops/matmul.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using detail::activated_linear;
 using detail::ActivationKind;
@@ -125,5 +125,5 @@ TEST(ActivatedLinearTest, SaysWhatDoesNotFit) {
             "with to()");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

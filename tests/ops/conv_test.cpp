@@ -12,7 +12,7 @@
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 using testing_support::gradients_agree;
@@ -251,5 +251,5 @@ TEST(ConvTransposeEdgeTest, SaysWhatDoesNotFit) {
   EXPECT_THROW(conv_transpose2d(x, w, {}, {.padding = 3}), ShapeError);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

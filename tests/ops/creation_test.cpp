@@ -9,7 +9,7 @@
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::Each;
 using testing::ElementsAre;
@@ -146,5 +146,5 @@ TEST(RandomTensorTest, IntegersAndPermutations) {
   EXPECT_EQ(randperm(0).numel(), 0);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

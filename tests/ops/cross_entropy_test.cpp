@@ -11,7 +11,7 @@
 #include "normgrad/core/ops/softmax.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
 using test::random_tensor;
@@ -306,5 +306,5 @@ TEST(CrossEntropyTest, Errors) {
               ThrowsMessage<ShapeError>("nll_loss: expected a target of int64 [60] but got float32 [60, 10]"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -9,7 +9,7 @@
 #include "normgrad/core/ops/creation.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::Each;
 using testing::ThrowsMessage;
@@ -71,5 +71,5 @@ TEST(DropoutTest, EdgesAndErrors) {
               ThrowsMessage<DTypeError>("dropout: expected a float32 or float64 tensor but got int64"));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -9,7 +9,7 @@
 #include "normgrad/core/ops/unary.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
 using test::random_tensor;
@@ -98,5 +98,5 @@ INSTANTIATE_TEST_SUITE_P(
                                        const Tensor& b) { return where(a.detach() > b.detach() * 0.5, a * a, b); }}),
     [](const auto& test) { return std::string(test.param.name); });
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

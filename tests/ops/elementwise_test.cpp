@@ -16,7 +16,7 @@
 #include "normgrad/core/ops/unary.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 using testing_support::error_of;
@@ -320,5 +320,5 @@ TEST(LayoutTest, ChannelsLastTensorsGiveTheSameAndStayAsTheyLie) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -19,7 +19,7 @@
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 using testing_support::error_of;
@@ -393,5 +393,5 @@ TEST(GeometryTest, NormsOfOneValueAreRefused) {
             "group_rms_norm: expected more than 1 value per group but got [1, 3] with 3 groups");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

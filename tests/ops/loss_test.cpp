@@ -14,7 +14,7 @@
 #include "normgrad/core/ops/creation.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
 using test::random_tensor;
@@ -185,5 +185,5 @@ TEST(KlDivTest, LogTargetsZerosAndBatchmean) {
   EXPECT_TRUE(gradients_agree([](const Inputs& in) { return kl_div(in[0], in[1], {.log_target = true}); }, {y, log_t}));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -13,7 +13,7 @@
 #include "normgrad/core/base/parallel.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 using testing_support::gradients_agree;
@@ -278,5 +278,5 @@ TEST(LinearTest, SaysWhatDoesNotFit) {
             "with to()");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -22,7 +22,7 @@
 #include "normgrad/core/ops/unary.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::error_of;
@@ -426,5 +426,5 @@ TEST(NormOpErrorTest, TellWhatWasExpectedAndWhatCame) {
             "local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got [2, 3]");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

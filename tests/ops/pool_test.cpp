@@ -12,7 +12,7 @@
 #include "normgrad/core/ops/arithmetic.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 using testing_support::gradients_agree;
@@ -217,5 +217,5 @@ TEST(AvgPoolTest, SaysWhatDoesNotFit) {
             "adaptive_avg_pool2d: expected a 4-D input [N, C, ...] or a 3-D input [C, ...] but got [4]");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

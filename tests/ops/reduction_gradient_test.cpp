@@ -7,7 +7,7 @@
 #include "normgrad/core/ops/softmax.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
 using test::random_tensor;
@@ -67,5 +67,5 @@ TEST(SumToGradientTest, AgreesWithDifferences) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

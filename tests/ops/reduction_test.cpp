@@ -15,7 +15,7 @@
 #include "normgrad/core/ops/softmax.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 using testing_support::error_of;
@@ -355,5 +355,5 @@ TEST(SoftmaxTest, SaysWhatIsWrong) {
   EXPECT_EQ(softmax(tensor(3), 0).item(), 1.0);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -15,7 +15,7 @@
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 using testing_support::error_of;
@@ -124,5 +124,5 @@ TEST(RemediesTest, PartsAreCopies) {
   EXPECT_EQ(x.to_vector<double>(), (std::vector<double>{0, 0, 0, 0}));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -14,7 +14,7 @@
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
 using test::random_tensor;
@@ -254,5 +254,5 @@ TEST(ChannelsLastTest, MovesGiveTheSameElements) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

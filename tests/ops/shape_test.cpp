@@ -7,7 +7,7 @@
 #include "normgrad/core/ops/creation.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -269,5 +269,5 @@ TEST(CloneTest, IsACopy) {
   EXPECT_EQ(y.to_vector<float>(), x.to_vector<float>());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -14,7 +14,7 @@
 #include "normgrad/core/ops/matmul.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using test::random_tensor;
 
@@ -153,5 +153,5 @@ TEST_P(SignalsTest, LeaveProductsAndTheHeapAsTheyAre) {
 INSTANTIATE_TEST_SUITE_P(Handler, SignalsTest, testing::Bool(),
                          [](const auto& param) { return param.param ? "OnItsOwnStack" : "OnTheThreadsStack"; });
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -10,7 +10,7 @@
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::ThrowsMessage;
@@ -82,5 +82,5 @@ TEST(XtensorTest, CopiesOut) {
   EXPECT_EQ(to_xarray<float>(full({}, 4.0))(), 4.0F);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

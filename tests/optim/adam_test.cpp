@@ -10,7 +10,7 @@
 #include "normgrad/core/base/random.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 using testing_support::kGradients;
@@ -171,5 +171,5 @@ TEST(AdamTest, StateGoesOnElsewhere) {
   EXPECT_EQ(continued.to_vector<double>(), param.to_vector<double>());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -8,7 +8,7 @@
 #include "tests/optim/optim_support.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::param_of;
 using testing_support::tensor_of;
@@ -105,5 +105,5 @@ TEST(ClipGradValueTest, LimitsEachElement) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

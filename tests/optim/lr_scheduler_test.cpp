@@ -10,7 +10,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 using testing_support::param_of;
@@ -162,5 +162,5 @@ TEST(LRSchedulerTest, APartCanBeLookedAt) {
   EXPECT_EQ(schedule.schedules().size(), 2U);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

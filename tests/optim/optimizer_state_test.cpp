@@ -7,7 +7,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing_support::error_of;
@@ -179,5 +179,5 @@ TEST(OptimizerStateTest, SlotsTakeTheParametersDType) {
   EXPECT_EQ(second.state_dict().at("state.0.momentum_buffer").dtype(), kFloat32);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

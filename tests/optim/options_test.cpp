@@ -9,7 +9,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 using testing_support::param_of;
@@ -114,5 +114,5 @@ TEST(GradientAccumulationTest, PartsAddUpToTheWhole) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -10,7 +10,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 using testing_support::param_of;
@@ -114,5 +114,5 @@ TEST(PlateauTest, StatesAndThresholdsOutOfRange) {
       "ReduceLROnPlateau: load_state_dict: the state does not fit; nothing was loaded\n  out of range: best: nan");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

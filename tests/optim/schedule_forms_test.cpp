@@ -8,7 +8,7 @@
 #include "tests/support/raises.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 using testing_support::make_optimizer;
@@ -211,5 +211,5 @@ TEST(ScheduleFormsTest, NumbersNearTheLargest) {
   EXPECT_NEAR(optimizer.lr(), 0.1, 1e-15);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

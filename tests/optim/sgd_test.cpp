@@ -8,7 +8,7 @@
 #include "normgrad/core/base/random.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 using testing_support::kGradients;
@@ -203,5 +203,5 @@ TEST(SgdTest, LongParametersOnAnyNumberOfThreads) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

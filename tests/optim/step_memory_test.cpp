@@ -18,7 +18,7 @@
 #include "normgrad/optim/sgd.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 class StepMemoryTest : public testing::Test {
  protected:
@@ -86,5 +86,5 @@ TEST_F(StepMemoryTest, BackwardFreesWhatItHasPassed) {
   EXPECT_LE(memory_stats().bytes_in_use, before + 2 * kSize * sizeof(float));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

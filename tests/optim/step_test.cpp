@@ -11,7 +11,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing::Not;
@@ -172,5 +172,5 @@ TEST(StepTest, AMomentumThatComesLater) {
   EXPECT_EQ(param.item(), -1.0 - 1.0 - (0.5 + 0.5));
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

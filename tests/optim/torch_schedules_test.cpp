@@ -15,7 +15,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using nlohmann::json;
 using testing_support::make_optimizer;
@@ -157,5 +157,5 @@ TEST(TorchSchedulesTest, ReduceOnPlateau) {
   EXPECT_EQ(seen, plateaus().size());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -14,7 +14,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using nlohmann::json;
 using testing_support::tensor_of;
@@ -135,5 +135,5 @@ TEST(TorchTrajectoryTest, ANewOptimizerGoesOnFromTheState) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

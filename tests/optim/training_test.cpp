@@ -7,7 +7,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 struct Xor : Module {
   Linear hidden{2, 8};
@@ -77,5 +77,5 @@ TEST(TrainingTest, StepsChangeWhatABackwardStillNeeds) {
   EXPECT_THROW(y.backward(), GraphError);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

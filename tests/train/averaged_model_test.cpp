@@ -9,7 +9,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 using testing_support::statistics_of;
@@ -278,5 +278,5 @@ TEST(AveragedModelValueTest, TiedWeightsStayTied) {
   EXPECT_EQ(other.module().b.weight.to_vector<double>(), ema.module().a.weight.to_vector<double>());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

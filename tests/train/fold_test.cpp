@@ -9,7 +9,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 
@@ -430,5 +430,5 @@ TEST(FoldLeavesTest, UndoneWithoutABias) {
   EXPECT_FALSE(net.norm.is_identity());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

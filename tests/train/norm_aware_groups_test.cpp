@@ -8,7 +8,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 
@@ -150,5 +150,5 @@ TEST(NormAwareGroupsTest, ForEveryOptimizer) {
   expect_only_weights_move<Lion>(LionOptions{});
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

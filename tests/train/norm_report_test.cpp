@@ -10,7 +10,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::error_of;
 using testing_support::statistics_of;
@@ -155,5 +155,5 @@ TEST(NormReportTest, Refuses) {
             "norm_report: expected norms in Linear but got none");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -11,7 +11,7 @@
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing_support::ChannelStatistics;
 using testing_support::error_of;
@@ -279,5 +279,5 @@ TEST(RecalibrateTest, FromLoadersAndPairs) {
   EXPECT_EQ(from_loader.num_batches_tracked.item(), 3.0);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

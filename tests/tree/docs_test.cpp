@@ -9,7 +9,7 @@
 #include "tests/support/source_tree.hpp"
 
 namespace normgrad::tests {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 /// Names of the functions that a header declares at the start of a line with a Tensor or NormResult as their result.
 std::set<std::string> declared_operations(const SourceFile& file) {
@@ -116,5 +116,5 @@ TEST(Docs, EveryIdentityHasItsTests) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::tests

@@ -8,7 +8,7 @@
 #include "tests/support/source_tree.hpp"
 
 namespace normgrad::tests {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 const std::vector<std::string> kLibrary = {"core", "layers", "optim", "data", "io", "train"};
 const std::vector<std::string> kAll = {"core", "layers", "optim", "data", "io", "train", "examples", "bench", "tests"};
@@ -141,5 +141,5 @@ TEST(Files, FitIntoAHead) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::tests

@@ -8,7 +8,7 @@
 #include "tests/support/source_tree.hpp"
 
 namespace normgrad::tests {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 /// The fenced blocks of one language.
 std::vector<std::string> code_blocks(const std::string& file, const std::string& language) {
@@ -42,5 +42,5 @@ TEST(Readme, ProgramsAreTheExamplesThatAreBuiltAndRun) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::tests
