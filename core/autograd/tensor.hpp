@@ -40,8 +40,8 @@ struct BackwardOptions {
 };
 
 /// Called with a gradient on its way; returns what shall go on instead, or an undefined Tensor to leave it. It must not
-/// change the gradient in place (others may hold it): a GraphError says so. Hooks that are added or removed while the
-/// hooks of a tensor run count from its next gradient on.
+/// change the gradient in place (others may hold it): a GraphError says so. A hook that is added while hooks of the
+/// tensor run counts from its next gradient on; one that is removed meanwhile is not called.
 using GradHook = std::function<Tensor(const Tensor& grad)>;
 /// Hooks with their numbers, in the order in which they are called.
 using GradHooks = std::vector<std::pair<std::uint64_t, GradHook>>;
