@@ -64,7 +64,7 @@ T number_of(Scalar number) {
 }
 
 // What has a fraction would be cut off before it is used.
-void check_factor(const char* name, const Tensor& y, Scalar factor) {
+void check_whole_factor(const char* name, const Tensor& y, Scalar factor) {
   require<ValueError>(is_floating_point(y.dtype()) || factor.is_whole(), name, ": expected a whole number for ",
                       y.dtype() == kInt64 ? "an int64" : "a bool", " tensor but got ", factor,
                       "; convert the tensor with to(kFloat32) first");
@@ -73,7 +73,7 @@ void check_factor(const char* name, const Tensor& y, Scalar factor) {
 // y = y + alpha x
 void add_scaled(const char* name, Tensor& y, const Tensor& x, Scalar alpha) {
   check_operand(name, y, x);
-  check_factor(name, y, alpha);
+  check_whole_factor(name, y, alpha);
   on_blocks(y, x, [alpha](auto* to, const auto* from, std::int64_t n) {
     using T = std::remove_pointer_t<decltype(to)>;
     const T factor = number_of<T>(alpha);
@@ -135,7 +135,7 @@ Tensor& Tensor::mul_(const Tensor& other) {
 }
 
 Tensor& Tensor::mul_(Scalar factor) {
-  check_factor("mul_", *this, factor);
+  check_whole_factor("mul_", *this, factor);
   change("mul_", *this, [factor](auto a) { return a * number_of<decltype(a)>(factor); });
   return *this;
 }
