@@ -70,7 +70,7 @@ LISTS = [
     List("parts", "tests/mutation/parts.txt", "Everything else",
          ["The same for operations, autograd, layers, optimizers, data, files and the tools for whole models: the tests that a fault names",
           "are run alone."],
-         [], r"(?!)", ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-O1", "-DNORMGRAD_WERROR=OFF"]),
+         [], r"(?!)", ["-DCMAKE_BUILD_TYPE=None", "-DCMAKE_CXX_FLAGS=-O1", "-DNORMGRAD_WERROR=OFF", "-DNORMGRAD_UNITY=OFF"]),
 ]
 # The likeliest to fail for a fault in one of these folders, in the list of the norms.
 FIRST = {"core/kernels": ["kernels_tests"], "core/ops": ["ops_tests", "layers_tests"], "layers": ["layers_tests"]}
