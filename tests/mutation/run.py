@@ -129,8 +129,8 @@ def closing(code, at):
 
 
 def body_at(code, at):
-    """The span of the body of a function whose parameters open at `at`; None for a call or a declaration."""
-    at = closing(code, at)
+    """The span behind the parameters of a function, which open at `at`, to its end; None for a call or a declaration."""
+    at = begin = closing(code, at)
     at += len(re.match(r"(\s|const\b|noexcept\b|override\b|final\b|mutable\b|&|->[\w:<>,&*\s]+)*", code[at:]).group())
     if code[at:at + 1] == ":" and code[at:at + 2] != "::":  # members and their values
         at += 1
@@ -144,7 +144,7 @@ def body_at(code, at):
                 break
             at += more.end()
         at += len(re.match(r"\s*", code[at:]).group())
-    return (at, closing(code, at)) if code[at:at + 1] == "{" else None
+    return (begin, closing(code, at)) if code[at:at + 1] == "{" else None
 
 
 def bodies(code, name, spans):
