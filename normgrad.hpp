@@ -12,6 +12,7 @@
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/base/random.hpp"
+#include "normgrad/core/base/scalar.hpp"
 #include "normgrad/core/base/serial.hpp"
 #include "normgrad/core/base/simd.hpp"
 #include "normgrad/core/ops/activation.hpp"

@@ -11,6 +11,8 @@ namespace normgrad {
 
 class Module;
 
+// A hook that is added while hooks run counts from the next call on; one that is removed meanwhile is not called.
+
 /// Called before forward with its argument; returns what forward shall be given instead, or an undefined Tensor.
 using ForwardPreHook = std::function<Tensor(Module& module, const Tensor& x)>;
 /// Called after forward with its argument and result; returns what the caller shall get instead, or an undefined
@@ -19,7 +21,8 @@ using ForwardHook = std::function<Tensor(Module& module, const Tensor& x, const 
 /// Called in a backward once the gradient with respect to the module's argument is complete, with it and that with
 /// respect to the module's result (outside of any graph); returns what shall go on instead of `gx`, or an undefined
 /// Tensor. When the argument requires no gradient, `gx` is undefined and the hook is called when gy is complete; what
-/// it returns is then not used. Not called once the module is gone.
+/// it returns is then not used. Not called once the module is gone. It must not change gx or gy in place (others hold
+/// them): a GraphError says so.
 using ModuleBackwardHook = std::function<Tensor(Module& module, const Tensor& gx, const Tensor& gy)>;
 
 namespace detail {

@@ -179,8 +179,19 @@ class Run {
     if (!node.hooks) {
       return;
     }
-    const GradHooks hooks = *node.hooks;  // a hook may remove itself
-    for (const auto& [id, hook] : hooks) {
+    // A hook may add and remove hooks, itself among them.
+    const std::shared_ptr<GradHooks> hooks = node.hooks;
+    std::vector<std::uint64_t> ids;
+    for (const auto& [id, hook] : *hooks) {
+      ids.push_back(id);
+    }
+    for (const std::uint64_t id : ids) {
+      const auto found =
+          std::find_if(hooks->begin(), hooks->end(), [id](const auto& entry) { return entry.first == id; });
+      if (found == hooks->end()) {
+        continue;
+      }
+      const GradHook hook = found->second;
       const std::uint64_t version = gradient.version();
       Tensor replaced = hook(gradient);
       require<GraphError>(gradient.version() == version, "hook on the gradient of '", node.name(),

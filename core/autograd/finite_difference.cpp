@@ -39,6 +39,8 @@ Derivative differentiate(const std::function<Difference(double h)>& at, double f
     }
     const auto k = static_cast<std::size_t>(rows++);
     bends[k] = now.bend;
+    best.bend = now.bend;
+    best.smallest_h = h;
     table[k][0] = now.slope;
     if (k == 0 && !best.finite) {
       best.value = now.slope;

@@ -21,9 +21,11 @@ struct Derivative {
   double step = 0.0;         ///< the smallest h that the value rests on
   double variation = 0.0;
   double magnitude = 0.0;
-  bool settled = false;  ///< the extrapolations came to agree
-  bool kink = false;     ///< the one-sided derivatives differ
-  bool finite = false;   ///< false: f gave Inf or NaN for every step
+  double bend = 0.0;        ///< at the smallest h that was tried
+  double smallest_h = 0.0;  ///< that one
+  bool settled = false;     ///< the extrapolations came to agree
+  bool kink = false;        ///< the one-sided derivatives differ
+  bool finite = false;      ///< false: f gave Inf or NaN for every step
 };
 
 /// d/dx from `at(h)` by Ridders' method ("Accurate computation of F'(x) and F'(x)F''(x)", 1982): central differences

@@ -1,5 +1,6 @@
 #include "normgrad/core/autograd/function.hpp"
 
+#include <optional>
 #include <set>
 
 #include "normgrad/core/autograd/record.hpp"
@@ -17,6 +18,29 @@ const char* interned(const std::string& name) {
   return names->insert(name).first->c_str();
 }
 
+// What a user's function is lent: others hold the same memory.
+class Lent {
+ public:
+  explicit Lent(std::vector<Tensor> tensors) : tensors_(std::move(tensors)) {
+    for (const Tensor& tensor : tensors_) {
+      versions_.push_back(tensor.version());
+    }
+  }
+  // The position of one that was changed in place.
+  std::optional<std::size_t> changed() const {
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      if (tensors_[i].version() != versions_[i]) {
+        return i;
+      }
+    }
+    return {};
+  }
+
+ private:
+  std::vector<Tensor> tensors_;
+  std::vector<std::uint64_t> versions_;
+};
+
 }  // namespace
 
 Tensor apply_function(const std::string& name, const std::vector<Tensor>& inputs,
@@ -27,7 +51,11 @@ Tensor apply_function(const std::string& name, const std::vector<Tensor>& inputs
   Tensor y;
   {
     const NoGradGuard no_grad;
+    const Lent lent(inputs);
     y = forward(inputs);
+    const std::optional<std::size_t> changed = lent.changed();
+    require<GraphError>(!changed, "function '", name, "': the forward changed input ", changed.value_or(0),
+                        " in place; compute with a clone() of it");
   }
   require<ValueError>(y.defined(), "function '", name, "': the forward returned an undefined tensor");
   y = y.detach();  // it may be one of the inputs, which must keep its own place in the graph
@@ -41,7 +69,17 @@ Tensor apply_function(const std::string& name, const std::vector<Tensor>& inputs
                   for (const Saved& input : saved) {
                     values.push_back(input.get());
                   }
-                  const std::vector<Tensor> gradients = backward(values, out.get(), gy);
+                  const Tensor result = out.get();
+                  std::vector<Tensor> all{gy, result};
+                  all.insert(all.end(), values.begin(), values.end());
+                  const Lent lent(std::move(all));
+                  const std::vector<Tensor> gradients = backward(values, result, gy);
+                  const std::size_t changed = lent.changed().value_or(values.size() + 2);
+                  require<GraphError>(changed == values.size() + 2, "backward of '", label, "': ",
+                                      changed == 0   ? "the gradient was"
+                                      : changed == 1 ? "the result was"
+                                                     : "an input was",
+                                      " changed in place, which others hold, too; compute with a clone() of it");
                   require<GraphError>(gradients.size() == values.size(), "backward of '", label, "': expected ",
                                       values.size(), " gradients, one for each input, but got ", gradients.size());
                   for (std::size_t i = 0; i < gradients.size(); ++i) {

@@ -20,7 +20,14 @@
 //
 // `noise` is what rounding does. To n: its uncertainty + 16 eps |L| / h, but never more than 1e-9 |L|, with |L| the sum
 // of |w_i f_i| over the elements that change. To a: 64 eps |L| / (standard deviation of x), with |L| over all elements;
-// it matters only where terms cancel to zero, as in the gradient of a bias before a normalization.
+// it matters only where terms cancel to zero, as in the gradient of a bias before a normalization. When an input fails
+// so, f may cancel inside, as sum(norm(x)) does, which is 0 up to rounding whatever x is: then f is evaluated at inputs
+// that differ in their last places, and 16 times the noise found there, over h, is added, and 16 times the noise of the
+// gradient by backward. A function that is computed
+// in float32 shows none, as it does not see such differences, and fails.
+//
+// f runs with gradients recorded, also where only its values are wanted: it may call grad() itself, with create_graph,
+// as a gradient penalty does.
 //
 // The relative error in reports is max |a - n| / max(scale, 1e-6 |L|), the second term only so that a gradient that is
 // zero up to rounding has not the relative error 1.
@@ -74,6 +81,7 @@ struct GradCheckInput {
   double numeric = 0.0;    ///< what the differences gave there
   double step = 0.0;       ///< smallest difference that `numeric` rests on
   double tolerance = 0.0;  ///< what |analytic - numeric| may be
+  double noise = 0.0;      ///< what rounding inside of f does to L or to the gradient; 0 unless the check rests on it
   /// f does not change with this input (its gradient must then be zero or undefined).
   bool constant = false;
   /// f changes with this input but L does not: this projection cannot tell a right backward from a wrong one.

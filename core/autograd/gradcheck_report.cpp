@@ -40,6 +40,9 @@ void print(std::ostream& out, const GradCheckInput& input) {
       << ", max rel error " << input.max_rel_error << "; worst at " << position(input.worst, input.shape)
       << ": analytic " << input.analytic << ", numeric " << input.numeric << ", step " << input.step << ", tolerance "
       << input.tolerance << "\n";
+  if (input.noise > 0.0) {
+    out << "    the function rounds: its own noise of " << input.noise << " is allowed for\n";
+  }
   if (input.constant) {
     out << "    the function does not change with this input\n";
   }

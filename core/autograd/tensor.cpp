@@ -109,6 +109,26 @@ double Tensor::item() const {
   return dispatch_all(dtype(), [&](auto zero) { return static_cast<double>(*data<decltype(zero)>()); });
 }
 
+namespace {
+
+// What C++ leaves undefined: numbers that are not in the range of int64.
+template <class T>
+std::int64_t checked_whole(const char* where, T value) {
+  const Scalar number(value);
+  require<ValueError>(number.fits_int64(), where, ": expected a number that fits int64 but got ", number);
+  return number.whole();
+}
+
+}  // namespace
+
+std::int64_t Tensor::whole_item() const {
+  return dtype() == kInt64 && numel() == 1 ? *data<std::int64_t>() : checked_whole("item", item());
+}
+
+void Tensor::check_item_fits(bool fits) const {
+  require<ValueError>(fits, "item: expected a number that fits the integer type but got ", whole_item());
+}
+
 template <class T>
 std::vector<T> Tensor::to_vector() const {
   std::vector<T> values;
@@ -119,7 +139,13 @@ std::vector<T> Tensor::to_vector() const {
   }
   dispatch_all(dtype(), [&](auto zero) {
     const auto* x = data<decltype(zero)>();
-    std::transform(x, x + numel(), values.begin(), [](auto v) { return static_cast<T>(v); });
+    std::transform(x, x + numel(), values.begin(), [](auto v) {
+      if constexpr (std::is_same_v<T, std::int64_t> && std::is_floating_point_v<decltype(v)>) {
+        return checked_whole("to_vector", v);
+      } else {
+        return static_cast<T>(v);
+      }
+    });
   });
   return values;
 }

@@ -8,12 +8,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/dtype.hpp"
 #include "normgrad/core/base/intrusive_ptr.hpp"
+#include "normgrad/core/base/scalar.hpp"
 #include "normgrad/core/base/shape.hpp"
 
 namespace normgrad {
@@ -38,7 +40,8 @@ struct BackwardOptions {
 };
 
 /// Called with a gradient on its way; returns what shall go on instead, or an undefined Tensor to leave it. It must not
-/// change the gradient in place (others may hold it): a GraphError says so.
+/// change the gradient in place (others may hold it): a GraphError says so. A hook that is added while hooks of the
+/// tensor run counts from its next gradient on; one that is removed meanwhile is not called.
 using GradHook = std::function<Tensor(const Tensor& grad)>;
 /// Hooks with their numbers, in the order in which they are called.
 using GradHooks = std::vector<std::pair<std::uint64_t, GradHook>>;
@@ -103,11 +106,20 @@ class Tensor {
   }
   /// The only element as a double; throws ShapeError unless there is exactly one.
   double item() const;
+  /// The same as a T. item<std::int64_t>() of an int64 tensor is exact; of a float32 or float64 one it leaves the
+  /// fraction out. Throws ValueError when an integer type T does not hold the number.
   template <class T>
   T item() const {
-    return static_cast<T>(item());
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      const std::int64_t whole = whole_item();
+      check_item_fits(static_cast<std::int64_t>(static_cast<T>(whole)) == whole &&
+                      (whole < 0) == (static_cast<T>(whole) < T{}));
+      return static_cast<T>(whole);
+    } else {
+      return static_cast<T>(item());
+    }
   }
-  /// All elements in row-major order, converted.
+  /// All elements in row-major order, converted; throws ValueError when T is std::int64_t and one does not fit.
   template <class T>
   std::vector<T> to_vector() const;
 
@@ -139,13 +151,13 @@ class Tensor {
   //     under NoGradGuard
 
   Tensor& copy_(const Tensor& source);
-  Tensor& fill_(double value);
+  Tensor& fill_(Scalar value);
   Tensor& zero_();
-  Tensor& add_(const Tensor& other, double alpha = 1.0);
-  Tensor& sub_(const Tensor& other, double alpha = 1.0);
+  Tensor& add_(const Tensor& other, Scalar alpha = 1);
+  Tensor& sub_(const Tensor& other, Scalar alpha = 1);
   Tensor& mul_(const Tensor& other);
-  Tensor& mul_(double factor);
-  Tensor& div_(double divisor);
+  Tensor& mul_(Scalar factor);
+  Tensor& div_(Scalar divisor);
   /// Gives this tensor the elements, shape and dtype of another one (memory is shared); everybody who holds this tensor
   /// sees the new ones. Used to convert or load parameters.
   void set_data(const Tensor& source);
@@ -193,7 +205,7 @@ class Tensor {
   Tensor relu() const;
   Tensor sigmoid() const;
   Tensor tanh() const;
-  Tensor clamp(std::optional<double> low, std::optional<double> high) const;
+  Tensor clamp(std::optional<Scalar> low, std::optional<Scalar> high) const;
   Tensor softmax(std::int64_t axis) const;
   Tensor log_softmax(std::int64_t axis) const;
 
@@ -234,6 +246,8 @@ class Tensor {
  private:
   explicit Tensor(IntrusivePtr<TensorImpl> impl) noexcept : impl_(std::move(impl)) {}
   TensorImpl& impl() const;
+  std::int64_t whole_item() const;
+  void check_item_fits(bool fits) const;
   const void* data_checked(DType dtype) const;
   const void* physical_data_checked(DType dtype) const;
   void* mutable_data_checked(DType dtype);

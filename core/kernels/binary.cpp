@@ -31,6 +31,7 @@ std::int64_t combine(BinaryOp op, std::int64_t a, std::int64_t b) {
     case BinaryOp::sub:
       return wrapping(a, b, [](auto u, auto v) { return u - v; });
     case BinaryOp::mul:
+    case BinaryOp::weigh:
       return wrapping(a, b, [](auto u, auto v) { return u * v; });
     case BinaryOp::div:
       return a / b;

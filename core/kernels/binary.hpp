@@ -9,8 +9,9 @@
 namespace normgrad::kernels {
 
 /// maximum and minimum give NaN where an operand is NaN. larger_share is the derivative of maximum by its first
-/// operand: 1 where a > b, 1/2 where they are equal, else 0.
-enum class BinaryOp { add, sub, mul, div, maximum, minimum, larger_share, pow };
+/// operand: 1 where a > b, 1/2 where they are equal, else 0. weigh is a * b with 0 * inf = 0: what has no weight counts
+/// nothing.
+enum class BinaryOp { add, sub, mul, weigh, div, maximum, minimum, larger_share, pow };
 
 /// Operands and result of one RowBlock.
 template <class T>

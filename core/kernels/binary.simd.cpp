@@ -25,6 +25,17 @@ struct Mul {
     return a * b;
   }
 };
+struct Weigh {
+  template <class T>
+  T operator()(T a, T b) const {
+    return a == T(0) && (b == T(__builtin_huge_val()) || b == -T(__builtin_huge_val())) ? T(0) : a * b;
+  }
+  template <class T>
+  Batch<T> operator()(const Batch<T>& a, const Batch<T>& b) const {
+    const Batch<T> zero(T(0));
+    return xsimd::select((a == zero) & (xsimd::abs(b) == Batch<T>(T(__builtin_huge_val()))), zero, a * b);
+  }
+};
 struct Div {
   template <class V>
   V operator()(const V& a, const V& b) const {
@@ -118,6 +129,8 @@ void binary_rows(BinaryOp op, const BinaryRows<T>& rows) {
       return each_row(rows, Sub{});
     case BinaryOp::mul:
       return each_row(rows, Mul{});
+    case BinaryOp::weigh:
+      return each_row(rows, Weigh{});
     case BinaryOp::div:
       return each_row(rows, Div{});
     case BinaryOp::maximum:

@@ -16,12 +16,18 @@ T weight_of(const CrossEntropyRows<T>& in, std::int64_t c) {
   return in.weight == nullptr ? T(1) : in.weight[c];
 }
 
+// weight * surprise; a class without weight counts nothing, even one that cannot be.
+template <class T>
+T weighted(T weight, T surprise) {
+  return weight == 0 && std::isinf(surprise) ? T(0) : weight * surprise;
+}
+
 // sum_c w[c] (logsumexp - x[c])
 template <class T>
 T smooth_loss(const CrossEntropyRows<T>& in, const T* x, T logsumexp) {
   T sum = 0;
   for (std::int64_t c = 0; c < in.classes; ++c) {
-    sum += weight_of(in, c) * (logsumexp - x[c]);
+    sum += weighted(weight_of(in, c), logsumexp - x[c]);
   }
   return sum;
 }
@@ -46,7 +52,7 @@ void cross_entropy_forward(const CrossEntropyRows<T>& in, T* loss, T* logsumexp)
         loss[i] = 0;
         continue;
       }
-      loss[i] = hit * weight_of(in, t) * (log_sum - x[t]);
+      loss[i] = weighted(hit * weight_of(in, t), log_sum - x[t]);
       if (spread != 0) {
         loss[i] += spread * smooth_loss(in, x, log_sum);
       }

@@ -1,12 +1,17 @@
-// log(sigmoid(x)), exact for any x.
+// Logarithms of the logistic function.
 #pragma once
 
 #include <cstdint>
 
 namespace normgrad::kernels {
 
-/// y = min(x, 0) - log1p(exp(-|x|)); T is float or double.
+/// y = log(1 / (1 + exp(-x))), safe for large |x|.
 template <class T>
 void log_sigmoid(const T* x, T* y, std::int64_t n);
+
+/// y = -(a log(sigmoid(x)) + b log(sigmoid(-x))): the loss of the weights a and b of both answers. A weight of 0 counts
+/// nothing, also where the logarithm beside it is infinite.
+template <class T>
+void logistic_loss(const T* x, const T* a, const T* b, T* y, std::int64_t n);
 
 }  // namespace normgrad::kernels

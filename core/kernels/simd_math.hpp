@@ -205,6 +205,18 @@ inline B vsigmoid(const B& x) {
   const B e = vexp_of_negative(-xsimd::abs(x));
   return xsimd::select(x < B(typename B::value_type(0)), e, one) / (one + e);
 }
+// Factors beside one that is 0 by then, for a product that is 0 at infinity, too, and not NaN.
+template <class B>
+inline B not_too_low(const B& x) {
+  const B limit(typename B::value_type(-1000));
+  return xsimd::select(x < limit, limit, x);
+}
+template <class B>
+inline B not_too_large(const B& x) {
+  const B limit(typename B::value_type(1000));
+  const B raised = not_too_low(x);
+  return xsimd::select(raised > limit, limit, raised);
+}
 /// NaN where an element of either is NaN.
 template <class B>
 inline B vmax(const B& a, const B& b) {

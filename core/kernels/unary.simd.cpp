@@ -52,9 +52,9 @@ void unary(UnaryOp op, UnaryParams params, const T* x, T* y, std::int64_t n) {
     case UnaryOp::elu:
       return map(x, y, n, [=](const B& v) { return q * select(v > zero, v, p * vexpm1(v)); });
     case UnaryOp::gelu:
-      return map(x, y, n, [](const B& v) { return v * Normal<B>(v).distribution; });
+      return map(x, y, n, [](const B& v) { return not_too_low(v) * Normal<B>(v).distribution; });
     case UnaryOp::silu:
-      return map(x, y, n, [](const B& v) { return v * vsigmoid(v); });
+      return map(x, y, n, [](const B& v) { return not_too_low(v) * vsigmoid(v); });
     case UnaryOp::sigmoid:
       return map(x, y, n, [](const B& v) { return vsigmoid(v); });
     case UnaryOp::tanh:

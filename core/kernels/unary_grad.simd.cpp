@@ -45,12 +45,12 @@ void unary_grad(UnaryGrad op, UnaryParams params, const T* s, const T* gy, T* gx
     case UnaryGrad::gelu:
       return map(s, gy, gx, n, [](const B& x, const B& g) {
         const Normal<B> normal(x);
-        return g * (normal.distribution + x * normal.density);
+        return g * (normal.distribution + not_too_large(x) * normal.density);
       });
     case UnaryGrad::silu:
       return map(s, gy, gx, n, [=](const B& x, const B& g) {
         const B y = vsigmoid(x);
-        return g * y * (one + x * (one - y));
+        return g * y * (one + not_too_large(x) * (one - y));
       });
     case UnaryGrad::sigmoid:
       return map(s, gy, gx, n, [=](const B& y, const B& g) { return g * (y * (one - y)); });

@@ -23,6 +23,9 @@ Tensor slope(UnaryGrad op, const Tensor& x, UnaryParams params = {}) {
   return detail::locally_constant(apply_unary_grad(op, x, detail::ones_of(x), params), x);
 }
 
+// A factor beside one that is 0 by then, for a product that is 0 at infinity, too, and not NaN.
+Tensor not_too_large(const Tensor& x) { return clamp(x, -1000.0, 1000.0); }
+
 // scale * (x for x > 0, else alpha * (exp(x) - 1))
 Tensor scaled_elu(const char* name, const Tensor& x, double alpha, double scale) {
   const UnaryParams params{alpha, scale};
@@ -63,7 +66,8 @@ Tensor relu(const Tensor& x) { return detail::activated(detail::kReLU, apply_una
 
 Tensor leaky_relu(const Tensor& x, double negative_slope) {
   const UnaryParams params{negative_slope};
-  return record("leaky_relu", apply_unary("leaky_relu", UnaryOp::leaky_relu, x, params), {x},
+  const UnaryOp op = negative_slope == 0.0 ? UnaryOp::relu : UnaryOp::leaky_relu;  // 0 * -inf is 0 here
+  return record("leaky_relu", apply_unary("leaky_relu", op, x, params), {x},
                 [x = Saved(x), params](const Tensor& gy, GradSink& into) {
                   into.add(0, is_grad_enabled() ? mul(gy, slope(UnaryGrad::leaky_relu, x.get(), params))
                                                 : apply_unary_grad(UnaryGrad::leaky_relu, x.get(), gy, params));
@@ -86,7 +90,7 @@ Tensor gelu(const Tensor& x) {
     constexpr double kDensityAtZero = 0.398942280401432677939946059934382;
     const Tensor distribution = mul(add(erf(mul(x.get(), kRootHalf)), 1.0), 0.5);
     const Tensor density = mul(exp(mul(square(x.get()), -0.5)), kDensityAtZero);
-    into.add(0, mul(gy, add(distribution, mul(x.get(), density))));
+    into.add(0, mul(gy, add(distribution, mul(not_too_large(x.get()), density))));
   });
 }
 
@@ -97,7 +101,7 @@ Tensor silu(const Tensor& x) {
       return;
     }
     const Tensor y = sigmoid(x.get());
-    into.add(0, mul(gy, mul(y, add(mul(x.get(), 1.0 - y), 1.0))));
+    into.add(0, mul(gy, mul(y, add(mul(not_too_large(x.get()), 1.0 - y), 1.0))));
   });
 }
 

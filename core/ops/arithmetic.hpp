@@ -1,6 +1,7 @@
 // Element-wise operations on two tensors, with NumPy's broadcasting.
 //
-// Operands must have the same dtype (DTypeError otherwise; convert with to()); a number takes the tensor's dtype.
+// Operands must have the same dtype (DTypeError otherwise; convert with to()); a number takes the tensor's dtype, and
+// meets an int64 tensor exactly.
 // Shapes that do not broadcast give a ShapeError. All are differentiable to any order unless said otherwise.
 #pragma once
 
@@ -14,10 +15,10 @@ Tensor add(const Tensor& a, const Tensor& b);  ///< a + b
 Tensor sub(const Tensor& a, const Tensor& b);  ///< a - b
 Tensor mul(const Tensor& a, const Tensor& b);  ///< a * b
 Tensor div(const Tensor& a, const Tensor& b);  ///< a / b
-Tensor add(const Tensor& a, double b);         ///< a + b
-Tensor sub(const Tensor& a, double b);         ///< a - b
-Tensor mul(const Tensor& a, double b);         ///< a * b
-Tensor div(const Tensor& a, double b);         ///< a / b
+Tensor add(const Tensor& a, Scalar b);         ///< a + b
+Tensor sub(const Tensor& a, Scalar b);         ///< a - b
+Tensor mul(const Tensor& a, Scalar b);         ///< a * b
+Tensor div(const Tensor& a, Scalar b);         ///< a / b
 /// a^b, element-wise.
 Tensor pow(const Tensor& a, const Tensor& b);
 Tensor pow(const Tensor& a, double exponent);
@@ -27,20 +28,20 @@ Tensor minimum(const Tensor& a, const Tensor& b);
 /// `a` where `condition` (a bool tensor) holds, else `b`; the three broadcast.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 /// x limited to [low, high]; the gradient is 1 within and on the limits, else 0.
-Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high);
+Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }  ///< add
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }  ///< sub
 inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }  ///< mul
 inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }  ///< div
-inline Tensor operator+(const Tensor& a, double b) { return add(a, b); }         ///< add
-inline Tensor operator-(const Tensor& a, double b) { return sub(a, b); }         ///< sub
-inline Tensor operator*(const Tensor& a, double b) { return mul(a, b); }         ///< mul
-inline Tensor operator/(const Tensor& a, double b) { return div(a, b); }         ///< div
-inline Tensor operator+(double a, const Tensor& b) { return add(b, a); }         ///< add
-inline Tensor operator*(double a, const Tensor& b) { return mul(b, a); }         ///< mul
-Tensor operator-(double a, const Tensor& b);                                     ///< a - b
-Tensor operator/(double a, const Tensor& b);                                     ///< a / b
+inline Tensor operator+(const Tensor& a, Scalar b) { return add(a, b); }         ///< add
+inline Tensor operator-(const Tensor& a, Scalar b) { return sub(a, b); }         ///< sub
+inline Tensor operator*(const Tensor& a, Scalar b) { return mul(a, b); }         ///< mul
+inline Tensor operator/(const Tensor& a, Scalar b) { return div(a, b); }         ///< div
+inline Tensor operator+(Scalar a, const Tensor& b) { return add(b, a); }         ///< add
+inline Tensor operator*(Scalar a, const Tensor& b) { return mul(b, a); }         ///< mul
+Tensor operator-(Scalar a, const Tensor& b);                                     ///< a - b
+Tensor operator/(Scalar a, const Tensor& b);                                     ///< a / b
 Tensor operator-(const Tensor& x);                                               ///< neg
 
 // Comparisons give bool tensors and no gradient.
@@ -50,20 +51,20 @@ Tensor lt(const Tensor& a, const Tensor& b);
 Tensor le(const Tensor& a, const Tensor& b);
 Tensor gt(const Tensor& a, const Tensor& b);
 Tensor ge(const Tensor& a, const Tensor& b);
-Tensor eq(const Tensor& a, double b);
-Tensor ne(const Tensor& a, double b);
-Tensor lt(const Tensor& a, double b);
-Tensor le(const Tensor& a, double b);
-Tensor gt(const Tensor& a, double b);
-Tensor ge(const Tensor& a, double b);
+Tensor eq(const Tensor& a, Scalar b);
+Tensor ne(const Tensor& a, Scalar b);
+Tensor lt(const Tensor& a, Scalar b);
+Tensor le(const Tensor& a, Scalar b);
+Tensor gt(const Tensor& a, Scalar b);
+Tensor ge(const Tensor& a, Scalar b);
 inline Tensor operator<(const Tensor& a, const Tensor& b) { return lt(a, b); }
 inline Tensor operator<=(const Tensor& a, const Tensor& b) { return le(a, b); }
 inline Tensor operator>(const Tensor& a, const Tensor& b) { return gt(a, b); }
 inline Tensor operator>=(const Tensor& a, const Tensor& b) { return ge(a, b); }
-inline Tensor operator<(const Tensor& a, double b) { return lt(a, b); }
-inline Tensor operator<=(const Tensor& a, double b) { return le(a, b); }
-inline Tensor operator>(const Tensor& a, double b) { return gt(a, b); }
-inline Tensor operator>=(const Tensor& a, double b) { return ge(a, b); }
+inline Tensor operator<(const Tensor& a, Scalar b) { return lt(a, b); }
+inline Tensor operator<=(const Tensor& a, Scalar b) { return le(a, b); }
+inline Tensor operator>(const Tensor& a, Scalar b) { return gt(a, b); }
+inline Tensor operator>=(const Tensor& a, Scalar b) { return ge(a, b); }
 
 /// x in dtype `dtype`; between floating point types differentiable. The tensor itself when it has that dtype.
 Tensor to(const Tensor& x, DType dtype);

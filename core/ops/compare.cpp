@@ -1,5 +1,7 @@
 #include "normgrad/core/kernels/compare.hpp"
 
+#include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "normgrad/core/ops/arithmetic.hpp"
@@ -23,16 +25,22 @@ Tensor compared(const char* name, CompareOp op, const Tensor& a, const Tensor& b
   return y;
 }
 
-// Integers are compared as numbers: no int64 equals 0.5.
-Tensor compared(const char* name, CompareOp op, const Tensor& a, double b) {
-  if (!is_floating_point(a.dtype())) {
-    return compared(name, op, to(a, kFloat64), b);
+// Integers are compared as numbers: no int64 equals 0.5, and none is rounded to meet a number.
+Tensor compared(const char* name, CompareOp op, const Tensor& a, Scalar b) {
+  if (a.dtype() == kBool) {
+    return compared(name, op, to(a, kInt64), b);
+  }
+  if (a.dtype() == kInt64 && !b.is_whole()) {
+    // Between whole numbers a double tells all; beyond all of them they would round to the limit itself.
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const bool beyond = !b.fits_int64() && b.real() == b.real();
+    return compared(name, op, to(a, kFloat64), beyond ? std::copysign(kInfinity, b.real()) : b.real());
   }
   const auto layout = kernels::Broadcast<2>::flat(a.numel(), {false, true});
   Tensor y = Tensor::empty(a.shape(), kBool);
-  dispatch_float(name, a.dtype(), [&](auto zero) {
+  dispatch_all(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T number = static_cast<T>(b);
+    const T number = std::is_same_v<T, std::int64_t> ? static_cast<T>(b.whole()) : static_cast<T>(b.real());
     kernels::compare(op, layout, a.data<T>(), &number, y.mutable_data<bool>());
   });
   return y;
@@ -46,11 +54,11 @@ Tensor lt(const Tensor& a, const Tensor& b) { return compared("lt", CompareOp::l
 Tensor le(const Tensor& a, const Tensor& b) { return compared("le", CompareOp::le, a, b); }
 Tensor gt(const Tensor& a, const Tensor& b) { return compared("gt", CompareOp::gt, a, b); }
 Tensor ge(const Tensor& a, const Tensor& b) { return compared("ge", CompareOp::ge, a, b); }
-Tensor eq(const Tensor& a, double b) { return compared("eq", CompareOp::eq, a, b); }
-Tensor ne(const Tensor& a, double b) { return compared("ne", CompareOp::ne, a, b); }
-Tensor lt(const Tensor& a, double b) { return compared("lt", CompareOp::lt, a, b); }
-Tensor le(const Tensor& a, double b) { return compared("le", CompareOp::le, a, b); }
-Tensor gt(const Tensor& a, double b) { return compared("gt", CompareOp::gt, a, b); }
-Tensor ge(const Tensor& a, double b) { return compared("ge", CompareOp::ge, a, b); }
+Tensor eq(const Tensor& a, Scalar b) { return compared("eq", CompareOp::eq, a, b); }
+Tensor ne(const Tensor& a, Scalar b) { return compared("ne", CompareOp::ne, a, b); }
+Tensor lt(const Tensor& a, Scalar b) { return compared("lt", CompareOp::lt, a, b); }
+Tensor le(const Tensor& a, Scalar b) { return compared("le", CompareOp::le, a, b); }
+Tensor gt(const Tensor& a, Scalar b) { return compared("gt", CompareOp::gt, a, b); }
+Tensor ge(const Tensor& a, Scalar b) { return compared("ge", CompareOp::ge, a, b); }
 
 }  // namespace normgrad

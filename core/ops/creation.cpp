@@ -19,15 +19,26 @@ Tensor with_options(Tensor y, TensorOptions options) {
 
 Generator& or_default(Generator* generator) { return generator == nullptr ? default_generator() : *generator; }
 
+// `number` as an element; without its fraction for int64, as in PyTorch.
+template <class T>
+T element_of(const char* where, Scalar number) {
+  if constexpr (std::is_same_v<T, std::int64_t>) {
+    require<ValueError>(number.fits_int64(), where, ": expected numbers that fit int64 but got ", number);
+    return number.whole();
+  } else {
+    return static_cast<T>(number.real());
+  }
+}
+
 // y[i] = f(i), converted.
 template <class F>
-Tensor generate(const Shape& shape, TensorOptions options, F f) {
+Tensor generate(const char* where, const Shape& shape, TensorOptions options, F f) {
   Tensor y = Tensor::empty(shape, options.dtype);
   dispatch_all(options.dtype, [&](auto zero) {
     using T = decltype(zero);
     T* to = y.mutable_data<T>();
     for (std::int64_t i = 0; i < y.numel(); ++i) {
-      to[i] = static_cast<T>(f(i));
+      to[i] = element_of<T>(where, f(i));
     }
   });
   return with_options(std::move(y), options);
@@ -35,54 +46,77 @@ Tensor generate(const Shape& shape, TensorOptions options, F f) {
 
 }  // namespace
 
-Tensor full(const Shape& shape, double value, TensorOptions options) {
+Tensor full(const Shape& shape, Scalar value, TensorOptions options) {
   Tensor y = Tensor::empty(shape, options.dtype);
   dispatch_all(options.dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernels::fill(y.mutable_data<T>(), y.numel(), static_cast<T>(value));
+    kernels::fill(y.mutable_data<T>(), y.numel(), element_of<T>("full", value));
   });
   return with_options(std::move(y), options);
 }
 
 Tensor zeros(const Shape& shape, TensorOptions options) { return full(shape, 0.0, options); }
 Tensor ones(const Shape& shape, TensorOptions options) { return full(shape, 1.0, options); }
-Tensor full_like(const Tensor& x, double value) { return full(x.shape(), value, {.dtype = x.dtype()}); }
+Tensor full_like(const Tensor& x, Scalar value) { return full(x.shape(), value, {.dtype = x.dtype()}); }
 Tensor zeros_like(const Tensor& x) { return full_like(x, 0.0); }
 Tensor ones_like(const Tensor& x) { return full_like(x, 1.0); }
 
-Tensor arange(double start, double end, double step, TensorOptions options) {
-  require<ValueError>(std::isfinite(start) && std::isfinite(end) && std::isfinite(step) && step != 0.0,
+namespace {
+
+// How many of start, start + step, ... come before end; the bounds lie in the direction of the step.
+std::int64_t count_between(std::int64_t start, std::int64_t end, std::int64_t step) {
+  const bool up = step > 0;
+  const std::uint64_t low = static_cast<std::uint64_t>(up ? start : end);
+  const std::uint64_t distance = static_cast<std::uint64_t>(up ? end : start) - low;
+  const std::uint64_t stride = up ? static_cast<std::uint64_t>(step) : 0 - static_cast<std::uint64_t>(step);
+  return static_cast<std::int64_t>(distance / stride + (distance % stride == 0 ? 0 : 1));
+}
+
+}  // namespace
+
+Tensor arange(Scalar start, Scalar end, Scalar step, TensorOptions options) {
+  const double first = start.real();
+  const double last = end.real();
+  const double stride = step.real();
+  require<ValueError>(std::isfinite(first) && std::isfinite(last) && std::isfinite(stride) && stride != 0.0,
                       "arange: expected finite bounds and a step other than 0 but got start ", start, ", end ", end,
                       " and step ", step);
-  require<ValueError>((end - start) / step >= 0.0,
+  require<ValueError>((last - first) / stride >= 0.0,
                       "arange: expected bounds in the direction of the step but got start ", start, ", end ", end,
                       " and step ", step);
-  require<ValueError>(options.dtype != kInt64 || (start == std::floor(start) && step == std::floor(step)),
+  require<ValueError>(options.dtype != kInt64 || (start.is_whole() && step.is_whole()),
                       "arange: expected whole numbers for int64 but got start ", start, " and step ", step,
                       "; pass {.dtype = kFloat32}");
   require<DTypeError>(options.dtype != kBool, "arange: expected a dtype of numbers but got bool");
-  const double count = std::ceil((end - start) / step);
+  const double count = std::ceil((last - first) / stride);
   constexpr double kMost = 9007199254740992.0;  // 2^53: every whole number up to there is a double
   require<ValueError>(count <= kMost, "arange: expected at most 2^53 elements but start ", start, ", end ", end,
                       " and step ", step, " make more");
+  if (start.is_whole() && end.is_whole() && step.is_whole()) {
+    const std::int64_t n = count_between(start.whole(), end.whole(), step.whole());
+    return generate("arange", {n}, options, [at = start.whole(), by = step.whole()](std::int64_t i) {
+      return static_cast<std::int64_t>(static_cast<std::uint64_t>(at) +
+                                       static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(by));
+    });
+  }
   const auto n = static_cast<std::int64_t>(count);
-  return generate({n}, options, [=](std::int64_t i) { return start + static_cast<double>(i) * step; });
+  return generate("arange", {n}, options, [=](std::int64_t i) { return first + static_cast<double>(i) * stride; });
 }
 
-Tensor arange(std::int64_t end) { return arange(0.0, static_cast<double>(end)); }
+Tensor arange(std::int64_t end) { return arange(0, end); }
 
 Tensor linspace(double start, double end, std::int64_t count, TensorOptions options) {
   require<ValueError>(count >= 0, "linspace: expected a count >= 0 but got ", count);
   const double step = count > 1 ? (end - start) / static_cast<double>(count - 1) : 0.0;
   // From both ends, so that both are met exactly.
-  return generate({count}, options, [=](std::int64_t i) {
+  return generate("linspace", {count}, options, [=](std::int64_t i) {
     return 2 * i < count ? start + step * static_cast<double>(i) : end - step * static_cast<double>(count - 1 - i);
   });
 }
 
 Tensor eye(std::int64_t n, TensorOptions options) {
   require<ValueError>(n >= 0, "eye: expected a size >= 0 but got ", n);
-  return generate({n, n}, options, [=](std::int64_t i) { return i / n == i % n ? 1.0 : 0.0; });
+  return generate("eye", {n, n}, options, [=](std::int64_t i) { return i / n == i % n ? 1.0 : 0.0; });
 }
 
 Tensor rand(const Shape& shape, TensorOptions options, Generator* generator) {
@@ -115,7 +149,7 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOp
   require<ValueError>(low < high, "randint: expected low < high but got ", low, " and ", high);
   Generator& source = or_default(generator);
   const auto n = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
-  return generate(shape, options, [&](std::int64_t) {
+  return generate("randint", shape, options, [&](std::int64_t) {
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + source.below(n));
   });
 }
@@ -134,7 +168,7 @@ Tensor randperm(std::int64_t n, Generator* generator) {
 
 namespace {
 
-void flatten_values(const NestedValues& values, const Shape& shape, std::size_t depth, std::vector<double>& flat) {
+void flatten_values(const NestedValues& values, const Shape& shape, std::size_t depth, std::vector<Scalar>& flat) {
   if (depth == shape.rank()) {
     require<ShapeError>(!values.is_list(), "tensor: expected a number but got a list below ", shape);
     flat.push_back(values.value());
@@ -159,9 +193,9 @@ Tensor tensor(const NestedValues& values, TensorOptions options) {
       break;
     }
   }
-  std::vector<double> flat;
+  std::vector<Scalar> flat;
   flatten_values(values, shape, 0, flat);
-  return generate(shape, options, [&](std::int64_t i) { return flat[static_cast<std::size_t>(i)]; });
+  return generate("tensor", shape, options, [&](std::int64_t i) { return flat[static_cast<std::size_t>(i)]; });
 }
 
 template <class T>

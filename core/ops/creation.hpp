@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "normgrad/core/autograd/tensor.hpp"
@@ -13,12 +14,12 @@ namespace normgrad {
 
 Tensor zeros(const Shape& shape, TensorOptions options = {});               ///< all 0
 Tensor ones(const Shape& shape, TensorOptions options = {});                ///< all 1
-Tensor full(const Shape& shape, double value, TensorOptions options = {});  ///< all `value`
+Tensor full(const Shape& shape, Scalar value, TensorOptions options = {});  ///< all `value`
 Tensor zeros_like(const Tensor& x);                                         ///< of its shape and dtype
 Tensor ones_like(const Tensor& x);                                          ///< of its shape and dtype
-Tensor full_like(const Tensor& x, double value);                            ///< of its shape and dtype
+Tensor full_like(const Tensor& x, Scalar value);                            ///< of its shape and dtype
 /// start, start + step, ... below end. Default dtype here: int64.
-Tensor arange(double start, double end, double step = 1.0, TensorOptions options = {.dtype = kInt64});
+Tensor arange(Scalar start, Scalar end, Scalar step = 1, TensorOptions options = {.dtype = kInt64});
 Tensor arange(std::int64_t end);
 /// `count` numbers from start to end, both included.
 Tensor linspace(double start, double end, std::int64_t count, TensorOptions options = {});
@@ -39,14 +40,15 @@ Tensor randperm(std::int64_t n, Generator* generator = nullptr);
 class NestedValues {
  public:
   /// One number, or a list of lists or numbers.
-  NestedValues(double value) : value_(value) {}                                               // NOLINT
+  template <class T>
+  requires std::is_arithmetic_v<T> NestedValues(T value) : value_(value) {}                   // NOLINT
   NestedValues(std::initializer_list<NestedValues> items) : items_(items), is_list_(true) {}  // NOLINT
   bool is_list() const noexcept { return is_list_; }                                          ///< or one number
-  double value() const noexcept { return value_; }                                            ///< of one number
+  Scalar value() const noexcept { return value_; }                                            ///< of one number
   const std::vector<NestedValues>& items() const noexcept { return items_; }                  ///< of a list
 
  private:
-  double value_ = 0.0;
+  Scalar value_ = 0;
   std::vector<NestedValues> items_;
   bool is_list_ = false;
 };

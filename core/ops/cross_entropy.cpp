@@ -5,7 +5,9 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/elementwise.hpp"
 #include "normgrad/core/ops/loss.hpp"
+#include "normgrad/core/ops/loss_check.hpp"
 #include "normgrad/core/ops/reduction.hpp"
 #include "normgrad/core/ops/shape.hpp"
 #include "normgrad/core/ops/softmax.hpp"
@@ -26,6 +28,7 @@ void check_options(const char* where, const Tensor& x, const Tensor& weight, Red
   require<DTypeError>(!weight.defined() || weight.dtype() == x.dtype(), where, ": expected a weight of ", x.dtype(),
                       " but got ", weight.defined() ? weight.dtype() : x.dtype());
   require<ValueError>(reduction != Reduction::batchmean, where, ": reduction batchmean is for kl_div only");
+  detail::check_something_to_average(where, x, reduction);
 }
 
 // What to do about a target that is not int64 of the expected shape.
@@ -133,7 +136,7 @@ Tensor cross_entropy_rows(const Tensor& x, const Tensor& target, const CrossEntr
                             const Tensor& gy, GradSink& into) {
     if (is_grad_enabled()) {
       const Tensor q = target_rows(x.get(), target.get(), weight.get(), options);
-      const Tensor kept = ne(target.get(), static_cast<double>(options.ignore_index));
+      const Tensor kept = ne(target.get(), options.ignore_index);
       const Tensor g = unsqueeze(where(kept, gy, zeros({}, {.dtype = gy.dtype()})), 1);
       into.add(0, g * (softmax(x.get(), 1) * sum(q, 1, true) - q));
       return;
@@ -163,7 +166,7 @@ Tensor cross_entropy_with_probabilities(const Tensor& logits, const Tensor& targ
     q = q * reshape_to(options.weight, shape);
   }
   const auto signed_axis = static_cast<std::int64_t>(axis);
-  Tensor losses = -sum(log_softmax(logits, signed_axis) * q, signed_axis);
+  Tensor losses = -sum(detail::weighted(q, log_softmax(logits, signed_axis)), signed_axis);
   switch (options.reduction) {
     case Reduction::none:
       return losses;
@@ -203,11 +206,11 @@ Tensor nll_loss(const Tensor& log_probs, const Tensor& target, const NllLossOpti
   check_indices("nll_loss", target, log_probs.shape()[class_axis(log_probs)], options.ignore_index);
 
   const Tensor indices = target.alias({target.numel()});
-  const Tensor kept = ne(indices, static_cast<double>(options.ignore_index));
+  const Tensor kept = ne(indices, options.ignore_index);
   const Tensor valid = where(kept, indices, zeros({}, {.dtype = kInt64}));
   Tensor losses = -squeeze(gather(as_rows(log_probs), 1, unsqueeze(valid, 1)), 1);
   if (options.weight.defined()) {
-    losses = losses * index_select(options.weight.detach(), 0, valid);
+    losses = detail::weighted(index_select(options.weight.detach(), 0, valid), losses);
   }
   losses = where(kept, losses, zeros({}, {.dtype = log_probs.dtype()}));
   return reduce_rows(losses, target, options.weight, options.ignore_index, options.reduction);

@@ -1,10 +1,12 @@
 #include "normgrad/core/ops/elementwise.hpp"
 
-#include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/channels_last.hpp"
+#include "normgrad/core/ops/unary.hpp"
 
 namespace normgrad::detail {
 
@@ -44,11 +46,11 @@ void dispatch_number(const char* name, const char* remedy, DType dtype, F&& f) {
 }
 
 template <class T>
-T number_as(const char* name, double number) {
+T number_as(const char* name, Scalar number) {
   if constexpr (std::is_same_v<T, std::int64_t>) {
     return whole_number(name, number);
   } else {
-    return static_cast<T>(number);
+    return static_cast<T>(number.real());
   }
 }
 
@@ -63,11 +65,9 @@ void check_float(const char* name, const Tensor& x) {
   require<DTypeError>(is_floating_point(x.dtype()), name, ": expected a float32 or float64 tensor but got ", x.dtype());
 }
 
-std::int64_t whole_number(const char* name, double number) {
-  constexpr double kLimit = 9223372036854775808.0;  // 2^63
-  require<ValueError>(number >= -kLimit && number < kLimit && std::nearbyint(number) == number, name,
-                      ": expected a whole number for an int64 tensor but got ", number);
-  return static_cast<std::int64_t>(number);
+std::int64_t whole_number(const char* name, Scalar number) {
+  require<ValueError>(number.is_whole(), name, ": expected a whole number for an int64 tensor but got ", number);
+  return number.whole();
 }
 
 Tensor apply_unary(const char* name, kernels::UnaryOp op, const Tensor& x, kernels::UnaryParams params) {
@@ -147,7 +147,7 @@ Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& a, con
   return y;
 }
 
-Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& x, double number, bool number_first) {
+Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& x, Scalar number, bool number_first) {
   Tensor y;
   dispatch_number(name, "", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -164,6 +164,23 @@ Tensor locally_constant(Tensor weight, const Tensor& x) {
   return record("locally_constant", std::move(weight), {x}, [shape = x.shape()](const Tensor& gy, GradSink& into) {
     into.add(0, Tensor::empty(shape, gy.dtype()).zero_());
   });
+}
+
+Tensor weighted(const Tensor& weight, const Tensor& x) {
+  Tensor y = apply_binary("weighted", kernels::BinaryOp::weigh, weight, x);
+  return record("weighted", std::move(y), {weight, x},
+                [weight = Saved(weight), x = Saved(x)](const Tensor& gy, GradSink& into) {
+                  const Tensor& w = weight.get();
+                  if (into.wants(0)) into.add(0, sum_to(mul(gy, counted(w, x.get())), w.shape()));
+                  if (into.wants(1)) into.add(1, sum_to(mul(gy, w), x.get().shape()));
+                });
+}
+
+Tensor counted(const Tensor& weight, const Tensor& x) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const Tensor infinite = to(eq(abs(x), kInfinity), kInt64);
+  const Tensor nothing = to(mul(to(eq(weight, 0.0), kInt64), infinite), kBool);
+  return where(nothing, scalar_like(x, 0.0), x);
 }
 
 Tensor scalar_like(const Tensor& x, double value) { return Tensor::empty({}, x.dtype()).fill_(value); }

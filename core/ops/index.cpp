@@ -151,7 +151,7 @@ Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<std::i
                Tensor gradient = gy;
                if (padding_idx) {
                  const std::int64_t padding = *padding_idx < 0 ? *padding_idx + before[0] : *padding_idx;
-                 const Tensor learned = unsqueeze(ne(flat.get(), static_cast<double>(padding)), 1);
+                 const Tensor learned = unsqueeze(ne(flat.get(), padding), 1);
                  gradient = where(learned, gy, zeros({}, {.dtype = gy.dtype()}));
                }
                into.add(0, index_add(before, 0, flat.get(), gradient));

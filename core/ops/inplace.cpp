@@ -57,12 +57,26 @@ void combine(const char* name, kernels::BinaryOp op, Tensor& y, const Tensor& x,
   });
 }
 
+// `number` as an element.
+template <class T>
+T number_of(Scalar number) {
+  return std::is_same_v<T, std::int64_t> ? static_cast<T>(number.whole()) : static_cast<T>(number.real());
+}
+
+// What has a fraction would be cut off before it is used.
+void check_whole_factor(const char* name, const Tensor& y, Scalar factor) {
+  require<ValueError>(is_floating_point(y.dtype()) || factor.is_whole(), name, ": expected a whole number for ",
+                      y.dtype() == kInt64 ? "an int64" : "a bool", " tensor but got ", factor,
+                      "; convert the tensor with to(kFloat32) first");
+}
+
 // y = y + alpha x
-void add_scaled(const char* name, Tensor& y, const Tensor& x, double alpha) {
+void add_scaled(const char* name, Tensor& y, const Tensor& x, Scalar alpha) {
   check_operand(name, y, x);
+  check_whole_factor(name, y, alpha);
   on_blocks(y, x, [alpha](auto* to, const auto* from, std::int64_t n) {
     using T = std::remove_pointer_t<decltype(to)>;
-    const T factor = static_cast<T>(alpha);
+    const T factor = number_of<T>(alpha);
     for (std::int64_t i = 0; i < n; ++i) {
       to[i] = static_cast<T>(to[i] + factor * from[i]);
     }
@@ -92,15 +106,17 @@ Tensor& Tensor::copy_(const Tensor& source) {
   return *this;
 }
 
-Tensor& Tensor::fill_(double value) {
-  change("fill_", *this, [value](auto a) { return static_cast<decltype(a)>(value); });
+Tensor& Tensor::fill_(Scalar value) {
+  require<ValueError>(dtype() != kInt64 || value.fits_int64(), "fill_: expected a number that fits int64 but got ",
+                      value);
+  change("fill_", *this, [value](auto a) { return number_of<decltype(a)>(value); });
   return *this;
 }
 
 Tensor& Tensor::zero_() { return fill_(0.0); }
 
-Tensor& Tensor::add_(const Tensor& other, double alpha) {
-  if (alpha == 1.0) {
+Tensor& Tensor::add_(const Tensor& other, Scalar alpha) {
+  if (alpha.real() == 1.0) {
     combine("add_", kernels::BinaryOp::add, *this, other, [](bool a, bool b) { return a || b; });
   } else {
     add_scaled("add_", *this, other, alpha);
@@ -108,7 +124,7 @@ Tensor& Tensor::add_(const Tensor& other, double alpha) {
   return *this;
 }
 
-Tensor& Tensor::sub_(const Tensor& other, double alpha) {
+Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) {
   add_scaled("sub_", *this, other, -alpha);
   return *this;
 }
@@ -118,13 +134,15 @@ Tensor& Tensor::mul_(const Tensor& other) {
   return *this;
 }
 
-Tensor& Tensor::mul_(double factor) {
-  change("mul_", *this, [factor](auto a) { return a * static_cast<decltype(a)>(factor); });
+Tensor& Tensor::mul_(Scalar factor) {
+  check_whole_factor("mul_", *this, factor);
+  change("mul_", *this, [factor](auto a) { return a * number_of<decltype(a)>(factor); });
   return *this;
 }
 
-Tensor& Tensor::div_(double divisor) {
-  change("div_", *this, [divisor](auto a) { return a / static_cast<decltype(a)>(divisor); });
+Tensor& Tensor::div_(Scalar divisor) {
+  require<DTypeError>(is_floating_point(dtype()), "div_: expected a float32 or float64 tensor but got ", dtype());
+  change("div_", *this, [divisor = divisor.real()](auto a) { return a / static_cast<decltype(a)>(divisor); });
   return *this;
 }
 

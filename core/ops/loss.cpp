@@ -1,10 +1,14 @@
 #include "normgrad/core/ops/loss.hpp"
 
+#include <limits>
+
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/log_sigmoid.hpp"
 #include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/elementwise.hpp"
+#include "normgrad/core/ops/loss_check.hpp"
 #include "normgrad/core/ops/reduction.hpp"
 #include "normgrad/core/ops/unary.hpp"
 
@@ -20,6 +24,10 @@ void check(const char* where, const Tensor& x, const Tensor& target, Reduction r
   require<DTypeError>(target.dtype() == x.dtype(), where, ": expected a target of ", x.dtype(), " but got ",
                       target.dtype(), "; convert it with target.to(", x.dtype() == kFloat32 ? "kFloat32" : "kFloat64",
                       ")");
+  detail::check_something_to_average(where, x, reduction);
+}
+
+void check_reduction(const char* where, Reduction reduction) {
   require<ValueError>(reduction != Reduction::batchmean, where, ": reduction batchmean is for kl_div only");
 }
 
@@ -54,63 +62,88 @@ Tensor log_sigmoid(const Tensor& x) {
                 [x = Saved(x)](const Tensor& gy, GradSink& into) { into.add(0, gy * sigmoid(-x.get())); });
 }
 
+// Losses of the logits x where the answer yes has the weight a, and no the weight b.
+Tensor logistic_loss(const Tensor& x, const Tensor& a, const Tensor& b) {
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  dispatch_float("binary_cross_entropy_with_logits", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::logistic_loss(x.data<T>(), a.data<T>(), b.data<T>(), y.mutable_data<T>(), x.numel());
+  });
+  return record("binary_cross_entropy_with_logits", std::move(y), {x, a, b},
+                [x = Saved(x), a = Saved(a), b = Saved(b)](const Tensor& gy, GradSink& into) {
+                  const Tensor& logits = x.get();
+                  if (into.wants(0)) {
+                    into.add(0, gy * (b.get() * sigmoid(logits) - a.get() * sigmoid(-logits)));
+                  }
+                  if (into.wants(1)) into.add(1, -(gy * detail::counted(a.get(), log_sigmoid(logits))));
+                  if (into.wants(2)) into.add(2, -(gy * detail::counted(b.get(), log_sigmoid(-logits))));
+                });
+}
+
 }  // namespace
 
 Tensor mse_loss(const Tensor& x, const Tensor& target, LossOptions options) {
   check("mse_loss", x, target, options.reduction);
+  check_reduction("mse_loss", options.reduction);
   return reduce(square(x - target), options.reduction);
 }
 
 Tensor l1_loss(const Tensor& x, const Tensor& target, LossOptions options) {
   check("l1_loss", x, target, options.reduction);
+  check_reduction("l1_loss", options.reduction);
   return reduce(abs(x - target), options.reduction);
 }
 
 Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, const SmoothL1LossOptions& options) {
   check("smooth_l1_loss", x, target, options.reduction);
+  check_reduction("smooth_l1_loss", options.reduction);
   require<ValueError>(options.beta >= 0.0, "smooth_l1_loss: expected a beta >= 0 but got ", options.beta);
   const Tensor d = x - target;
   const Tensor distance = abs(d);
   if (options.beta == 0.0) {
     return reduce(distance, options.reduction);
   }
-  return reduce(where(distance < options.beta, square(d) * (0.5 / options.beta), distance - 0.5 * options.beta),
+  const Tensor near = clamp(d, -options.beta, options.beta);  // square(d) has no gradient for infinite d
+  return reduce(where(distance < options.beta, square(near) * (0.5 / options.beta), distance - 0.5 * options.beta),
                 options.reduction);
 }
 
 Tensor huber_loss(const Tensor& x, const Tensor& target, const HuberLossOptions& options) {
   check("huber_loss", x, target, options.reduction);
+  check_reduction("huber_loss", options.reduction);
   require<ValueError>(options.delta > 0.0, "huber_loss: expected a delta > 0 but got ", options.delta);
   const Tensor d = x - target;
   const Tensor distance = abs(d);
-  return reduce(where(distance < options.delta, square(d) * 0.5, (distance - 0.5 * options.delta) * options.delta),
+  const Tensor near = clamp(d, -options.delta, options.delta);  // square(d) has no gradient for infinite d
+  return reduce(where(distance < options.delta, square(near) * 0.5, (distance - 0.5 * options.delta) * options.delta),
                 options.reduction);
 }
 
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target, const BceWithLogitsOptions& options) {
   const char* const where = "binary_cross_entropy_with_logits";
   check(where, x, target, options.reduction);
-  Tensor log_part = log_sigmoid(x);
+  check_reduction(where, options.reduction);
   if (options.pos_weight.defined()) {
     check_factor(where, "pos_weight", options.pos_weight, x);
-    log_part = log_part * ((options.pos_weight - 1.0) * target + 1.0);
   }
-  Tensor losses = (1.0 - target) * x - log_part;
+  Tensor losses = logistic_loss(x, options.pos_weight.defined() ? options.pos_weight * target : target, 1.0 - target);
   if (options.weight.defined()) {
     check_factor(where, "weight", options.weight, x);
-    losses = losses * options.weight;
+    losses = detail::weighted(options.weight, losses);
   }
   return reduce(losses, options.reduction);
 }
 
 Tensor kl_div(const Tensor& x, const Tensor& target, const KlDivOptions& options) {
-  check("kl_div", x, target, options.reduction == Reduction::batchmean ? Reduction::sum : options.reduction);
-  if (options.log_target) {
-    return reduce(exp(target) * (target - x), options.reduction);
-  }
+  check("kl_div", x, target, options.reduction);
   // 0 log(0) counts 0, also in the gradient.
+  if (options.log_target) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const Tensor finite = where(eq(target, -kInfinity), zeros({}, {.dtype = target.dtype()}), target);
+    return reduce(detail::weighted(exp(target), finite - x), options.reduction);
+  }
   const Tensor positive = where(target > 0.0, target, ones({}, {.dtype = target.dtype()}));
-  return reduce(target * (log(positive) - x), options.reduction);
+  return reduce(detail::weighted(target, log(positive) - x), options.reduction);
 }
 
 }  // namespace normgrad

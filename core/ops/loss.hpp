@@ -1,5 +1,10 @@
 // Loss functions; names, defaults, formulas and reductions are PyTorch's. Differentiable to any order.
 //
+// What has no weight counts nothing, also beside an infinite logarithm: a class with the logit -inf, or a
+// log-probability of -inf, adds 0 where its target (or its class's weight) is 0. NaN stays NaN.
+//
+// A mean over an empty input is a ValueError that names the loss; Reduction::sum of one is 0.
+//
 //   Tensor loss = cross_entropy(logits, labels, {.label_smoothing = 0.1});
 #pragma once
 
@@ -27,7 +32,8 @@ struct CrossEntropyOptions {
 };
 
 /// Softmax cross entropy. `logits` are [N, C], [C] or [N, C, d1, ...]; `target` is either int64 class indices, of the
-/// logits' shape without C, or class probabilities of the logits' shape and dtype.
+/// logits' shape without C, or class probabilities of the logits' shape and dtype. A logit of -inf is a class that
+/// cannot be; a logit of +inf, or -inf for all classes, has no softmax and gives NaN, as it does in PyTorch.
 ///
 /// With indices, loss = -weight[t] log_softmax(logits)[t], and the mean divides by the sum of the weights of the
 /// targets that are not ignored: when all are ignored the mean is 0 / 0, which is NaN, as it is in PyTorch. With

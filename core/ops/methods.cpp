@@ -74,7 +74,7 @@ Tensor Tensor::square() const { return normgrad::square(*this); }
 Tensor Tensor::relu() const { return normgrad::relu(*this); }
 Tensor Tensor::sigmoid() const { return normgrad::sigmoid(*this); }
 Tensor Tensor::tanh() const { return normgrad::tanh(*this); }
-Tensor Tensor::clamp(std::optional<double> low, std::optional<double> high) const {
+Tensor Tensor::clamp(std::optional<Scalar> low, std::optional<Scalar> high) const {
   return normgrad::clamp(*this, low, high);
 }
 Tensor Tensor::softmax(std::int64_t axis) const { return normgrad::softmax(*this, axis); }

@@ -65,7 +65,7 @@ Tensor pow(const Tensor& a, const Tensor& b) {
                   if (into.wants(1)) {  // 0 for the base 0, as long as y is finite there
                     const Tensor still = to(mul(to(eq(a.get(), 0.0), kInt64), to(ge(b.get(), 0.0), kInt64)), kBool);
                     const Tensor base = where(still, one, a.get());
-                    into.add(1, sum_to(mul(mul(gy, y.get()), log(base)), b.get().shape()));
+                    into.add(1, sum_to(mul(gy, detail::weighted(y.get(), log(base))), b.get().shape()));
                   }
                 });
 }

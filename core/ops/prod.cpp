@@ -1,3 +1,5 @@
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "normgrad/core/autograd/record.hpp"
@@ -7,6 +9,7 @@
 #include "normgrad/core/ops/reduce_plan.hpp"
 #include "normgrad/core/ops/reduction.hpp"
 #include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/unary.hpp"
 
 namespace normgrad {
 
@@ -23,7 +26,14 @@ Tensor products_of_others(const Tensor& x) {
     });
   }
   const Tensor y = prod(x, 1, true);
-  if (sum(eq(y, 0.0)).item() == 0.0) {
+  const auto [smallest, largest] =
+      x.dtype() == kFloat32
+          ? std::pair<double, double>(std::numeric_limits<float>::min(), std::numeric_limits<float>::max())
+          : std::pair<double, double>(std::numeric_limits<double>::min(), std::numeric_limits<double>::max());
+  const Tensor size = abs(y);
+  // What overflowed or underflowed cannot be divided again.
+  const double good = sum(ge(size, smallest)).item() - sum(gt(size, largest)).item();
+  if (good == static_cast<double>(y.numel())) {
     return div(y, x);
   }
   const std::int64_t n = x.size(1);

@@ -25,7 +25,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
                 });
 }
 
-Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high) {
+Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {
   using kernels::BinaryOp;
   require<ValueError>(low || high, "clamp: expected at least one limit");
   if (x.dtype() == kInt64) {
@@ -33,7 +33,7 @@ Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> h
     return high ? detail::apply_binary("clamp", BinaryOp::minimum, raised, *high) : raised;
   }
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const kernels::UnaryParams limits{low.value_or(-kInfinity), high.value_or(kInfinity)};
+  const kernels::UnaryParams limits{low.value_or(-kInfinity).real(), high.value_or(kInfinity).real()};
   return record("clamp", detail::apply_unary("clamp", kernels::UnaryOp::clamp, x, limits), {x},
                 [x = Saved(x), limits](const Tensor& gy, GradSink& into) {
                   using detail::apply_unary_grad;

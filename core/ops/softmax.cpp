@@ -101,7 +101,12 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
   SavedOutput out(y);
   return record("logsumexp", std::move(y), {x},
                 [x = Saved(x), out = std::move(out), kept](const Tensor& gy, GradSink& into) {
-                  const Tensor share = exp(sub(x.get(), reshape_to(out.get(), kept)));
+                  // Of an infinite result: nothing where all is -inf, and 1 for what is +inf.
+                  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+                  const Tensor result = reshape_to(out.get(), kept);
+                  const Tensor zero = detail::scalar_like(gy, 0.0);
+                  const Tensor shifted = sub(x.get(), where(eq(result, -kInfinity), zero, result));
+                  const Tensor share = exp(where(eq(x.get(), kInfinity), zero, shifted));
                   into.add(0, mul(reshape_to(gy, kept), share));
                 });
 }

@@ -97,6 +97,47 @@ TEST(FunctionTest, AnInputChangedSinceIsFound) {
   EXPECT_THAT(error_of<GraphError>([&] { y.backward(); }), testing::HasSubstr("backward of 'my_mul'"));
 }
 
+// What a function is lent is held by others: two consumers of one gradient, a user's own tensors.
+TEST(FunctionTest, ChangesInPlaceAreRefused) {
+  const auto doubling = [](const Tensor& x, const Tensor& c, int which) {
+    return apply_function(
+        "doubling", {x, c}, [](auto& in) { return toy::mul(in[0], in[1]); },
+        [which](auto& in, auto& y, auto& gy) {
+          Tensor changed = which == 0 ? gy : which == 1 ? y : in[1];
+          changed.mul_(2.0);
+          return std::vector{changed, Tensor()};
+        });
+  };
+  const char* const what[] = {"the gradient was", "the result was", "an input was"};
+  for (int which = 0; which < 3; ++which) {
+    const Tensor x = leaf({3});
+    const Tensor c = values({5});
+    const Tensor h = doubling(x, c, which);
+    EXPECT_EQ(error_of<GraphError>([&] { toy::add(h, toy::scale(h, 1)).backward(); }),
+              detail::concat("backward of 'doubling': ", what[which],
+                             " changed in place, which others hold, too; compute with a clone() of it"));
+    EXPECT_FALSE(x.grad().defined());
+  }
+  const Tensor x = leaf({3});
+  EXPECT_EQ(error_of<GraphError>([&] {
+              apply_function(
+                  "triple", {x}, [](auto& in) { return Tensor(in[0]).mul_(3.0); },
+                  [](auto&, auto&, auto& gy) { return std::vector{gy}; });
+            }),
+            "function 'triple': the forward changed input 0 in place; compute with a clone() of it");
+}
+
+TEST(FunctionTest, GradientsOfOthersStayWhatTheyAre) {
+  const Tensor a = leaf({2});
+  const Tensor b = leaf({3});
+  const Tensor halves = apply_function(
+      "halves", {a}, [](auto& in) { return toy::scale(in[0], 0.5); },
+      [](auto&, auto&, auto& gy) { return std::vector{gy.detach().fill_(0.5)}; });
+  const Tensor y = toy::add(halves, b);  // both get the one gradient of the sum
+  EXPECT_THROW(y.backward(), GraphError);
+  EXPECT_FALSE(b.grad().defined() && b.grad().item() != 1.0);
+}
+
 TEST(FunctionTest, NothingIsRecordedWithoutNeed) {
   EXPECT_FALSE(my_exp(values({1})).requires_grad());
   const NoGradGuard guard;

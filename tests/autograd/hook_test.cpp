@@ -85,6 +85,39 @@ TEST(HookTest, MayTakeItselfOff) {
   EXPECT_EQ(calls, 1);
 }
 
+// Hooks that come while hooks run count from the next gradient on; those that go are not called.
+TEST(HookTest, MayTakeOthersOffAndPutOthersOn) {
+  const Tensor x = leaf({3});
+  std::string calls;
+  std::vector<HookHandle> handles(4);
+  const auto add_hook = [&](std::size_t i, std::function<void()> action) {
+    handles[i] = x.register_hook([&calls, i, action = std::move(action)](const Tensor&) {
+      calls += static_cast<char>('a' + i);
+      action();
+      return Tensor();
+    });
+  };
+  add_hook(0, [&] { handles[0].remove(); });
+  add_hook(1, [&] {
+    handles[0].remove();
+    handles[2].remove();
+    for (int i = 0; i < 20; ++i) {  // the list grows, and moves
+      x.register_hook([&calls](const Tensor& g) {
+        calls += 'n';
+        return toy::scale(g, 1);
+      });
+    }
+  });
+  add_hook(2, [] {});
+  add_hook(3, [&] { handles[1].remove(); });
+  toy::scale(x, 2).backward();
+  EXPECT_EQ(calls, "abd");
+  calls.clear();
+  toy::scale(x, 2).backward();
+  EXPECT_EQ(calls, "d" + std::string(20, 'n'));
+  EXPECT_THAT(list(x.grad()), ElementsAre(4));
+}
+
 TEST(HookTest, AHandleDoesNotKeepTheGraphAlive) {
   HookHandle handle;
   {

@@ -158,6 +158,49 @@ TEST(ModuleHookTest, WrongGradientFromABackwardHookIsRefused) {
   EXPECT_THAT(error_of<ValueError>([&] { twice.register_forward_hook({}); }), HasSubstr("empty std::function"));
 }
 
+TEST(ModuleHookTest, HooksMayTakeOthersOffAndPutOthersOn) {
+  Scale twice(2.0);
+  std::string calls;
+  ModuleHookHandle first;
+  ModuleHookHandle second;
+  first = twice.register_full_backward_hook([&](Module& module, const Tensor&, const Tensor&) {
+    calls += 'a';
+    first.remove();
+    second.remove();
+    for (int i = 0; i < 20; ++i) {  // the list grows, and moves
+      module.register_full_backward_hook([&calls](Module&, const Tensor&, const Tensor&) {
+        calls += 'n';
+        return Tensor();
+      });
+    }
+    return Tensor();
+  });
+  second = twice.register_full_backward_hook([&](Module&, const Tensor&, const Tensor&) {
+    calls += 'b';
+    return Tensor();
+  });
+  const Tensor x = vector({1.0, 2.0}, true);
+  twice(x).sum().backward();
+  EXPECT_EQ(calls, "a");  // those that come count from the next call on, those that go are not called
+  calls.clear();
+  twice(x).sum().backward();
+  EXPECT_EQ(calls, std::string(20, 'n'));
+  ModuleHookHandle before;
+  before = twice.register_forward_pre_hook([&](Module&, const Tensor&) {
+    before.remove();
+    return Tensor();
+  });
+  ModuleHookHandle after;
+  after = twice.register_forward_hook([&](Module& module, const Tensor&, const Tensor&) {
+    after.remove();
+    for (int i = 0; i < 20; ++i) {
+      module.register_forward_hook([](Module&, const Tensor&, const Tensor&) { return Tensor(); });
+    }
+    return Tensor();
+  });
+  EXPECT_EQ(twice(x)[1].item(), 4.0);
+}
+
 TEST(ModuleHookTest, CopiesHaveNoHooksAndMovesTakeThemAlong) {
   int calls = 0;
   const Module* seen = nullptr;

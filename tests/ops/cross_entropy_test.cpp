@@ -210,7 +210,28 @@ TEST(CrossEntropyTest, AllIgnoredIsNaNAsInPyTorch) {
   EXPECT_THAT(grad({loss}, {x}, {}, {.retain_graph = true})[0].to_vector<float>(), Each(0.0F));
   EXPECT_THAT(grad({loss}, {x}, {}, {.create_graph = true})[0].to_vector<float>(), Each(0.0F));
   EXPECT_EQ(cross_entropy(x, t, {.reduction = Reduction::sum}).item(), 0.0);
-  EXPECT_TRUE(std::isnan(nll_loss(x, t).item()));
+  const Tensor nll = nll_loss(x, t);
+  EXPECT_TRUE(std::isnan(nll.item()));
+  EXPECT_THAT(grad({nll}, {x})[0].to_vector<float>(), Each(0.0F));
+}
+
+TEST(CrossEntropyTest, NothingHasASumAndNoMean) {
+  const std::string rest =
+      ": expected at least one element to average but got input of shape [0, 3]; leave an empty batch out, or use "
+      "Reduction::sum, which gives 0";
+  const Tensor x = zeros({0, 3}, {.requires_grad = true});
+  const Tensor t = zeros({0}, {.dtype = kInt64});
+  EXPECT_THAT([&] { cross_entropy(x, t); }, ThrowsMessage<ValueError>("cross_entropy" + rest));
+  EXPECT_THAT([&] { cross_entropy(x, zeros({0, 3})); }, ThrowsMessage<ValueError>("cross_entropy" + rest));
+  EXPECT_THAT([&] { nll_loss(x, t); }, ThrowsMessage<ValueError>("nll_loss" + rest));
+  for (const Tensor& total : {cross_entropy(x, t, {.reduction = Reduction::sum}),
+                              cross_entropy(x, zeros({0, 3}), {.reduction = Reduction::sum}),
+                              nll_loss(x, t, {.reduction = Reduction::sum})}) {
+    EXPECT_EQ(total.item(), 0.0);
+    EXPECT_EQ(grad({total}, {x})[0].shape(), Shape({0, 3}));
+  }
+  EXPECT_EQ(cross_entropy(zeros({2, 3, 0}), zeros({2, 0}, {.dtype = kInt64}), {.reduction = Reduction::none}).shape(),
+            Shape({2, 0}));
 }
 
 TEST(CrossEntropyTest, IgnoredRowsMayHoldAnything) {

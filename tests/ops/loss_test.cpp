@@ -83,6 +83,22 @@ TEST_P(ElementwiseLossTest, Errors) {
   }
 }
 
+TEST_P(ElementwiseLossTest, NothingHasASumAndNoMean) {
+  const std::string name = GetParam().name;
+  for (const Shape& shape : {Shape{0}, Shape{0, 3}, Shape{3, 0}}) {
+    const Tensor x = zeros(shape, {.requires_grad = true});
+    const Tensor t = zeros(shape);
+    EXPECT_EQ(GetParam().f(x, t, Reduction::none).shape(), shape);
+    const Tensor total = GetParam().f(x, t, Reduction::sum);
+    EXPECT_EQ(total.item(), 0.0);
+    EXPECT_EQ(grad({total}, {x})[0].shape(), shape);
+    EXPECT_THAT([&] { GetParam().f(x, t, Reduction::mean); },
+                ThrowsMessage<ValueError>(name + ": expected at least one element to average but got input of shape " +
+                                          to_string(shape) +
+                                          "; leave an empty batch out, or use Reduction::sum, which gives 0"));
+  }
+}
+
 double huber(double d, double delta) { return std::abs(d) < delta ? 0.5 * d * d : delta * (std::abs(d) - 0.5 * delta); }
 double bce(double x, double t, double positive = 1.0) {
   return positive * t * std::log(1.0 + std::exp(-x)) + (1 - t) * std::log(1.0 + std::exp(x));
@@ -158,6 +174,16 @@ TEST(BceWithLogitsTest, LargeLogitsAndZero) {
   EXPECT_THAT(loss.to_vector<float>(), ElementsAre(0, 0, 500, 500, testing::FloatEq(std::log(2.0F))));
   const auto gx = grad({loss}, {x}, {ones({5})})[0].to_vector<float>();
   EXPECT_THAT(gx, ElementsAre(testing::FloatNear(0, 1e-20F), testing::FloatNear(0, 1e-20F), 1, -1, -0.5F));
+}
+
+TEST(KlDivTest, BatchmeanOfNothing) {
+  EXPECT_THAT(
+      [] {
+        kl_div(zeros({0, 3}), zeros({0, 3}), {.reduction = Reduction::batchmean});
+      },
+      testing::Throws<ValueError>(testing::Property(
+          &ValueError::what, testing::HasSubstr("kl_div: expected at least one element to average"))));
+  EXPECT_EQ(kl_div(zeros({2, 0}), zeros({2, 0}), {.reduction = Reduction::batchmean}).item(), 0.0);
 }
 
 TEST(KlDivTest, LogTargetsZerosAndBatchmean) {

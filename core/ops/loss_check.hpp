@@ -1,0 +1,17 @@
+// What all losses ask of their input; not for users.
+#pragma once
+
+#include "normgrad/core/ops/loss.hpp"
+
+namespace normgrad::detail {
+
+/// A mean over nothing is no number: throws ValueError, naming the loss, before it is computed.
+inline void check_something_to_average(const char* where, const Tensor& x, Reduction reduction) {
+  const bool averages = reduction == Reduction::mean || (reduction == Reduction::batchmean && x.dim() > 0);
+  const std::int64_t count = reduction == Reduction::batchmean && averages ? x.size(0) : x.numel();
+  require<ValueError>(!averages || count > 0, where,
+                      ": expected at least one element to average but got input of shape ", x.shape(),
+                      "; leave an empty batch out, or use Reduction::sum, which gives 0");
+}
+
+}  // namespace normgrad::detail
