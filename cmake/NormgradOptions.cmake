@@ -1,3 +1,6 @@
+# The library is not to be slow under sanitizers; tests and programs are to be compiled soon, and set -O0.
+set(NORMGRAD_SANITIZED_OPTIMISATION -O1)
+
 # Compiler options that every target of the project shares.
 function(normgrad_set_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
@@ -10,7 +13,7 @@ function(normgrad_set_options target)
   endif()
   if(NORMGRAD_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${NORMGRAD_SANITIZE} -fno-sanitize-recover=all
-                           -fno-omit-frame-pointer -O1 -g1
+                           -fno-omit-frame-pointer ${NORMGRAD_SANITIZED_OPTIMISATION} -g1
                            # gcc's analysis is misled by the added checks.
                            $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS XTENSOR_ENABLE_ASSERT)

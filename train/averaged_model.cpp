@@ -1,5 +1,7 @@
 #include "normgrad/train/averaged_model.hpp"
 
+#include <cstddef>
+
 #include "normgrad/core/autograd/grad_mode.hpp"
 
 namespace normgrad::detail {
@@ -92,12 +94,22 @@ void average_into(Module& average, ExactAverages& exact, const Module& model, do
 }
 
 StateDict averaged_state(const Module& average, const ExactAverages& exact, std::int64_t count, bool calibrated) {
+  // A tied parameter has its exact average under one of its names.
+  std::map<const std::byte*, const std::vector<double>*> exact_of;
+  for (const NamedTensors& list : {average.named_parameters(), average.named_buffers()}) {
+    for (const auto& [name, tensor] : list) {
+      const auto found = exact.find(name);
+      if (found != exact.end()) {
+        exact_of.emplace(tensor.buffer().data(), &found->second);
+      }
+    }
+  }
   StateDict state;
   state["n_averaged"] = integer(count);
   state["is_calibrated"] = integer(calibrated ? 1 : 0);
   for (const auto& [name, tensor] : average.state_dict()) {
-    const auto found = exact.find(name);
-    state["module." + name] = found != exact.end() ? exact_entry(tensor, found->second) : tensor;
+    const auto found = exact_of.find(tensor.buffer().data());
+    state["module." + name] = found != exact_of.end() ? exact_entry(tensor, *found->second) : tensor;
   }
   return state;
 }

@@ -6,6 +6,7 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/norm.hpp"
 #include "normgrad/core/ops/shape.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
@@ -59,7 +60,12 @@ void collect(Target& target, const Tensor& x) {
   }
   const bool instance = is_instance_norm(target);
   const Tensor batched = instance && x.dim() < instance_rank(*target.norm) ? unsqueeze(x, 0) : x;
-  const NormResult batch = instance ? instance_norm_training(batched) : batch_statistics(batched);
+  const bool one_position = instance && values_to_normalise(target, x) == 1;
+  NormResult batch = instance && !one_position ? instance_norm_training(batched) : batch_statistics(batched);
+  if (one_position) {  // a sample's mean is its value, and its variance 0
+    batch.var = zeros_like(batch.var);
+    batch.count = 1;
+  }
   if (!all_finite(batch.mean.to(x.dtype())) || !all_finite(batch.var.to(x.dtype()))) {
     ++target.non_finite;
     return;
