@@ -45,6 +45,18 @@ TEST(FunctionTest, IsOneNode) {
   EXPECT_STREQ(y.node()->name(), "my_exp");
 }
 
+TEST(FunctionTest, TheForwardIsNotRecorded) {
+  bool recorded = true;
+  apply_function(
+      "asks", {leaf({1})},
+      [&recorded](auto& in) {
+        recorded = is_grad_enabled();
+        return toy::scale(in[0], 2);
+      },
+      [](auto&, auto&, auto& gy) { return std::vector{gy}; });
+  EXPECT_FALSE(recorded);
+}
+
 TEST(FunctionTest, ForwardMayReturnItsInput) {
   const Tensor x = leaf({1, 2});
   const Tensor y = apply_function(

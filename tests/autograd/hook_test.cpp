@@ -118,6 +118,20 @@ TEST(HookTest, MayTakeOthersOffAndPutOthersOn) {
   EXPECT_THAT(list(x.grad()), ElementsAre(4));
 }
 
+TEST(HookTest, OneThatTakesItselfOffLivesToItsEnd) {
+  const Tensor x = leaf({3});
+  auto held = std::make_shared<int>(1);
+  const std::weak_ptr<int> witness = held;
+  HookHandle handle;
+  handle = x.register_hook([&handle, &witness, held = std::move(held)](const Tensor&) {
+    handle.remove();
+    EXPECT_FALSE(witness.expired());
+    return Tensor();
+  });
+  toy::scale(x, 2).backward();
+  EXPECT_TRUE(witness.expired());
+}
+
 TEST(HookTest, AHandleDoesNotKeepTheGraphAlive) {
   HookHandle handle;
   {

@@ -132,6 +132,9 @@ TEST(RandomSplitTest, DividesEverythingByTheSeed) {
   std::sort(all.begin(), all.end());
   EXPECT_THAT(all, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
   EXPECT_EQ(random_split(pairs(1), {1.0}).front().size(), 1);
+  const auto thirds = random_split(pairs(10), {1.0 / 3, 1.0 / 3, 1.0 / 3});
+  EXPECT_EQ(thirds[0].size(), 4);
+  EXPECT_EQ(thirds[2].size(), 3);
   for (const std::vector<double>& wrong : {std::vector<double>{0.5, 0.4}, {5, 6}, {-1, 11}, {}}) {
     EXPECT_THAT(error_of<ValueError>([&] { random_split(pairs(10), wrong); }),
                 HasSubstr("random_split: expected shares that sum to 1, or numbers of examples that sum to 10"));

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <map>
 #include <set>
 
+#include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/data/dataset.hpp"
@@ -116,6 +118,21 @@ TEST(TransformDrawsTest, NoBatchOfAnyEpochDrawsAsAnother) {
   std::set<double> both(draws.begin(), draws.end());
   for (const double draw : draws_of({.seed = 6}, 4)) {
     EXPECT_TRUE(both.insert(draw).second);
+  }
+}
+
+TEST(TransformDrawsTest, TransformsAreNotRecorded) {
+  for (const int workers : {0, 2}) {
+    std::atomic<int> recorded = 0;
+    DataLoader loader(TensorDataset(zeros({4, 1}), zeros({4}, {.dtype = kInt64})),
+                      {.batch_size = 2, .num_workers = workers, .transform = [&recorded](Batch batch, Generator&) {
+                         recorded += is_grad_enabled() ? 1 : 0;
+                         return batch;
+                       }});
+    for (const Batch& batch : loader) {
+      EXPECT_EQ(batch.inputs.size(0), 2);
+    }
+    EXPECT_EQ(recorded.load(), 0) << workers;
   }
 }
 

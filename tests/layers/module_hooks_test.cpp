@@ -158,6 +158,21 @@ TEST(ModuleHookTest, WrongGradientFromABackwardHookIsRefused) {
   EXPECT_THAT(error_of<ValueError>([&] { twice.register_forward_hook({}); }), HasSubstr("empty std::function"));
 }
 
+TEST(ModuleHookTest, OneThatTakesItselfOffLivesToItsEnd) {
+  Scale twice(2.0);
+  auto held = std::make_shared<int>(1);
+  const std::weak_ptr<int> witness = held;
+  ModuleHookHandle handle;
+  handle =
+      twice.register_forward_hook([&handle, &witness, held = std::move(held)](Module&, const Tensor&, const Tensor&) {
+        handle.remove();
+        EXPECT_FALSE(witness.expired());
+        return Tensor();
+      });
+  twice(vector({1.0}));
+  EXPECT_TRUE(witness.expired());
+}
+
 TEST(ModuleHookTest, HooksMayTakeOthersOffAndPutOthersOn) {
   Scale twice(2.0);
   std::string calls;

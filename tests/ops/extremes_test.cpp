@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <set>
 
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/activation.hpp"
@@ -83,6 +84,9 @@ TEST(ExtremesTest, FunctionsOfOneNumber) {
       {"rsqrt", [](auto& x) { return rsqrt(x); }, kInf, 0, 0},
       {"abs", [](auto& x) { return abs(x); }, -kInf, kInf, -1},
       {"clamp", [](auto& x) { return clamp(x, -1, 1); }, -kInf, -1, 0},
+      {"clamp", [](auto& x) { return clamp(x, -1, 1); }, -1, -1, 1},
+      {"clamp", [](auto& x) { return clamp(x, -1, 1); }, 1, 1, 1},
+      {"pow", [](auto& x) { return pow(x, zeros_like(x)); }, 0, 1, 0},
       {"pow", [](auto& x) { return pow(x, 2.0); }, 0, 0, 0},
       {"pow", [](auto& x) { return pow(x, 0.0); }, 0, 1, 0},
       {"pow", [](auto& x) { return pow(x, 0.0); }, kInf, 1, 0},
@@ -351,6 +355,41 @@ TEST(ExtremesTest, ProductsOutOfRange) {
   }
 }
 
+// --- the ends of what is allowed
+
+TEST(ExtremesTest, AnIndexAtEitherEndIsOutOfRange) {
+  const Tensor x = zeros({1, 3});
+  for (const std::int64_t wrong : {std::int64_t{3}, std::int64_t{-1}}) {
+    const Tensor index = full({1}, wrong, {.dtype = kInt64});
+    EXPECT_THROW(cross_entropy(x, index), IndexError);
+    EXPECT_THROW(nll_loss(x, index), IndexError);
+    EXPECT_THROW(gather(x, 1, index.view({1, 1})), IndexError);
+    EXPECT_THROW(index_select(x, 1, index), IndexError);
+    EXPECT_THROW(embedding(index, zeros({3, 2})), IndexError);
+  }
+  EXPECT_EQ(gather(x, 1, full({1, 1}, 2, {.dtype = kInt64})).numel(), 1);
+}
+
+TEST(ExtremesTest, APaddingIndexCountsFromTheEnd) {
+  const Tensor weight = ones({3, 1}, {.requires_grad = true});
+  const Tensor y = embedding(tensor({0, 2, 2}, {.dtype = kInt64}), weight, -1);
+  EXPECT_THAT(grad({y.sum()}, {weight})[0].to_vector<float>(), ElementsAre(1, 0, 0));
+}
+
+TEST(ExtremesTest, EveryRandomNumberAndOrderOccurs) {
+  Generator generator(7);
+  std::set<std::int64_t> numbers;
+  for (const std::int64_t number : randint(-1, 2, {100}, {.dtype = kInt64}, &generator).to_vector<std::int64_t>()) {
+    numbers.insert(number);
+  }
+  EXPECT_THAT(numbers, ElementsAre(-1, 0, 1));
+  std::set<std::vector<std::int64_t>> orders;
+  for (int i = 0; i < 100; ++i) {
+    orders.insert(randperm(3, &generator).to_vector<std::int64_t>());
+  }
+  EXPECT_EQ(orders.size(), 6U);
+}
+
 // --- several NaN at once
 
 TEST(ExtremesTest, ReductionsKeepNaNWhereverItLies) {
@@ -380,9 +419,14 @@ TEST(ExtremesTest, NaNInARowLeavesTheOthersAlone) {
   EXPECT_THAT(std::vector<double>(gx.begin() + 3, gx.end()), ElementsAre(0.5, 0.5, 0));
   EXPECT_THAT(argmax(x, 1).to_vector<std::int64_t>(), ElementsAre(0, 0));
   EXPECT_THAT(argmin(x, 1).to_vector<std::int64_t>(), ElementsAre(0, 2));
-  const Tensor pair = maximum(tensor({kNaN, 1, kNaN}), tensor({1, kNaN, kNaN}));
-  for (const double value : pair.to_vector<double>()) {
-    EXPECT_TRUE(std::isnan(value));
+  for (const std::int64_t n : {1, 37}) {  // single numbers, and whole registers
+    const Tensor nans = full({n}, kNaN);
+    for (const Tensor& y : {maximum(nans, ones({n})), maximum(ones({n}), nans), minimum(nans, ones({n})),
+                            minimum(ones({n}), nans), maximum(nans, nans)}) {
+      for (const double value : y.to_vector<double>()) {
+        EXPECT_TRUE(std::isnan(value));
+      }
+    }
   }
 }
 

@@ -98,6 +98,8 @@ TEST(WholeNumbersTest, Reductions) {
   EXPECT_EQ(sum(x).item<std::int64_t>(), 3);
   EXPECT_EQ(max(x).item<std::int64_t>(), kOdd);
   EXPECT_EQ(min(x).item<std::int64_t>(), -kOdd);
+  EXPECT_EQ(max(tensor({-5, -3}, kWhole)).item<std::int64_t>(), -3);
+  EXPECT_EQ(min(tensor({5, 3}, kWhole)).item<std::int64_t>(), 3);
   EXPECT_THAT(whole(sum(x, 1)), ElementsAre(kOdd + 1, 2 - kOdd));
   EXPECT_EQ(prod(tensor({3, 3002399751580331}, kWhole)).item<std::int64_t>(), kOdd);
   EXPECT_EQ(argmax(tensor({kOdd - 1, kOdd}, kWhole)).item(), 1);
