@@ -17,7 +17,7 @@
 #include "normgrad/data/loader.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using Place = std::array<std::int64_t, 2>;
 
@@ -155,5 +155,5 @@ TEST(TransformDrawsTest, AnEpochDrawsTheSameWhenItIsGoneBackTo) {
   EXPECT_NE(draws[0], draws[2]);
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

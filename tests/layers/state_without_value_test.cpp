@@ -9,7 +9,7 @@
 #include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 
@@ -31,5 +31,5 @@ TEST(StateWithoutValueTest, IsRefusedAndNothingIsLoaded) {
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

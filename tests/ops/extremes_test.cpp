@@ -20,7 +20,7 @@
 #include "normgrad/core/ops/unary.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::Each;
 using testing::ElementsAre;
@@ -421,14 +421,14 @@ TEST(ExtremesTest, NaNInARowLeavesTheOthersAlone) {
   EXPECT_THAT(argmin(x, 1).to_vector<std::int64_t>(), ElementsAre(0, 2));
   for (const std::int64_t n : {1, 37}) {  // single numbers, and whole registers
     const Tensor nans = full({n}, kNaN);
-    for (const Tensor& y : {maximum(nans, ones({n})), maximum(ones({n}), nans), minimum(nans, ones({n})),
-                            minimum(ones({n}), nans), maximum(nans, nans)}) {
-      for (const double value : y.to_vector<double>()) {
+    for (const Tensor& result : {maximum(nans, ones({n})), maximum(ones({n}), nans), minimum(nans, ones({n})),
+                                 minimum(ones({n}), nans), maximum(nans, nans)}) {
+      for (const double value : result.to_vector<double>()) {
         EXPECT_TRUE(std::isnan(value));
       }
     }
   }
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -18,7 +18,7 @@
 #include "normgrad/core/ops/unary.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
 using test::random_tensor;
@@ -135,5 +135,5 @@ TEST(GradCheckUseTest, TheCallersModeIsLeftAlone) {
   EXPECT_FALSE(is_grad_enabled());
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

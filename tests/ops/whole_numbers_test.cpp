@@ -13,7 +13,7 @@
 #include "normgrad/core/ops/shape.hpp"
 
 namespace normgrad {
-namespace {
+namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing_support::error_of;
@@ -151,5 +151,5 @@ TEST(ScalarTest, KeepsIntegersAndDoubles) {
   EXPECT_EQ(detail::concat(Scalar(kOdd), " ", Scalar(0.5)), "9007199254740993 0.5");
 }
 
-}  // namespace
+}  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad
