@@ -7,6 +7,7 @@
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/backward.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/gradcheck.hpp"
 #include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
