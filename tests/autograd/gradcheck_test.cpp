@@ -321,6 +321,36 @@ TEST(GradCheckTest, AFunctionInFloat32Fails) {
   EXPECT_FALSE(gradcheck(f, {random({5})}).passed);
 }
 
+// However far apart the differences of one function lie, and by chance they do so on either side of its gradient.
+TEST(GradCheckTest, NoFunctionInFloat32PassesByItsOwnNoise) {
+  const std::pair<double (*)(double), double (*)(double)> functions[] = {
+      {[](double v) { return std::sin(v); }, [](double v) { return std::cos(v); }},
+      {[](double v) { return std::exp(v); }, [](double v) { return std::exp(v); }},
+      {[](double v) { return v * v * v; }, [](double v) { return 3 * v * v; }}};
+  for (const auto& [value, slope] : functions) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      const auto f = [value = value, slope = slope](const Inputs& in) {
+        return unary(
+            in[0], [value](double v) { return static_cast<double>(static_cast<float>(value(v))); },
+            [slope](double v) { return slope(v); });
+      };
+      EXPECT_FALSE(gradcheck(f, {random({2}, 0.0, 1.0, seed)}).passed) << seed;
+    }
+  }
+}
+
+// Six evaluations for each element are the rule: the extrapolation gains two orders with each halving.
+TEST(GradCheckTest, ASmoothFunctionIsEvaluatedAFewTimesOnly) {
+  int calls = 0;
+  const auto f = [&calls](const Inputs& in) {
+    ++calls;
+    return unary(
+        in[0], [](double v) { return std::sin(v); }, [](double v) { return std::cos(v); });
+  };
+  EXPECT_TRUE(gradcheck(f, {random({20})}).passed);
+  EXPECT_LE(calls, 3 + 8 * 20);
+}
+
 TEST(GradCheckTest, ANoisyFunctionIsUnresolvedNotPassed) {
   const auto f = [](const Inputs& in) {
     return unary(
