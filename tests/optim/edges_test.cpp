@@ -9,6 +9,7 @@
 
 #include "tests/optim/optim_support.hpp"
 #include "normgrad/optim/clip.hpp"
+#include "normgrad/optim/combined_schedules.hpp"
 #include "normgrad/optim/cycle_schedules.hpp"
 #include "normgrad/optim/schedules.hpp"
 #include "normgrad/optim/sgd.hpp"
@@ -58,6 +59,18 @@ TEST(OptimEdgesTest, CosineAnnealingGoesUpAndDownAgain) {
       EXPECT_NEAR(sgd.lr(0), 0.5 + 0.75 * (1.0 + std::cos(std::numbers::pi * phase)), 1e-12) << t_max << " " << epoch;
     }
   }
+}
+
+// In a chain the rate follows from the one before; that of another schedule is not the lowest point's own.
+TEST(OptimEdgesTest, AChainedCosineGoesUpFromItsLowestPoint) {
+  SGD sgd({param_of({1.0})}, {.lr = 2.0});
+  ChainedScheduler chain({CosineAnnealingLR(sgd, 4, 0.5), ExponentialLR(sgd, 0.9)});
+  for (int epoch = 1; epoch <= 4; ++epoch) {
+    chain.step();
+  }
+  EXPECT_NEAR(sgd.lr(0), 0.5 * 0.9, 1e-12);
+  chain.step();
+  EXPECT_NEAR(sgd.lr(0), (0.45 + 1.5 * (1.0 - std::sqrt(0.5)) / 2.0) * 0.9, 1e-12);  // as in PyTorch
 }
 
 TEST(OptimEdgesTest, NaNIsTheLargestGradientWhereverItLies) {
