@@ -138,15 +138,14 @@ StateDict DataLoader::state_dict() const {
   return state;
 }
 
-void DataLoader::load_state_dict(const StateDict& state) {
+DataLoader::Start DataLoader::start_of(const StateDict& state) const {
   const StateDict own = state_dict();
-  StateDict of_sampler;
-  std::vector<std::int64_t> order_under_way;
+  Start start;
   for (const auto& [name, value] : state) {
     if (!own_sampler_ && name.starts_with(kOfSampler)) {
-      of_sampler[name.substr(kOfSampler.size())] = value;
+      start.of_sampler[name.substr(kOfSampler.size())] = value;
     } else if (!own_sampler_ && name == "order") {
-      order_under_way = order_of(value, options_.sampler->size(), num_examples());
+      start.order = order_of(value, options_.sampler->size(), num_examples());
     } else {
       require<ValueError>(own.contains(name), "DataLoader: load_state_dict: unexpected entry '", name, "'");
     }
@@ -159,20 +158,50 @@ void DataLoader::load_state_dict(const StateDict& state) {
                         " ", entry_of(own, name), " but the state is of a loader with ", entry_of(state, name),
                         ", which gives other batches");
   }
-  const std::int64_t epoch = entry_of(state, "epoch");
-  const std::int64_t batch = entry_of(state, "batch");
-  require<ValueError>(epoch >= 0 && batch >= 0 && batch <= num_batches_, "DataLoader: load_state_dict: expected an ",
-                      "epoch of at least 0 and a batch from 0 to ", num_batches_, " but got ", epoch, " and ", batch);
-  const std::uint64_t seed = std::bit_cast<std::uint64_t>(entry_of(state, "seed"));
-  if (!own_sampler_) {
-    options_.sampler->load_state_dict(of_sampler);
-  } else if (seed != seed_) {
-    options_.sampler = own_sampler(seed);
+  start.epoch = entry_of(state, "epoch");
+  start.batch = entry_of(state, "batch");
+  require<ValueError>(start.epoch >= 0 && start.batch >= 0 && start.batch <= num_batches_,
+                      "DataLoader: load_state_dict: expected an epoch of at least 0 and a batch from 0 to ",
+                      num_batches_, " but got ", start.epoch, " and ", start.batch);
+  start.seed = std::bit_cast<std::uint64_t>(entry_of(state, "seed"));
+  if (own_sampler_ && start.seed != seed_) {
+    start.own_sampler = own_sampler(start.seed);
   }
-  seed_ = seed;
-  set_epoch(epoch);
-  first_batch_ = batch;
-  first_order_ = std::move(order_under_way);
+  return start;
+}
+
+void DataLoader::go_on(Start& start) noexcept {
+  if (start.own_sampler != nullptr) {
+    options_.sampler.swap(start.own_sampler);
+  }
+  seed_ = start.seed;
+  epoch_ = start.epoch;
+  first_batch_ = start.batch;
+  first_order_.swap(start.order);
+  position_ = nullptr;
+}
+
+void DataLoader::load_state_dict(const StateDict& state) {
+  Start start = start_of(state);
+  if (!own_sampler_) {
+    options_.sampler->load_state_dict(start.of_sampler);
+  }
+  go_on(start);
+}
+
+std::function<void()> DataLoader::prepare_state_dict(const StateDict& state) {
+  Start start = start_of(state);
+  std::function<void()> load_sampler = [] {};
+  if (!own_sampler_) {
+    load_sampler = options_.sampler->prepare_state_dict(start.of_sampler);
+    if (!load_sampler) {
+      return {};
+    }
+  }
+  return [this, load_sampler = std::move(load_sampler), start = std::move(start)]() mutable {
+    load_sampler();
+    go_on(start);
+  };
 }
 
 Batch& DataLoader::Iterator::operator*() const& {

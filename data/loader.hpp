@@ -99,6 +99,9 @@ class DataLoader {
   /// ValueError, and changes nothing, when entries are missing or unknown, or when this loader would give other batches
   /// than the one of that state. Without options.seed it takes over the state's.
   void load_state_dict(const StateDict& state);
+  /// load_state_dict() in two steps: checks everything, with its errors, and changes nothing; what it returns does the
+  /// rest and does not throw. Empty when options.sampler cannot prepare. The loader must live until then.
+  std::function<void()> prepare_state_dict(const StateDict& state);
 
  private:
   /// How far an iteration has come; shared by the iterator and its loader.
@@ -107,6 +110,18 @@ class DataLoader {
     std::int64_t next_batch = 0;
     std::shared_ptr<const detail::EpochPlan> plan = nullptr;  // of an epoch under way
   };
+
+  /// Where a state goes on.
+  struct Start {
+    std::shared_ptr<Sampler> own_sampler;  // where the seed is another one
+    StateDict of_sampler;                  // of a sampler that the loader was given
+    std::uint64_t seed = 0;
+    std::int64_t epoch = 0;
+    std::int64_t batch = 0;
+    std::vector<std::int64_t> order;  // of the epoch under way, where the sampler would give another one now
+  };
+  Start start_of(const StateDict& state) const;
+  void go_on(Start& start) noexcept;
 
   std::shared_ptr<Sampler> own_sampler(std::uint64_t seed) const;
   std::vector<std::int64_t> order_of_next_epoch() const;

@@ -91,19 +91,22 @@ std::uint64_t seed_or_global(std::optional<std::uint64_t> seed) {
   return std::uint64_t{mixed[0]} << 32 | mixed[1];
 }
 
-void SeededSampler::load_state_dict(const StateDict& state) {
+std::function<void()> SeededSampler::prepare_state_dict(const StateDict& state) {
   const std::uint64_t own = seed_;
   const auto found = state.find("seed");
   if (!is_given_ && found != state.end() && found->second.defined() && found->second.dtype() == kInt64 &&
       found->second.numel() == 1) {
     seed_ = std::bit_cast<std::uint64_t>(*found->second.data<std::int64_t>());
   }
+  const std::uint64_t loaded = seed_;
   try {
     Sampler::load_state_dict(state);
   } catch (...) {
     seed_ = own;
     throw;
   }
+  seed_ = own;
+  return [this, loaded] { seed_ = loaded; };
 }
 
 }  // namespace detail
@@ -124,6 +127,11 @@ void Sampler::load_state_dict(const StateDict& state) {
 
 SequentialSampler::SequentialSampler(std::int64_t size) : size_(size) {
   require<ValueError>(size >= 1, "SequentialSampler: expected at least 1 example but got ", size);
+}
+
+std::function<void()> SequentialSampler::prepare_state_dict(const StateDict& state) {
+  load_state_dict(state);  // which checks, and changes nothing
+  return [] {};
 }
 
 std::vector<std::int64_t> SequentialSampler::order(std::int64_t /*epoch*/) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -30,6 +31,9 @@ class Sampler {
   /// Goes on as the sampler of that state would. This one is for samplers that do not change: throws ValueError unless
   /// the state is state_dict().
   virtual void load_state_dict(const StateDict& state);
+  /// load_state_dict() in two steps: checks everything and changes nothing; what it returns does the rest and does not
+  /// throw. Empty, as it is unless a sampler overrides it: the sampler cannot tell beforehand.
+  virtual std::function<void()> prepare_state_dict(const StateDict& /*state*/) { return {}; }
 
  protected:
   Sampler() = default;
@@ -46,6 +50,7 @@ class SequentialSampler final : public Sampler {
   std::int64_t size() const override { return size_; }
   std::vector<std::int64_t> order(std::int64_t epoch) const override;
   StateDict state_dict() const override;
+  std::function<void()> prepare_state_dict(const StateDict& state) override;
 
  private:
   std::int64_t size_;
@@ -60,7 +65,8 @@ std::uint64_t seed_or_global(std::optional<std::uint64_t> seed);
 class SeededSampler : public Sampler {
  public:
   /// Takes over the seed of the state, if none was given.
-  void load_state_dict(const StateDict& state) override;
+  void load_state_dict(const StateDict& state) override { prepare_state_dict(state)(); }
+  std::function<void()> prepare_state_dict(const StateDict& state) override;
 
  protected:
   explicit SeededSampler(std::optional<std::uint64_t> seed)

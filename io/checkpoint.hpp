@@ -31,12 +31,28 @@ struct RunProperty {
   std::string value;  ///< any text in UTF-8
 };
 
+namespace detail {
+template <class C, class F>
+C* class_of_member(F C::*);
+
+/// Whether T's load_state_dict() and prepare_state_dict() are members of one class: a class that has a
+/// load_state_dict() of its own does not load what its base has prepared.
+template <class T>
+concept PreparesStateDict = requires {
+  class_of_member(&T::load_state_dict);
+  class_of_member(&T::prepare_state_dict);
+  requires std::same_as<decltype(class_of_member(&T::load_state_dict)),
+                        decltype(class_of_member(&T::prepare_state_dict))>;
+};
+}  // namespace detail
+
 /// One object of a run, under a name. Refers to the object, which must live on.
 class CheckpointPart {
  public:
   /// Anything with state_dict() and load_state_dict(state): models, optimizers, schedules, loaders, averages of
-  /// weights. Where it also has `std::function<void()> prepare_state_dict(const StateDict&)`, which checks all, changes
-  /// nothing and returns what loads the state without throwing, that is used. The name is made of letters, digits, '_'
+  /// weights. Where the class that declares load_state_dict() also declares `std::function<void()>
+  /// prepare_state_dict(const StateDict&)`, which checks all, changes nothing and returns what loads the state without
+  /// throwing, that is used. The name is made of letters, digits, '_'
   /// and '-'; ValueError otherwise.
   template <class T>
   requires requires(T& object, const StateDict& state) {
@@ -47,9 +63,7 @@ class CheckpointPart {
       : CheckpointPart(
             std::move(name), [&object] { return object.state_dict(); },
             [&object](const StateDict& state) { object.load_state_dict(state); }) {
-    if constexpr (requires(const StateDict& state) {
-                    { object.prepare_state_dict(state) } -> std::convertible_to<Commit>;
-                  }) {
+    if constexpr (detail::PreparesStateDict<T>) {
       prepare_ = [&object](const StateDict& state) { return object.prepare_state_dict(state); };
     }
   }

@@ -93,23 +93,54 @@ bool equal_values(const Tensor& a, const Tensor& b) {
                     [](double u, double v) { return u == v || (u != u && v != v); });
 }
 
-}  // namespace
+/// A tensor of the model and what is copied into it, of the same shape and dtype once all is prepared.
+struct TensorLoad {
+  std::string name;
+  Tensor own;
+  Tensor source;
+};
 
-LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) {
+struct PreparedLoad {
+  LoadReport report;
+  std::vector<TensorLoad> loads;
+
+  void commit() {
+    const NoGradGuard no_grad;
+    for (TensorLoad& load : loads) {
+      load.own.copy_(load.source);
+    }
+  }
+};
+
+/// What may fail, and changes nothing: a conversion, or a copy of what another load would overwrite (a state of this
+/// very module under other names).
+void prepare_sources(std::vector<TensorLoad>& loads, const NamedTensors& own) {
+  const NoGradGuard no_grad;
+  std::unordered_map<const void*, const void*> memory;
+  for (const auto& [name, tensor] : own) {
+    memory.emplace(tensor.buffer().data(), detail::identity_of(tensor));
+  }
+  for (TensorLoad& load : loads) {
+    const Tensor source = load.source.detach();
+    const auto found = memory.find(source.buffer().data());
+    const bool is_overwritten = found != memory.end() && found->second != detail::identity_of(load.own);
+    load.source = is_overwritten ? source.clone().to(load.own.dtype()) : source.to(load.own.dtype());
+    if (load.source.shape() != load.own.shape()) {
+      load.source = load.source.alias(load.own.shape());
+    }
+  }
+}
+
+PreparedLoad prepare_load(Module& model, const StateDict& state, const LoadOptions& options) {
   NamedTensors own;
   const detail::TensorAction action = [&](const std::string& name, Tensor& tensor) { own.emplace_back(name, tensor); };
-  detail::MemberWalk(action, action).run(*this);
-  const StateDict given = under_own_keys(type_name(), state, options, own);
+  detail::MemberWalk(action, action).run(model);
+  const StateDict given = under_own_keys(model.type_name(), state, options, own);
 
-  LoadReport report;
+  PreparedLoad prepared;
+  auto& [report, loads] = prepared;
   std::string wrong;
   StateDict known;
-  struct Load {
-    std::string name;
-    Tensor own;
-    Tensor source;
-  };
-  std::vector<Load> loads;
   std::unordered_map<const void*, std::size_t> load_of;  // by the model's tensor: tied ones have several names
   for (const auto& [name, tensor] : own) {
     known[name] = tensor;
@@ -124,7 +155,7 @@ LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) 
                               found->second.shape());
     } else if (const auto [at, is_first] = load_of.emplace(detail::identity_of(tensor), loads.size()); is_first) {
       loads.push_back({name, tensor, found->second});
-    } else if (const Load& first = loads[at->second];
+    } else if (const TensorLoad& first = loads[at->second];
                !is_same(first.source, found->second) && !equal_values(first.source, found->second)) {
       wrong += "\n  tied, but of different values: " + first.name + " and " + name;
     }
@@ -148,26 +179,22 @@ LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) 
       wrong += "\n  unexpected: " + name;
     }
   }
-  require<ValueError>(wrong.empty(), type_name(), ": load_state_dict: the state does not fit; nothing was loaded",
+  require<ValueError>(wrong.empty(), model.type_name(), ": load_state_dict: the state does not fit; nothing was loaded",
                       wrong, loose_helps ? "\n{.strict = false} loads what fits and reports the rest" : "");
+  prepare_sources(loads, own);
+  return prepared;
+}
 
-  // What may fail comes first: a conversion, or a copy of what another load would overwrite (a state of this very
-  // module under other names).
-  const NoGradGuard no_grad;
-  std::unordered_map<const void*, const void*> memory;
-  for (const auto& [name, tensor] : own) {
-    memory.emplace(tensor.buffer().data(), detail::identity_of(tensor));
-  }
-  for (Load& load : loads) {
-    const Tensor source = load.source.detach();
-    const auto found = memory.find(source.buffer().data());
-    const bool is_overwritten = found != memory.end() && found->second != detail::identity_of(load.own);
-    load.source = is_overwritten ? source.clone().to(load.own.dtype()) : source.to(load.own.dtype());
-  }
-  for (Load& load : loads) {
-    load.own.copy_(load.source.shape() == load.own.shape() ? load.source : load.source.alias(load.own.shape()));
-  }
-  return report;
+}  // namespace
+
+LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) {
+  PreparedLoad load = prepare_load(*this, state, options);
+  load.commit();
+  return std::move(load.report);
+}
+
+std::function<void()> Module::prepare_state_dict(const StateDict& state, LoadOptions options) {
+  return [load = prepare_load(*this, state, options)]() mutable { load.commit(); };
 }
 
 }  // namespace normgrad

@@ -161,6 +161,9 @@ class Module {
   /// As in PyTorch, a state without num_batches_tracked is not missing anything, and [1] fits a tensor without axes. Of
   /// tied parameters one name is enough.
   LoadReport load_state_dict(const StateDict& state, LoadOptions options = {});
+  /// load_state_dict() in two steps: checks everything, with its errors, and changes nothing; what it returns copies
+  /// the values in and does not throw. The module must live until then.
+  std::function<void()> prepare_state_dict(const StateDict& state, LoadOptions options = {});
 
  protected:
   Module() = default;

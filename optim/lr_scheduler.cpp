@@ -57,7 +57,8 @@ std::string out_of_range(const StateField& field, const std::vector<double>& val
 
 }  // namespace
 
-void load_fields(const char* where, const std::vector<StateField>& fields, const StateDict& state) {
+std::vector<std::vector<double>> read_fields(const char* where, const std::vector<StateField>& fields,
+                                             const StateDict& state) {
   std::string wrong;
   std::vector<std::vector<double>> values(fields.size());
   for (std::size_t i = 0; i < fields.size(); ++i) {
@@ -78,7 +79,7 @@ void load_fields(const char* where, const std::vector<StateField>& fields, const
     }
   }
   require<ValueError>(wrong.empty(), where, ": load_state_dict: the state does not fit; nothing was loaded", wrong);
-  set_values(fields, values);
+  return values;
 }
 
 std::vector<std::vector<double>> values_of(const std::vector<StateField>& fields) {
@@ -207,9 +208,11 @@ void LRScheduler::tell_optimizer() {
 
 StateDict LRScheduler::state_dict() const { return detail::state_of(const_cast<LRScheduler*>(this)->fields()); }
 
-void LRScheduler::load_state_dict(const StateDict& state) {
-  detail::load_fields(type_name(), fields(), state);
-  tell_optimizer();
+std::function<void()> LRScheduler::prepare_state_dict(const StateDict& state) {
+  return [this, own = fields(), values = detail::read_fields(type_name(), fields(), state)] {
+    detail::set_values(own, values);
+    tell_optimizer();
+  };
 }
 
 }  // namespace normgrad

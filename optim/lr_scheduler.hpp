@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -29,8 +30,9 @@ namespace normgrad {
 namespace detail {
 /// A number, or several, of a state by its name in the state dict.
 using StateField = std::pair<std::string, std::variant<std::int64_t*, double*, std::vector<double>*>>;
-/// Reads a state into fields. Throws ValueError, listing what does not fit, before anything is changed.
-void load_fields(const char* where, const std::vector<StateField>& fields, const StateDict& state);
+/// What the fields become with a state, for set_values(). Throws ValueError, listing what does not fit.
+std::vector<std::vector<double>> read_fields(const char* where, const std::vector<StateField>& fields,
+                                             const StateDict& state);
 StateDict state_of(const std::vector<StateField>& fields);
 /// The numbers of fields, and the way back.
 std::vector<std::vector<double>> values_of(const std::vector<StateField>& fields);
@@ -60,7 +62,10 @@ class LRScheduler {
   StateDict state_dict() const;
   /// Goes on from there, on a schedule that was made with the same arguments; sets the optimizer's learning rates, too.
   /// Throws ValueError, listing what does not fit, before anything is changed.
-  void load_state_dict(const StateDict& state);
+  void load_state_dict(const StateDict& state) { prepare_state_dict(state)(); }
+  /// load_state_dict() in two steps: checks everything, with its errors, and changes nothing; what it returns does the
+  /// rest and does not throw. The schedule must live until then.
+  std::function<void()> prepare_state_dict(const StateDict& state);
 
  protected:
   /// The optimizer must outlive the schedule and stay where it is.

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -91,6 +92,9 @@ class Optimizer {
   /// name, in whatever order they are; otherwise the state of its number. (A name that two parameters have is none.)
   /// Throws ValueError, listing what does not fit, before anything is changed.
   void load_state_dict(const StateDict& state, const OptimizerLoadOptions& options = {});
+  /// load_state_dict() in two steps: checks everything, with its errors, and changes nothing; what it returns does the
+  /// rest and does not throw. The optimizer must live, and keep its groups, until then.
+  std::function<void()> prepare_state_dict(const StateDict& state, const OptimizerLoadOptions& options = {});
 
  protected:
   static constexpr std::size_t kMaxSlots = 3;  ///< no optimizer remembers more tensors of a parameter
@@ -136,7 +140,6 @@ class Optimizer {
   void prepare(std::size_t group, std::vector<Job>& jobs, std::vector<NewSlot>& new_slots);
   std::string place_of(std::size_t group, std::size_t i) const;
   std::vector<std::string> unique_names() const;
-  void set_options(const std::vector<std::vector<double>>& values);
   Option find_option(const std::string& name, std::size_t group) const;
   double& lr_ref(std::size_t group) const;
   Entry& group_at(std::size_t group);

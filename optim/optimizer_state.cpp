@@ -227,30 +227,27 @@ StateDict Optimizer::state_dict() const {
   return state;
 }
 
-void Optimizer::set_options(const std::vector<std::vector<double>>& values) {
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    const std::vector<Option> own = options_of(g);
-    for (std::size_t i = 0; i < own.size(); ++i) {
-      detail::set_option_value(own[i].second, values[g][i]);
-    }
-  }
+void Optimizer::load_state_dict(const StateDict& state, const OptimizerLoadOptions& options) {
+  prepare_state_dict(state, options)();
 }
 
-void Optimizer::load_state_dict(const StateDict& state, const OptimizerLoadOptions& load) {
+std::function<void()> Optimizer::prepare_state_dict(const StateDict& state, const OptimizerLoadOptions& load) {
   OptimizerStateReader reader(state);
   const std::vector<std::string> names = unique_names();
   StatePlaces places(state, names, load, reader);
   require<ValueError>(places.state_has_names() || (load.prefix.empty() && load.key_map.empty()), type_name(),
                       ": load_state_dict: the state has no names of parameters for prefix and key_map to change");
-  std::vector<std::vector<double>> before(groups_.size());
-  std::vector<std::vector<double>> options(groups_.size());
+  std::vector<Option> options;
+  std::vector<double> before;
+  std::vector<double> after;
   std::vector<std::optional<double>> initial_lrs;
   std::vector<std::vector<ParamState>> states(groups_.size());
   std::size_t index = 0;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    for (const auto& [name, option] : options_of(g)) {
-      before[g].push_back(detail::option_value(option));
-      options[g].push_back(reader.number(group_key(g, name)).value_or(0.0));
+    for (const Option& option : options_of(g)) {
+      options.push_back(option);
+      before.push_back(detail::option_value(option.second));
+      after.push_back(reader.number(group_key(g, option.first)).value_or(0.0));
     }
     initial_lrs.push_back(reader.number(group_key(g, "initial_lr"), false));
     for (const Tensor& param : groups_[g].params) {
@@ -275,21 +272,32 @@ void Optimizer::load_state_dict(const StateDict& state, const OptimizerLoadOptio
   const std::string wrong = reader.all_wrong();
   require<ValueError>(wrong.empty(), type_name(), ": load_state_dict: the state does not fit; nothing was loaded",
                       wrong);
-  set_options(options);
+  const auto set = [options = std::move(options)](const std::vector<double>& values) {
+    for (std::size_t i = 0; i < options.size(); ++i) {
+      detail::set_option_value(options[i].second, values[i]);
+    }
+  };
+  // Options are checked where they are.
+  set(after);
   try {
     for (std::size_t g = 0; g < groups_.size(); ++g) {
       check_options(g);
       detail::check_at_least_zero(type_name(), "initial_lr", initial_lrs[g].value_or(0.0));
     }
   } catch (const ValueError& error) {
-    set_options(before);
+    set(before);
     fail<ValueError>(type_name(), ": load_state_dict: the state does not fit; nothing was loaded\n  ", error.what());
   }
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    groups_[g].states = std::move(states[g]);
-    groups_[g].initial_lr = initial_lrs[g] ? initial_lrs[g] : groups_[g].initial_lr;
-    groups_[g].start_lr.reset();
-  }
+  set(before);
+  return [this, set, after = std::move(after), initial_lrs = std::move(initial_lrs),
+          states = std::move(states)]() mutable {
+    set(after);
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      groups_[g].states.swap(states[g]);
+      groups_[g].initial_lr = initial_lrs[g] ? initial_lrs[g] : groups_[g].initial_lr;
+      groups_[g].start_lr.reset();
+    }
+  };
 }
 
 }  // namespace normgrad

@@ -80,11 +80,13 @@ StateDict ReduceLROnPlateau::state_dict() const {
   return detail::state_of(const_cast<ReduceLROnPlateau*>(this)->fields());
 }
 
-void ReduceLROnPlateau::load_state_dict(const StateDict& state) {
-  detail::load_fields("ReduceLROnPlateau", fields(), state);
-  for (std::size_t g = 0; g < last_lr_.size(); ++g) {
-    optimizer_->set_lr(last_lr_[g], g);
-  }
+std::function<void()> ReduceLROnPlateau::prepare_state_dict(const StateDict& state) {
+  return [this, own = fields(), values = detail::read_fields("ReduceLROnPlateau", fields(), state)] {
+    detail::set_values(own, values);
+    for (std::size_t g = 0; g < last_lr_.size(); ++g) {
+      optimizer_->set_lr(last_lr_[g], g);
+    }
+  };
 }
 
 }  // namespace normgrad

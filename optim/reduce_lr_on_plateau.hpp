@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "normgrad/optim/lr_scheduler.hpp"
@@ -45,7 +46,10 @@ class ReduceLROnPlateau {
   StateDict state_dict() const;
   /// Goes on from there; sets the optimizer's rates, too. Throws ValueError, listing what does not fit, before anything
   /// is changed.
-  void load_state_dict(const StateDict& state);
+  void load_state_dict(const StateDict& state) { prepare_state_dict(state)(); }
+  /// load_state_dict() in two steps: checks everything, with its errors, and changes nothing; what it returns does the
+  /// rest and does not throw. The schedule must live until then.
+  std::function<void()> prepare_state_dict(const StateDict& state);
 
  private:
   bool is_better(double metric) const;

@@ -114,8 +114,8 @@ StateDict averaged_state(const Module& average, const ExactAverages& exact, std:
   return state;
 }
 
-void load_averaged_state(Module& average, ExactAverages& exact, const StateDict& state, std::int64_t& count,
-                         bool& calibrated) {
+std::function<void()> prepare_averaged_state(Module& average, ExactAverages& exact, const StateDict& state,
+                                             std::int64_t& count, bool& calibrated) {
   const std::int64_t new_count = state.at("n_averaged").item<std::int64_t>();
   const bool new_calibrated = state.at("is_calibrated").item() != 0.0;
   StateDict of_module;
@@ -133,10 +133,13 @@ void load_averaged_state(Module& average, ExactAverages& exact, const StateDict&
       new_exact[name] = tensor.to_vector<double>();
     }
   }
-  average.load_state_dict(of_module);
-  exact = std::move(new_exact);
-  count = new_count;
-  calibrated = new_calibrated;
+  return [&exact, &count, &calibrated, load = average.prepare_state_dict(of_module), new_exact = std::move(new_exact),
+          new_count, new_calibrated]() mutable {
+    load();
+    exact.swap(new_exact);
+    count = new_count;
+    calibrated = new_calibrated;
+  };
 }
 
 }  // namespace normgrad::detail

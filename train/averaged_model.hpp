@@ -10,6 +10,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -51,8 +52,8 @@ void average_into(Module& average, ExactAverages& exact, const Module& model, do
 void check_decay(const AveragedModelOptions& options);
 /// "n_averaged", "is_calibrated", and the model's under "module.".
 StateDict averaged_state(const Module& average, const ExactAverages& exact, std::int64_t count, bool calibrated);
-void load_averaged_state(Module& average, ExactAverages& exact, const StateDict& state, std::int64_t& count,
-                         bool& calibrated);
+std::function<void()> prepare_averaged_state(Module& average, ExactAverages& exact, const StateDict& state,
+                                             std::int64_t& count, bool& calibrated);
 
 }  // namespace detail
 
@@ -110,8 +111,11 @@ class AveragedModel {
   StateDict state_dict() const { return detail::averaged_state(average_, exact_, count_, calibrated_); }
   /// Goes on from there, with entries of any floating point dtype. Throws ValueError, listing what does not fit, before
   /// anything is changed.
-  void load_state_dict(const StateDict& state) {
-    detail::load_averaged_state(average_, exact_, state, count_, calibrated_);
+  void load_state_dict(const StateDict& state) { prepare_state_dict(state)(); }
+  /// load_state_dict() in two steps: checks everything, with its errors, and changes nothing; what it returns does the
+  /// rest and does not throw. The object must live until then.
+  std::function<void()> prepare_state_dict(const StateDict& state) {
+    return detail::prepare_averaged_state(average_, exact_, state, count_, calibrated_);
   }
 
  private:

@@ -80,9 +80,9 @@ void softmax_row(const T* x, T* y, std::int64_t n) {
     store_some<T>(y + i, e, count);
     return e;
   });
-  const Batch<T> factor(static_cast<T>(1.0 / sum));
+  const Batch<T> divisor(static_cast<T>(sum));
   each_vector<T>(n, [&](std::int64_t i, std::int64_t count) {
-    store_some<T>(y + i, load_some(y + i, count, T(0)) * factor, count);
+    store_some<T>(y + i, load_some(y + i, count, T(0)) / divisor, count);
   });
 }
 
@@ -132,10 +132,9 @@ void softmax_column(SoftmaxOp op, const T* x, T* y, std::int64_t n, std::int64_t
       store_some<T>(y + i * stride, e, count);
     }
   }
-  const Batch<T> factor = Batch<T>(T(1)) / sum;
   const Batch<T> log_sum = vlog(sum);
   for (std::int64_t i = 0; i < n; ++i) {
-    const Batch<T> v = op == SoftmaxOp::softmax ? load_some(y + i * stride, count, T(0)) * factor
+    const Batch<T> v = op == SoftmaxOp::softmax ? load_some(y + i * stride, count, T(0)) / sum
                                                 : load_some(x + i * stride, count, T(0)) - largest - log_sum;
     store_some<T>(y + i * stride, v, count);
   }
