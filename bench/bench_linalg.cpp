@@ -1,5 +1,5 @@
-// Matrix products, convolutions and pooling at the sizes of the example models; rates in GFLOP/s or GB/s.
-// The last argument of each is the number of threads.
+// Matrix products, convolutions and pooling at the sizes of the example models; rates in GFLOP/s or GB/s. The last
+// argument of each benchmark is the number of threads.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -7,10 +7,10 @@
 
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/ops/conv.hpp"
+#include "normgrad/core/ops/conv/conv.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/pool.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/pool/pool.hpp"
 
 namespace normgrad {
 namespace {
@@ -43,7 +43,7 @@ BENCHMARK(matmul_forward)
     ->Args({4096, 768, 768, 2})
     ->UseRealTime();
 
-// The products of 784-100-100-100-10 at batch 60, forward and backward; the input needs no gradient.
+// The matrix products of the MLP 784-100-100-100-10 at batch 60, forward and backward, without the input's gradient.
 void mlp_products(benchmark::State& state) {
   set_num_threads(static_cast<int>(state.range(0)));
   const std::int64_t sizes[] = {784, 100, 100, 100, 10};
@@ -67,7 +67,7 @@ void mlp_products(benchmark::State& state) {
 }
 BENCHMARK(mlp_products)->Arg(1)->Arg(2)->UseRealTime();
 
-// n, c_in, c_out, size, whether the input needs a gradient, threads: 3x3 with padding 1.
+// Arguments: n, c_in, c_out, size, whether the input needs a gradient, threads. 3x3 windows with padding 1.
 void conv3x3(benchmark::State& state) {
   set_num_threads(static_cast<int>(state.range(5)));
   const std::int64_t n = state.range(0), c_in = state.range(1), c_out = state.range(2), size = state.range(3);
@@ -92,7 +92,7 @@ BENCHMARK(conv3x3)
     ->Args({32, 64, 64, 56, 1, 2})
     ->UseRealTime();
 
-// n, c, size, whether channels last, threads: 2x2, forward and backward.
+// Arguments: n, c, size, channels-last, threads. 2x2 windows, forward and backward.
 void max_pool(benchmark::State& state) {
   set_num_threads(static_cast<int>(state.range(4)));
   const Shape shape{state.range(0), state.range(1), state.range(2), state.range(2)};

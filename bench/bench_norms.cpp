@@ -1,9 +1,9 @@
-// The norm layers over the shapes of the comparison with LibTorch, in training mode, float32, affine, beside a copy of
-// the input's size in the same run: `copies` is the time over that of a copy, which is what memory allows.
+// The norm layers over the shapes of the LibTorch comparison, in training mode, float32, affine, next to a copy of the
+// input's size in the same run. `copies` is the time relative to a copy, the limit set by memory bandwidth.
 //
-// Forward and backward touch four arrays of the input's size (x, y, gy and gx), and forward alone goes round among two
-// inputs and two outputs. `copies` counts copies that go round among four such arrays, `near_copies` those of one array
-// to one other, again and again, which stay in the last cache while there is room for two.
+// Forward and backward access four arrays of the input's size (x, y, gy and gx); forward alone alternates between two
+// inputs and two outputs. `copies` is relative to copies that alternate among four such arrays, `near_copies` to copies
+// from one array to another, which stay in the last-level cache if both fit.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ void copy(const Tensor& from, Tensor& to) {
   });
 }
 
-/// Median time of a copy, of `pairs` of arrays in turn.
+/// Median time of a copy, alternating among `pairs` pairs of arrays.
 double seconds_per_copy(std::int64_t n, std::size_t pairs) {
   std::vector<Tensor> from, to;
   for (std::size_t i = 0; i < pairs; ++i) {
@@ -60,8 +60,8 @@ void run_norm(benchmark::State& state, const bench::NormCase& c, bool backward, 
   const auto order = [&](const Tensor& t) { return channels_last ? t.as_channels_last() : t; };
   Tensor x = order(randn(c.shape)).requires_grad_(backward);
   const Tensor gy = order(randn(c.shape));
-  Tensor other = gy;  // the input of every other forward
-  Tensor kept;        // the output of the forward before
+  Tensor other = gy;  // input of every other forward
+  Tensor kept;        // output of the previous forward
   const double far = seconds_per_copy(x.numel(), 2);
   const double near = seconds_per_copy(x.numel(), 1);
   std::vector<Tensor> parameters = layer->parameters();
@@ -81,7 +81,7 @@ void run_norm(benchmark::State& state, const bench::NormCase& c, bool backward, 
     }
     benchmark::DoNotOptimize(y);
   };
-  step();  // takes its memory from the system
+  step();  // allocates its memory from the system
   step();
   const Clock::time_point start = Clock::now();
   for (auto _ : state) {

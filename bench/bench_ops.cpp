@@ -1,6 +1,6 @@
 // Element-wise operations, reductions, softmax, losses, optimizers, convolutions, pooling and products, forward and
-// backward, on one thread: bytes per second where memory is the limit (each array counted once per pass), GFLOP/s where
-// arithmetic is. `copy` is the same memory moved by memcpy, to compare with.
+// backward, on one thread. Reports bytes per second where memory is the limit (each array counted once per pass), and
+// GFLOP/s where arithmetic is. `copy` moves the same memory with memcpy, for comparison.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -150,7 +150,7 @@ void adam(benchmark::State& state) {
 }
 BENCHMARK(adam)->Arg(kSmall)->Arg(kLarge);
 
-// Forward and all gradients of a convolution: batch, channels in and out, size, window, padding.
+// Forward and all gradients of a convolution. Arguments: batch, input and output channels, size, window, padding.
 void conv2d_step(benchmark::State& state) {
   const std::int64_t n = state.range(0), in = state.range(1), out = state.range(2), size = state.range(3),
                      k = state.range(4);

@@ -1,5 +1,5 @@
 // Whole training steps (forward, cross entropy, backward, SGD) of the models of bench/vs_libtorch on one thread: time
-// per sample over the size of the batch, and what an operation costs beyond its arithmetic.
+// per sample by batch size, and the overhead of an operation beyond its arithmetic.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -74,7 +74,7 @@ BENCHMARK(cnn_step)
     ->ArgsProduct({{1, 4, 16, 64, 128, 256, 512, 1024}, {0, 1}})
     ->Unit(benchmark::kMillisecond);
 
-// Time per operation on 16 numbers: checks, memory, dispatch, and the node.
+// Time per operation on 16 numbers: checks, memory, dispatch and the node.
 void operation_in_a_chain(benchmark::State& state) {
   const bool recorded = state.range(0) != 0;
   constexpr int kLength = 100;
@@ -90,7 +90,7 @@ void operation_in_a_chain(benchmark::State& state) {
 }
 BENCHMARK(operation_in_a_chain)->ArgName("recorded")->Arg(0)->Arg(1);
 
-// The same with its backward.
+// The same with the backward.
 void operation_and_backward_in_a_chain(benchmark::State& state) {
   constexpr int kLength = 100;
   Tensor x = randn({16}).requires_grad_();
@@ -107,7 +107,7 @@ void operation_and_backward_in_a_chain(benchmark::State& state) {
 }
 BENCHMARK(operation_and_backward_in_a_chain);
 
-// A convolution of one pixel: finding oneDNN's primitives.
+// A convolution of one pixel: the lookup of oneDNN's primitives.
 void smallest_convolution(benchmark::State& state) {
   const Tensor x = randn({1, 1, 1, 1});
   const Tensor w = randn({1, 1, 1, 1});

@@ -1,4 +1,4 @@
-# libzip as target libzip::zip. Its own package file asks for its tools on Debian, which nothing here uses.
+# libzip as target libzip::zip. Debian's own package file requires the libzip tools, which are not used here.
 find_path(LIBZIP_INCLUDE_DIR zip.h)
 find_library(LIBZIP_LIBRARY zip)
 mark_as_advanced(LIBZIP_INCLUDE_DIR LIBZIP_LIBRARY)

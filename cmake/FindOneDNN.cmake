@@ -1,4 +1,4 @@
-# oneDNN as target DNNL::dnnl. Its own package file asks for OpenCL on Debian, which nothing here uses.
+# oneDNN as target DNNL::dnnl. Debian's own package file requires OpenCL, which is not used here.
 find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)
 find_library(DNNL_LIBRARY dnnl)
 mark_as_advanced(DNNL_INCLUDE_DIR DNNL_LIBRARY)

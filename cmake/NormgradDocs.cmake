@@ -1,9 +1,9 @@
-# The documentation site: target `docs`, not part of `all`. A test runs it too and looks at its warnings.
+# The documentation site: target `docs`, not part of `all`. A test also runs it and checks its warnings.
 find_program(NORMGRAD_DOXYGEN doxygen)
 if(NORMGRAD_DOXYGEN)
   set(NORMGRAD_DOXYGEN_EXCLUDE "")
-  foreach(header ${NORMGRAD_INTERNAL_HEADERS})
-    string(APPEND NORMGRAD_DOXYGEN_EXCLUDE "${PROJECT_SOURCE_DIR}/${header} ")
+  foreach(folder ${NORMGRAD_INTERNAL_FOLDERS})
+    string(APPEND NORMGRAD_DOXYGEN_EXCLUDE "*/${folder}/* ")
   endforeach()
   set(NORMGRAD_DOXYGEN_FOLDERS "")
   foreach(folder core layers optim data io train)

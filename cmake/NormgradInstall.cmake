@@ -4,13 +4,14 @@ include(CMakePackageConfigHelpers)
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/normgrad)
 
 install(FILES normgrad.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad)
-string(REPLACE ";" "|" internal "${NORMGRAD_INTERNAL_HEADERS}")
+list(JOIN NORMGRAD_INTERNAL_FOLDERS "|" internal)
 foreach(part core layers optim data io train)
   install(DIRECTORY ${part} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad
           FILES_MATCHING PATTERN "*.hpp" REGEX "/(${internal})$" EXCLUDE)
 endforeach()
 
-# Two export sets: the shared library asks nothing of a consumer, the static one for the libraries beneath.
+# Two export sets: the shared library has no dependencies for consumers, the static one requires the underlying
+# libraries.
 foreach(kind shared static)
   install(TARGETS normgrad_${kind} EXPORT normgrad_${kind}_targets
           RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
@@ -26,7 +27,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/normgradConfig.cmake ${CMAKE_CURRENT_B
               cmake/FindLibZip.cmake cmake/FindOneDNN.cmake
         DESTINATION ${config_dir})
 
-# Relative to the .pc file, so that an installed tree can be moved.
+# Relative to the .pc file, so that an installed tree is relocatable.
 file(RELATIVE_PATH NORMGRAD_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/normgrad.pc.in normgrad.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/normgrad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

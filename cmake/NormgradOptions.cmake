@@ -1,12 +1,13 @@
-# The library is not to be slow under sanitizers; tests and programs are to be compiled soon, and set -O0.
+# Sanitized builds optimize the library; tests and programs set -O0 to compile faster.
 set(NORMGRAD_SANITIZED_OPTIMISATION -O1)
 
-# Compiler options that every target of the project shares.
+# Compiler options of all targets in the project.
 function(normgrad_set_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
-  # Products and sums are fused only where a kernel says so: the same bits from every compiler and every loop shape.
+  # Multiplications and additions are fused only where a kernel requests it, so that every compiler and loop shape gives
+  # the same bits.
   target_compile_options(${target} PRIVATE -ffp-contract=off)
   if(NORMGRAD_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
@@ -21,8 +22,8 @@ function(normgrad_set_options target)
   endif()
 endfunction()
 
-# Compiles the sources of a target in groups of `size` files of one folder, so that headers are read once per group
-# (NORMGRAD_UNITY). Helpers in unnamed namespaces thus need names of their own within a folder.
+# Compiles the sources of a target in groups of `size` files of one floor (core/kernels, layers, ...), so that headers
+# are read once per group (NORMGRAD_UNITY). Names in unnamed namespaces must therefore be unique within a floor.
 function(normgrad_set_unity target size)
   if(NOT NORMGRAD_UNITY)
     return()
@@ -33,7 +34,8 @@ function(normgrad_set_unity target size)
   list(SORT sources)
   set(last_folder "")
   foreach(source ${sources})
-    get_filename_component(folder ${source} DIRECTORY)
+    file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${source})
+    string(REGEX MATCH "^(core/|build[^/]*/)?[^/]+" folder "${folder}")
     if(NOT folder STREQUAL last_folder OR files EQUAL size)
       if(NOT folder STREQUAL last_folder)
         set(group 0)
@@ -41,15 +43,15 @@ function(normgrad_set_unity target size)
       set(last_folder ${folder})
       set(files 0)
       math(EXPR group "${group} + 1")
-      file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR} ${folder})
-      string(MAKE_C_IDENTIFIER "${name}_${group}" name)
+      string(MAKE_C_IDENTIFIER "${folder}_${group}" name)
     endif()
     math(EXPR files "${files} + 1")
     set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${name})
   endforeach()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # It takes what a group includes for headers, whose types should not have members of unnamed namespaces.
+    # The compiler treats the sources included by a group as headers, whose types should not have members from unnamed
+    # namespaces.
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
   endif()
 endfunction()

@@ -1,6 +1,6 @@
-# Every `*.simd.cpp` is compiled once per instruction set; the program picks one when it starts (core/base/simd.hpp).
-# Such a file defines its functions in namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE and touches no inline
-# function of the standard library that another file could share: the linker keeps one copy of those, of any instruction set.
+# Every `*.simd.cpp` is compiled once per instruction set; the program selects one at startup (core/simd/dispatch.hpp).
+# Such a file defines its functions in namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE and uses no inline function
+# of the standard library that other files may use: the linker keeps a single copy of those, for any instruction set.
 function(normgrad_add_simd_objects out)
   set(objects)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
@@ -19,7 +19,7 @@ function(normgrad_add_simd_objects out)
     set(archs ${NORMGRAD_SIMD_ONLY})
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    list(APPEND flags_avx512 -Wno-maybe-uninitialized -Wno-uninitialized)  # raised by its own header, GCC bug 105593
+    list(APPEND flags_avx512 -Wno-maybe-uninitialized -Wno-uninitialized)  # from GCC's own headers, GCC bug 105593
   endif()
   foreach(arch ${archs})
     add_library(normgrad_simd_${arch} OBJECT ${ARGN})
@@ -31,7 +31,7 @@ function(normgrad_add_simd_objects out)
     target_compile_definitions(normgrad_simd_${arch} PRIVATE NORMGRAD_SIMD_NAMESPACE=${arch} NORMGRAD_SIMD_${arch}=1)
     target_compile_options(normgrad_simd_${arch} PRIVATE ${flags_${arch}} $<$<CONFIG:Release>:-O3>)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-      # Its avx512fintrin.h makes "undefined" registers by `__m512 y = y`.
+      # GCC's avx512fintrin.h creates "undefined" registers by `__m512 y = y`.
       target_compile_options(normgrad_simd_${arch} PRIVATE -Wno-uninitialized -Wno-maybe-uninitialized)
     endif()
     list(APPEND objects $<TARGET_OBJECTS:normgrad_simd_${arch}>)

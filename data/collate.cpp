@@ -15,7 +15,7 @@ Tensor number(T value) {
   return tensor;
 }
 
-// Not stack(): examples are outside of any graph, and an error shall name the example.
+// Instead of stack(): examples belong to no graph, and errors must name the example.
 Tensor stacked(const char* what, const std::vector<Example>& examples, Tensor Example::*member) {
   const Tensor& first = examples.front().*member;
   if (!first.defined()) {

@@ -1,5 +1,4 @@
-// Datasets of any indexable type: what has a size() and elements, such as a std::vector, and how their elements become
-// batches.
+// Datasets from any indexable type, such as a std::vector, and the collation of their elements into batches.
 #pragma once
 
 #include <concepts>
@@ -14,13 +13,13 @@
 
 namespace normgrad {
 
-/// One example.
+/// One example of a dataset.
 struct Example {
-  Tensor input;  ///< without an axis for the batch
-  Tensor label;  ///< undefined where there is none
+  Tensor input;  ///< without a batch axis
+  Tensor label;  ///< undefined if there is none
 };
 
-/// Numbered elements: d.size() of them, d[0] and so on.
+/// A type with elements d[0] to d[d.size() - 1].
 template <class D>
 concept Indexable = requires(const D& d) {
   { d.size() } -> std::convertible_to<std::int64_t>;
@@ -30,7 +29,7 @@ concept Indexable = requires(const D& d) {
 template <class D>
 using ItemOf = std::remove_cvref_t<decltype(std::declval<const D&>()[0])>;  ///< the type of its elements
 
-/// A number as a tensor without axes: whole numbers as int64, float as float32, double as float64; tensors as they are.
+/// Converts a number to a scalar tensor: integers to int64, float to float32, double to float64. Returns tensors as is.
 inline const Tensor& to_tensor(const Tensor& value) { return value; }
 Tensor to_tensor(std::int64_t value);
 Tensor to_tensor(float value);
@@ -40,8 +39,8 @@ Tensor to_tensor(T value) {
   return to_tensor(static_cast<std::int64_t>(value));
 }
 
-/// Elements that can be collated without a function of one's own: an Example, a Tensor (the label is then undefined),
-/// or a pair of a tensor or number and a tensor or number.
+/// Converts an element to an Example: an Example, a Tensor (the label is then undefined), or a pair of tensors or
+/// numbers.
 inline const Example& to_example(const Example& item) { return item; }
 inline Example to_example(const Tensor& item) { return {.input = item, .label = {}}; }
 template <class A, class B>
@@ -49,13 +48,13 @@ Example to_example(const std::pair<A, B>& item) {
   return {.input = to_tensor(item.first), .label = to_tensor(item.second)};
 }
 
-/// Stacks inputs and labels along a new first axis. Throws ShapeError, or DTypeError, naming the first example that
-/// differs from the one before; ValueError for no examples.
+/// Stacks inputs and labels along a new first axis. Throws ShapeError or DTypeError, naming the example, if one differs
+/// from the first, and ValueError for no examples or if only some have an input or a label.
 Batch collate(const std::vector<Example>& examples);
 
-/// What collates items of any type for which there is a to_example().
+/// Collates items of any type for which there is a to_example().
 struct DefaultCollate {
-  /// One batch of all.
+  /// Returns all items as one batch.
   template <class Item>
   Batch operator()(const std::vector<Item>& items) const {
     std::vector<Example> examples;
@@ -67,11 +66,11 @@ struct DefaultCollate {
   }
 };
 
-/// The elements of an indexable object, made into batches by `Collate`: Batch(const std::vector<Item>&).
+/// A dataset of the elements of an indexable object, collated by `Collate`: Batch(const std::vector<Item>&).
 template <Indexable D, class Collate = DefaultCollate>
 class IndexedDataset final : public Dataset {
  public:
-  /// See share_dataset(), which makes one.
+  /// Created by share_dataset() and make_dataset().
   explicit IndexedDataset(D items, Collate collate = {}) : items_(std::move(items)), collate_(std::move(collate)) {}
   std::int64_t size() const override { return static_cast<std::int64_t>(items_.size()); }
   Batch batch(std::span<const std::int64_t> indices) const override {
@@ -91,12 +90,12 @@ class IndexedDataset final : public Dataset {
 
 using DatasetPtr = std::shared_ptr<const Dataset>;  ///< a dataset of any type
 
-/// What a DataLoader and the functions on datasets take: a Dataset, a DatasetPtr, or an Indexable whose elements there
-/// is a to_example() for.
+/// Accepted by DataLoader and the dataset functions: a Dataset, a DatasetPtr, or an Indexable whose elements
+/// to_example() accepts.
 template <class D>
 concept DatasetLike = std::derived_from<D, Dataset> || std::convertible_to<D, DatasetPtr> || Indexable<D>;
 
-/// One interface for all of them.
+/// Converts any DatasetLike to a DatasetPtr.
 template <DatasetLike D>
 DatasetPtr share_dataset(D dataset) {
   if constexpr (std::convertible_to<D, DatasetPtr>) {
@@ -108,7 +107,7 @@ DatasetPtr share_dataset(D dataset) {
   }
 }
 
-/// An indexable object with a function that makes a batch of some of its elements:
+/// Returns a dataset of an indexable object, with a function that collates some of its elements into a batch:
 ///
 ///   const DatasetPtr words = make_dataset(std::move(sentences), [](const std::vector<Sentence>& some) -> Batch { ...
 ///   });

@@ -63,7 +63,7 @@ std::string data_fingerprint(const Dataset& dataset, std::int64_t samples) {
   const std::int64_t count = std::min(size, samples);
   Fnv64 hash;
   for (std::int64_t i = 0; i < count; ++i) {
-    // (size - 1) * i / (count - 1), of which the product might not fit
+    // (size - 1) * i / (count - 1), computed without overflow of the product
     const std::int64_t step = count > 1 ? (size - 1) / (count - 1) : 0;
     const std::int64_t rest = count > 1 ? (size - 1) % (count - 1) : 0;
     const std::int64_t index = count > 1 ? step * i + rest * i / (count - 1) : 0;

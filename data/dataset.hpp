@@ -1,4 +1,4 @@
-// Datasets: numbered examples with labels, from which a DataLoader makes batches.
+// Datasets: indexed examples with labels, from which a DataLoader makes batches.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,19 @@
 
 namespace normgrad {
 
-/// Some examples: inputs [n, ...] and labels [n].
+/// A batch of examples.
 struct Batch {
   Tensor inputs;  ///< [n, ...]
   Tensor labels;  ///< [n, ...], or undefined
 };
 
-/// Numbered examples; a cheap handle that is copied, and may be used on several threads at once.
+/// Indexed examples. A handle that is cheap to copy and safe to use on several threads at once.
 class Dataset {
  public:
   virtual ~Dataset() = default;
-  /// Number of examples.
+  /// Returns the number of examples.
   virtual std::int64_t size() const = 0;
-  /// The examples of the given numbers; each in [0, size()).
+  /// Returns the examples with the given indices, each in [0, size()).
   virtual Batch batch(std::span<const std::int64_t> indices) const = 0;
 
  protected:
@@ -32,10 +32,10 @@ class Dataset {
   Dataset& operator=(Dataset&&) noexcept = default;
 };
 
-/// Examples that already are tensors: inputs [n, ...] and labels [n, ...] of any dtypes.
+/// A dataset of tensors: inputs [n, ...] and labels [n, ...] of any dtype.
 class TensorDataset : public Dataset {
  public:
-  /// Shares memory with both. Throws ShapeError unless they have the same first size.
+  /// Shares memory with both tensors. Throws ShapeError unless their first sizes agree.
   TensorDataset(const Tensor& inputs, const Tensor& labels);
   std::int64_t size() const override { return inputs_.size(0); }
   Batch batch(std::span<const std::int64_t> indices) const override;
@@ -45,13 +45,13 @@ class TensorDataset : public Dataset {
   Tensor labels_;
 };
 
-/// Tells data sets apart: "300 examples, 1f0c5a77e2b9d401". The digits are 64 bits of FNV-1a over dtypes, shapes and
-/// elements, labels included, of up to `samples` examples that are evenly spread over the data set, its first and its
-/// last among them. The same on every machine; a change to none of those examples is not seen. Of what is random at
-/// each reading take the data set beneath. Throws ValueError unless samples >= 1.
+/// Returns an identifier of a data set: "300 examples, 1f0c5a77e2b9d401". The digits are a 64-bit FNV-1a hash over the
+/// dtypes, shapes and elements, including labels, of up to `samples` examples that are evenly spread and include the
+/// first and the last. It is the same on every machine and does not reflect changes to other examples. For a dataset
+/// that is random on each read, pass the underlying dataset. Throws ValueError unless samples >= 1.
 std::string data_fingerprint(const Dataset& dataset, std::int64_t samples = 1024);
 
-/// Throws IndexError naming `where` for an example number outside [0, size).
+/// Throws IndexError, naming `where`, for an index outside [0, size).
 void check_indices(const char* where, std::span<const std::int64_t> indices, std::int64_t size);
 
 }  // namespace normgrad

@@ -1,4 +1,4 @@
-// Datasets made of others: some of the examples, a random division, and examples that are changed on the way.
+// Datasets derived from others: subsets, random splits, and mapped examples.
 #pragma once
 
 #include <concepts>
@@ -10,14 +10,14 @@
 
 namespace normgrad {
 
-/// Some examples of another dataset, in a given order; an example may be there more than once. A cheap handle.
+/// Selected examples of another dataset, in a given order; examples may repeat. A cheap handle.
 class Subset final : public Dataset {
  public:
-  /// Throws IndexError for a number outside of the dataset.
+  /// Throws IndexError for an index outside the dataset.
   Subset(DatasetPtr whole, std::vector<std::int64_t> indices);
   std::int64_t size() const override { return static_cast<std::int64_t>(indices_->size()); }
   Batch batch(std::span<const std::int64_t> indices) const override;
-  /// The numbers of the examples in the whole.
+  /// Returns the indices of the examples in the whole dataset.
   const std::vector<std::int64_t>& indices() const noexcept { return *indices_; }
 
  private:
@@ -25,17 +25,16 @@ class Subset final : public Dataset {
   std::shared_ptr<const std::vector<std::int64_t>> indices_;
 };
 
-/// The examples of those numbers, of a dataset of any kind.
+/// Returns the examples with these indices of any dataset.
 template <DatasetLike D>
 Subset subset(D whole, std::vector<std::int64_t> indices) {
   return {share_dataset(std::move(whole)), std::move(indices)};
 }
 
-/// Divides a dataset at random, every example going into one part. `parts` are numbers of examples that sum to its
-/// size, or shares that sum to 1: of those a part gets the whole number below, and what is left goes one each to the
-/// first parts. The division depends on the seed alone (not on
-/// manual_seed(): runs with other seeds still hold out the same examples). Throws ValueError for parts that are
-/// neither.
+/// Splits a dataset at random; every example goes into one part. `parts` are numbers of examples that sum to its size,
+/// or fractions that sum to 1. Fractions are rounded down to numbers of examples, and the remaining examples go one
+/// each to the first parts. The split depends only on `seed`, not on manual_seed(), so that runs with other seeds hold
+/// out the same examples. Throws ValueError if the parts sum to neither.
 ///
 ///   auto parts = random_split(train, {0.9, 0.1}, 1);
 std::vector<Subset> random_split(const DatasetPtr& whole, const std::vector<double>& parts, std::uint64_t seed = 0);
@@ -48,7 +47,7 @@ std::vector<Subset> random_split(D whole, const std::vector<double>& parts, std:
 template <class F>
 class MappedDataset final : public Dataset {
  public:
-  /// F: an Example to an Example, or a Batch to a Batch.
+  /// F maps an Example to an Example, or a Batch to a Batch.
   MappedDataset(DatasetPtr whole, F f) : whole_(std::move(whole)), f_(std::move(f)) {}
   std::int64_t size() const override { return whole_->size(); }
   Batch batch(std::span<const std::int64_t> indices) const override {
@@ -81,9 +80,9 @@ class MappedDataset final : public Dataset {
   F f_;
 };
 
-/// A dataset whose batches, or examples, are f of those of another one, made when they are asked for. f is Batch(Batch)
-/// or Example(Example), and must give the same for the same: for random changes there is DataLoaderOptions::transform.
-/// With workers it is called on several threads at once.
+/// Returns a dataset whose batches or examples are f of those of another dataset, computed on access. f is Batch(Batch)
+/// or Example(Example) and must be deterministic; for random changes use DataLoaderOptions::transform. With workers it
+/// is called on several threads at once.
 template <DatasetLike D, class F>
 requires(std::is_invocable_r_v<Batch, const F&, Batch> ||
          std::is_invocable_r_v<Example, const F&, Example>) MappedDataset<F> map_dataset(D whole, F f) {

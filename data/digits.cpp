@@ -18,15 +18,15 @@ namespace {
 constexpr int kSide = 28;
 constexpr std::int64_t kPixels = std::int64_t{kSide} * kSide;
 constexpr int kImageDrawsBits = 20;                            // an image draws fewer than 2^20 random numbers
-constexpr std::uint64_t kTestStream = std::uint64_t{1} << 40;  // the first test image's number in the stream
+constexpr std::uint64_t kTestStream = std::uint64_t{1} << 40;  // index of the first test image in the stream
 
 struct Point {
   double x, y;
 };
-using Stroke = std::vector<Point>;  // a smooth curve passes through the points
+using Stroke = std::vector<Point>;  // points of a smooth curve
 using Glyph = std::vector<Stroke>;
 
-// Ways to write each digit, in the unit square, y downwards.
+// Glyph variants of each digit, in the unit square, y pointing down.
 const std::array<std::vector<Glyph>, 10>& glyphs() {
   static const std::array<std::vector<Glyph>, 10> all = {{
       {{{{.5, 0}, {.2, .2}, {.12, .5}, {.2, .82}, {.5, 1}, {.8, .82}, {.88, .5}, {.8, .2}, {.5, 0}}},
@@ -73,7 +73,7 @@ const std::array<std::vector<Glyph>, 10>& glyphs() {
 
 double between(Generator& generator, double low, double high) { return low + (high - low) * generator.uniform(); }
 
-/// How one writer at one moment maps the unit square to the image.
+/// The random transform from the unit square to the image for one digit.
 struct Hand {
   double width, height, cos, sin, slant, bend, bend_phase, x, y;
 
@@ -97,7 +97,7 @@ struct Hand {
   }
 };
 
-/// Points of the Catmull-Rom curve through the stroke's points, each of which is first moved a little.
+/// Points of the Catmull-Rom curve through the stroke's points, each with a small random offset.
 Stroke curve(const Stroke& stroke, const Hand& hand, Generator& generator) {
   constexpr int kSteps = 6;
   Stroke points;
@@ -131,7 +131,7 @@ double distance(Point p, Point a, Point b) {
   return std::hypot(p.x - a.x - t * dx, p.y - a.y - t * dy);
 }
 
-/// Draws a line with round ends into `ink` (0 to 1, row-major), darkest stroke on top; the edge fades over one pixel.
+/// Draws a line with round ends into `ink` (0 to 1, row-major), keeping the maximum. The edge fades over one pixel.
 void draw_line(std::span<double> ink, Point a, Point b, double radius) {
   const auto pixel = [](double at) { return std::clamp(static_cast<int>(std::floor(at)), 0, kSide - 1); };
   const double reach = radius + 1.0;
@@ -161,7 +161,7 @@ std::uint8_t draw_digit(Generator generator, std::span<std::uint8_t> pixels) {
   const double noise = between(generator, 0.0, 0.3);
   for (std::size_t i = 0; i < ink.size(); ++i) {
     const double first = generator.uniform_float();
-    const double grain = first - static_cast<double>(generator.uniform_float());  // triangular, from -1 to 1
+    const double grain = first - static_cast<double>(generator.uniform_float());  // triangular on [-1, 1]
     const double value = strength * ink[i] + noise * grain;
     pixels[i] = static_cast<std::uint8_t>(std::lround(255.0 * std::clamp(value, 0.0, 1.0)));
   }
@@ -189,8 +189,8 @@ ImageSplits make_digits(const DigitsOptions& options) {
   require<ValueError>(options.train >= 1 && options.test >= 1,
                       "make_digits: expected at least 1 training and 1 test image but got ", options.train, " and ",
                       options.test);
-  constexpr auto kMost = std::int64_t{1} << 31;  // far below where the streams of numbers would meet
-  require<ValueError>(options.train <= kMost && options.test <= kMost, "make_digits: expected at most ", kMost,
+  constexpr auto kMax = std::int64_t{1} << 31;  // far below the size at which the random streams would overlap
+  require<ValueError>(options.train <= kMax && options.test <= kMax, "make_digits: expected at most ", kMax,
                       " training and test images but got ", options.train, " and ", options.test);
   return {.train = draw(options.train, options.seed, 0), .test = draw(options.test, options.seed, kTestStream)};
 }

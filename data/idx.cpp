@@ -9,8 +9,8 @@
 #include <sstream>
 #include <string>
 
-#include "normgrad/core/base/input_file.hpp"
-#include "normgrad/core/base/io_errors.hpp"
+#include "normgrad/core/base/detail/input_file.hpp"
+#include "normgrad/core/base/detail/io_errors.hpp"
 
 namespace normgrad {
 
@@ -25,7 +25,7 @@ std::string hex(std::uint32_t value, int digits) {
   return out.str();
 }
 
-/// The contents of a file, unpacked where gzip has packed them, front to back.
+/// Reads the contents of a file sequentially, decompressing gzip.
 class IdxReader {
  public:
   IdxReader(const std::filesystem::path& path, std::uint64_t max_bytes)
@@ -33,7 +33,7 @@ class IdxReader {
     refill();
     packed_ = starts_gzip();
     if (packed_) {
-      constexpr int kGzipWindow = 16 + MAX_WBITS;  // with gzip's header and checksum
+      constexpr int kGzipWindow = 16 + MAX_WBITS;  // accept gzip's header and checksum
       require<IoError>(inflateInit2(&stream_, kGzipWindow) == Z_OK, where(), "cannot be unpacked");
       end_.stream = &stream_;
     }
@@ -67,7 +67,7 @@ class IdxReader {
     }
   };
 
-  /// Whether there is more of the file.
+  /// Reads the next chunk. Returns whether there was one.
   bool refill() {
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kIdxChunk, file_.size() - at_));
     input_.resize(count);
@@ -107,13 +107,13 @@ class IdxReader {
     return count - stream_.avail_out;
   }
 
-  /// gzip's files may follow each other in one.
+  /// A gzip file may consist of several members.
   void next_member() {
     if (!has_input()) {
       ended_ = true;
       return;
     }
-    if (stream_.avail_in == 1 && at_ < file_.size()) {  // the first byte of the two that tell
+    if (stream_.avail_in == 1 && at_ < file_.size()) {  // only one of the two magic bytes is buffered
       --at_;
       refill();
     }
@@ -150,7 +150,7 @@ Shape read_header(IdxReader& reader, const std::string& where, int min_rank, int
   return shape;
 }
 
-/// The number of elements, or the largest number when it is larger still.
+/// Number of elements; the largest 64-bit number on overflow.
 std::uint64_t saturating_numel(const Shape& shape) {
   std::uint64_t count = 1;
   bool overflow = false;
@@ -163,7 +163,7 @@ std::uint64_t saturating_numel(const Shape& shape) {
   return overflow ? std::numeric_limits<std::uint64_t>::max() : count;
 }
 
-/// Whether strides of such a shape are numbers of 63 bits.
+/// Whether the strides of the shape fit in 63 bits.
 bool countable_without_zeros(const Shape& shape) {
   std::int64_t count = 1;
   return std::none_of(shape.begin(), shape.end(),

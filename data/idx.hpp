@@ -1,7 +1,7 @@
-// IDX files, in which MNIST and its relations are published: http://yann.lecun.com/exdb/mnist.
+// IDX files, the format of MNIST and related data sets: http://yann.lecun.com/exdb/mnist.
 //
-// A file is the magic number 0, 0, type, rank (one byte each), then `rank` sizes (32 bits each, most significant byte
-// first), then the elements, the last axis fastest.
+// A file contains the magic number 0, 0, type, rank (one byte each), then `rank` sizes (32 bits each, big-endian), then
+// the elements, last axis fastest.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +14,16 @@ namespace normgrad {
 
 /// The contents of an IDX file of unsigned bytes.
 struct IdxArray {
-  Shape shape;                       ///< as the header says
+  Shape shape;                       ///< as given in the header
   std::vector<std::uint8_t> values;  ///< row-major, shape.numel() of them
 };
 
-/// Reads a file of unsigned bytes with `min_rank` to `max_rank` axes, plain or compressed by gzip (told by its
-/// contents, not by its name). Never takes more memory than the file holds, whatever its header claims, and unpacks at
-/// most `max_bytes` (0: 1 GiB, and 16 times the size of the file where that is more). Throws IoError, naming the file,
-/// what was expected and what came, when it cannot be read or is a pipe or a device, its magic number, type or rank is
-/// another, when it holds fewer or more elements than its header says or more than `max_bytes`, and when something
-/// else follows the compressed contents.
+/// Reads a file of unsigned bytes with `min_rank` to `max_rank` axes, plain or gzip-compressed (detected from its
+/// contents, not its name). Memory use is bounded by the file's actual contents, whatever its header claims; at most
+/// `max_bytes` are decompressed (0: 1 GiB or 16 times the size of the file, whichever is larger). Throws IoError,
+/// naming the file, the expected and the actual value, if the file cannot be read or is a pipe or a device; if the
+/// magic number, type or rank differs; if it holds fewer or more elements than its header states, or more than
+/// `max_bytes`; and if other data follows the compressed contents.
 IdxArray read_idx(const std::filesystem::path& file, int min_rank = 1, int max_rank = 4, std::uint64_t max_bytes = 0);
 
 }  // namespace normgrad

@@ -89,8 +89,8 @@ PixelStatistics ImageDataset::pixel_statistics() const {
   return {.mean = mean / 255.0, .std = std::sqrt(squares / static_cast<double>(count)) / 255.0};
 }
 
-ImageDataset ImageDataset::standardised(const PixelStatistics& statistics) const {
-  require<ValueError>(statistics.std > 0.0, "standardised: expected a standard deviation above 0 but got ",
+ImageDataset ImageDataset::standardized(const PixelStatistics& statistics) const {
+  require<ValueError>(statistics.std > 0.0, "standardized: expected a standard deviation above 0 but got ",
                       statistics.std, "; are all pixels equal?");
   ImageDataset scaled = *this;
   for (std::size_t value = 0; value < value_of_.size(); ++value) {

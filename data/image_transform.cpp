@@ -11,7 +11,7 @@ namespace normgrad {
 
 namespace {
 
-// Where the window of one result lies in its image, and whether it is mirrored.
+// Position of a result's window in its image, and whether it is flipped.
 struct Window {
   std::int64_t top = 0;
   std::int64_t left = 0;
@@ -19,7 +19,7 @@ struct Window {
   bool flip_y = false;
 };
 
-constexpr std::int64_t kMaxPixels = std::numeric_limits<std::int32_t>::max();  // sums of them are far from overflow
+constexpr std::int64_t kMaxPixels = std::numeric_limits<std::int32_t>::max();  // sums cannot overflow
 
 void check_images(const char* where, const Tensor& images) {
   require<ShapeError>(images.defined() && images.dim() == 4, where, ": expected images [n, C, H, W] but got ",

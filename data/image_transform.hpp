@@ -1,4 +1,4 @@
-// Augmentation of images, for DataLoaderOptions::transform, under the names of torchvision.
+// Image augmentation for DataLoaderOptions::transform, with torchvision's names.
 #pragma once
 
 #include <cstdint>
@@ -12,48 +12,48 @@ namespace normgrad {
 
 class Generator;
 
-/// Turns images [n, C, H, W] (float32 or float64) into new ones, drawing from `generator`, image after image. Those
-/// here throw ShapeError for tensors of other ranks.
+/// Maps images [n, C, H, W] (float32 or float64) to new ones, drawing from `generator` image by image. The transforms
+/// below throw ShapeError for tensors of other ranks.
 using ImageTransform = std::function<Tensor(const Tensor& images, Generator& generator)>;
 
-/// Moves every image by up to `max_shift` pixels up or down and left or right; what comes in from outside is `fill`.
+/// Shifts every image by up to `max_shift` pixels vertically and horizontally. Pixels that enter are `fill`.
 struct RandomShift {
-  std::int64_t max_shift = 2;                                           ///< pixels, each way
-  double fill = 0.0;                                                    ///< the value of new pixels
+  std::int64_t max_shift = 2;                                           ///< pixels in each direction
+  double fill = 0.0;                                                    ///< value of pixels that enter
   Tensor operator()(const Tensor& images, Generator& generator) const;  ///< an ImageTransform
 };
 
-/// Mirrors each image, left and right exchanged, with probability p.
+/// Flips each image left to right with probability p.
 struct RandomHorizontalFlip {
   double p = 0.5;                                                       ///< the probability
   Tensor operator()(const Tensor& images, Generator& generator) const;  ///< an ImageTransform
 };
 
-/// Mirrors each image, top and bottom exchanged, with probability p.
+/// Flips each image top to bottom with probability p.
 struct RandomVerticalFlip {
   double p = 0.5;                                                       ///< the probability
   Tensor operator()(const Tensor& images, Generator& generator) const;  ///< an ImageTransform
 };
 
-/// Cuts a window of height x width out of every image, at a random place; `padding` pixels of `fill` are put around the
-/// image first. Throws ShapeError when the window is larger than the padded image.
+/// Crops a random height x width window from every image, after padding it with `padding` pixels of `fill` on each
+/// side. Throws ShapeError if the window is larger than the padded image.
 struct RandomCrop {
   std::int64_t height = 0;                                              ///< of the window
   std::int64_t width = 0;                                               ///< of the window
   std::int64_t padding = 0;                                             ///< pixels on each side
-  double fill = 0.0;                                                    ///< their value
+  double fill = 0.0;                                                    ///< value of the padding
   Tensor operator()(const Tensor& images, Generator& generator) const;  ///< an ImageTransform
 };
 
-/// (x - mean[c]) / std[c] for channel c. Throws ShapeError unless there are as many numbers as channels, ValueError for
-/// a std that is not above 0.
+/// Computes (x - mean[c]) / std[c] for channel c. Throws ShapeError unless there are as many values as channels, and
+/// ValueError unless every std is positive.
 struct Normalize {
   std::vector<double> mean;                                             ///< of each channel
   std::vector<double> std;                                              ///< of each channel
   Tensor operator()(const Tensor& images, Generator& generator) const;  ///< an ImageTransform
 };
 
-/// Applies the transforms to the inputs of a batch, one after the other:
+/// Applies the transforms to the inputs of a batch, one after another:
 ///
 ///   DataLoader batches(train, {.batch_size = 64, .shuffle = true,
 ///                              .transform = compose({RandomShift{2}, RandomHorizontalFlip{}})});

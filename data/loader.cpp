@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "normgrad/core/base/error.hpp"
-#include "normgrad/data/prefetch.hpp"
-#include "normgrad/data/state_entries.hpp"
+#include "normgrad/data/detail/prefetch.hpp"
+#include "normgrad/data/detail/state_entries.hpp"
 
 namespace normgrad {
 
@@ -31,7 +31,7 @@ std::vector<std::int64_t> order_of(const Tensor& entry, std::int64_t size, std::
   return order;
 }
 
-const std::string kOfSampler = "sampler.";  // begins the names of the sampler's entries
+const std::string kOfSampler = "sampler.";  // prefix of the sampler's entries
 }  // namespace
 
 DataLoader::DataLoader(DatasetPtr dataset, const DataLoaderOptions& options)
@@ -129,7 +129,7 @@ StateDict DataLoader::state_dict() const {
     for (const auto& [name, value] : options_.sampler->state_dict()) {
       state[kOfSampler + name] = value.clone();
     }
-    // A sampler that has changed since would go on in another order.
+    // A sampler that has changed since would continue in another order.
     const std::vector<std::int64_t>& under_way = position.plan != nullptr ? position.plan->order : first_order_;
     if (!under_way.empty() && under_way != order(position.epoch)) {
       state["order"] = detail::whole_numbers(under_way);
@@ -216,7 +216,7 @@ Batch& DataLoader::Iterator::operator*() const& {
 Batch DataLoader::Iterator::operator*() const&& { return std::move(**this); }
 
 DataLoader::Iterator& DataLoader::Iterator::operator++() {
-  current_ = {};  // its memory is for the next one
+  current_ = {};  // releases its memory for the next batch
   if (std::exchange(failed_, false)) {
     return *this;
   }

@@ -1,4 +1,4 @@
-// DataLoader: goes through a dataset in batches.
+// DataLoader: iterates over a dataset in batches.
 #pragma once
 
 #include <cstdint>
@@ -18,30 +18,30 @@ namespace normgrad {
 
 class Generator;
 
-/// Changes a batch at random, drawing from `generator` alone, which is a function of the loader's seed, the epoch and
-/// the number of the batch. compose() of image_transform.hpp makes one. With workers it is called on several threads.
+/// Changes a batch at random. Draws only from `generator`, which is determined by the loader's seed, the epoch and the
+/// index of the batch. Created by compose() of image_transform.hpp. With workers it is called on several threads.
 using BatchTransform = std::function<Batch(Batch batch, Generator& generator)>;
 
 /// Options of a DataLoader; names and defaults are PyTorch's.
 struct DataLoaderOptions {
-  /// Examples in a batch.
+  /// Examples per batch.
   std::int64_t batch_size = 1;
-  /// A new random order in every epoch.
+  /// Use a new random order in every epoch.
   bool shuffle = false;
-  /// Leave out a last batch of fewer than batch_size examples. Off by default, as PyTorch's: then a last batch may hold
-  /// one example, which batch norms cannot train with (see check_batches()).
+  /// Drop a last batch of fewer than batch_size examples. Off by default, as in PyTorch: the last batch may then hold
+  /// one example, with which batch norms cannot train (see check_batches()).
   bool drop_last = false;
-  /// The order of epoch e, and what the transform draws, depend on this and e only: not on numbers that were drawn, and
-  /// not on earlier epochs. nullopt: made from the seed that manual_seed() has set when the loader is made, so that
-  /// another seed of a run gives another order, too; a loaded state brings the seed that it was saved with.
+  /// Determines, together with the epoch, the order of the examples and the draws of the transform; earlier draws and
+  /// epochs have no effect. nullopt: derived, at construction, from the seed set by manual_seed(), so that another seed
+  /// of a run also gives another order. A loaded state then restores the seed that was saved.
   std::optional<std::uint64_t> seed = std::nullopt;
-  /// Threads that make batches ahead of time; 0: batches are made when they are asked for. The batches are the same,
-  /// bit for bit, with any number of them, so where the system refuses threads the loader warns and does with those
-  /// that it got. Datasets and transforms are used on several threads at once.
+  /// Threads that prefetch batches; 0: batches are made on demand. The batches are the same, bit for bit, for any
+  /// number. If the system refuses threads, the loader logs a warning and uses those that it got. Datasets and
+  /// transforms are used on several threads at once.
   int num_workers = 0;
-  /// Batches that are made ahead, for each worker.
+  /// Batches prefetched per worker.
   int prefetch_factor = 2;
-  /// Which examples an epoch consists of, and their order; instead of `shuffle`.
+  /// Determines which examples form an epoch, and their order; replaces `shuffle`.
   std::shared_ptr<Sampler> sampler = nullptr;
   /// Applied to every batch, in the workers.
   BatchTransform transform = nullptr;
@@ -52,20 +52,20 @@ struct EpochPlan;
 class Prefetcher;
 }  // namespace detail
 
-/// Every loop over it is one epoch:
+/// Every loop over the loader is one epoch:
 ///
 ///   DataLoader batches(train, {.batch_size = 64, .shuffle = true});
 ///   for (const auto& [inputs, labels] : batches) { ... }
 ///
-/// An error in a dataset or transform reaches the loop at the batch where it happened, as the type that it was if that
-/// is an Error, else as an Error, with a text that begins with the number of the example in the dataset:
-/// "DataLoader: example 17 (batch 2 of epoch 0): ...". That batch is not done: going on, with the same iterator or
-/// from a state, makes it again.
+/// An error in a dataset or transform is thrown from the loop at its batch, with its own type if that is an Error, else
+/// as an Error. The message begins with the index of the example in the dataset: "DataLoader: example 17 (batch 2 of
+/// epoch 0): ...". That batch does not count as done: continuing, with the same iterator or from a state, makes it
+/// again.
 class DataLoader {
  public:
-  /// Keeps a copy of the dataset (the datasets here are cheap handles), which may be any indexable object, such as a
-  /// std::vector<Example>: see collate.hpp. Throws ValueError for options out of range and for a dataset that gives no
-  /// batch at all.
+  /// Keeps a copy of the dataset, which may be any indexable object, such as a std::vector<Example>; see collate.hpp.
+  /// (The library's datasets are cheap handles.) Throws ValueError for options out of range and for a dataset that has
+  /// no batch.
   template <DatasetLike D>
   explicit DataLoader(D dataset, const DataLoaderOptions& options = {})
       : DataLoader(share_dataset(std::move(dataset)), options) {}
@@ -76,49 +76,50 @@ class DataLoader {
   Iterator begin();
   std::default_sentinel_t end() const noexcept { return {}; }
 
-  /// Batches in an epoch.
+  /// Returns the number of batches per epoch.
   std::int64_t num_batches() const noexcept { return num_batches_; }
-  /// Examples in the last batch of an epoch, from 1 to batch_size.
+  /// Returns the number of examples in the last batch of an epoch, from 1 to batch_size.
   std::int64_t last_batch_size() const noexcept;
-  /// Examples in the dataset.
+  /// Returns the number of examples in the dataset.
   std::int64_t num_examples() const noexcept { return dataset_->size(); }
-  /// The epoch that the next begin() starts; from 0.
+  /// Returns the epoch that the next begin() starts, from 0.
   std::int64_t epoch() const noexcept { return epoch_; }
-  /// Throws ValueError for a negative one.
+  /// Sets the epoch that the next begin() starts. Throws ValueError if it is negative.
   void set_epoch(std::int64_t epoch);
-  /// What the orders depend on: options.seed, or what was made of the global seed.
+  /// Returns the seed of the orders: options.seed, or the one derived from the global seed.
   std::uint64_t seed() const noexcept { return seed_; }
-  /// The numbers of the examples in the order of an epoch.
+  /// Returns the indices of the examples in the order of an epoch.
   std::vector<std::int64_t> order(std::int64_t epoch) const;
 
-  /// Where the newest loop stands, and what the order depends on: "epoch", "batch", "seed", "sampler.weights" and so
-  /// on. Taken inside the loop the batch at hand counts as done: the epoch goes on with the one after it (after the
-  /// last one, with none). A batch that failed is not done: the epoch goes on with it.
+  /// Returns the position of the newest loop and the data that determines the order: "epoch", "batch", "seed",
+  /// "sampler.weights" and so on. Inside the loop the current batch counts as done: the epoch resumes with the next
+  /// batch (after the last one, with none). A batch that failed is not done: the epoch resumes with it.
   StateDict state_dict() const;
-  /// The next begin() goes on there, in the middle of an epoch if need be; options.sampler loads its part. Throws
-  /// ValueError, and changes nothing, when entries are missing or unknown, or when this loader would give other batches
-  /// than the one of that state. Without options.seed it takes over the state's.
+  /// Makes the next begin() resume there, in the middle of an epoch if necessary; options.sampler loads its part.
+  /// Throws ValueError, changing nothing, if entries are missing or unknown, or if this loader would give other batches
+  /// than the one that was saved. Without options.seed the seed of the state is used.
   void load_state_dict(const StateDict& state);
-  /// load_state_dict() in two steps: checks everything, with its errors, and changes nothing; what it returns does the
-  /// rest and does not throw. Empty when options.sampler cannot prepare. The loader must live until then.
+  /// Splits load_state_dict() into two steps. Checks everything, throws the same errors, and changes nothing; the
+  /// returned function performs the load and does not throw. It is empty if options.sampler does not support this. The
+  /// loader must live until then.
   std::function<void()> prepare_state_dict(const StateDict& state);
 
  private:
-  /// How far an iteration has come; shared by the iterator and its loader.
+  /// Progress of an iteration; shared by the iterator and its loader.
   struct Position {
     std::int64_t epoch = 0;
     std::int64_t next_batch = 0;
-    std::shared_ptr<const detail::EpochPlan> plan = nullptr;  // of an epoch under way
+    std::shared_ptr<const detail::EpochPlan> plan = nullptr;  // of the epoch in progress
   };
 
-  /// Where a state goes on.
+  /// Position restored from a state.
   struct Start {
-    std::shared_ptr<Sampler> own_sampler;  // where the seed is another one
-    StateDict of_sampler;                  // of a sampler that the loader was given
+    std::shared_ptr<Sampler> own_sampler;  // set if the seed differs
+    StateDict of_sampler;                  // state of a user-provided sampler
     std::uint64_t seed = 0;
     std::int64_t epoch = 0;
     std::int64_t batch = 0;
-    std::vector<std::int64_t> order;  // of the epoch under way, where the sampler would give another one now
+    std::vector<std::int64_t> order;  // of the epoch in progress, if the sampler would now give another one
   };
   Start start_of(const StateDict& state) const;
   void go_on(Start& start) noexcept;
@@ -131,26 +132,26 @@ class DataLoader {
   std::uint64_t seed_ = 0;
   std::int64_t num_batches_ = 0;
   std::int64_t epoch_ = 0;
-  // Of the next begin(); without an order the sampler's.
+  // Start of the next begin(); an empty order means the sampler's.
   std::int64_t first_batch_ = 0;
   std::vector<std::int64_t> first_order_;
-  bool own_sampler_ = false;  // made here, as `shuffle` says
+  bool own_sampler_ = false;  // created here according to `shuffle`
   std::shared_ptr<Position> position_;
 };
 
-/// One pass; independent of the loader once made. Copies share the workers.
+/// One pass over the data, independent of the loader once created. Copies share the workers.
 class DataLoader::Iterator {
  public:
   using value_type = Batch;
   using difference_type = std::ptrdiff_t;
   using iterator_concept = std::input_iterator_tag;
 
-  /// The batch, made now (each call makes it anew) or by a worker. It is the iterator's until the next ++, so that
-  /// `for (auto& [inputs, targets] : loader)` compiles, too.
+  /// Returns the batch, made now (anew on each call) or by a worker. The iterator owns it until the next ++, so that
+  /// `for (auto& [inputs, targets] : loader)` also compiles.
   Batch& operator*() const&;
-  /// Of a temporary, as in `*loader.begin()`: a batch that outlives it.
+  /// For a temporary iterator, as in `*loader.begin()`: returns a batch that outlives it.
   Batch operator*() const&&;
-  /// The next batch; the same one once more when making it has failed.
+  /// Advances to the next batch, or repeats the same one if making it failed.
   Iterator& operator++();
   void operator++(int) { ++*this; }
   friend bool operator==(const Iterator& it, std::default_sentinel_t) noexcept { return it.batch_ == it.num_batches_; }
@@ -162,8 +163,8 @@ class DataLoader::Iterator {
   std::int64_t num_batches_ = 0;
   std::int64_t batch_ = 0;
   std::shared_ptr<Position> position_;
-  mutable bool failed_ = false;  // making the batch did
-  mutable Batch current_;        // what * gave last
+  mutable bool failed_ = false;  // making the batch failed
+  mutable Batch current_;        // last result of *
 };
 
 }  // namespace normgrad

@@ -1,6 +1,6 @@
 #include "normgrad/data/metrics.hpp"
 
-#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
 
 namespace normgrad {
 
@@ -21,7 +21,7 @@ std::int64_t count_correct(const Tensor& scores, const Tensor& labels) {
     const T* score = scores.data<T>();
     std::int64_t correct = 0;
     for (std::int64_t i = 0; i < rows; ++i, score += scores.size(1)) {
-      // NaN is the largest for argmax(), so a row with one has it at its guess.
+      // argmax() treats NaN as the largest element, so a row that contains one has it at its guess.
       correct += guess[i] == label[i] && score[guess[i]] == score[guess[i]] ? 1 : 0;
     }
     return correct;

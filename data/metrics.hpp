@@ -1,4 +1,4 @@
-// How well a classifier does.
+// Classification metrics.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,10 @@
 
 namespace normgrad {
 
-/// How many rows of scores: [N, C] have their largest element at labels: [N] (int64); equal scores count as the first
-/// of them, and a row with a NaN, whose largest element nobody knows, as wrong. Throws ShapeError or DTypeError for
-/// other tensors.
+/// Returns how many rows of scores: [N, C] have their largest element at labels: [N] (int64). Among equal scores the
+/// first one counts. A row with a NaN counts as wrong. Throws ShapeError or DTypeError for other tensors.
 std::int64_t count_correct(const Tensor& scores, const Tensor& labels);
-/// The same as a share, from 0 to 1. Throws ShapeError for no rows.
+/// Returns the fraction of correct rows, from 0 to 1. Throws ShapeError for no rows.
 double accuracy(const Tensor& scores, const Tensor& labels);
 
 }  // namespace normgrad

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "normgrad/core/base/io_errors.hpp"
+#include "normgrad/core/base/detail/io_errors.hpp"
 #include "normgrad/data/digits.hpp"
 #include "normgrad/data/idx.hpp"
 #include "normgrad/data/image_dataset.hpp"
@@ -14,13 +14,13 @@ namespace fs = std::filesystem;
 
 constexpr const char* kFashionMnistFolder = "/usr/share/datasets/fashion-mnist";
 
-/// The first of the names that the folder has, plain or with .gz; mirrors write "-idx3-" also as ".idx3-".
+/// Returns the first of the names found in the folder, plain or with .gz. Some mirrors write ".idx3-" for "-idx3-".
 fs::path find_file(const fs::path& folder, std::initializer_list<const char*> names) {
   for (const std::string name : names) {
     std::string dotted = name;
     dotted[name.find("-idx")] = '.';
     for (const std::string& candidate : {name, name + ".gz", dotted, dotted + ".gz"}) {
-      std::error_code none;  // what cannot be looked at is not there for us
+      std::error_code none;  // an inaccessible file counts as missing
       if (fs::exists(folder / candidate, none)) {
         return folder / candidate;
       }
@@ -86,12 +86,12 @@ ImageSplits open_splits(const std::string& source, const OpenDatasetOptions& opt
   if (options.train_limit > 0) {
     splits.train = splits.train.first(options.train_limit);
   }
-  if (options.standardise) {
+  if (options.standardize) {
     const PixelStatistics statistics = splits.train.pixel_statistics();
     require<IoError>(statistics.std > 0.0, "open_dataset: '", source,
-                     "': expected training images that can be standardised but all pixels are equal");
-    splits.train = splits.train.standardised(statistics);
-    splits.test = splits.test.standardised(statistics);
+                     "': expected training images that can be standardized but all pixels are equal");
+    splits.train = splits.train.standardized(statistics);
+    splits.test = splits.test.standardized(statistics);
   }
   return splits;
 }

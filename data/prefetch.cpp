@@ -1,4 +1,4 @@
-#include "normgrad/data/prefetch.hpp"
+#include "normgrad/data/detail/prefetch.hpp"
 
 #include <algorithm>
 #include <span>
@@ -15,7 +15,7 @@ namespace normgrad::detail {
 
 namespace {
 
-// A stream of its own for each batch.
+// A separate random stream for each batch.
 Generator generator_of(std::uint64_t seed, std::int64_t epoch, std::int64_t batch) {
   const auto half = [](auto value, int shift) {
     return static_cast<std::uint32_t>(static_cast<std::uint64_t>(value) >> shift);
@@ -44,7 +44,7 @@ void rethrow_if(const std::exception& error, const std::string& text) {
   throw Error(text);
 }
 
-// The first example that cannot be made alone; none when all can.
+// First example that fails when read alone; null if none does.
 const std::int64_t* culprit(const Dataset& dataset, std::span<const std::int64_t> indices) {
   for (const std::int64_t& index : indices) {
     try {
@@ -87,7 +87,7 @@ Batch EpochPlan::batch(std::int64_t number) const {
 Prefetcher::Prefetcher(std::shared_ptr<const EpochPlan> plan, std::int64_t first, std::int64_t count, int workers,
                        int ahead)
     : plan_(std::move(plan)), count_(count), room_(std::int64_t{workers} * ahead), next_(first), wanted_(first) {
-  workers = static_cast<int>(std::min<std::int64_t>(workers, count - first));  // more would find nothing to do
+  workers = static_cast<int>(std::min<std::int64_t>(workers, count - first));  // more would be idle
   try {
     for (int i = 0; i < workers; ++i) {
       threads_.emplace_back([this] { work(); });
@@ -120,7 +120,7 @@ Prefetcher::~Prefetcher() {
 }
 
 void Prefetcher::work() {
-  const SerialSection serial;  // the workers share the processors with the training
+  const SerialSection serial;  // workers share the processors with the training
   std::unique_lock lock(mutex_);
   while (true) {
     has_room_.wait(lock, [this] { return stop_ || next_ >= count_ || next_ < wanted_ + room_; });
@@ -158,7 +158,7 @@ Batch Prefetcher::batch(std::int64_t number) {
   if (made.error) {
     const std::exception_ptr error = made.error;
     made_.erase(number);
-    wanted_ = number + 1;  // asked for again, it is made again
+    wanted_ = number + 1;  // if requested again, it is made again
     std::rethrow_exception(error);
   }
   return made.batch;

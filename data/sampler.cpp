@@ -11,7 +11,7 @@
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/random.hpp"
-#include "normgrad/data/state_entries.hpp"
+#include "normgrad/data/detail/state_entries.hpp"
 
 namespace normgrad {
 
@@ -19,7 +19,7 @@ using detail::whole_number;
 
 namespace {
 
-// An epoch of fewer than 2^31 examples draws less than this, so the epochs' stretches of the stream do not meet.
+// An epoch of fewer than 2^31 examples draws fewer numbers than this, so the streams of epochs do not overlap.
 constexpr int kDrawsPerEpochBits = 36;
 
 Generator generator_of(std::uint64_t seed, std::int64_t epoch) {
@@ -28,7 +28,7 @@ Generator generator_of(std::uint64_t seed, std::int64_t epoch) {
   return generator;
 }
 
-// Room for an order.
+// Reserves memory for an order.
 std::vector<std::int64_t> empty_order(const char* where, std::int64_t count) {
   std::vector<std::int64_t> order;
   try {
@@ -58,7 +58,7 @@ void mix(std::uint64_t& hash, std::uint64_t value) {
   }
 }
 
-// Stands for all the numbers in a state.
+// Represents all the numbers in a state.
 template <class T>
 Tensor checksum(const std::vector<T>& values) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -85,7 +85,7 @@ std::uint64_t seed_or_global(std::optional<std::uint64_t> seed) {
     return *seed;
   }
   const std::uint64_t global = default_generator().seed();
-  // Away from the streams of the seed itself, from which weights are drawn.
+  // Keeps clear of the streams of the seed itself, from which weights are drawn.
   const auto mixed = philox({0x6c6f6164, 0x65720000, 0, 0},
                             {static_cast<std::uint32_t>(global), static_cast<std::uint32_t>(global >> 32)});
   return std::uint64_t{mixed[0]} << 32 | mixed[1];
@@ -130,7 +130,7 @@ SequentialSampler::SequentialSampler(std::int64_t size) : size_(size) {
 }
 
 std::function<void()> SequentialSampler::prepare_state_dict(const StateDict& state) {
-  load_state_dict(state);  // which checks, and changes nothing
+  load_state_dict(state);  // only checks, changes nothing
   return [] {};
 }
 
@@ -200,7 +200,7 @@ std::vector<std::int64_t> WeightedRandomSampler::order(std::int64_t epoch) const
   if (options_.replacement) {
     std::vector<double> up_to(weights_.size());
     std::partial_sum(weights_.begin(), weights_.end(), up_to.begin());
-    // Rounding may bring a draw to the very end; the last example with a weight is the answer then.
+    // Rounding may put a draw at the very end; it then selects the last example with a weight.
     const auto last = std::lower_bound(up_to.begin(), up_to.end(), up_to.back());
     for (std::size_t i = 0; i < count; ++i) {
       const auto found = std::upper_bound(up_to.begin(), up_to.end(), generator.uniform() * up_to.back());
@@ -256,7 +256,7 @@ std::vector<std::int64_t> ClassBalancedSampler::order(std::int64_t epoch) const 
   const std::size_t classes = classes_.size();
   std::vector<std::int64_t> order = empty_order("ClassBalancedSampler", options_.num_samples);
   for (std::size_t c = 0; c < classes; ++c) {
-    // The first count % classes classes, counted from one that moves on with the epochs, get one more.
+    // count % classes classes get one more example, starting with a class that advances with the epochs.
     const std::size_t turn = (c + classes - static_cast<std::size_t>(epoch) % classes) % classes;
     std::size_t rest = count / classes + (turn < count % classes ? 1 : 0);
     while (rest > 0) {

@@ -1,4 +1,4 @@
-// Samplers: which examples an epoch consists of, and in which order.
+// Samplers: which examples form an epoch, and in which order.
 #pragma once
 
 #include <cstdint>
@@ -12,27 +12,27 @@ namespace normgrad {
 
 class Tensor;
 
-/// The order of an epoch is a function of the epoch's number and of state_dict(): not of other epochs, of the default
-/// generator, or of the number of workers. So an interrupted run can go on in the same order.
+/// The order of an epoch is determined by its number and by state_dict(), not by other epochs, the default generator or
+/// the number of workers. An interrupted run can therefore resume in the same order.
 ///
-/// A sampler of one's own that changes while it is used, such as one that draws examples with high losses more often,
-/// overrides state_dict() and load_state_dict(), and the loader's state holds what it needs. What changes during an
-/// epoch counts from the next one on: an epoch keeps the order that it began with, also across a checkpoint.
+/// A custom sampler that changes while in use, such as one that draws examples with high losses more often, overrides
+/// state_dict() and load_state_dict() so that the loader's state includes its data. Changes during an epoch take effect
+/// in the next one: an epoch keeps the order with which it began, also across a checkpoint.
 class Sampler {
  public:
   virtual ~Sampler() = default;
-  /// Examples in an epoch.
+  /// Returns the number of examples in an epoch.
   virtual std::int64_t size() const = 0;
-  /// size() numbers of examples of the dataset.
+  /// Returns size() indices of examples in the dataset.
   virtual std::vector<std::int64_t> order(std::int64_t epoch) const = 0;
-  /// What the orders depend on besides the epoch's number: of the samplers here what they were made with, of others
-  /// nothing unless they say so.
+  /// Returns the data besides the epoch's number that determines the orders: for the samplers below their constructor
+  /// arguments, by default nothing.
   virtual StateDict state_dict() const { return {}; }
-  /// Goes on as the sampler of that state would. This one is for samplers that do not change: throws ValueError unless
-  /// the state is state_dict().
+  /// Restores a state. The default is for samplers that do not change: it throws ValueError unless the state equals
+  /// state_dict().
   virtual void load_state_dict(const StateDict& state);
-  /// load_state_dict() in two steps: checks everything and changes nothing; what it returns does the rest and does not
-  /// throw. Empty, as it is unless a sampler overrides it: the sampler cannot tell beforehand.
+  /// Splits load_state_dict() into two steps. Checks everything and changes nothing; the returned function performs the
+  /// load and does not throw. It is empty by default: the sampler cannot check beforehand.
   virtual std::function<void()> prepare_state_dict(const StateDict& /*state*/) { return {}; }
 
  protected:
@@ -43,7 +43,7 @@ class Sampler {
   Sampler& operator=(Sampler&&) noexcept = default;
 };
 
-/// 0, 1, ..., size - 1 in every epoch.
+/// Returns 0, 1, ..., size - 1 in every epoch.
 class SequentialSampler final : public Sampler {
  public:
   explicit SequentialSampler(std::int64_t size);  ///< throws ValueError for size < 1
@@ -58,13 +58,13 @@ class SequentialSampler final : public Sampler {
 
 namespace detail {
 
-/// The seed if it is given, else one made of the seed of the default generator, whose own stream it does not touch.
+/// Returns the seed if given, else one derived from the default generator's seed, without drawing from its stream.
 std::uint64_t seed_or_global(std::optional<std::uint64_t> seed);
 
-/// A sampler with a seed.
+/// Base of samplers with a seed.
 class SeededSampler : public Sampler {
  public:
-  /// Takes over the seed of the state, if none was given.
+  /// Restores the seed of the state unless a seed was given.
   void load_state_dict(const StateDict& state) override { prepare_state_dict(state)(); }
   std::function<void()> prepare_state_dict(const StateDict& state) override;
 
@@ -82,18 +82,19 @@ class SeededSampler : public Sampler {
 
 /// Options of a RandomSampler.
 struct RandomSamplerOptions {
-  /// Draw each example independently of those before (else every example comes once).
+  /// Draw each example independently (otherwise every example occurs once).
   bool replacement = false;
-  /// Examples in an epoch; 0: as many as there are. More than there are need `replacement`.
+  /// Examples in an epoch; 0: as many as there are. More than that requires `replacement`.
   std::int64_t num_samples = 0;
-  /// Orders depend on this and the epoch. nullopt: made from the global seed, as DataLoaderOptions::seed is.
+  /// Determines the orders together with the epoch. nullopt: derived from the global seed, like
+  /// DataLoaderOptions::seed.
   std::optional<std::uint64_t> seed = std::nullopt;
 };
 
-/// A new random order of `size` examples in every epoch, all orders being equally likely.
+/// A new random permutation of `size` examples in every epoch; all orders are equally likely.
 class RandomSampler final : public detail::SeededSampler {
  public:
-  /// Throws ValueError for size < 1 and for num_samples < 0 or larger than `size` without replacement.
+  /// Throws ValueError for size < 1, num_samples < 0, or num_samples > size without replacement.
   explicit RandomSampler(std::int64_t size, const RandomSamplerOptions& options = {});
   std::int64_t size() const override { return options_.num_samples; }
   std::vector<std::int64_t> order(std::int64_t epoch) const override;
@@ -106,18 +107,19 @@ class RandomSampler final : public detail::SeededSampler {
 
 /// Options of a WeightedRandomSampler.
 struct WeightedSamplerOptions {
-  /// PyTorch's default: an example may come more than once in an epoch.
+  /// Allow an example to occur more than once in an epoch. True by default, as in PyTorch.
   bool replacement = true;
-  /// Orders depend on this and the epoch. nullopt: made from the global seed, as DataLoaderOptions::seed is.
+  /// Determines the orders together with the epoch. nullopt: derived from the global seed, like
+  /// DataLoaderOptions::seed.
   std::optional<std::uint64_t> seed = std::nullopt;
 };
 
-/// Draws example i with a probability proportional to weights[i]; without replacement as successive draws from what is
-/// left (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
+/// Draws example i with a probability proportional to weights[i]. Without replacement, draws successively from the
+/// remaining examples (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
 class WeightedRandomSampler final : public detail::SeededSampler {
  public:
-  /// Throws ValueError for weights that are negative or not finite, without a positive one, for num_samples < 1, and
-  /// without replacement for more samples than positive weights.
+  /// Throws ValueError if a weight is negative or not finite, if none is positive, if num_samples < 1, or if it exceeds
+  /// the number of positive weights without replacement.
   WeightedRandomSampler(std::vector<double> weights, std::int64_t num_samples,
                         const WeightedSamplerOptions& options = {});
   std::int64_t size() const override { return num_samples_; }
@@ -134,25 +136,26 @@ class WeightedRandomSampler final : public detail::SeededSampler {
 struct ClassBalancedSamplerOptions {
   /// Examples in an epoch; 0: as many as there are labels.
   std::int64_t num_samples = 0;
-  /// Orders depend on this and the epoch. nullopt: made from the global seed, as DataLoaderOptions::seed is.
+  /// Determines the orders together with the epoch. nullopt: derived from the global seed, like
+  /// DataLoaderOptions::seed.
   std::optional<std::uint64_t> seed = std::nullopt;
 };
 
-/// Every class equally often in each epoch (numbers differ by one at most, and by turns), in random order. Within a
-/// class every example comes once before any comes again.
+/// Draws every class equally often in each epoch (the numbers differ by at most one, in rotation), in random order.
+/// Within a class every example occurs once before any repeats.
 class ClassBalancedSampler final : public detail::SeededSampler {
  public:
-  /// labels: [n], int64. Throws DTypeError or ShapeError for another tensor, ValueError for no labels or num_samples <
-  /// 0.
+  /// labels: [n], int64. Throws DTypeError or ShapeError for other tensors, and ValueError for no labels or num_samples
+  /// < 0.
   explicit ClassBalancedSampler(const Tensor& labels, const ClassBalancedSamplerOptions& options = {});
   std::int64_t size() const override { return options_.num_samples; }
   std::vector<std::int64_t> order(std::int64_t epoch) const override;
   StateDict state_dict() const override;
-  /// Classes that have an example.
+  /// Returns the number of classes that have an example.
   std::int64_t num_classes() const noexcept { return static_cast<std::int64_t>(classes_.size()); }
 
  private:
-  std::vector<std::vector<std::int64_t>> classes_;  // the examples of each, by rising label
+  std::vector<std::vector<std::int64_t>> classes_;  // the examples of each class, by increasing label
   ClassBalancedSamplerOptions options_;
 };
 

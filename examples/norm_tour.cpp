@@ -1,4 +1,4 @@
-// norm_tour: the norms on small inputs whose results can be worked out in one's head. Prints what PyTorch prints.
+// norm_tour: the norms on small inputs whose results are easy to compute by hand. The printed tensors equal PyTorch's.
 #include <iostream>
 #include <string>
 #include <normgrad/normgrad.hpp>
@@ -7,7 +7,7 @@ using namespace normgrad;
 
 namespace {
 
-/// [batch, channels, height, width], channel c all c + 1.
+/// [batch, channels, height, width] with the value c + 1 in channel c.
 Tensor constant_channels(std::int64_t batch, std::int64_t channels, std::int64_t height = 2, std::int64_t width = 2) {
   return arange(1.0, static_cast<double>(channels) + 1.0, 1.0, {.dtype = kFloat32})
       .reshape({1, channels, 1, 1})
@@ -16,7 +16,7 @@ Tensor constant_channels(std::int64_t batch, std::int64_t channels, std::int64_t
 
 void title(const std::string& text) { std::cout << "\n=== " << text << "\n"; }
 
-/// Tells what `make` throws, or that it did not.
+/// Prints the error that `make` throws, or that it threw none.
 template <class F>
 void show_refusal(const std::string& what, F&& make) {
   try {

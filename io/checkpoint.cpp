@@ -6,11 +6,11 @@
 #include <map>
 #include <system_error>
 
-#include "normgrad/core/base/io_errors.hpp"
+#include "normgrad/core/base/detail/io_errors.hpp"
 #include "normgrad/core/base/log.hpp"
-#include "normgrad/core/base/simd.hpp"
-#include "normgrad/core/kernels/onednn.hpp"
-#include "normgrad/io/safetensors_format.hpp"
+#include "normgrad/core/kernels/gemm/onednn_gemm.hpp"
+#include "normgrad/core/simd/dispatch.hpp"
+#include "normgrad/io/detail/safetensors_format.hpp"
 
 namespace normgrad {
 
@@ -44,7 +44,7 @@ StateDict number_state(T value) {
   return {{"value", scalar_of(value)}};
 }
 
-// A part's tensors are its own only while it does not go on.
+// A part may change its tensors as soon as it continues.
 StateDict copy_of(const StateDict& state) {
   StateDict copy;
   for (const auto& [name, tensor] : state) {
@@ -64,7 +64,7 @@ std::string names_of(const CheckpointParts& parts) {
   return names;
 }
 
-// The default generator comes after what the caller gives.
+// Appends the default generator to the caller's parts.
 CheckpointParts with_generator(const char* operation, const std::filesystem::path& path, CheckpointParts parts,
                                bool generator) {
   if (generator) {
@@ -87,7 +87,7 @@ std::string text_in(const Metadata& metadata, const std::string& key) {
   return found == metadata.end() ? std::string() : found->second;
 }
 
-/// What a checkpoint says of the run besides its parts.
+/// Metadata of a checkpoint besides its parts: conditions and properties of the run.
 Metadata conditions_of(const CheckpointParts& parts) {
   Metadata conditions;
   for (const auto& [name, value] : run_conditions()) {
@@ -144,11 +144,11 @@ std::vector<StateDict> states_in(const Safetensors& file, const CheckpointParts&
   return states;
 }
 
-/// First all is prepared, which changes nothing; then what can throw while it loads is loaded; then comes what cannot.
+/// Prepares all parts, which changes nothing; loads the parts whose load may throw; then commits those that cannot.
 void load_all(const std::string& where, const CheckpointParts& parts, const std::vector<StateDict>& states) {
   std::vector<std::function<void()>> commits(parts.size());
   std::vector<StateDict> before(parts.size());
-  std::vector<std::size_t> loaded;  // the last of them perhaps not to its end
+  std::vector<std::size_t> loaded;  // the last one possibly only in part
   loaded.reserve(parts.size());
   std::size_t at = 0;
   try {
@@ -170,7 +170,7 @@ void load_all(const std::string& where, const CheckpointParts& parts, const std:
       try {
         parts[i].load(before[i]);
       } catch (...) {
-        if (i != at) {  // what refuses one state may refuse any
+        if (i != at) {  // a part that refuses one state may refuse any
           problem += detail::concat("\npart '", parts[i].name(),
                                     "' could not be given back what it was: ", detail::text_of_current_exception());
         }

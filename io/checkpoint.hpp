@@ -1,4 +1,4 @@
-// Checkpoints: all that a run is, in one file, so that it goes on where it stopped as if it had not.
+// Checkpoints: the whole state of a run in one file, from which the run resumes as if it had never stopped.
 //
 //   const CheckpointParts run = {{"model", net}, {"optimizer", optimizer}, {"loader", batches}};
 //   resume_checkpoint("run.ckpt", run);  // nothing at the first start
@@ -25,18 +25,18 @@
 
 namespace normgrad {
 
-/// Something that a run's numbers depend on and that is not saved itself, as text: {"data", RunProperty{
-/// data_fingerprint(train_set)}}. A checkpoint keeps the text, and is not loaded where it is another.
+/// A value, as text, that determines a run's results but is not itself saved: {"data", RunProperty{
+/// data_fingerprint(train_set)}}. A checkpoint stores the text and is not loaded if it differs.
 struct RunProperty {
-  std::string value;  ///< any text in UTF-8
+  std::string value;  ///< any UTF-8 text
 };
 
 namespace detail {
 template <class C, class F>
 C* class_of_member(F C::*);
 
-/// Whether T's load_state_dict() and prepare_state_dict() are members of one class: a class that has a
-/// load_state_dict() of its own does not load what its base has prepared.
+/// Whether T's load_state_dict() and prepare_state_dict() are members of the same class: a class that overrides only
+/// load_state_dict() does not load what its base prepares.
 template <class T>
 concept PreparesStateDict = requires {
   class_of_member(&T::load_state_dict);
@@ -46,14 +46,13 @@ concept PreparesStateDict = requires {
 };
 }  // namespace detail
 
-/// One object of a run, under a name. Refers to the object, which must live on.
+/// A named object of a run. Holds a reference to the object, which must outlive it.
 class CheckpointPart {
  public:
-  /// Anything with state_dict() and load_state_dict(state): models, optimizers, schedules, loaders, averages of
-  /// weights. Where the class that declares load_state_dict() also declares `std::function<void()>
-  /// prepare_state_dict(const StateDict&)`, which checks all, changes nothing and returns what loads the state without
-  /// throwing, that is used. The name is made of letters, digits, '_'
-  /// and '-'; ValueError otherwise.
+  /// Accepts any object with state_dict() and load_state_dict(state): models, optimizers, schedules, loaders, averaged
+  /// weights. Uses `std::function<void()> prepare_state_dict(const StateDict&)` if the class that declares
+  /// load_state_dict() also declares it; that function must check everything, change nothing, and return a function
+  /// that loads the state without throwing. Throws ValueError unless the name consists of letters, digits, '_' and '-'.
   template <class T>
   requires requires(T& object, const StateDict& state) {
     { object.state_dict() } -> std::convertible_to<StateDict>;
@@ -67,26 +66,27 @@ class CheckpointPart {
       prepare_ = [&object](const StateDict& state) { return object.prepare_state_dict(state); };
     }
   }
-  /// A generator besides the default one.
+  /// A generator other than the default one.
   CheckpointPart(const std::string& name, Generator& generator);
-  /// Numbers of the program, such as its best result so far.
+  /// A number of the program, such as its best result so far.
   CheckpointPart(std::string name, std::int64_t& number);
   CheckpointPart(std::string name, double& number);
-  /// What must be the same when the run goes on.
+  /// A property that must be the same when the run resumes.
   CheckpointPart(std::string name, RunProperty property);
-  /// Functions of the program's own. Where `load` throws, it is called again with what `save` gave before.
+  /// Functions of the program. If `load` throws, it is called again with the previous result of `save`.
   CheckpointPart(std::string name, std::function<StateDict()> save, std::function<void(const StateDict&)> load);
 
-  /// What the part is called in the file.
+  /// Returns the part's name in the file.
   const std::string& name() const noexcept { return name_; }
-  /// The object's state, and back.
+  /// Save and load the object's state.
   StateDict save() const { return save_(); }
   void load(const StateDict& state) const { load_(state); }
-  /// What loads the state and throws nothing, once all has been checked; empty for a part that cannot tell beforehand.
+  /// Returns a function that loads the state without throwing, after everything has been checked. Empty for a part that
+  /// cannot check beforehand.
   std::function<void()> prepare(const StateDict& state) const {
     return prepare_ ? prepare_(state) : std::function<void()>();
   }
-  /// Of a part that is a property.
+  /// Returns the property, for a part that is one.
   const std::optional<RunProperty>& property() const noexcept { return property_; }
 
  private:
@@ -100,44 +100,45 @@ class CheckpointPart {
   std::function<Commit(const StateDict&)> prepare_;
   std::optional<RunProperty> property_;
 };
-/// All that a run is, besides the default generator.
+/// All parts of a run except the default generator.
 using CheckpointParts = std::vector<CheckpointPart>;
 
-/// How load_checkpoint() takes a file.
+/// Options of load_checkpoint().
 struct CheckpointOptions {
-  /// Load the parts that are given from a file that may hold more, and leave the default generator alone: to evaluate a
-  /// model, for example.
+  /// Load the given parts from a file that may hold more, and leave the default generator alone, for example to
+  /// evaluate a model.
   bool partial = false;
-  /// Go on where run_conditions() or properties are others, with a warning in the log: the numbers will not be those of
-  /// a run that was not stopped.
+  /// Resume although run_conditions() or properties differ, with a warning in the log. The results will differ from
+  /// those of an uninterrupted run.
   bool anyway = false;
 };
 
-/// What the bits of a run depend on besides its program, by name: "library" (its version), "instruction_set" (of the
-/// kernels) and "onednn" (its version, and the instruction set that it may use). The number of threads is none of them.
+/// Returns the conditions besides the program that determine a run's results bit for bit: "library" (its version),
+/// "instruction_set" (of the kernels) and "onednn" (its version and permitted instruction set). The number of threads
+/// is not among them.
 std::map<std::string, std::string> run_conditions();
 
-/// Writes the parts, the default generator and run_conditions(). The file is written aside under a name of its own
-/// ("<path>.<16 hexadecimal digits>.partial"), synced and renamed, and the folder is synced: whatever happens, `path`
-/// is the previous checkpoint or this one, also where several programs write to it. Its permissions stay. What a killed
-/// program has left of such a file is removed by the next one that saves to `path`. It is a safetensors file with a
-/// checksum, whose tensors are called "<part>.<key>". Throws ValueError for parts of the same name, IoError when the
-/// file cannot be written.
+/// Writes the parts, the default generator and run_conditions() to a safetensors file with a checksum. Its tensors are
+/// named "<part>.<key>". The file is written under a unique temporary name ("<path>.<16 hexadecimal digits>.partial"),
+/// synced and renamed, and the folder is synced: whatever happens, `path` is either the previous checkpoint or this
+/// one, even if several programs write to it. The permissions of an existing file are kept. A temporary file left by a
+/// killed program is removed by the next save to `path`. Throws ValueError for parts with the same name, and IoError if
+/// the file cannot be written.
 void save_checkpoint(const std::filesystem::path& path, const CheckpointParts& parts);
 
-/// Reads the same parts, and sets the default generator. Nothing is changed unless all fits: throws IoError when the
-/// file cannot be read, is damaged or is no checkpoint, ValueError when its parts are others, one does not take its
-/// state, or the run was begun under other conditions (see CheckpointOptions::anyway). All is read and checked first;
-/// then the parts that can throw while they load (see CheckpointPart) are loaded, and are given back what they were
-/// should one of them do so; then the others, which cannot.
+/// Reads the same parts and restores the default generator. Throws IoError if the file cannot be read, is damaged, or
+/// is not a checkpoint. Throws ValueError if its parts differ, a part rejects its state, or the run was begun under
+/// other conditions (see CheckpointOptions::anyway). Nothing is changed on an error: everything is read and checked
+/// first; then the parts whose load may throw (see CheckpointPart) are loaded, and restored if one of them throws; then
+/// the parts that cannot throw are loaded.
 void load_checkpoint(const std::filesystem::path& path, const CheckpointParts& parts, CheckpointOptions options = {});
 
-/// load_checkpoint() if there is such a file; whether there was one.
+/// Calls load_checkpoint() if the file exists. Returns whether it does.
 bool resume_checkpoint(const std::filesystem::path& path, const CheckpointParts& parts, CheckpointOptions options = {});
 
-/// In which conditions and properties the run of a checkpoint differs from this one, a line of each that begins with
-/// the end of the line before: "\n  instruction_set: was avx2, is avx512". Empty: in none. Throws IoError as
-/// load_checkpoint() does.
+/// Returns the conditions and properties in which the run of a checkpoint differs from this one, one line for each,
+/// preceded by a newline: "\n instruction_set: was avx2, is avx512". Empty if there are none. Throws IoError like
+/// load_checkpoint().
 std::string checkpoint_differences(const std::filesystem::path& path, const CheckpointParts& parts);
 
 }  // namespace normgrad

@@ -12,9 +12,9 @@
 #include <utility>
 #include <nlohmann/json.hpp>
 
-#include "normgrad/core/base/input_file.hpp"
-#include "normgrad/core/base/io_errors.hpp"
-#include "normgrad/io/output_file.hpp"
+#include "normgrad/core/base/detail/input_file.hpp"
+#include "normgrad/core/base/detail/io_errors.hpp"
+#include "normgrad/io/detail/output_file.hpp"
 
 namespace normgrad {
 
@@ -39,7 +39,7 @@ std::string csv_field(const std::string& text) {
   return quoted + "\"";
 }
 
-/// Of a file that is closed unless somebody takes it.
+/// A file descriptor that is closed unless ownership is taken.
 struct Descriptor {
   int number = -1;
   Descriptor() = default;
@@ -82,7 +82,7 @@ struct MetricsFile::Impl {
   }
 
   int open_file(int flags) const {
-    // O_NONBLOCK: what has become a pipe meanwhile is not waited for.
+    // O_NONBLOCK: do not wait if the path has become a pipe.
     const int opened = open(path.c_str(), O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | flags, 0666);
     struct stat status = {};
     const int reason = opened < 0 || fstat(opened, &status) != 0 ? errno : S_ISREG(status.st_mode) ? 0 : EINVAL;
@@ -95,7 +95,7 @@ struct MetricsFile::Impl {
     return opened;
   }
 
-  /// Takes off what stands after `bytes`.
+  /// Removes everything after `bytes`.
   void cut_off() {
     cut = true;
     if (ftruncate(descriptor, static_cast<off_t>(bytes)) != 0) {
@@ -104,7 +104,8 @@ struct MetricsFile::Impl {
     cut = false;
   }
 
-  /// Up to the end of the last whole line within `limit`, which the file must have; also the first line.
+  /// Returns the end of the last complete line within `limit`, which must not exceed the file's size, and the first
+  /// line.
   Lines whole_lines(std::uint64_t limit) const {
     if (limit == 0) {
       return {};
@@ -114,7 +115,7 @@ struct MetricsFile::Impl {
                      " bytes, which it had, but got ", file.size());
     std::string text(static_cast<std::size_t>(std::min(limit, file.size())), '\0');
     file.read(0, text.data(), text.size());
-    return {.bytes = text.rfind('\n') + 1, .heading = text.substr(0, text.find('\n'))};  // no line: 0
+    return {.bytes = text.rfind('\n') + 1, .heading = text.substr(0, text.find('\n'))};  // without a line: 0
   }
 
   bool exists() const {
@@ -185,7 +186,7 @@ std::function<void()> MetricsFile::prepare_state_dict(const StateDict& state) co
     const std::int64_t limit = fits ? *found->second.data<std::int64_t>() : -1;
     require<ValueError>(limit >= 0, file.where, "load_state_dict: expected 'bytes', a whole number, and nothing else");
     if (limit == 0 && file.descriptor < 0) {
-      return [] {};  // nothing was written yet, and the first row will begin the file
+      return [] {};  // nothing was written yet; the first row will start the file
     }
     const auto lines = std::make_shared<Impl::Lines>(file.whole_lines(static_cast<std::uint64_t>(limit)));
     const auto opened = std::make_shared<Descriptor>();
@@ -198,7 +199,7 @@ std::function<void()> MetricsFile::prepare_state_dict(const StateDict& state) co
       }
       file.bytes = lines->bytes;
       file.heading.swap(lines->heading);
-      file.cut = ftruncate(file.descriptor, static_cast<off_t>(file.bytes)) != 0;  // or else the next row sees to it
+      file.cut = ftruncate(file.descriptor, static_cast<off_t>(file.bytes)) != 0;  // otherwise cut by the next row
     };
   });
 }

@@ -1,12 +1,12 @@
-// Files of numbers that grow while a run goes on: CSV for tables, JSON lines for programs.
+// Files of metrics that grow during a run: CSV for tables, JSON lines for programs.
 //
 //   CsvFile csv("metrics.csv");
 //   csv.write({{"step", 100}, {"loss", 0.31}});
 //
-// Every row is in the file when write() returns. A program that is killed while it writes may leave the beginning of a
-// row, without the end of its line; whoever reads the file leaves off what comes after the last end of a line, as both
-// ways of going on do. As a part of a checkpoint, {"metrics", csv}, a file goes on exactly where the run does: rows
-// written after the checkpoint are taken back. One program at a time writes to a file.
+// Every row is in the file when write() returns. A program killed while writing may leave an incomplete row without a
+// newline; readers should ignore everything after the last newline, as both ways of resuming do. As a part of a
+// checkpoint, {"metrics", csv}, a file resumes exactly where the run does: rows written after the checkpoint are
+// removed. Only one program may write to a file at a time.
 #pragma once
 
 #include <cstdint>
@@ -21,35 +21,36 @@
 
 namespace normgrad {
 
-/// How a file of metrics is begun.
+/// Options of a metrics file.
 struct MetricsFileOptions {
-  /// Go on at the end of a file that is there, less half a last row; else the first row replaces what it holds.
+  /// Append to an existing file, after removing an incomplete last row. Otherwise the first row replaces its contents.
   bool append = false;
 };
 
-/// What both kinds of files share.
+/// Common base of both kinds of files.
 class MetricsFile {
  public:
   virtual ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
 
-  /// Adds one row. Throws IoError when it cannot be written, and the file has whole rows only then.
+  /// Appends a row. Throws IoError if it cannot be written; the file then still holds only complete rows.
   void write(const Metrics& row);
 
-  /// "bytes": how long the file is.
+  /// Returns "bytes": the length of the file.
   StateDict state_dict() const;
-  /// Cuts the file to what it was. Throws ValueError for another state, IoError when the file is missing or shorter.
+  /// Truncates the file to its saved length. Throws ValueError for another state, and IoError if the file is missing or
+  /// shorter.
   void load_state_dict(const StateDict& state);
-  /// load_state_dict() in two steps: checks everything, with its errors, and changes nothing; what it returns does the
-  /// rest and throws nothing.
+  /// Splits load_state_dict() into two steps. Checks everything, throws the same errors, and changes nothing; the
+  /// returned function performs the load and does not throw.
   std::function<void()> prepare_state_dict(const StateDict& state) const;
 
  protected:
-  /// `name`, the type's, is for errors. Throws IoError when the file cannot be one: its folder is not there, or it is
-  /// itself a folder, a pipe or a device.
+  /// `name` is the type's name for errors. Throws IoError if the file cannot be written: its folder does not exist, or
+  /// it is a folder, a pipe or a device.
   MetricsFile(std::string name, const std::filesystem::path& path, MetricsFileOptions options);
-  /// The row as text with its end of line; `heading` is the first line of the file when there is one.
+  /// Returns the row as text with a newline. `first` is the first line of the file, if there is one.
   virtual std::string line_of(const Metrics& row, bool is_first, const std::string& first) const = 0;
 
  private:
@@ -57,11 +58,11 @@ class MetricsFile {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Comma-separated values. The first row's names are the heading; later rows have the same names in the same order
-/// (ValueError otherwise). Numbers have as many digits as they need to be read back exactly.
+/// Comma-separated values. The names of the first row form the heading; later rows must have the same names in the same
+/// order (otherwise ValueError). Numbers have the fewest digits that read back exactly.
 class CsvFile final : public MetricsFile {
  public:
-  /// Throws IoError when the file cannot be opened.
+  /// Throws IoError if the file cannot be written.
   explicit CsvFile(const std::filesystem::path& path, MetricsFileOptions options = {})
       : MetricsFile("CsvFile", path, options) {}
 
@@ -69,11 +70,11 @@ class CsvFile final : public MetricsFile {
   std::string line_of(const Metrics& row, bool is_first, const std::string& first) const override;
 };
 
-/// One JSON object a line; rows may have different names, in UTF-8 (ValueError otherwise). Numbers that are not
-/// finite are written as null.
+/// One JSON object per line. Rows may have different names, in UTF-8 (otherwise ValueError). Non-finite numbers are
+/// written as null.
 class JsonLinesFile final : public MetricsFile {
  public:
-  /// Throws IoError when the file cannot be opened.
+  /// Throws IoError if the file cannot be written.
   explicit JsonLinesFile(const std::filesystem::path& path, MetricsFileOptions options = {})
       : MetricsFile("JsonLinesFile", path, options) {}
 

@@ -6,11 +6,11 @@
 #include <string_view>
 #include <xtensor/xnpy.hpp>
 
-#include "normgrad/core/base/input_file.hpp"
-#include "normgrad/core/base/io_errors.hpp"
+#include "normgrad/core/base/detail/input_file.hpp"
+#include "normgrad/core/base/detail/io_errors.hpp"
 #include "normgrad/core/xtensor.hpp"
-#include "normgrad/io/npy_format.hpp"
-#include "normgrad/io/output_file.hpp"
+#include "normgrad/io/detail/npy_format.hpp"
+#include "normgrad/io/detail/output_file.hpp"
 
 namespace normgrad {
 
@@ -27,7 +27,7 @@ struct NpyHeader {
   Shape shape;
 };
 
-// Reads {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }, a Python dict of these three.
+// Parses {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }, a Python dict with these three keys.
 class NpyHeaderReader {
  public:
   NpyHeaderReader(const std::string& where, std::string_view text) : where_(where), text_(text) {}
@@ -152,7 +152,7 @@ const ElementInfo& element_type_of(const std::string& where, const std::string& 
                 "'; expected little-endian floats of 2, 4 or 8 bytes, integers, or bools");
 }
 
-// In row-major order what was read as row-major with the axes reversed.
+// Converts to row-major an array that was read as row-major with its axes reversed.
 Tensor reverse_axes(const Tensor& reversed, const Shape& shape) {
   return dispatch_all(reversed.dtype(), [&](auto zero) {
     using T = decltype(zero);

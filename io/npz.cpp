@@ -8,10 +8,10 @@
 #include <string>
 #include <string_view>
 
-#include "normgrad/core/base/input_file.hpp"
-#include "normgrad/core/base/io_errors.hpp"
-#include "normgrad/io/npy_format.hpp"
-#include "normgrad/io/output_file.hpp"
+#include "normgrad/core/base/detail/input_file.hpp"
+#include "normgrad/core/base/detail/io_errors.hpp"
+#include "normgrad/io/detail/npy_format.hpp"
+#include "normgrad/io/detail/output_file.hpp"
 
 namespace normgrad {
 
@@ -50,7 +50,7 @@ Archive open_archive(const std::string& where, const std::filesystem::path& path
   return archive;
 }
 
-/// Grows with what is really there: what the archive says of its size may be wrong.
+/// Grows with the actual data, because the size stated in the archive may be wrong.
 std::string unpack(const std::string& where, zip_t* archive, std::uint64_t index, std::uint64_t limit,
                    std::uint64_t& unpacked) {
   const Entry entry(zip_fopen_index(archive, index, 0));
@@ -86,15 +86,15 @@ void pack(const std::filesystem::path& path, zip_t* archive, const std::string& 
   check(source != nullptr);
   const zip_int64_t index = zip_file_add(archive, name.c_str(), source.get(), ZIP_FL_ENC_UTF_8);
   check(index >= 0);
-  static_cast<void>(source.release());  // the archive's from here on
+  static_cast<void>(source.release());  // now owned by the archive
   const auto entry = static_cast<zip_uint64_t>(index);
   check(zip_set_file_compression(archive, entry, options.compress ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0) == 0);
-  constexpr zip_uint16_t kFirstDay = 1U << 5 | 1U;  // 1 January 1980: the same bytes at any time
+  constexpr zip_uint16_t kFirstDay = 1U << 5 | 1U;  // 1 January 1980, so that the bytes do not depend on the time
   check(zip_file_set_dostime(archive, entry, 0, kFirstDay, 0) == 0);
 }
 
 void write_npz(const std::filesystem::path& path, const StateDict& tensors, NpzOptions options) {
-  std::vector<std::string> arrays;  // which the archive refers to until it is closed
+  std::vector<std::string> arrays;  // must live until the archive is closed
   for (const auto& [name, tensor] : tensors) {
     require<ValueError>(tensor.defined(), "save_npz: '", name, "' is undefined");
     arrays.push_back(detail::npy_bytes(tensor));
@@ -107,7 +107,7 @@ void write_npz(const std::filesystem::path& path, const StateDict& tensors, NpzO
   if (archive == nullptr) {
     fail_to_pack(path, text_of(&error).c_str());
   }
-  zip_source_keep(memory.get());  // one reference is the archive's now
+  zip_source_keep(memory.get());  // the archive owns one reference
   auto next = arrays.begin();
   for (const auto& [name, tensor] : tensors) {
     pack(path, archive.get(), name + std::string(kSuffix), *next++, options);
@@ -117,7 +117,7 @@ void write_npz(const std::filesystem::path& path, const StateDict& tensors, NpzO
   }
   static_cast<void>(archive.release());
 
-  if (tensors.empty()) {  // of which libzip writes nothing at all
+  if (tensors.empty()) {  // libzip writes nothing in this case
     file.write(std::string("PK\x05\x06") + std::string(18, '\0'));
   } else if (zip_source_open(memory.get()) != 0) {
     fail_to_pack(path, zip_error_strerror(zip_source_error(memory.get())));
@@ -136,7 +136,7 @@ void write_npz(const std::filesystem::path& path, const StateDict& tensors, NpzO
 }
 
 StateDict read_npz(const std::filesystem::path& path, LoadNpzOptions options) {
-  const detail::InputFile file("load_npz", path);  // says what is wrong with the file itself
+  const detail::InputFile file("load_npz", path);  // reports errors of the file itself
   const std::string& where = file.where();
   const std::uint64_t limit = file.unpack_limit(options.max_bytes);
   std::uint64_t unpacked = 0;

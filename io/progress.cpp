@@ -8,7 +8,7 @@
 #include <mutex>
 #include <sstream>
 
-#include "normgrad/core/base/fork.hpp"
+#include "normgrad/core/base/detail/fork.hpp"
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/io/terminal_line.hpp"
 
@@ -19,7 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kBarWidth = 24;
-constexpr std::int64_t kLeastBarWidth = 8;
+constexpr std::int64_t kMinBarWidth = 8;
 constexpr double kRedrawEvery = 0.1;  // seconds
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -35,7 +35,7 @@ std::string duration(double seconds) {
   return out.str();
 }
 
-// Of the bar on the terminal, which a message of any thread takes off.
+// Guards the bar on the terminal, which messages of any thread erase.
 detail::ForkSafeMutex& bar_mutex() {
   static auto* mutex =
       new detail::ForkSafeMutex(detail::ForkSafeMutex::Rank::bar);  // NOLINT(cppcoreguidelines-owning-memory)
@@ -56,14 +56,14 @@ struct Progress::State {
   Clock::time_point drawn = start;
   TerminalLine on_screen = {};
 
-  static State* current;  // whose bar stands on the terminal
+  static State* current;  // the one whose bar is on the terminal
 
   double rate() const {
     const double seconds = seconds_since(start);
     return seconds > 0.0 ? static_cast<double>(done - options.done) / seconds : 0.0;
   }
 
-  /// The end of every line: the first `count` metrics.
+  /// Formats the end of every line: the first `count` metrics.
   std::string numbers(std::size_t count) const {
     std::ostringstream out;
     for (std::size_t i = 0; i < std::min(count, metrics.size()); ++i) {
@@ -91,7 +91,8 @@ struct Progress::State {
     return " [" + std::string(static_cast<std::size_t>(filled), '#') +
            std::string(static_cast<std::size_t>(width - filled), '.') + "] ";
   }
-  /// The line for so many columns: shorter bars and then none, then without the rate, the later metrics, the time left.
+  /// Formats the line to fit the columns: shortens, then drops the bar, then the rate, later metrics, and the time
+  /// left.
   std::string line(std::size_t columns) const {
     std::int64_t width = kBarWidth;
     bool with_rate = true;
@@ -104,8 +105,8 @@ struct Progress::State {
       if (length <= columns) {
         return text;
       }
-      if (width > kLeastBarWidth) {
-        width = std::max(kLeastBarWidth, width - static_cast<std::int64_t>(length - columns));
+      if (width > kMinBarWidth) {
+        width = std::max(kMinBarWidth, width - static_cast<std::int64_t>(length - columns));
       } else if (width > 0) {
         width = 0;
       } else if (with_rate) {
@@ -117,7 +118,7 @@ struct Progress::State {
       } else if (named == 1) {
         named = 0;
       } else {
-        return text;  // the terminal line cuts it off
+        return text;  // truncated by the terminal line
       }
     }
   }

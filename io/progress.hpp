@@ -1,4 +1,4 @@
-// What a run shows of itself while it goes on: a bar on a terminal, plain lines elsewhere.
+// Progress display of a run: a bar on a terminal, plain lines elsewhere.
 //
 //   Progress bar("epoch 3/10", batches.num_batches());
 //   for (const auto& [images, labels] : batches) {
@@ -22,34 +22,34 @@
 
 namespace normgrad {
 
-/// Numbers by their names, in the order in which they are shown or written.
+/// Named numbers, in the order in which they are shown or written.
 using Metrics = std::vector<std::pair<std::string, double>>;
 
-/// What a Progress counts, and how often it says so.
+/// Options of Progress.
 struct ProgressOptions {
-  /// Where it begins, such as the batches of an epoch that are done when a run goes on.
+  /// Initial count, such as the batches of an epoch already done when a run resumes.
   std::int64_t done = 0;
-  /// What is counted: "steps" are shown as "412 steps/s".
+  /// Unit of the count: "steps" are shown as "412 steps/s".
   std::string unit = "steps";
-  /// Seconds between two plain lines.
+  /// Seconds between plain lines.
   double line_every = 10.0;
 };
 
-/// Writes to standard error, unless the log level leaves out messages of level info. Messages of log() take the bar off
-/// the terminal and appear above it. One at a time is shown: the newest.
+/// Shows progress on standard error if the log level includes info. Messages of log() erase the bar from the terminal
+/// and appear above it. Only the newest Progress is shown.
 class Progress {
  public:
   /// Throws ValueError unless 0 <= options.done <= total.
   Progress(std::string label, std::int64_t total, const ProgressOptions& options = {});
   Progress(Progress&&) noexcept;
   Progress& operator=(Progress&&) noexcept;
-  /// finish(), if it has not been called.
+  /// Calls finish() unless it was called.
   ~Progress();
 
-  /// One more is done. The metrics replace those shown before; none leave them.
+  /// Advances the count. Metrics replace those shown before; empty metrics keep them.
   void advance(const Metrics& metrics = {}) { advance(1, metrics); }
   void advance(std::int64_t count, const Metrics& metrics = {});
-  /// The last line, which stays: how many, how fast, how long, and the metrics.
+  /// Prints the final line: count, rate, duration and metrics.
   void finish();
 
  private:

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "normgrad/core/base/input_file.hpp"
-#include "normgrad/core/base/io_errors.hpp"
-#include "normgrad/io/output_file.hpp"
-#include "normgrad/io/safetensors_format.hpp"
+#include "normgrad/core/base/detail/input_file.hpp"
+#include "normgrad/core/base/detail/io_errors.hpp"
+#include "normgrad/io/detail/output_file.hpp"
+#include "normgrad/io/detail/safetensors_format.hpp"
 
 namespace normgrad {
 
@@ -50,7 +50,7 @@ class Crc32 {
   uLong value_ = crc32_z(0, nullptr, 0);
 };
 
-/// Where the digits of the checksum stand in a header; npos: nowhere.
+/// Position of the checksum's digits in a header, or npos.
 std::size_t find_checksum(const std::string& json) {
   const std::string key = std::string("\"") + kChecksumKey + "\":\"";
   const std::size_t found = json.find(key);
@@ -85,13 +85,13 @@ void write_safetensors(const char* operation, const std::filesystem::path& path,
   if (checksum == Checksum::yes) {
     header.metadata[kChecksumKey] = kNoChecksum;
   }
-  std::vector<std::pair<std::size_t, const Tensor*>> order;  // the header's entry, and its tensor
+  std::vector<std::pair<std::size_t, const Tensor*>> order;  // header entries and their tensors
   for (const auto& [name, tensor] : tensors) {
     require<ValueError>(tensor.defined(), operation, ": '", name, "' is undefined");
     order.emplace_back(header.entries.size(), &tensor);
     header.entries.push_back({.name = name, .info = &info_of(tensor.dtype()), .shape = tensor.shape()});
   }
-  // Large elements first, so that each tensor is aligned to its elements, as the format's own library does it.
+  // Large elements first, so that each tensor is aligned to its elements, as in the format's own library.
   std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
     return header.entries[a.first].info->size > header.entries[b.first].info->size;
   });
@@ -206,7 +206,7 @@ LoadReport load_safetensors(const std::filesystem::path& path, Module& model, Lo
   };
   for (const auto& [name, other] : metadata) {
     if (!state.contains(name) && state.contains(other) && own.contains(own_name(name))) {
-      const Tensor tensor = state.at(other);  // adding an entry moves the others
+      const Tensor tensor = state.at(other);  // a copy: adding an entry may move the others
       state[name] = tensor;
     }
   }

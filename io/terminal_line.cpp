@@ -48,7 +48,7 @@ void TerminalLine::erase() {
   if (written_ == 0) {
     return;
   }
-  const std::size_t above = (written_ - 1) / terminal_columns();  // lines that it was broken into, but the last
+  const std::size_t above = (written_ - 1) / terminal_columns();  // wrapped lines above the last one
   if (above > 0) {
     std::fprintf(stderr, "\r\033[%zuA\033[J", above);
   } else {

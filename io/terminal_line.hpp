@@ -1,4 +1,4 @@
-// A line on a terminal that is written anew in its place.
+// A terminal line that is rewritten in place.
 #pragma once
 
 #include <cstddef>
@@ -6,24 +6,25 @@
 
 namespace normgrad {
 
-/// The line at the cursor of the terminal on standard error. It never wraps: a wrapped line could not be taken off.
+/// The line at the cursor of the terminal on standard error. It never wraps, because a wrapped line cannot be erased.
 class TerminalLine {
  public:
-  /// Whether standard error is a terminal.
+  /// Returns whether standard error is a terminal.
   static bool available();
-  /// Characters that fit into one line now: one less than the terminal has columns; 79 where it does not say.
+  /// Returns the number of characters that fit in a line: one less than the terminal's columns; 79 if those are
+  /// unknown.
   static std::size_t columns();
 
-  /// Takes the line before off and writes the first columns() characters of `text` (UTF-8, without control characters).
+  /// Replaces the previous line by the first columns() characters of `text` (UTF-8, without control characters).
   void write(const std::string& text);
-  /// Takes it off, also where the terminal has become narrower meanwhile and has broken it into several.
+  /// Erases the line, including its wrapped parts if the terminal has become narrower since.
   void erase();
 
  private:
-  std::size_t written_ = 0;  // characters that stand there
+  std::size_t written_ = 0;  // characters on the line
 };
 
-/// Characters of an UTF-8 text.
+/// Returns the number of characters in a UTF-8 text.
 std::size_t text_columns(const std::string& text) noexcept;
 
 }  // namespace normgrad

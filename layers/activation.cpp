@@ -1,7 +1,8 @@
 #include "normgrad/layers/activation.hpp"
 
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/softmax.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/reduction/softmax.hpp"
+#include "normgrad/layers/module/fusing.hpp"
 
 namespace normgrad {
 
@@ -34,5 +35,20 @@ Tensor Softmax::forward(const Tensor& x) { return softmax(x, dim_); }
 
 std::string LogSoftmax::extra_repr() const { return detail::concat("dim=", dim_); }
 Tensor LogSoftmax::forward(const Tensor& x) { return log_softmax(x, dim_); }
+
+namespace {
+
+template <class M>
+Epilogue epilogue_of(const M& layer, Activation activation) {
+  return detail::is_fusable_as<M>(layer) ? Epilogue{.activation = activation} : Epilogue();
+}
+
+}  // namespace
+
+Epilogue ReLU::as_epilogue() const { return epilogue_of(*this, Activation::relu); }
+
+Epilogue Sigmoid::as_epilogue() const { return epilogue_of(*this, Activation::sigmoid); }
+
+Epilogue Tanh::as_epilogue() const { return epilogue_of(*this, Activation::tanh); }
 
 }  // namespace normgrad

@@ -1,10 +1,11 @@
-// Activation functions as modules; see core/ops/activation.hpp and core/ops/softmax.hpp for the formulas.
+// Activation functions as modules. The formulas are documented in core/ops/elementwise/activation.hpp and
+// core/ops/reduction/softmax.hpp.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
 
@@ -13,12 +14,13 @@ class ReLU : public Module {
  public:
   NORMGRAD_MEMBERS(ReLU)
   Tensor forward(const Tensor& x) override;
+  Epilogue as_epilogue() const override;
 };
 
 /// x for x > 0, else negative_slope * x.
 class LeakyReLU : public Module {
  public:
-  explicit LeakyReLU(double negative_slope = 0.01) : negative_slope_(negative_slope) {}  ///< slope below 0
+  explicit LeakyReLU(double negative_slope = 0.01) : negative_slope_(negative_slope) {}  ///< slope for x < 0
   NORMGRAD_MEMBERS(LeakyReLU)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
@@ -30,7 +32,7 @@ class LeakyReLU : public Module {
 /// x for x > 0, else alpha * (exp(x) - 1).
 class ELU : public Module {
  public:
-  explicit ELU(double alpha = 1.0) : alpha_(alpha) {}  ///< -alpha is the limit far below 0
+  explicit ELU(double alpha = 1.0) : alpha_(alpha) {}  ///< -alpha is the limit as x goes to minus infinity
   NORMGRAD_MEMBERS(ELU)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
@@ -39,14 +41,14 @@ class ELU : public Module {
   double alpha_;
 };
 
-/// ELU with the constants of self-normalizing networks.
+/// ELU with the constants of self-normalizing networks; see selu().
 class SELU : public Module {
  public:
   NORMGRAD_MEMBERS(SELU)
   Tensor forward(const Tensor& x) override;
 };
 
-/// x * Phi(x), exactly.
+/// x * Phi(x), the exact form.
 class GELU : public Module {
  public:
   NORMGRAD_MEMBERS(GELU)
@@ -65,6 +67,7 @@ class Sigmoid : public Module {
  public:
   NORMGRAD_MEMBERS(Sigmoid)
   Tensor forward(const Tensor& x) override;
+  Epilogue as_epilogue() const override;
 };
 
 /// tanh(x).
@@ -72,6 +75,7 @@ class Tanh : public Module {
  public:
   NORMGRAD_MEMBERS(Tanh)
   Tensor forward(const Tensor& x) override;
+  Epilogue as_epilogue() const override;
 };
 
 /// log(1 + exp(beta x)) / beta; x itself where beta x > threshold.
@@ -91,7 +95,7 @@ class Softplus : public Module {
 /// exp(x) / sum(exp(x)) along an axis.
 class Softmax : public Module {
  public:
-  explicit Softmax(std::int64_t dim) : dim_(dim) {}  ///< over this axis; -1: the last
+  explicit Softmax(std::int64_t dim) : dim_(dim) {}  ///< the axis; -1 is the last
   NORMGRAD_MEMBERS(Softmax)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
@@ -100,10 +104,10 @@ class Softmax : public Module {
   std::int64_t dim_;
 };
 
-/// log(Softmax), without its loss of digits.
+/// log(Softmax(x)), computed without the loss of precision of taking the log of the softmax.
 class LogSoftmax : public Module {
  public:
-  explicit LogSoftmax(std::int64_t dim) : dim_(dim) {}  ///< over this axis; -1: the last
+  explicit LogSoftmax(std::int64_t dim) : dim_(dim) {}  ///< the axis; -1 is the last
   NORMGRAD_MEMBERS(LogSoftmax)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;

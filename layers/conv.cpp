@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "normgrad/core/ops/conv_relu.hpp"
-#include "normgrad/layers/init.hpp"
+#include "normgrad/core/ops/detail/conv_relu.hpp"
+#include "normgrad/layers/init/init.hpp"
 
 namespace normgrad {
 
@@ -88,8 +88,9 @@ std::string ForwardConvLayer::extra_repr() const {
   return repr(options_.stride, options_.padding, options_.dilation, 0, options_.groups);
 }
 
-Tensor ForwardConvLayer::call_with_relu(const Tensor& x) {
-  return with_path([&] { return conv_relu(axes(), x, weight, bias, options_); });
+Tensor ForwardConvLayer::forward_fused(const Tensor& x, const Epilogue& epilogue) {
+  return epilogue.activation == Activation::relu && !epilogue.pools() ? conv_relu(axes(), x, weight, bias, options_)
+                                                                      : ConvLayer::forward_fused(x, epilogue);
 }
 
 }  // namespace detail

@@ -1,6 +1,6 @@
 #include "normgrad/layers/dropout.hpp"
 
-#include "normgrad/core/ops/dropout.hpp"
+#include "normgrad/core/ops/elementwise/dropout.hpp"
 
 namespace normgrad {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "normgrad/core/ops/shape.hpp"
-#include "normgrad/layers/init.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
+#include "normgrad/layers/init/init.hpp"
 
 namespace normgrad {
 

@@ -1,6 +1,6 @@
 #include "normgrad/layers/flatten.hpp"
 
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 

@@ -1,11 +1,11 @@
 // Identity.
 #pragma once
 
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
 
-/// Gives back its input: stands where a model may have a layer or none.
+/// Returns its input. A placeholder for an optional layer.
 class Identity : public Module {
  public:
   NORMGRAD_MEMBERS(Identity)

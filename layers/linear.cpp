@@ -1,8 +1,9 @@
 #include "normgrad/layers/linear.hpp"
 
-#include "normgrad/core/ops/activation_kind.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/layers/init.hpp"
+#include "normgrad/core/ops/detail/activation_kind.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/layers/init/init.hpp"
+#include "normgrad/layers/module/fusing.hpp"
 
 namespace normgrad {
 
@@ -26,8 +27,12 @@ std::string Linear::extra_repr() const {
 
 Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias); }
 
-Tensor Linear::call_after(const detail::ActivationKind& f, const Tensor& x) {
-  return with_path([&] { return detail::activated_linear(f, x, weight, bias); });
+Tensor Linear::call_after(Activation activation, const Tensor& x) {
+  const detail::ActivationKind* kind = detail::kind_of(activation);
+  if (kind == nullptr || !detail::is_fusable_as<Linear>(*this) || !is_floating_point(x.dtype())) {
+    return {};
+  }
+  return with_path([&] { return detail::activated_linear(*kind, x, weight, bias); });
 }
 
 }  // namespace normgrad

@@ -5,22 +5,18 @@
 #include <string>
 
 #include "normgrad/core/base/random.hpp"
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
 
-namespace detail {
-struct ActivationKind;
-}
-
-/// Options of a Linear; names and defaults are PyTorch's.
+/// Options of a Linear. Names and defaults are PyTorch's.
 struct LinearOptions {
-  bool bias = true;                ///< whether a number per result is added
-  DType dtype = kFloat32;          ///< of the parameters
-  Generator* generator = nullptr;  ///< of the starting values; null: default_generator()
+  bool bias = true;                ///< whether to add a bias
+  DType dtype = kFloat32;          ///< dtype of the parameters
+  Generator* generator = nullptr;  ///< source of the initial values; null: default_generator()
 };
 
-/// x: [*, in_features] -> [*, out_features]. Starts uniform in +-1 / sqrt(in_features), weight and bias.
+/// x: [*, in_features] -> [*, out_features]. Weight and bias are initialized uniformly in +-1 / sqrt(in_features).
 class Linear : public Module {
  public:
   /// Throws ValueError unless both sizes are positive.
@@ -29,13 +25,13 @@ class Linear : public Module {
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
-  /// (*this)(f(x)) as one operation; for containers, when nobody asks to see f(x).
-  Tensor call_after(const detail::ActivationKind& f, const Tensor& x);
+  /// Fuses relu, sigmoid or tanh of x into the product.
+  Tensor call_after(Activation activation, const Tensor& x) override;
 
-  /// As constructed.
+  /// The constructor's arguments.
   std::int64_t in_features() const noexcept { return in_features_; }
   std::int64_t out_features() const noexcept { return out_features_; }
-  /// Draws new starting values.
+  /// Initializes the parameters again.
   void reset_parameters(Generator* generator = nullptr);
 
   Parameter weight;  ///< [out_features, in_features]

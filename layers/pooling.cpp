@@ -1,5 +1,7 @@
 #include "normgrad/layers/pooling.hpp"
 
+#include "normgrad/layers/module/fusing.hpp"
+
 #include <type_traits>
 
 namespace normgrad {
@@ -75,5 +77,24 @@ AdaptiveAvgPool2d::AdaptiveAvgPool2d(const PerAxis& output_size) : output_size_(
 std::string AdaptiveAvgPool2d::extra_repr() const { return "output_size=" + detail::sizes_text(output_size_); }
 
 Tensor AdaptiveAvgPool2d::forward(const Tensor& x) { return adaptive_avg_pool2d(x, output_size_); }
+
+// Without padding, max pooling and ReLU commute, in values and gradients.
+Epilogue MaxPool1d::as_epilogue() const {
+  return {.pooling_follows = detail::is_fusable_as<MaxPool1d>(*this) && options_.padding == PerAxis(0)};
+}
+
+Epilogue MaxPool2d::as_epilogue() const {
+  Epilogue epilogue;
+  if (!detail::is_fusable_as<MaxPool2d>(*this) || options_.padding != PerAxis(0)) {
+    return epilogue;
+  }
+  epilogue.pooling_follows = true;
+  if (options_.dilation == PerAxis(1) && options_.stride.value_or(kernel_size_) == kernel_size_) {
+    const auto window = kernel_size_.resolve("MaxPool2d", "kernel_size", 2, 1, 1);
+    epilogue.window_height = window[1];
+    epilogue.window_width = window[2];
+  }
+  return epilogue;
+}
 
 }  // namespace normgrad

@@ -1,17 +1,17 @@
-// Pooling layers; see core/ops/pool.hpp for shapes.
+// Pooling layers; see core/ops/pool/pool.hpp for shapes.
 #pragma once
 
 #include <string>
 
-#include "normgrad/core/ops/per_axis.hpp"
-#include "normgrad/core/ops/pool.hpp"
-#include "normgrad/layers/module.hpp"
+#include "normgrad/core/ops/conv/per_axis.hpp"
+#include "normgrad/core/ops/pool/pool.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
 
 namespace detail {
 
-/// Throw ValueError, naming the layer, for sizes that are not positive or padding of more than half of the window.
+/// Throw ValueError, naming the layer, for sizes that are not positive and for padding of more than half the window.
 void check_pool(const char* name, std::size_t axes, const PerAxis& kernel_size, const MaxPoolOptions& options);
 void check_pool(const char* name, std::size_t axes, const PerAxis& kernel_size, const AvgPoolOptions& options);
 
@@ -36,30 +36,32 @@ extern template class PoolLayer<AvgPoolOptions>;
 
 }  // namespace detail
 
-/// MaxPool1d(3, {.stride = 2, .padding = 1}); the stride is the window's size unless given.
+/// x: [N, C, L] or [C, L]. MaxPool1d(3, {.stride = 2, .padding = 1}); the stride defaults to the window size.
 class MaxPool1d : public detail::PoolLayer<MaxPoolOptions> {
  public:
-  /// Throws ValueError for a padding of more than half the window.
+  /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit MaxPool1d(const PerAxis& kernel_size, const MaxPoolOptions& options = {})
       : PoolLayer("MaxPool1d", 1, kernel_size, options) {}
   NORMGRAD_MEMBERS(MaxPool1d)
   Tensor forward(const Tensor& x) override;
+  Epilogue as_epilogue() const override;
 };
 
 /// x: [N, C, H, W] or [C, H, W].
 class MaxPool2d : public detail::PoolLayer<MaxPoolOptions> {
  public:
-  /// Throws ValueError for a padding of more than half the window.
+  /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit MaxPool2d(const PerAxis& kernel_size, const MaxPoolOptions& options = {})
       : PoolLayer("MaxPool2d", 2, kernel_size, options) {}
   NORMGRAD_MEMBERS(MaxPool2d)
   Tensor forward(const Tensor& x) override;
+  Epilogue as_epilogue() const override;
 };
 
 /// x: [N, C, L] or [C, L].
 class AvgPool1d : public detail::PoolLayer<AvgPoolOptions> {
  public:
-  /// Throws ValueError for a padding of more than half the window.
+  /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit AvgPool1d(const PerAxis& kernel_size, const AvgPoolOptions& options = {})
       : PoolLayer("AvgPool1d", 1, kernel_size, options) {}
   NORMGRAD_MEMBERS(AvgPool1d)
@@ -69,14 +71,14 @@ class AvgPool1d : public detail::PoolLayer<AvgPoolOptions> {
 /// x: [N, C, H, W] or [C, H, W].
 class AvgPool2d : public detail::PoolLayer<AvgPoolOptions> {
  public:
-  /// Throws ValueError for a padding of more than half the window.
+  /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit AvgPool2d(const PerAxis& kernel_size, const AvgPoolOptions& options = {})
       : PoolLayer("AvgPool2d", 2, kernel_size, options) {}
   NORMGRAD_MEMBERS(AvgPool2d)
   Tensor forward(const Tensor& x) override;
 };
 
-/// Means over windows of the size that gives a result of `output_size`.
+/// Averages over windows whose size gives a result of `output_size`.
 class AdaptiveAvgPool2d : public Module {
  public:
   /// Throws ValueError for sizes that are not positive.

@@ -1,6 +1,7 @@
 #include "normgrad/optim/adadelta.hpp"
 
-#include "normgrad/optim/adaptive.hpp"
+#include "normgrad/optim/detail/option_checks.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad {
 
@@ -30,10 +31,7 @@ const std::vector<const char*>& Adadelta::slot_names() const {
 Optimizer::SlotStarts Adadelta::slots_in_use(std::size_t /*group*/) const { return {0.0, 0.0, std::nullopt}; }
 
 void Adadelta::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  const AdadeltaOptions& o = options(group);
-  const kernels::AdadeltaStep step = {
-      .common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize), .lr = o.lr, .rho = o.rho, .eps = o.eps};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
+  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
 }
 
 }  // namespace normgrad

@@ -1,4 +1,4 @@
-// Adadelta: steps of the size that the steps before had.
+// Adadelta: step sizes adapted from past steps and gradients.
 #pragma once
 
 #include <vector>
@@ -9,11 +9,11 @@ namespace normgrad {
 
 /// Options of Adadelta; names and defaults are PyTorch's.
 struct AdadeltaOptions {
-  double lr = 1.0;            ///< factor of the step
-  double rho = 0.9;           ///< how long the mean squares remember
-  double eps = 1e-6;          ///< stands inside of the roots
-  double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter
-  bool maximize = false;      ///< climbs instead
+  double lr = 1.0;            ///< learning rate, a factor of the step
+  double rho = 0.9;           ///< decay rate of the mean squares
+  double eps = 1e-6;          ///< added under the square roots
+  double weight_decay = 0.0;  ///< weight_decay * parameter is added to the gradient
+  bool maximize = false;      ///< maximize the objective instead
 };
 
 /// torch.optim.Adadelta (Zeiler, "ADADELTA: an adaptive learning rate method", 2012): v = rho v + (1 - rho) g^2;

@@ -1,6 +1,7 @@
 #include "normgrad/optim/adagrad.hpp"
 
-#include "normgrad/optim/adaptive.hpp"
+#include "normgrad/optim/detail/option_checks.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad {
 
@@ -37,11 +38,7 @@ Optimizer::SlotStarts Adagrad::slots_in_use(std::size_t group) const {
 }
 
 void Adagrad::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  const AdagradOptions& o = options(group);
-  const double rate = o.lr / (1.0 + static_cast<double>(state.step - 1) * o.lr_decay);
-  const kernels::AdagradStep step = {
-      .common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize), .rate = rate, .eps = o.eps};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
+  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
 }
 
 }  // namespace normgrad

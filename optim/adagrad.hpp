@@ -1,4 +1,4 @@
-// Adagrad: gradients divided by the root of the sum of all their squares.
+// Adagrad: gradients divided by the root of the sum of their squares.
 #pragma once
 
 #include <vector>
@@ -11,10 +11,10 @@ namespace normgrad {
 struct AdagradOptions {
   double lr = 1e-2;                        ///< learning rate
   double lr_decay = 0.0;                   ///< the rate of step t is lr / (1 + (t - 1) lr_decay)
-  double weight_decay = 0.0;               ///< added to the gradient as weight_decay * parameter
-  double initial_accumulator_value = 0.0;  ///< what the sum starts with
-  double eps = 1e-10;                      ///< stands outside of the root
-  bool maximize = false;                   ///< climbs instead
+  double weight_decay = 0.0;               ///< weight_decay * parameter is added to the gradient
+  double initial_accumulator_value = 0.0;  ///< initial value of the sum
+  double eps = 1e-10;                      ///< added outside the square root
+  bool maximize = false;                   ///< maximize the objective instead
 };
 
 /// torch.optim.Adagrad (Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic

@@ -1,10 +1,7 @@
 #include "normgrad/optim/adam.hpp"
 
-#include <cmath>
-#include <type_traits>
-
-#include "normgrad/core/kernels/optim_step.hpp"
-#include "normgrad/optim/option_checks.hpp"
+#include "normgrad/optim/detail/option_checks.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad::detail {
 
@@ -43,23 +40,7 @@ Optimizer::SlotStarts AdamLike<Options>::slots_in_use(std::size_t group) const {
 
 template <class Options>
 void AdamLike<Options>::update(std::size_t group, Tensor& param, const Tensor& grad, Optimizer::ParamState& state) {
-  constexpr bool kDecoupled = std::is_same_v<Options, AdamWOptions>;
-  const Options& o = this->options(group);
-  const auto t = static_cast<double>(state.step);
-  const kernels::AdamStep step = {.beta1 = o.betas[0],
-                                  .beta2 = o.betas[1],
-                                  .eps = o.eps,
-                                  .weight_decay = kDecoupled ? 0.0 : o.weight_decay,
-                                  .decay = kDecoupled ? o.lr * o.weight_decay : 0.0,
-                                  .step_size = o.lr / (1.0 - std::pow(o.betas[0], t)),
-                                  .rscale = 1.0 / std::sqrt(1.0 - std::pow(o.betas[1], t)),
-                                  .maximize = o.maximize};
-  dispatch_float(this->type_name(), param.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::adam_step<T>(param.mutable_data<T>(), grad.data<T>(), state.slots[0].template mutable_data<T>(),
-                          state.slots[1].template mutable_data<T>(),
-                          o.amsgrad ? state.slots[2].template mutable_data<T>() : nullptr, param.numel(), step);
-  });
+  step_parameter(this->type_name(), this->options(group), param, grad, state, slots_in_use(group));
 }
 
 template class AdamLike<AdamOptions>;

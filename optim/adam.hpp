@@ -11,21 +11,21 @@ namespace normgrad {
 /// Options of Adam; names and defaults are PyTorch's.
 struct AdamOptions {
   double lr = 1e-3;                            ///< learning rate
-  std::array<double, 2> betas = {0.9, 0.999};  ///< how long the means of the gradient and of its square remember
-  double eps = 1e-8;                           ///< stands outside of the root
-  double weight_decay = 0.0;                   ///< added to the gradient as weight_decay * parameter
-  bool amsgrad = false;                        ///< divides by the largest mean square so far; Reddi et al., 2018
-  bool maximize = false;                       ///< climbs instead
+  std::array<double, 2> betas = {0.9, 0.999};  ///< decay rates of the means of the gradient and its square
+  double eps = 1e-8;                           ///< added outside the square root
+  double weight_decay = 0.0;                   ///< weight_decay * parameter is added to the gradient
+  bool amsgrad = false;                        ///< divide by the largest mean square so far; Reddi et al., 2018
+  bool maximize = false;                       ///< maximize the objective instead
 };
 
 /// Options of AdamW; names and defaults are PyTorch's.
 struct AdamWOptions {
   double lr = 1e-3;                            ///< learning rate
-  std::array<double, 2> betas = {0.9, 0.999};  ///< as of Adam
-  double eps = 1e-8;                           ///< stands outside of the root
-  double weight_decay = 1e-2;                  ///< takes lr * weight_decay of the parameter away, past the means
-  bool amsgrad = false;                        ///< divides by the largest mean square so far
-  bool maximize = false;                       ///< climbs instead
+  std::array<double, 2> betas = {0.9, 0.999};  ///< as for Adam
+  double eps = 1e-8;                           ///< added outside the square root
+  double weight_decay = 1e-2;                  ///< lr * weight_decay * parameter is subtracted directly
+  bool amsgrad = false;                        ///< divide by the largest mean square so far
+  bool maximize = false;                       ///< maximize the objective instead
 };
 
 namespace detail {
@@ -45,8 +45,8 @@ extern template class AdamLike<AdamWOptions>;
 
 }  // namespace detail
 
-/// torch.optim.Adam (Kingma and Ba, "Adam: a method for stochastic optimization", 2015): with m and v the exponential
-/// means of g and g^2, m^ = m / (1 - beta1^t), v^ = v / (1 - beta2^t): p -= lr * m^ / (sqrt(v^) + eps). t counts the
+/// torch.optim.Adam (Kingma and Ba, "Adam: a method for stochastic optimization", 2015). With m and v the exponential
+/// means of g and g^2, m^ = m / (1 - beta1^t) and v^ = v / (1 - beta2^t): p -= lr * m^ / (sqrt(v^) + eps). t counts the
 /// steps of each parameter.
 class Adam final : public detail::AdamLike<AdamOptions> {
  public:

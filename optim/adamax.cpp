@@ -1,8 +1,7 @@
 #include "normgrad/optim/adamax.hpp"
 
-#include <cmath>
-
-#include "normgrad/optim/adaptive.hpp"
+#include "normgrad/optim/detail/option_checks.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad {
 
@@ -36,13 +35,7 @@ const std::vector<const char*>& Adamax::slot_names() const {
 Optimizer::SlotStarts Adamax::slots_in_use(std::size_t /*group*/) const { return {0.0, 0.0, std::nullopt}; }
 
 void Adamax::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  const AdamaxOptions& o = options(group);
-  const kernels::AdamaxStep step = {.common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize),
-                                    .beta1 = o.betas[0],
-                                    .beta2 = o.betas[1],
-                                    .eps = o.eps,
-                                    .rate = o.lr / (1.0 - std::pow(o.betas[0], static_cast<double>(state.step)))};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
+  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
 }
 
 }  // namespace normgrad

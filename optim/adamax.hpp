@@ -1,4 +1,4 @@
-// Adamax: Adam with the largest gradient in the place of the mean square.
+// Adamax: Adam with the largest gradient instead of the mean square.
 #pragma once
 
 #include <array>
@@ -11,10 +11,10 @@ namespace normgrad {
 /// Options of Adamax; names and defaults are PyTorch's.
 struct AdamaxOptions {
   double lr = 2e-3;                            ///< learning rate
-  std::array<double, 2> betas = {0.9, 0.999};  ///< how long the mean and the largest gradient are remembered
+  std::array<double, 2> betas = {0.9, 0.999};  ///< decay rates of the mean and of the largest gradient
   double eps = 1e-8;                           ///< added to each magnitude
-  double weight_decay = 0.0;                   ///< added to the gradient as weight_decay * parameter
-  bool maximize = false;                       ///< climbs instead
+  double weight_decay = 0.0;                   ///< weight_decay * parameter is added to the gradient
+  bool maximize = false;                       ///< maximize the objective instead
 };
 
 /// torch.optim.Adamax (Kingma and Ba, "Adam: a method for stochastic optimization", 2015, section 7.1):

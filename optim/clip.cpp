@@ -5,13 +5,13 @@
 #include <unordered_set>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/kernels/vector_norm.hpp"
+#include "normgrad/core/kernels/reduce/vector_norm.hpp"
 
 namespace normgrad {
 
 namespace {
 
-// Each array once, however often it is reached.
+// Each gradient array once, even if several parameters share it.
 std::vector<Tensor> gradients_of(const std::vector<Tensor>& params) {
   std::vector<Tensor> gradients;
   std::unordered_set<const Buffer*> seen;

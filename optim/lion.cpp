@@ -1,6 +1,7 @@
 #include "normgrad/optim/lion.hpp"
 
-#include "normgrad/optim/adaptive.hpp"
+#include "normgrad/optim/detail/option_checks.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad {
 
@@ -32,12 +33,7 @@ const std::vector<const char*>& Lion::slot_names() const {
 Optimizer::SlotStarts Lion::slots_in_use(std::size_t /*group*/) const { return {0.0, std::nullopt, std::nullopt}; }
 
 void Lion::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  const LionOptions& o = options(group);
-  const kernels::LionStep step = {.common = detail::step_decay(o.lr, o.weight_decay, true, o.maximize),
-                                  .lr = o.lr,
-                                  .beta1 = o.betas[0],
-                                  .beta2 = o.betas[1]};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
+  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
 }
 
 }  // namespace normgrad

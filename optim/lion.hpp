@@ -1,4 +1,4 @@
-// Lion: steps of one length, by the sign of a momentum.
+// Lion: steps of constant size in the direction of the sign of a momentum.
 #pragma once
 
 #include <array>
@@ -10,10 +10,10 @@ namespace normgrad {
 
 /// Options of Lion; names and defaults are PyTorch's.
 struct LionOptions {
-  double lr = 1e-4;                           ///< a third to a tenth of what AdamW takes
-  std::array<double, 2> betas = {0.9, 0.99};  ///< weight of the momentum in the step, and in what is remembered
-  double weight_decay = 0.0;                  ///< takes lr * weight_decay of the parameter away; 3 to 10 times AdamW's
-  bool maximize = false;                      ///< climbs instead
+  double lr = 1e-4;                           ///< a third to a tenth of AdamW's
+  std::array<double, 2> betas = {0.9, 0.99};  ///< weights of the momentum: in the step, in its own update
+  double weight_decay = 0.0;                  ///< subtracts lr * weight_decay * parameter; 3 to 10 times AdamW's
+  bool maximize = false;                      ///< maximize the objective instead
 };
 
 /// Chen et al., "Symbolic discovery of optimization algorithms", 2023 (not in PyTorch): p *= 1 - lr weight_decay;

@@ -2,7 +2,8 @@
 
 #include <cmath>
 
-#include "normgrad/optim/adaptive.hpp"
+#include "normgrad/optim/detail/option_checks.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad {
 
@@ -46,20 +47,8 @@ Optimizer::SlotStarts NAdam::slots_in_use(std::size_t /*group*/) const { return 
 void NAdam::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
   const NAdamOptions& o = options(group);
   const auto t = static_cast<double>(state.step);
-  const auto momentum = [&](double step) { return o.betas[0] * (1.0 - 0.5 * std::pow(0.96, step * o.momentum_decay)); };
-  const double now = momentum(t);
-  const double next = momentum(t + 1.0);
-  double& product = state.scalars[0];
-  product *= now;
-  const kernels::NadamStep step = {
-      .common = detail::step_decay(o.lr, o.weight_decay, o.decoupled_weight_decay, o.maximize),
-      .beta1 = o.betas[0],
-      .beta2 = o.betas[1],
-      .eps = o.eps,
-      .gradient_rate = o.lr * (1.0 - now) / (1.0 - product),
-      .mean_rate = o.lr * next / (1.0 - product * next),
-      .rscale = 1.0 / std::sqrt(1.0 - std::pow(o.betas[1], t))};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
+  state.scalars[0] *= o.betas[0] * (1.0 - 0.5 * std::pow(0.96, t * o.momentum_decay));  // P_t
+  detail::step_parameter(type_name(), o, param, grad, state, slots_in_use(group));
 }
 
 }  // namespace normgrad

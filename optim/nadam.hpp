@@ -11,18 +11,18 @@ namespace normgrad {
 /// Options of NAdam; names and defaults are PyTorch's.
 struct NAdamOptions {
   double lr = 2e-3;                            ///< learning rate
-  std::array<double, 2> betas = {0.9, 0.999};  ///< as of Adam
-  double eps = 1e-8;                           ///< stands outside of the root
-  double weight_decay = 0.0;                   ///< added to the gradient as weight_decay * parameter
+  std::array<double, 2> betas = {0.9, 0.999};  ///< as for Adam
+  double eps = 1e-8;                           ///< added outside the square root
+  double weight_decay = 0.0;                   ///< weight_decay * parameter is added to the gradient
   double momentum_decay = 4e-3;                ///< how fast the momentum approaches beta1
-  bool decoupled_weight_decay = false;         ///< take lr * weight_decay of the parameter away instead, as AdamW does
-  bool maximize = false;                       ///< climbs instead
+  bool decoupled_weight_decay = false;         ///< subtract lr * weight_decay * parameter instead, as AdamW does
+  bool maximize = false;                       ///< maximize the objective instead
 };
 
-/// torch.optim.NAdam (Dozat, "Incorporating Nesterov momentum into Adam", 2016): with m, v and v^ as in Adam,
+/// torch.optim.NAdam (Dozat, "Incorporating Nesterov momentum into Adam", 2016). With m, v and v^ as in Adam,
 /// mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2) and P_t = mu_1 ... mu_t:
 /// p -= lr ((1 - mu_t) / (1 - P_t) g + mu_{t+1} / (1 - P_{t+1}) m) / (sqrt(v^) + eps).
-/// (PyTorch before 2.0 had one mu_t too many in P_{t+1}; this is the formula of its documentation and of 2.0.)
+/// (PyTorch before 2.0 has one mu_t too many in P_{t+1}; this is the formula of its documentation and of 2.0.)
 class NAdam final : public OptimizerOf<NAdamOptions> {
  public:
   /// Throws ValueError for options out of range.

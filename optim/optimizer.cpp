@@ -7,7 +7,7 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
 #include "normgrad/core/base/log.hpp"
-#include "normgrad/optim/option_checks.hpp"
+#include "normgrad/optim/detail/option_checks.hpp"
 
 namespace normgrad {
 
@@ -55,7 +55,7 @@ void Optimizer::add_params(ParameterList params) {
   groups_.push_back(std::move(group));
 }
 
-// A parameter whose turn it is, with what its step needs.
+// A parameter to update, with the data its step needs.
 struct Optimizer::Job {
   std::size_t group;
   Tensor* param;
@@ -63,7 +63,7 @@ struct Optimizer::Job {
   ParamState* state;
 };
 
-// A slot that this step adds to a state, or gives another dtype.
+// A slot that this step adds to a state or converts to another dtype.
 struct Optimizer::NewSlot {
   ParamState* state;
   std::size_t slot;

@@ -1,11 +1,11 @@
-// Optimizer: what changes parameters by their gradients.
+// Optimizer: updates parameters from their gradients.
 //
 //   SGD optimizer(model.parameters(), {.lr = 0.1, .momentum = 0.9});
 //   optimizer.zero_grad();
 //   loss.backward();
 //   optimizer.step();
 //
-// Parameters may be in groups with options of their own:
+// Parameters may be divided into groups with their own options:
 //
 //   SGD optimizer({{body.parameters(), {.lr = 0.01}}, {head.parameters(), {.lr = 0.1, .momentum = 0.9}}});
 #pragma once
@@ -30,21 +30,21 @@ namespace normgrad {
 /// Parameters that share options.
 template <class Options>
 struct ParamGroup {
-  ParameterList params;  ///< handles; the model sees the steps
-  Options options = {};  ///< of these alone
+  ParameterList params;  ///< handles to the model's own parameters
+  Options options = {};  ///< of this group
 };
 
-/// Options of Optimizer::load_state_dict(): how the names of parameters in the state become this optimizer's.
+/// Options of Optimizer::load_state_dict(): map parameter names in the state to this optimizer's.
 struct OptimizerLoadOptions {
-  /// Taken off the names in the state that begin with it. "module." is taken off, or put before them, without being
-  /// asked for where that makes the difference.
+  /// Removed from names in the state that begin with it. "module." is removed or added automatically where that makes
+  /// the names match.
   std::string prefix = {};
-  /// Names in the state (after the prefix was taken off) and what they are called here: parameters, or modules with all
-  /// that is in them: {{"encoder.0", "features.conv1"}}.
+  /// Maps names in the state (after removal of the prefix) to names here. A name may be a parameter or a module, which
+  /// maps everything in it: {{"encoder.0", "features.conv1"}}.
   std::map<std::string, std::string> key_map = {};
 };
 
-/// Base of all optimizers: see the head of this file.
+/// Base class of all optimizers; see the top of this file.
 class Optimizer {
  public:
   Optimizer(const Optimizer&) = delete;
@@ -53,77 +53,79 @@ class Optimizer {
   Optimizer& operator=(Optimizer&&) noexcept = default;
   virtual ~Optimizer() = default;
 
-  /// The name in error messages, such as "SGD".
+  /// Returns the name used in error messages, such as "SGD".
   virtual const char* type_name() const noexcept = 0;
 
-  /// Changes every parameter that has a gradient, in place and unrecorded; the others stay as they are. All or none:
-  /// throws ValueError for options out of range, and ShapeError or DTypeError, naming the parameter, for a gradient or
-  /// a state that no longer fits, before anything is changed. The first step that meets no gradient at all logs a
-  /// warning.
+  /// Updates every parameter that has a gradient, in place and unrecorded. Other parameters are unchanged. Throws
+  /// before any parameter is changed: ValueError for options out of range, and ShapeError or DTypeError, naming the
+  /// parameter, for a gradient or state that no longer matches. Logs a warning the first time no parameter has a
+  /// gradient.
   void step();
-  /// Drops the gradients of all parameters.
+  /// Removes the gradients of all parameters.
   void zero_grad();
 
-  /// Parameter groups, and what is in one.
+  /// Number of parameter groups, and the parameters of one.
   std::size_t num_groups() const noexcept { return groups_.size(); }
   const std::vector<Tensor>& params(std::size_t group = 0) const;
-  /// What parameter i of a group is called in its model, as the ParameterList said; "" when it did not.
+  /// Returns the name of parameter i of a group, as given by the ParameterList; "" if it has none.
   const std::string& param_name(std::size_t i, std::size_t group = 0) const;
   double lr(std::size_t group = 0) const;
-  /// Sets the learning rate of all groups, or of one. Throws ValueError for one that is negative or not finite.
+  /// Sets the learning rate of all groups or of one. Throws ValueError if it is negative or not finite.
   void set_lr(double lr);
   void set_lr(double lr, std::size_t group);
-  /// Where learning rate schedules start: what lr() was when the first of them was made, or set_initial_lr() was
-  /// called; lr() until then.
+  /// Returns the rate from which learning rate schedules start: the value of lr() when the first schedule was created,
+  /// or the value passed to set_initial_lr(); lr() before that.
   double initial_lr(std::size_t group = 0) const;
   void set_initial_lr(double lr, std::size_t group);
 
-  /// An option by the name that it has in state_dict(), such as "momentum" or "beta1"; a bool is 0 or 1. Throws
-  /// ValueError, naming those that there are, for another name, and for a value out of range.
+  /// Returns an option by its name in state_dict(), such as "momentum" or "beta1"; a bool is 0 or 1. Throws ValueError,
+  /// listing the known names, for an unknown name. set_option() also throws it for a value out of range.
   double option(const std::string& name, std::size_t group = 0) const;
   void set_option(const std::string& name, double value, std::size_t group);
   bool has_option(const std::string& name) const;
 
-  /// All that a later run needs to go on: options as "group.<g>.<option>", "group.<g>.initial_lr" once there is one,
-  /// and of parameter i, counted through all groups, "state.<i>.step" and "state.<i>.<name>" such as
+  /// Returns the whole state needed to resume: options as "group.<g>.<option>"; "group.<g>.initial_lr" if it is set;
+  /// and for parameter i, counted across groups, "state.<i>.step", "state.<i>.<name>" such as
   /// "state.3.momentum_buffer", and its name: "param.fc1.weight" holds i. Values are copies.
   StateDict state_dict() const;
-  /// Goes on from there. Where both the state and this optimizer have names, each parameter gets the state of its own
-  /// name, in whatever order they are; otherwise the state of its number. (A name that two parameters have is none.)
-  /// Throws ValueError, listing what does not fit, before anything is changed.
+  /// Restores a state. If both the state and this optimizer have names, each parameter gets the state of its own name,
+  /// in any order; otherwise the state of its index. (A name shared by two parameters is ignored.) Throws ValueError,
+  /// listing all mismatches, before anything is changed.
   void load_state_dict(const StateDict& state, const OptimizerLoadOptions& options = {});
-  /// load_state_dict() in two steps: checks everything, with its errors, and changes nothing; what it returns does the
-  /// rest and does not throw. The optimizer must live, and keep its groups, until then.
+  /// Splits load_state_dict() into two steps. Checks everything, throws the same errors, and changes nothing; the
+  /// returned function performs the load and does not throw. The optimizer must live, and keep its groups, until then.
   std::function<void()> prepare_state_dict(const StateDict& state, const OptimizerLoadOptions& options = {});
 
  protected:
-  static constexpr std::size_t kMaxSlots = 3;  ///< no optimizer remembers more tensors of a parameter
-  /// An option by name, to be read and written.
+  static constexpr std::size_t kMaxSlots = 3;  ///< maximum number of state tensors per parameter
+  /// An option by name, for reading and writing.
   using Option = std::pair<const char*, std::variant<double*, bool*>>;
-  /// What is remembered of one parameter: one tensor (or none yet) for each of slot_names(), and a number for each of
+  /// State of one parameter: one tensor (or none yet) for each of slot_names(), and a number for each of
   /// scalar_names().
   struct ParamState {
-    std::int64_t step = 0;                         ///< how many it has seen
+    std::int64_t step = 0;                         ///< number of steps taken
     std::vector<Tensor> slots;                     ///< in the order of slot_names()
-    std::array<bool, kMaxSlots> slot_is_new = {};  ///< made for this step
+    std::array<bool, kMaxSlots> slot_is_new = {};  ///< created for this step
     std::vector<double> scalars;                   ///< in the order of scalar_names()
   };
-  /// With what each slot is filled when a parameter's first step needs it; nullopt: it is not in use.
+  /// Initial value of each slot, used when a parameter's first step needs it; nullopt: not in use.
   using SlotStarts = std::array<std::optional<double>, kMaxSlots>;
 
   Optimizer() = default;
-  /// Throws ValueError for no parameters, undefined ones, results of operations, and ones that are there already.
+  /// Adds a group. Throws ValueError for an empty list, and for parameters that are undefined, not floating point, not
+  /// leaves, or already present.
   void add_params(ParameterList params);
 
-  /// What a group's options are, whether they are in range (else ValueError), and the tensors kept for each parameter.
+  /// A group's options, their range check (throws ValueError), and the names of the tensors kept for each parameter.
   virtual std::vector<Option> options_of(std::size_t group) = 0;
   virtual void check_options(std::size_t group) const = 0;
   virtual const std::vector<const char*>& slot_names() const = 0;
-  /// Which slots the next step of a group needs.
+  /// Returns which slots the next step of a group needs.
   virtual SlotStarts slots_in_use(std::size_t group) const = 0;
-  /// Numbers that are remembered of each parameter; they start at 1.
+  /// Returns the names of the numbers kept for each parameter; they start at 1.
   virtual const std::vector<const char*>& scalar_names() const;
-  /// One step of one parameter; `state.step` counts it already, the slots in use are there, and the gradient fits.
+  /// Performs the step of one parameter. `state.step` already includes it, slots in use exist, and the gradient
+  /// matches.
   virtual void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) = 0;
 
  private:
@@ -133,7 +135,7 @@ class Optimizer {
     std::vector<std::string> names;
     std::vector<ParamState> states;
     std::optional<double> initial_lr;
-    std::optional<double> start_lr;  // a schedule that was just made has set it
+    std::optional<double> start_lr;  // the rate set by a schedule that was just created
   };
   struct Job;
   struct NewSlot;
@@ -145,7 +147,7 @@ class Optimizer {
   Entry& group_at(std::size_t group);
 
   std::vector<Entry> groups_;
-  bool warned_ = false;  // of a step without gradients
+  bool warned_ = false;  // whether a step without gradients was reported
 };
 
 /// The part of an optimizer that depends on the type of its options.
@@ -154,7 +156,8 @@ class OptimizerOf : public Optimizer {
  public:
   using Group = ParamGroup<Options>;  ///< parameters with options of this optimizer
 
-  /// Adds parameters with options of their own; throws ValueError, and adds nothing, where either is not possible.
+  /// Adds parameters with their own options. Throws ValueError, adding nothing, if the parameters or options are
+  /// invalid.
   void add_param_group(Group group) {
     options_.push_back(group.options);
     try {
@@ -165,13 +168,13 @@ class OptimizerOf : public Optimizer {
       throw;
     }
   }
-  /// The options of a group; changes count from the next step on, which checks them.
+  /// Returns the options of a group. Changes are checked and take effect at the next step.
   Options& options(std::size_t group = 0) { return options_.at(group); }
-  /// The same, to be read.
+  /// Returns the options of a group, read-only.
   const Options& options(std::size_t group = 0) const { return options_.at(group); }
 
  protected:
-  /// All or none of them.
+  /// Adds all groups, or none if one is invalid.
   void add_param_groups(std::vector<Group> groups) {
     require<ValueError>(!groups.empty(), type_name(), ": expected parameters but got no groups");
     for (Group& group : groups) {

@@ -1,18 +1,18 @@
-// What an optimizer remembers, to and from a StateDict.
+// Saving and loading of an optimizer's state.
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/optimizer.hpp"
-#include "normgrad/optim/option_checks.hpp"
 
 namespace normgrad {
 
 namespace {
 
-const std::string kParamPrefix = "param.";    // begins the keys of names
-const std::string kModulePrefix = "module.";  // what wrappers put before the names of what they wrap
+const std::string kParamPrefix = "param.";    // prefix of the keys that hold names
+const std::string kModulePrefix = "module.";  // prefix that wrapper modules add to names
 
 Tensor state_number(double value, DType dtype) {
   Tensor tensor = Tensor::empty({}, dtype);
@@ -32,12 +32,12 @@ std::string group_key(std::size_t group, const std::string& name) {
   return "group." + std::to_string(group) + "." + name;
 }
 
-// Reads the entries of a state, one after the other, and lists what does not fit.
+// Reads entries of a state and collects the mismatches.
 class OptimizerStateReader {
  public:
   explicit OptimizerStateReader(const StateDict& state) : state_(state) {}
 
-  // The entry, or null when it is missing (which is noted if it is `required`) or of another shape.
+  // Returns the entry, or null when it is missing (a mismatch if `required`) or has another shape (a mismatch).
   const Tensor* read(const std::string& key, const Shape& shape, bool required) {
     used_.insert(key);
     const auto found = state_.find(key);
@@ -83,7 +83,7 @@ class OptimizerStateReader {
   std::string wrong_;
 };
 
-// The longest beginning of a name that is in the map, up to a dot or the end, exchanged.
+// Replaces the longest prefix of a name that is in the map and ends at a dot or at the name's end.
 std::string mapped_name(const std::string& name, const std::map<std::string, std::string>& key_map) {
   for (std::size_t end = name.size(); end != std::string::npos && end > 0; end = name.rfind('.', end - 1)) {
     if (const auto found = key_map.find(name.substr(0, end)); found != key_map.end()) {
@@ -98,7 +98,7 @@ bool all_begin_with(const std::vector<std::string>& names, const std::string& pr
                      [&](const std::string& name) { return name.empty() || name.starts_with(prefix); });
 }
 
-// Where the state of each parameter is, by its name in the state made into this optimizer's.
+// Index of each parameter in the state, found by name after the state's names are mapped to this optimizer's.
 class StatePlaces {
  public:
   StatePlaces(const StateDict& state, const std::vector<std::string>& own, const OptimizerLoadOptions& options,
@@ -132,7 +132,7 @@ class StatePlaces {
 
   bool state_has_names() const { return !positions_.empty(); }
 
-  /// The number in the state of parameter i here.
+  /// Index in the state of this optimizer's parameter i.
   std::optional<std::size_t> of(std::size_t i) {
     if (!by_name_) {
       return i;
@@ -154,7 +154,7 @@ class StatePlaces {
     return position;
   }
 
-  /// Notes the names that no parameter here has; their entries count as told.
+  /// Records names that no parameter here has. Their entries are not reported again.
   void note_unexpected(const StateDict& state) {
     for (const auto& [name, position] : numbers_) {
       if (by_name_ && !taken_.contains(name)) {
@@ -277,7 +277,7 @@ std::function<void()> Optimizer::prepare_state_dict(const StateDict& state, cons
       detail::set_option_value(options[i].second, values[i]);
     }
   };
-  // Options are checked where they are.
+  // Options can only be checked in place.
   set(after);
   try {
     for (std::size_t g = 0; g < groups_.size(); ++g) {

@@ -1,8 +1,7 @@
 #include "normgrad/optim/radam.hpp"
 
-#include <cmath>
-
-#include "normgrad/optim/adaptive.hpp"
+#include "normgrad/optim/detail/option_checks.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad {
 
@@ -37,25 +36,7 @@ const std::vector<const char*>& RAdam::slot_names() const {
 Optimizer::SlotStarts RAdam::slots_in_use(std::size_t /*group*/) const { return {0.0, 0.0, std::nullopt}; }
 
 void RAdam::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  const RAdamOptions& o = options(group);
-  const auto t = static_cast<double>(state.step);
-  const double beta2_t = std::pow(o.betas[1], t);
-  const double longest = 2.0 / (1.0 - o.betas[1]) - 1.0;
-  const double length = longest - 2.0 * t * beta2_t / (1.0 - beta2_t);
-  const bool rectified = length > 5.0;
-  double rate = o.lr / (1.0 - std::pow(o.betas[0], t));
-  if (rectified) {
-    rate *= std::sqrt((1.0 - beta2_t) * (length - 4.0) * (length - 2.0) * longest /
-                      ((longest - 4.0) * (longest - 2.0) * length));
-  }
-  const kernels::RadamStep step = {
-      .common = detail::step_decay(o.lr, o.weight_decay, o.decoupled_weight_decay, o.maximize),
-      .beta1 = o.betas[0],
-      .beta2 = o.betas[1],
-      .eps = o.eps,
-      .rate = rate,
-      .rectified = rectified};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
+  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
 }
 
 }  // namespace normgrad

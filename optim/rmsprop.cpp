@@ -1,6 +1,7 @@
 #include "normgrad/optim/rmsprop.hpp"
 
-#include "normgrad/optim/adaptive.hpp"
+#include "normgrad/optim/detail/option_checks.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad {
 
@@ -40,13 +41,7 @@ Optimizer::SlotStarts RMSprop::slots_in_use(std::size_t group) const {
 }
 
 void RMSprop::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  const RMSpropOptions& o = options(group);
-  const kernels::RmspropStep step = {.common = detail::step_decay(o.lr, o.weight_decay, false, o.maximize),
-                                     .lr = o.lr,
-                                     .alpha = o.alpha,
-                                     .eps = o.eps,
-                                     .momentum = o.momentum};
-  detail::adaptive_update(type_name(), param, grad, state.slots, step, slots_in_use(group));
+  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
 }
 
 }  // namespace normgrad

@@ -1,4 +1,4 @@
-// RMSprop: gradients divided by their root mean square of late.
+// RMSprop: gradients divided by their recent root mean square.
 #pragma once
 
 #include <vector>
@@ -10,18 +10,18 @@ namespace normgrad {
 /// Options of RMSprop; names and defaults are PyTorch's.
 struct RMSpropOptions {
   double lr = 1e-2;           ///< learning rate
-  double alpha = 0.99;        ///< how long the mean square remembers
-  double eps = 1e-8;          ///< stands outside of the root
-  double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter
-  double momentum = 0.0;      ///< of the divided gradients
-  bool centered = false;      ///< divides by the standard deviation instead
-  bool maximize = false;      ///< climbs instead
+  double alpha = 0.99;        ///< decay rate of the mean square
+  double eps = 1e-8;          ///< added outside the square root
+  double weight_decay = 0.0;  ///< weight_decay * parameter is added to the gradient
+  double momentum = 0.0;      ///< momentum of the divided gradients
+  bool centered = false;      ///< divide by the standard deviation instead
+  bool maximize = false;      ///< maximize the objective instead
 };
 
 /// torch.optim.RMSprop (Hinton, lecture 6e of "Neural networks for machine learning", 2012; centered: Graves,
-/// "Generating sequences with recurrent neural networks", 2013): v = alpha v + (1 - alpha) g^2; centered, m is the same
-/// mean of g and v - m^2 takes the place of v (0 where rounding takes it below, which gives NaN in PyTorch);
-/// d = g / (sqrt(v) + eps); with momentum b = momentum b + d and p -= lr b, else p -= lr d.
+/// "Generating sequences with recurrent neural networks", 2013). v = alpha v + (1 - alpha) g^2. If centered, m is the
+/// same mean of g, and v - m^2 replaces v (clamped at 0, where rounding gives NaN in PyTorch). d = g / (sqrt(v) + eps).
+/// With momentum b = momentum b + d and p -= lr b, else p -= lr d.
 class RMSprop final : public OptimizerOf<RMSpropOptions> {
  public:
   /// Throws ValueError for options out of range.

@@ -1,7 +1,7 @@
 #include "normgrad/optim/sgd.hpp"
 
-#include "normgrad/core/kernels/optim_step.hpp"
-#include "normgrad/optim/option_checks.hpp"
+#include "normgrad/optim/detail/option_checks.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad {
 
@@ -40,20 +40,7 @@ Optimizer::SlotStarts SGD::slots_in_use(std::size_t group) const {
 }
 
 void SGD::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  const SGDOptions& o = options(group);
-  Tensor& buffer = state.slots[0];
-  const kernels::SgdStep step = {.lr = o.lr,
-                                 .momentum = o.momentum,
-                                 .dampening = o.dampening,
-                                 .weight_decay = o.weight_decay,
-                                 .nesterov = o.nesterov,
-                                 .maximize = o.maximize,
-                                 .first = state.slot_is_new[0]};
-  dispatch_float("SGD", param.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::sgd_step<T>(param.mutable_data<T>(), grad.data<T>(),
-                         o.momentum != 0.0 ? buffer.mutable_data<T>() : nullptr, param.numel(), step);
-  });
+  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
 }
 
 }  // namespace normgrad

@@ -1,4 +1,4 @@
-// Stochastic gradient descent, with momentum.
+// Stochastic gradient descent with momentum.
 #pragma once
 
 #include <vector>
@@ -10,15 +10,15 @@ namespace normgrad {
 /// Options of SGD; names and defaults are PyTorch's.
 struct SGDOptions {
   double lr = 1e-3;           ///< learning rate
-  double momentum = 0.0;      ///< how much of the last step's direction stays
-  double dampening = 0.0;     ///< 1 - this is the weight of a new gradient in the momentum
-  double weight_decay = 0.0;  ///< added to the gradient as weight_decay * parameter
-  bool nesterov = false;      ///< needs momentum and no dampening
-  bool maximize = false;      ///< climbs instead
+  double momentum = 0.0;      ///< factor of the previous momentum buffer
+  double dampening = 0.0;     ///< the weight of a new gradient in the buffer is 1 - dampening
+  double weight_decay = 0.0;  ///< weight_decay * parameter is added to the gradient
+  bool nesterov = false;      ///< Nesterov momentum; requires momentum and no dampening
+  bool maximize = false;      ///< maximize the objective instead
 };
 
 /// torch.optim.SGD: b = momentum * b + (1 - dampening) * g (b = g in a parameter's first step); p -= lr * b, or with
-/// Nesterov p -= lr * (g + momentum * b). The learning rate stands outside of the momentum.
+/// Nesterov p -= lr * (g + momentum * b). The learning rate is not part of the momentum.
 class SGD final : public OptimizerOf<SGDOptions> {
  public:
   /// Throws ValueError for options out of range.

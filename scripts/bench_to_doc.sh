@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts the tables that scripts/bench_vs_libtorch.sh has written into docs/performance.md, between its two markers, with
-# the date and the kind of machine.
+# Copies the tables written by scripts/bench_vs_libtorch.sh into docs/performance.md, between its two markers, with the
+# date and the type of machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compares normgrad with LibTorch (Debian's package) on the same machine in one run: the norm layers of the baselines and
-# whole training steps, on 1 and on 2 threads, both programs in turn, and the peak memory of both. Writes
-# out/bench/vs_libtorch.json and .md; scripts/bench_to_doc.sh puts the tables into docs/performance.md.
+# Compares normgrad with LibTorch (Debian's package) on the same machine in one run: the norm layers of the baselines
+# and whole training steps, on 1 and on 2 threads, alternating between the programs, and the peak memory of both. Writes
+# out/bench/vs_libtorch.json and .md; scripts/bench_to_doc.sh copies the tables into docs/performance.md.
 #   scripts/bench_vs_libtorch.sh [REPEATS (default 5)] [SECONDS PER CASE (default 0.2)] [ONLY CASES NAMED SO]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,7 +36,7 @@ compile -std=c++20 bench/vs_libtorch/report.cpp -o "$out/report"
 thread_counts="1 2"
 [ "$(nproc)" -ge 2 ] || thread_counts="1"
 rm -f "$out"/normgrad.*.txt "$out"/libtorch.*.txt
-# LibTorch at its best: OpenBLAS on the same threading runtime as the rest of it.
+# LibTorch at its best: OpenBLAS with the threading runtime that LibTorch uses.
 openblas=$(dirname "$(find /usr/lib -path '*openblas-openmp/libblas.so.3' -print -quit)")
 run_side() { LD_LIBRARY_PATH=$openblas OMP_NUM_THREADS=$threads taskset -c "$cpus" "$out/$1_side" "${@:2}"; }
 for threads in $thread_counts; do

@@ -1,6 +1,6 @@
 #!/bin/bash
 # usage: build.sh FOLDER TARGET [-DOPTION=VALUE...]
-# Configures FOLDER (kept when it exists, Release unless an option says otherwise) and builds TARGET there.
+# Configures FOLDER (kept if it exists; Release unless an option specifies otherwise) and builds TARGET there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,6 @@ if [[ ! -f $folder/CMakeCache.txt ]]; then
     options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
 fi
-export CCACHE_SLOPPINESS=pch_defines,time_macros  # without them ccache does not keep what has a precompiled header
+export CCACHE_SLOPPINESS=pch_defines,time_macros  # otherwise ccache does not cache files with a precompiled header
 cmake -S . -B "$folder" "${options[@]}"
 cmake --build "$folder" --target "$target" --parallel "$(nproc)"

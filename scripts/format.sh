@@ -1,6 +1,6 @@
 #!/bin/bash
 # usage: format.sh [--check]
-# Formats all C++ files as .clang-format says, or only names those that are not.
+# Formats all C++ files according to .clang-format; with --check, only lists the files that are not formatted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ if [[ ${1:-} == --check ]]; then
   mode=(--dry-run --Werror)
 fi
 places=()
-for place in normgrad.hpp core layers optim data io train examples bench tests; do
+for place in normgrad.hpp core layers optim data io train lab examples bench tests; do
   if [[ -e $place ]]; then places+=("$place"); fi
 done
 find "${places[@]}" \( -name '*.hpp' -o -name '*.cpp' \) -print0 | xargs -0 clang-format "${mode[@]}"

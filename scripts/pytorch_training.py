@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """usage: pytorch_training.py MODEL NORM SEED [LR]   (Debian: python3-torch, python3-numpy, dataset-fashion-mnist)
 
-Trains a model of compare_norms with PyTorch: the same layers, initialisation, batch size and optimizer, with seeds of
+Trains a model of compare_norms with PyTorch: the same layers, initialization, batch size and optimizer, with seeds of
 its own, one thread. Prints the test accuracy on Fashion-MNIST after some numbers of steps. MODEL: mlp (5000 steps of 60
 images, lr 0.1) or cnn (937 steps of 64 images, lr 0.2, momentum 0.9); NORM: none, batch, layer or group.
 """

@@ -1,8 +1,8 @@
 #!/bin/bash
 # usage: results.sh [--quick]
-# Makes docs/results.md and its figures again: a full run of the comparison on Fashion-MNIST (5 seeds; a sweep over
-# learning rates and one over batch sizes) and of all published claims. About half an hour on two cores; --quick,
-# for trying, less than ten minutes. What is done already in out/results is not done again.
+# Regenerates docs/results.md and its figures: a full run of the comparison on Fashion-MNIST (5 seeds; a sweep over
+# learning rates and one over batch sizes) and of all published claims. Takes about half an hour on two cores; --quick,
+# for trying, takes less than ten minutes. Results that are already in out/results are not computed again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,7 +28,7 @@ images=docs/images
 page=$out/results.md
 mkdir -p "$out" "$images"
 
-# run NAME TITLE TEXT [options of compare_norms]: a comparison, and its part of the page.
+# run NAME TITLE TEXT [options of compare_norms]: runs a comparison and writes its part of the page.
 run() {
   local name=$1 title=$2 text=$3
   shift 3

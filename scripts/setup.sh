@@ -1,7 +1,7 @@
 #!/bin/bash
 # usage: setup.sh [run|test]
-# Installs the packages that are missing: "run" what the programs need, "test" (default) what the tests need too.
-# Knows the names of Debian 12 and 13 and of Ubuntu 24.04 (scripts/packages.txt).
+# Installs missing packages: "run" for the programs, "test" (default) also for the tests.
+# Supports Debian 12 and 13 and Ubuntu 24.04 (scripts/packages.txt).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ is_installed() { dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null | grep 
 # Whether the package lists have an installable version of a package.
 is_offered() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
 
-# The rows of which no name is installed.
+# The rows without any installed package.
 rows=()
 while read -r set names _; do
   [[ $set =~ ^($sets)$ ]] || continue
@@ -46,14 +46,15 @@ if [[ $(id -u) -ne 0 ]]; then
   fi
 fi
 
-# Another package manager may be at work, on a new machine often the unattended upgrades: wait for it, ten minutes at most.
+# Another package manager may be running, often the unattended upgrades of a new machine: waits up to ten minutes for
+# it.
 apt() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@"
 }
 update() {
   echo "setup: fetching the package lists"
   for try in 1 2 3; do
-    # The lock of the lists, unlike that of the installation, is not waited for by every apt-get.
+    # Not every apt-get waits for the lock of the package lists, unlike that of the installation.
     if apt update; then return; fi
     echo "setup: the package lists could not be fetched (try $try of 3); trying again in 20 seconds" >&2
     sleep 20
@@ -61,7 +62,7 @@ update() {
   return 1
 }
 
-# The first offered name of every row into `chosen`; those without one into `unknown`.
+# Puts the first available name of every row into `chosen`, and rows without one into `unknown`.
 choose() {
   chosen=()
   unknown=()
@@ -78,7 +79,7 @@ choose() {
 }
 
 choose
-# The package lists are fetched only when they are missing or too old to serve.
+# The package lists are fetched only if they are missing or too old.
 if [[ ${#unknown[@]} -gt 0 ]]; then
   update
   choose

@@ -1,9 +1,9 @@
 #!/bin/bash
 # usage: test.sh [--fast | --every-isa]
 # Sets up, builds with warnings as errors, and runs all tests: in Release, then under the address and
-# undefined-behaviour sanitizers with the processor's best instruction set alone. --fast leaves the sanitizers out;
-# --every-isa runs the Release tests instead under every instruction set that the processor has, of our kernels
-# (NORMGRAD_SIMD) and of oneDNN's (ONEDNN_MAX_CPU_ISA), and with one and with four threads.
+# undefined-behavior sanitizers with the processor's best instruction set only. --fast skips the sanitizers;
+# --every-isa instead runs the Release tests with every instruction set that the processor supports, for our kernels
+# (NORMGRAD_SIMD) and for oneDNN (ONEDNN_MAX_CPU_ISA), and with one and with four threads.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +17,7 @@ esac
 
 step() { echo; echo "== $*"; }
 
-# run_tests FOLDER [options of ctest]: at its end, which tests failed.
+# run_tests FOLDER [options of ctest]: lists the failed tests at the end.
 run_tests() {
   local folder=$1
   shift
@@ -61,7 +61,7 @@ fi
 run_tests build
 
 if [[ $mode == all ]]; then
-  step "address and undefined-behaviour sanitizers, ${simd[-1]}"
+  step "address and undefined-behavior sanitizers, ${simd[-1]}"
   scripts/build.sh build-asan all -DCMAKE_BUILD_TYPE=Debug -DNORMGRAD_SANITIZE=address,undefined \
     -DNORMGRAD_SIMD_ONLY="${simd[-1]}"
   run_tests build-asan -LE 'slow|packaging'

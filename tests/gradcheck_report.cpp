@@ -1,4 +1,4 @@
-// Checks the gradients of every operation, loss and layer and writes the table.
+// Checks the gradients of every operation, loss and layer, and writes the table.
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -75,9 +75,9 @@ void write(const std::string& path, const std::string& text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  using namespace normgrad::gradient_cases;
+  using namespace normgrad::tests;
   const Arguments arguments = parse(argc, argv);
-  normgrad::set_num_threads(1);  // the cases are small: whole cases run side by side
+  normgrad::set_num_threads(1);  // the cases are small: whole cases run in parallel
   const auto start = std::chrono::steady_clock::now();
   std::vector<GradientCase> cases = all_cases();
   std::erase_if(cases, [&](const GradientCase& c) {

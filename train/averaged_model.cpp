@@ -24,7 +24,7 @@ void blend(Tensor& average, std::vector<double>& exact, const Tensor& model, dou
     using T = decltype(zero);
     T* a = average.mutable_data<T>();
     for (std::size_t i = 0; i < exact.size(); ++i) {
-      if (a[i] != static_cast<T>(exact[i])) {  // somebody has written into the model since
+      if (a[i] != static_cast<T>(exact[i])) {  // the averaged model was modified since
         exact[i] = static_cast<double>(a[i]);
       }
       exact[i] += weight * (m[i] - exact[i]);
@@ -41,7 +41,7 @@ void blend_or_copy(Tensor& average, std::vector<double>& exact, const Tensor& mo
   }
 }
 
-// What the average holds of an entry, in float64 where that is more than the model's dtype can say.
+// The average of an entry, in float64 where the model's dtype is less precise.
 Tensor exact_entry(const Tensor& average, const std::vector<double>& exact) {
   if (average.dtype() != kFloat32 || exact.empty()) {
     return average;
@@ -94,7 +94,7 @@ void average_into(Module& average, ExactAverages& exact, const Module& model, do
 }
 
 StateDict averaged_state(const Module& average, const ExactAverages& exact, std::int64_t count, bool calibrated) {
-  // A tied parameter has its exact average under one of its names.
+  // A tied parameter has its exact average under only one of its names.
   std::map<const std::byte*, const std::vector<double>*> exact_of;
   for (const NamedTensors& list : {average.named_parameters(), average.named_buffers()}) {
     for (const auto& [name, tensor] : list) {
@@ -124,7 +124,7 @@ std::function<void()> prepare_averaged_state(Module& average, ExactAverages& exa
     if (name.starts_with(prefix)) {
       of_module[name.substr(prefix.size())] = tensor;
     } else if (name != "n_averaged" && name != "is_calibrated") {
-      of_module[name] = tensor;  // to be listed as unexpected
+      of_module[name] = tensor;  // will be reported as unexpected
     }
   }
   ExactAverages new_exact;

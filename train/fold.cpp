@@ -10,19 +10,19 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
 #include "normgrad/layers/norm/is_norm.hpp"
-#include "normgrad/layers/sequential.hpp"
-#include "normgrad/train/model_mode.hpp"
+#include "normgrad/train/detail/model_mode.hpp"
 
 namespace normgrad {
 
 namespace {
 
-// The parameters of a layer that a norm can be folded into.
+// The parameters of a layer into which a norm can be folded.
 struct Foldable {
   Parameter* weight = nullptr;
   Parameter* bias = nullptr;
@@ -30,7 +30,7 @@ struct Foldable {
   bool transposed = false;
 };
 
-// A derived class may do anything in its forward, so the types have to be these very ones.
+// Requires the exact types, because a derived class may override forward.
 Foldable foldable(Module& layer) {
   const std::type_info& type = typeid(layer);
   if (type == typeid(Linear)) {
@@ -44,7 +44,7 @@ Foldable foldable(Module& layer) {
   return {};
 }
 
-// The norm whose forward is known; null for other modules and for classes derived from one.
+// Returns a norm with a known forward; null for other modules and for derived classes.
 RunningStatsNorm* known_norm(Module& module) {
   const std::type_info& type = typeid(module);
   const bool is_known = type == typeid(BatchNorm1d) || type == typeid(BatchNorm2d) || type == typeid(BatchNorm3d) ||
@@ -53,7 +53,7 @@ RunningStatsNorm* known_norm(Module& module) {
   return is_known ? static_cast<RunningStatsNorm*>(&module) : nullptr;
 }
 
-// What every channel is multiplied with, and what is added to it.
+// Scale and shift of every channel.
 struct ChannelMap {
   std::vector<double> scale;
   std::vector<double> shift;
@@ -78,7 +78,7 @@ bool fits_channels(const Tensor& parameter, std::int64_t channels) {
   return !parameter.defined() || parameter.shape() == Shape{channels};
 }
 
-// Empty, or why the norm cannot go into the layer.
+// Returns the reason why the norm cannot be folded into the layer; empty if it can.
 std::string reason_against(Module& layer, const RunningStatsNorm& norm) {
   const Foldable target = foldable(layer);
   const std::string name = norm.type_name();
@@ -100,7 +100,7 @@ std::string reason_against(Module& layer, const RunningStatsNorm& norm) {
     return name + " has no running statistics";
   }
   if (norm.statistics() == Statistics::batch && !norm.is_frozen()) {
-    return name + " normalises with the statistics of each batch";
+    return name + " normalizes with the statistics of each batch";
   }
   if (target.channels != norm.num_features()) {
     return detail::concat(layer.type_name(), " gives ", target.channels, " channels but ", name, " expects ",
@@ -132,7 +132,7 @@ void scale_weight(const Foldable& target, const std::vector<double>& scale) {
   const std::int64_t rows = weight.size(0);
   const std::int64_t columns = weight.size(1);
   const std::int64_t taps = weight.numel() / (rows * columns);
-  // A transposed weight is [in, out / groups, kernel...]: its rows are cut into as many groups as there are.
+  // A transposed weight is [in, out / groups, kernel...]; its rows are divided into the groups.
   const std::int64_t groups = target.transposed ? target.channels / columns : 1;
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) {
@@ -194,7 +194,7 @@ std::ostream& operator<<(std::ostream& out, const FoldReport& report) {
 
 namespace {
 
-// Puts the tensors of a layer and a norm back to what they were, unless it is told to keep what was done.
+// Restores the tensors of a layer and a norm unless keep() is called.
 class Undo {
  public:
   Undo(Module& layer, RunningStatsNorm& norm) : bias_(foldable(layer).bias), had_bias_(bias_->defined()) {
@@ -212,7 +212,7 @@ class Undo {
     }
     const NoGradGuard no_grad;
     for (auto& [tensor, value] : before_) {
-      tensor.copy_(value);  // of the same dtype: nothing that may fail
+      tensor.copy_(value);  // same dtype, so it cannot fail
     }
     if (!had_bias_) {
       *bias_ = Parameter();
@@ -230,7 +230,7 @@ std::string name_in(const NamedModules& modules, const Module& module) {
   return std::find_if(modules.begin(), modules.end(), [&](const auto& m) { return m.second == &module; })->first;
 }
 
-// Parameters that the pair has and that are others', too.
+// Whether parameters of the pair are also used elsewhere.
 bool is_tied(Module& model, const Module& layer, const RunningStatsNorm& norm) {
   std::unordered_map<const void*, int> uses;
   for (const auto& [name, tensor] : model.state_dict()) {
@@ -260,7 +260,7 @@ bool try_fold(FoldReport::Entry& entry, Module& model, const NamedModules& modul
   return entry.folded;
 }
 
-// Entries for all norms, with a reason for those that no example makes foldable, and the norms of the others.
+// Lists all norms, with a reason for those that no example can make foldable; returns the others.
 std::vector<RunningStatsNorm*> list_norms(const Module& model, const NamedModules& modules, FoldReport& report) {
   require<ValueError>(!model.is_training(), "fold: expected a model in eval mode: call eval() first");
   std::vector<RunningStatsNorm*> norms;
@@ -275,7 +275,7 @@ std::vector<RunningStatsNorm*> list_norms(const Module& model, const NamedModule
     if (norm == nullptr) {
       entry.reason = dynamic_cast<const RunningStatsNorm*>(module) != nullptr
                          ? "a class derived from a norm may have a forward of its own"
-                         : "a " + module->type_name() + " normalises each sample with its own statistics";
+                         : "a " + module->type_name() + " normalizes each sample with its own statistics";
     } else if (is_folded(*norm)) {
       entry.reason = "changes nothing: it is folded already";
     } else {
@@ -285,13 +285,13 @@ std::vector<RunningStatsNorm*> list_norms(const Module& model, const NamedModule
   return norms;
 }
 
-// What comes before the norm in its Sequential.
-struct Neighbour {
+// The module before the norm in its Sequential.
+struct Neighbor {
   bool in_sequence = false;
   Module* before = nullptr;
 };
 
-Neighbour before_in_sequence(const NamedModules& modules, const RunningStatsNorm& norm) {
+Neighbor before_in_sequence(const NamedModules& modules, const RunningStatsNorm& norm) {
   for (const auto& [name, module] : modules) {
     const auto* sequence = dynamic_cast<const Sequential*>(module);  // a final class
     for (std::int64_t i = 0; sequence != nullptr && i < sequence->size(); ++i) {
@@ -303,7 +303,7 @@ Neighbour before_in_sequence(const NamedModules& modules, const RunningStatsNorm
   return {};
 }
 
-// A call of a layer or norm in a forward: its result or argument.
+// A call of a layer or norm during a forward: its result or argument.
 struct Call {
   Tensor tensor;
   int count = 0;
@@ -319,13 +319,13 @@ double largest_difference(const Tensor& a, const Tensor& b) {
   double size = 0.0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double d = std::fabs(x[i] - y[i]);
-    difference = d <= difference ? difference : d;  // keeps NaN
+    difference = d <= difference ? difference : d;  // propagates NaN
     size = std::max(size, std::fabs(x[i]));
   }
   return difference / std::max(size, 1e-30);
 }
 
-// The calls of layers and norms in one forward, by the place of the module in the list.
+// Calls of layers and norms during one forward, indexed like `modules`.
 std::vector<Call> trace(const NamedModules& modules, const std::function<Tensor()>& run, Tensor& result) {
   std::vector<Call> calls(modules.size());
   std::vector<detail::ScopedHook> hooks;
@@ -348,7 +348,7 @@ std::vector<Call> trace(const NamedModules& modules, const std::function<Tensor(
   return calls;
 }
 
-// The layer whose result came to the norm, or null and the reason why it is not to be folded.
+// The layer whose result the norm received; null, with a reason, if it cannot be folded.
 Module* traced_layer(const NamedModules& modules, const std::vector<Call>& calls, const RunningStatsNorm& norm,
                      std::string& reason) {
   const auto at = std::find_if(modules.begin(), modules.end(), [&](const auto& m) { return m.second == &norm; });
@@ -413,8 +413,8 @@ FoldReport detail::fold_traced(Module& model, const std::function<Tensor()>& run
   const NoGradGuard no_grad;
   Tensor result;
   const std::vector<Call> calls = trace(modules, run, result);
-  result = result.clone();  // the model may give what it keeps and changes
-  std::deque<Undo> done;    // undone, should a forward throw
+  result = result.clone();  // the model may return a tensor that it keeps and changes
+  std::deque<Undo> done;    // undone if a forward throws
   for (std::size_t i = 0; i < norms.size(); ++i) {
     if (norms[i] == nullptr) {
       continue;

@@ -26,7 +26,7 @@ std::string with_commas(std::int64_t n) {
   return text;
 }
 
-// Whether `name` is `prefix` or stands below it; everything stands below the model itself, "".
+// Whether `name` is `prefix` or below it; everything is below the model itself, "".
 bool is_below(const std::string& name, const std::string& prefix) {
   return prefix.empty() || name == prefix || name.starts_with(prefix + ".");
 }
@@ -35,13 +35,13 @@ bool is_below_any(const std::string& name, const std::vector<std::string>& prefi
   return std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) { return is_below(name, prefix); });
 }
 
-// [1, C, 1, 1] is a vector, too.
+// [1, C, 1, 1] also counts as a vector.
 bool is_vector(const Tensor& parameter) {
   const Shape& shape = parameter.shape();
   return std::count_if(shape.begin(), shape.end(), [](std::int64_t size) { return size > 1; }) < 2;
 }
 
-// Its weight is a matrix or a table, whatever its sizes: Linear(64, 1) has [1, 64].
+// Whether its weight is a matrix or table regardless of its sizes: that of Linear(64, 1) is [1, 64].
 bool has_matrix(const Module& module) {
   return dynamic_cast<const Linear*>(&module) != nullptr ||
          dynamic_cast<const detail::ConvLayer*>(&module) != nullptr ||

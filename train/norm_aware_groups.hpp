@@ -1,7 +1,7 @@
-// Parameter groups that keep weight decay away from norms and biases.
+// Parameter groups that exclude norms and biases from weight decay.
 //
 //   AdamW optimizer(norm_aware_groups(net, AdamWOptions{.lr = 1e-3, .weight_decay = 0.05}));
-//   std::cout << decay_split(net);   // which is which
+//   std::cout << decay_split(net);   // shows the split
 #pragma once
 
 #include <cstdint>
@@ -10,45 +10,45 @@
 #include <vector>
 
 #include "normgrad/core/autograd/tensor.hpp"
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/module/module.hpp"
 #include "normgrad/optim/optimizer.hpp"
 
 namespace normgrad {
 
-/// Why weight decay is, or is not, for a parameter.
+/// Reason why weight decay applies to a parameter or not.
 enum class DecayRole : std::uint8_t {
   weight,  ///< decays
-  norm,    ///< of a normalization layer, see is_norm()
+  norm,    ///< belongs to a normalization layer, see is_norm()
   bias,    ///< its name is "bias" or ends in ".bias"
   vector,  ///< has fewer than 2 axes longer than 1, such as a learned scale [C] or [1, C, 1, 1], and is not the weight
-           ///< of a Linear, convolution or Embedding: decay would pull it to 0, not make it simpler
-  named    ///< the caller said so
+           ///< of a Linear, convolution or Embedding: decay would pull it to 0 without simplifying the model
+  named    ///< excluded by the caller
 };
-/// "weight", "norm" and so on.
+/// Returns "weight", "norm" and so on.
 const char* decay_role_name(DecayRole role) noexcept;
 
-/// A model's parameters, in their order, each with its role.
+/// A model's parameters in order, each with its role.
 struct DecaySplit {
   /// One parameter.
   struct Entry {
     std::string name;  ///< full name
     Tensor parameter;  ///< the model's own
-    DecayRole role;    ///< why it decays or not
-    /// Whether weight decay is for it.
+    DecayRole role;    ///< reason why it decays or not
+    /// Returns whether weight decay applies.
     bool decays() const noexcept { return role == DecayRole::weight; }
   };
   std::vector<Entry> entries;  ///< one for each parameter
 
-  /// Those that decay, and those that do not.
+  /// Return the parameters with and without decay.
   ParameterList decayed() const;
   ParameterList spared() const;
 };
 
-/// Sorts a model's parameters. `also_spare` are full names of parameters, or of modules with all that is in them, that
-/// shall not decay either ("pos_embed", "head"). Throws ValueError for a name that fits nothing.
+/// Assigns roles to a model's parameters. `also_spare` lists full names of further parameters, or of modules with all
+/// their parameters, to exclude from decay ("pos_embed", "head"). Throws ValueError for a name that matches nothing.
 DecaySplit decay_split(Module& model, const std::vector<std::string>& also_spare = {});
 
-/// What decays and what does not, by role, with counts and names:
+/// Prints the parameters with and without decay, by role, with counts and names:
 ///
 ///   weight decay: 2 parameters (79,400 values) of 6
 ///     weight  79,400 values  fc1.weight, fc2.weight
@@ -57,8 +57,8 @@ DecaySplit decay_split(Module& model, const std::vector<std::string>& also_spare
 ///     bias       110 values  fc1.bias, fc2.bias
 std::ostream& operator<<(std::ostream& out, const DecaySplit& split);
 
-/// Two groups with the same options: the parameters that decay first, then the others with weight_decay = 0. A group
-/// that would be empty is left out. For the options of every optimizer.
+/// Returns two groups with the same options: first the parameters that decay, then the others with weight_decay = 0. An
+/// empty group is omitted. Works with the options of every optimizer.
 template <class Options>
 std::vector<ParamGroup<Options>> norm_aware_groups(const DecaySplit& split, const Options& options) {
   std::vector<ParamGroup<Options>> groups;

@@ -4,15 +4,10 @@
 #include <cmath>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/core/ops/shape.hpp"
-#include "normgrad/layers/norm/group_norm.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
-#include "normgrad/layers/norm/is_norm.hpp"
-#include "normgrad/layers/norm/layer_norm.hpp"
-#include "normgrad/layers/norm/rms_norm.hpp"
 #include "normgrad/train/channel_moments.hpp"
-#include "normgrad/train/model_mode.hpp"
+#include "normgrad/train/detail/model_mode.hpp"
 
 namespace normgrad {
 
@@ -21,56 +16,22 @@ namespace detail {
 namespace {
 
 struct Watched {
-  Module* module = nullptr;
+  const NormLayer* norm = nullptr;
   ChannelMoments moments;
   NormFinding finding;
+  DType dtype = kFloat32;  // of the latest input
 };
-
-// The input as [N, C, *] with the norm's channels at axis 1; undefined where it has none that keep their place.
-Tensor by_channel(const Module& norm, const Tensor& x) {
-  const auto features_last = [&](const Shape& shape) {
-    return x.numel() % shape.numel() == 0 ? x.reshape({-1, shape.numel()}) : Tensor();
-  };
-  if (const auto* layer = dynamic_cast<const LayerNorm*>(&norm)) {
-    return layer->axes().empty() ? features_last(layer->normalized_shape()) : Tensor();
-  }
-  if (const auto* rms = dynamic_cast<const RMSNorm*>(&norm)) {
-    return features_last(rms->normalized_shape());
-  }
-  if (x.dim() < 2) {
-    return {};
-  }
-  if (dynamic_cast<const InstanceNorm*>(&norm) != nullptr) {
-    const bool unbatched = (dynamic_cast<const InstanceNorm1d*>(&norm) != nullptr && x.dim() == 2) ||
-                           (dynamic_cast<const InstanceNorm2d*>(&norm) != nullptr && x.dim() == 3) ||
-                           (dynamic_cast<const InstanceNorm3d*>(&norm) != nullptr && x.dim() == 4);
-    return unbatched ? unsqueeze(x, 0) : x;
-  }
-  return x;
-}
-
-double eps_of(const Module& norm) {
-  if (const auto* running = dynamic_cast<const RunningStatsNorm*>(&norm)) {
-    return running->eps();
-  }
-  if (const auto* layer = dynamic_cast<const LayerNorm*>(&norm)) {
-    return layer->eps();
-  }
-  if (const auto* group = dynamic_cast<const GroupNorm*>(&norm)) {
-    return group->eps();
-  }
-  return 1e-5;
-}
 
 void observe(Watched& watched, const Tensor& x) {
   watched.finding.reached = true;
   if (!is_floating_point(x.dtype()) || x.numel() == 0) {
     return;
   }
-  const Tensor batch = by_channel(*watched.module, x);
+  const Tensor batch = watched.norm->by_channel(x);
   if (!batch.defined()) {
     return;
   }
+  watched.dtype = x.dtype();
   const NormResult statistics = batch_statistics(batch);
   if (!all_finite(statistics.mean.to(x.dtype())) || !all_finite(statistics.var.to(x.dtype()))) {
     ++watched.finding.non_finite_batches;
@@ -80,7 +41,7 @@ void observe(Watched& watched, const Tensor& x) {
   watched.moments.merge(statistics.mean, statistics.var, statistics.count);
 }
 
-// Compares the running statistics with the data's.
+// Compares the running statistics with those of the data.
 void measure_drift(NormFinding& f, const RunningStatsNorm& norm, const NormReportOptions& options) {
   const std::vector<double> running_mean = norm.running_mean.to_vector<double>();
   const std::vector<double> running_var = norm.running_var.to_vector<double>();
@@ -101,9 +62,9 @@ void measure_drift(NormFinding& f, const RunningStatsNorm& norm, const NormRepor
   }
 }
 
-void look_at_channels(NormFinding& f, const Module& norm, const NormReportOptions& options) {
+void look_at_channels(NormFinding& f, const NormLayer& norm, DType dtype, const NormReportOptions& options) {
   for (std::size_t c = 0; c < f.var.size(); ++c) {
-    if (f.var[c] <= options.constant_var * eps_of(norm)) {
+    if (f.var[c] <= options.constant_var * norm.eps_for(dtype)) {
       f.constant_channels.push_back(static_cast<std::int64_t>(c));
     }
   }
@@ -154,7 +115,7 @@ void advise(NormFinding& f, const Module& norm, const NormReportOptions& options
   if (!f.constant_channels.empty()) {
     f.advice.push_back(concat(list(f.constant_channels),
                               " of the input do not vary: the units before are dead or saturated; look at their "
-                              "initialisation, activation and learning rate"));
+                              "initialization, activation and learning rate"));
   }
   if (!f.dead_channels.empty()) {
     f.advice.push_back(concat(list(f.dead_channels),
@@ -178,12 +139,13 @@ struct NormObservation::State {
 NormObservation::NormObservation(Module& model, NormReportOptions options)
     : state_(std::make_unique<State>(model, options)) {
   for (const auto& [name, module] : model.named_modules()) {
-    if (!is_norm(*module)) {
+    const auto* norm = dynamic_cast<const NormLayer*>(module);
+    if (norm == nullptr) {
       continue;
     }
     state_->norms.push_back(std::make_unique<Watched>());
     Watched* watched = state_->norms.back().get();
-    watched->module = module;
+    watched->norm = norm;
     watched->finding.name = name;
     watched->finding.type = module->type_name();
     state_->hooks.emplace_back(module->register_forward_pre_hook([watched](Module&, const Tensor& x) {
@@ -208,7 +170,7 @@ NormReport NormObservation::finish() {
     f.var = watched->moments.biased_var();
     f.channels = static_cast<std::int64_t>(f.mean.size());
     f.values = watched->moments.count();
-    if (const auto* running = dynamic_cast<const RunningStatsNorm*>(watched->module)) {
+    if (const auto* running = dynamic_cast<const RunningStatsNorm*>(watched->norm)) {
       f.channels = running->num_features();
       f.has_running_stats = running->tracks_running_stats();
       f.non_finite_in_training = running->non_finite_batches();
@@ -216,8 +178,8 @@ NormReport NormObservation::finish() {
         measure_drift(f, *running, state_->options);
       }
     }
-    look_at_channels(f, *watched->module, state_->options);
-    advise(f, *watched->module, state_->options);
+    look_at_channels(f, *watched->norm, watched->dtype, state_->options);
+    advise(f, *watched->norm, state_->options);
     report.norms.push_back(std::move(f));
   }
   return report;

@@ -1,4 +1,4 @@
-// norm_report: what the norms of a model get from the data, and what to do about it.
+// norm_report: diagnoses the norms of a model on given data and advises.
 //
 //   std::cout << norm_report(net, batches);
 #pragma once
@@ -10,54 +10,54 @@
 #include <string>
 #include <vector>
 
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/module/module.hpp"
 #include "normgrad/train/recalibrate.hpp"
 
 namespace normgrad {
 
 /// Options of norm_report().
 struct NormReportOptions {
-  /// A running mean further than this from the data's, in the data's standard deviations, is told as drift.
+  /// Report drift if a running mean differs by more than this many standard deviations from the data's mean.
   double max_mean_drift = 0.25;
-  /// A running variance above the data's times this, or below the data's divided by it, is told as drift.
+  /// Report drift if a running variance is above the data's variance times this, or below it divided by this.
   double max_var_ratio = 2.0;
-  /// A channel whose variance is below this part of the norm's eps is constant: eps alone divides it.
+  /// A channel is constant if its variance is below this fraction of the norm's eps, which then alone divides it.
   double constant_var = 1e-3;
-  /// A channel whose weight is at most this, in magnitude, is dead: its result is its bias.
+  /// A channel is dead if the magnitude of its weight is at most this: its result is its bias.
   double dead_weight = 1e-6;
 };
 
-/// What norm_report() found at one norm. Channels are those of [N, C, *], or the last features of layer and RMS norms.
+/// Findings for one norm. Channels are those of [N, C, *], or the last features of layer and RMS norms.
 struct NormFinding {
   std::string name;                         ///< full name
   std::string type;                         ///< such as "BatchNorm2d"
   std::int64_t channels = 0;                ///< of the statistics and lists below
-  std::int64_t batches = 0;                 ///< with finite values
+  std::int64_t batches = 0;                 ///< number with finite values
   std::int64_t values = 0;                  ///< per channel
-  std::int64_t non_finite_batches = 0;      ///< among the batches given
-  std::int64_t non_finite_in_training = 0;  ///< kept out of the running statistics so far
-  bool reached = false;                     ///< whether the forward called it
-  bool has_running_stats = false;           ///< else there is no drift
-  // Of running against data statistics; 0 and 1 without running statistics.
+  std::int64_t non_finite_batches = 0;      ///< among the given batches
+  std::int64_t non_finite_in_training = 0;  ///< excluded from the running statistics so far
+  bool reached = false;                     ///< whether the forward called the norm
+  bool has_running_stats = false;           ///< false: drift is not measured
+  // Running against data statistics; 0 and 1 without running statistics.
   double mean_drift = 0.0;                      ///< largest |running_mean - mean| / sqrt(var + eps)
-  double least_var_ratio = 1.0;                 ///< least and largest (running_var + eps) / (var + eps)
-  double largest_var_ratio = 1.0;               ///< see least_var_ratio
-  std::int64_t worst_channel = -1;              ///< with the largest drift of mean or variance
+  double least_var_ratio = 1.0;                 ///< smallest (running_var + eps) / (var + eps)
+  double largest_var_ratio = 1.0;               ///< largest (running_var + eps) / (var + eps)
+  std::int64_t worst_channel = -1;              ///< the one with the largest drift of mean or variance
   std::vector<double> mean;                     ///< of the data, per channel
   std::vector<double> var;                      ///< of the data, per channel
-  std::vector<std::int64_t> constant_channels;  ///< whose input does not vary
-  std::vector<std::int64_t> dead_channels;      ///< whose weight is 0 or almost
-  /// What to do, one sentence each; empty when all is well.
+  std::vector<std::int64_t> constant_channels;  ///< input does not vary
+  std::vector<std::int64_t> dead_channels;      ///< weight is 0 or almost 0
+  /// Recommended actions, one sentence each; empty if there are no problems.
   std::vector<std::string> advice;
 };
 
-/// What norm_report() found.
+/// Report of norm_report().
 struct NormReport {
   std::vector<NormFinding> norms;  ///< in the order of members
-  /// Whether no norm has any advice.
+  /// Returns whether no norm has any advice.
   bool all_well() const noexcept;
 };
-/// A table with a row per norm, and the advice below it.
+/// Prints a table with one row per norm, followed by the advice.
 std::ostream& operator<<(std::ostream& out, const NormReport& report);
 
 namespace detail {
@@ -78,9 +78,8 @@ class NormObservation {
 
 }  // namespace detail
 
-/// Calls the model in eval mode, without gradients, with all batches (see recalibrate() for what these can be) and
-/// looks at what comes to each norm. Changes nothing. Throws ValueError when there is no batch, and for a model without
-/// norms.
+/// Calls the model in eval mode, without gradients, on all batches (see recalibrate() for their types) and examines the
+/// input of each norm. Changes nothing. Throws ValueError for no batches and for a model without norms.
 template <std::derived_from<Module> M, class Batches>
 NormReport norm_report(M& model, Batches&& batches, NormReportOptions options = {}) {
   detail::NormObservation work(model, options);

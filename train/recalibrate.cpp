@@ -5,13 +5,13 @@
 #include <ostream>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
 #include "normgrad/train/channel_moments.hpp"
-#include "normgrad/train/model_mode.hpp"
+#include "normgrad/train/detail/model_mode.hpp"
 
 namespace normgrad {
 
@@ -22,20 +22,14 @@ namespace {
 struct Target {
   std::string name;
   RunningStatsNorm* norm = nullptr;
-  ChannelMoments moments;   // of a batch norm
-  ChannelMoments averages;  // of an instance norm: of the samples' means and variances, whose mean is asked for
+  ChannelMoments moments;   // for a batch norm
+  ChannelMoments averages;  // for an instance norm: averages the means and variances of samples
   std::int64_t batches = 0;
   std::int64_t non_finite = 0;
   std::int64_t empty = 0;
   bool collects = false;
   bool done = false;
 };
-
-std::int64_t instance_rank(const RunningStatsNorm& norm) {
-  return dynamic_cast<const InstanceNorm1d*>(&norm) != nullptr   ? 3
-         : dynamic_cast<const InstanceNorm2d*>(&norm) != nullptr ? 4
-                                                                 : 5;
-}
 
 void assign(StateBuffer& buffer, const std::vector<double>& values) {
   dispatch_float("recalibrate", buffer.dtype(), [&](auto zero) {
@@ -46,10 +40,10 @@ void assign(StateBuffer& buffer, const std::vector<double>& values) {
 
 bool is_instance_norm(const Target& target) { return dynamic_cast<const InstanceNorm*>(target.norm) != nullptr; }
 
-// Of each sample and channel for an instance norm, else of each channel.
-std::int64_t values_to_normalise(const Target& target, const Tensor& x) {
+// Number of values per sample and channel for an instance norm, else per channel.
+std::int64_t values_to_normalize(const Target& target, const Tensor& x) {
   const std::int64_t channels = target.norm->num_features();
-  const bool has_samples = is_instance_norm(target) && x.dim() == instance_rank(*target.norm);
+  const bool has_samples = is_instance_norm(target) && x.dim() == static_cast<const InstanceNorm*>(target.norm)->rank();
   return x.numel() / std::max<std::int64_t>(has_samples ? x.size(0) * channels : channels, 1);
 }
 
@@ -59,10 +53,11 @@ void collect(Target& target, const Tensor& x) {
     return;
   }
   const bool instance = is_instance_norm(target);
-  const Tensor batched = instance && x.dim() < instance_rank(*target.norm) ? unsqueeze(x, 0) : x;
-  const bool one_position = instance && values_to_normalise(target, x) == 1;
+  const Tensor batched =
+      instance && x.dim() < static_cast<const InstanceNorm*>(target.norm)->rank() ? unsqueeze(x, 0) : x;
+  const bool one_position = instance && values_to_normalize(target, x) == 1;
   NormResult batch = instance && !one_position ? instance_norm_training(batched) : batch_statistics(batched);
-  if (one_position) {  // a sample's mean is its value, and its variance 0
+  if (one_position) {  // a sample's mean is its value, its variance 0
     batch.var = zeros_like(batch.var);
     batch.count = 1;
   }
@@ -97,9 +92,9 @@ void apply(Target& target) {
   norm.num_batches_tracked.mutable_data<std::int64_t>()[0] = target.batches;
 }
 
-// One value, or none, has no variance that could normalise it: the statistics of all batches so far do that.
+// Fewer than two values have no variance to normalize with; the statistics of all batches so far are used instead.
 void choose_statistics(Target& target, const Tensor& x) {
-  const bool by_itself = values_to_normalise(target, x) > 1;
+  const bool by_itself = values_to_normalize(target, x) > 1;
   if (!by_itself) {
     apply(target);
   }
@@ -116,8 +111,8 @@ struct Recalibration::State {
   ModelModeGuard modes;
   std::vector<std::unique_ptr<Target>> targets;
   std::vector<std::string> left;
-  std::vector<StateDict> before;  // to go back to when a forward throws
-  std::vector<Target*> order;     // in which the first batch came to them
+  std::vector<StateDict> before;  // restored if a forward throws
+  std::vector<Target*> order;     // in which the first batch reached them
   std::vector<ScopedHook> hooks;
   std::int64_t batches = 0;
   std::int64_t passes = 0;
@@ -150,11 +145,11 @@ Recalibration::Recalibration(Module& model, RecalibrateOptions options)
   model.eval();
   for (const auto& owned : s.targets) {
     Target* target = owned.get();
-    target->norm->set_statistics(Statistics::running);  // in one pass the hook chooses for each batch
+    target->norm->set_statistics(Statistics::running);  // with one pass the hook chooses for each batch
     s.hooks.emplace_back(target->norm->register_forward_pre_hook([target, state = &s](Module&, const Tensor& x) {
       if (std::find(state->order.begin(), state->order.end(), target) == state->order.end()) {
         state->order.push_back(target);
-        // The first norm that is reached depends on no other one.
+        // The first norm reached depends on no other one.
         target->collects = !state->options.layer_by_layer || state->order.size() == 1;
       }
       if (target->collects) {

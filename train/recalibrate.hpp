@@ -1,10 +1,10 @@
-// recalibrate: running statistics that are those of the data.
+// recalibrate: recomputes running statistics from data.
 //
 //   recalibrate(net, DataLoader(train, {.batch_size = 256}));
 //
-// What BatchNorm has after training is an exponential mean over the last batches, taken while the weights were
-// changing. This takes the statistics of a whole data set with the weights as they are (Wu and Johnson, "Rethinking
-// 'Batch' in BatchNorm", 2021, section 3).
+// After training, BatchNorm holds an exponential mean over the last batches, taken while the weights were changing.
+// This computes the statistics of a whole data set with fixed weights (Wu and Johnson, "Rethinking 'Batch' in
+// BatchNorm", 2021, section 3).
 #pragma once
 
 #include <concepts>
@@ -16,33 +16,33 @@
 #include <vector>
 
 #include "normgrad/core/autograd/tensor.hpp"
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
 
 /// Options of recalibrate().
 struct RecalibrateOptions {
-  /// false: one pass, in which the statistics of each batch normalise it, as in training (a batch of one value, which
-  /// has no variance, is normalised with those of all batches so far). What enters a deeper norm has then been
-  /// normalised a little differently than it is in eval mode.
-  /// true: one pass per norm, the norms before it being done and normalising with their new running statistics: in eval
-  /// mode every norm then gets inputs that have exactly its running mean and variance.
+  /// false: one pass, in which each batch is normalized with its own statistics, as in training (a batch of one value,
+  /// which has no variance, is normalized with those of all batches so far). The input of a deeper norm has then been
+  /// normalized slightly differently than in eval mode.
+  /// true: one pass per norm, in which the norms before it already normalize with their new running statistics. In eval
+  /// mode the input of every norm then has exactly its running mean and variance.
   bool layer_by_layer = false;
 };
 
-/// What recalibrate() did.
+/// Report of recalibrate().
 struct RecalibrationReport {
-  /// One norm.
+  /// The result for one norm.
   struct Entry {
     std::string name;                     ///< full name
-    std::int64_t batches = 0;             ///< that entered the statistics
-    std::int64_t values = 0;              ///< per channel; of an instance norm the number of samples
-    std::int64_t non_finite_batches = 0;  ///< kept out: NaN or infinite values came in
-    std::int64_t empty_batches = 0;       ///< had no values to take in
+    std::int64_t batches = 0;             ///< number in the statistics
+    std::int64_t values = 0;              ///< per channel; for an instance norm the number of samples
+    std::int64_t non_finite_batches = 0;  ///< excluded because of NaN or infinite values
+    std::int64_t empty_batches = 0;       ///< contained no values
   };
   /// Norms with new running statistics, in the order of members.
   std::vector<Entry> norms;
-  /// Norms that were left as they are: no batch with finite values came to them, or they are frozen.
+  /// Norms left unchanged, because they received no batch with finite values or are frozen.
   std::vector<std::string> left;
 };
 std::ostream& operator<<(std::ostream& out, const RecalibrationReport& report);
@@ -56,7 +56,7 @@ class Recalibration {
   Recalibration(const Recalibration&) = delete;
   Recalibration& operator=(const Recalibration&) = delete;
   ~Recalibration();
-  /// Begins a pass over the batches; false when all is done.
+  /// Starts a pass over the batches. Returns false when all passes are done.
   bool next_pass();
   void count_batch() noexcept;
   RecalibrationReport finish();
@@ -66,7 +66,7 @@ class Recalibration {
   std::unique_ptr<State> state_;
 };
 
-/// The inputs of what a loader gives: a Tensor, something with a member `inputs`, or the first of a pair.
+/// Returns the inputs of a loader's element: a Tensor, an object with a member `inputs`, or the first of a pair.
 template <class Element>
 const Tensor& inputs_of(const Element& element) {
   if constexpr (std::convertible_to<const Element&, const Tensor&>) {
@@ -80,18 +80,17 @@ const Tensor& inputs_of(const Element& element) {
 
 }  // namespace detail
 
-/// Gives every norm with running statistics in `model` the mean and variance of what comes to it in all `batches`,
-/// merged exactly (see ChannelMoments): for a norm that gets the data itself, those of the whole data set. BatchNorm's
-/// running_var gets the estimate that the norm has in training (unbiased, unless the norm says otherwise);
-/// InstanceNorm's statistics are means over all samples of the samples' statistics. num_batches_tracked becomes the
-/// number of batches.
+/// Sets the running statistics of every norm in `model` to the mean and variance of its input over all `batches`,
+/// merged exactly (see ChannelMoments); for a norm that receives the data itself these are the statistics of the data
+/// set. BatchNorm's running_var is the estimate used in training (unbiased, unless the norm specifies otherwise), and
+/// its num_batches_tracked becomes the number of batches. InstanceNorm's statistics are the means of the samples'
+/// statistics over all samples.
 ///
-/// `batches` is a range of Tensors, of things with a member `inputs`, or of pairs whose first is the input; with
-/// layer_by_layer it is gone through several times. (A DataLoader counts that as epochs: give it one of its own.) The
-/// model is called without gradients and in eval mode, so that dropout is off. Frozen norms stay as they are. Mode and
-/// hooks are afterwards as they were; when a forward throws, so are the statistics. Batches may have any size, 1 and 0
-/// included. Throws ValueError when there is no batch, or nothing but empty ones came to a norm, and for a model
-/// without such norms.
+/// `batches` is a range of Tensors, of objects with a member `inputs`, or of pairs whose first is the input. With
+/// layer_by_layer it is traversed several times. (A DataLoader counts these as epochs: pass a separate one.) The model
+/// is called without gradients and in eval mode, so dropout is off. Frozen norms are unchanged. Mode and hooks are
+/// restored afterwards and, if a forward throws, the statistics too. Batches may have any size, including 1 and 0.
+/// Throws ValueError if there is no batch, if a norm received only empty ones, and for a model without such norms.
 template <std::derived_from<Module> M, class Batches>
 RecalibrationReport recalibrate(M& model, Batches&& batches, RecalibrateOptions options = {}) {
   detail::Recalibration work(model, options);

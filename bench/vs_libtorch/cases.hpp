@@ -1,5 +1,5 @@
-// The cases that both sides run, and how a case is timed. Included by a program that links normgrad and by one that
-// links LibTorch, so that shapes, models and timing are the same to the letter.
+// The benchmark cases and their timing. Included by the normgrad program and by the LibTorch program, so that shapes,
+// models and timing are identical.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ struct NormCase {
   bool tracked = false;                       ///< InstanceNorm with running statistics
 };
 
-/// The 17 layers and shapes of the baselines; training mode, affine, float32.
+/// Returns the 17 layers and shapes of the baselines; training mode, affine, float32.
 inline std::vector<NormCase> norm_cases() {
   return {
       {.layer = "BatchNorm1d", .shape = {60, 100}},
@@ -56,7 +56,7 @@ inline std::string name_of(const NormCase& c) {
   return name;
 }
 
-/// Training steps: forward, cross entropy, backward, SGD. mlp: 784-100-100-100-10 sigmoid, batch 60; cnn: conv3x3 1-32,
+/// Training steps: forward, cross entropy, backward, SGD. mlp: 784-100-100-100-10 sigmoid, batch 60. cnn: conv3x3 1-32,
 /// norm, ReLU, pool, conv3x3 32-64, norm, ReLU, pool, FC 128, ReLU, FC 10, batch 64.
 struct StepCase {
   const char* model;
@@ -72,9 +72,9 @@ inline std::string name_of(const StepCase& c) { return std::string(c.model) + " 
 
 struct Options {
   int threads = 1;
-  double seconds = 0.3;  ///< spent on each case
-  std::string only;      ///< substring of the case's name
-  bool memory = false;   ///< print the peak memory of the process in MB instead of times
+  double seconds = 0.3;  ///< time spent on each case
+  std::string only;      ///< run only cases whose name contains this
+  bool memory = false;   ///< print the process's peak memory in MB instead of times
 };
 
 inline Options parse_options(int argc, char** argv) {
@@ -97,7 +97,7 @@ inline bool is_wanted(const Options& options, const std::string& name) {
   return name.find(options.only) != std::string::npos;
 }
 
-/// The most memory that the process had, in MB; 0 where the system does not tell.
+/// Returns the peak memory of the process in MB; 0 if the system does not report it.
 inline double peak_memory() {
   double kilobytes = 0.0;
   if (std::FILE* status = std::fopen("/proc/self/status", "r")) {

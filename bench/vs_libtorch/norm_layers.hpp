@@ -1,4 +1,4 @@
-// The norm layers of cases.hpp in normgrad.
+// normgrad's norm layers for cases.hpp.
 #pragma once
 
 #include <memory>

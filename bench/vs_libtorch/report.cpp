@@ -1,6 +1,6 @@
-// Merges the lines that both sides printed: report OUT_DIR "THREADS..." reads OUT_DIR/{normgrad,libtorch}.THREADS.txt
-// (one line "case<TAB>microseconds" for each case and repeat) and {normgrad,libtorch}.memory.txt ("case<TAB>MB"), and
-// writes OUT_DIR/vs_libtorch.json and .md.
+// Merges the results of both sides. `report OUT_DIR "THREADS..."` reads OUT_DIR/{normgrad,libtorch}.THREADS.txt (one
+// line "case<TAB>microseconds" for each case and repeat) and {normgrad,libtorch}.memory.txt ("case<TAB>MB"), and writes
+// OUT_DIR/vs_libtorch.json and .md.
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -29,7 +29,7 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-// The cases in the order of their first appearance, and their times.
+// Returns the cases in the order of their first appearance, and their times.
 std::pair<std::vector<std::string>, Times> read(const std::string& path) {
   std::ifstream in(path);
   if (!in) {

@@ -1,4 +1,4 @@
-// Anomaly mode: finds the operation and the layer that made the first NaN or infinity.
+// Anomaly mode: finds the operation and the layer that produced the first NaN or infinity.
 #pragma once
 
 #include <memory>
@@ -7,24 +7,23 @@ namespace normgrad {
 
 /// Options of DetectAnomalyGuard.
 struct AnomalyOptions {
-  /// Look at the result of every forward operation, too: the error then comes from the operation that made the first
-  /// value that is not finite. Off by default, as PyTorch's mode looks at gradients only, and as infinities may be
-  /// meant.
+  /// Also check the result of every forward operation, so that the error names the operation that produced the first
+  /// non-finite value. Off by default: PyTorch's mode checks gradients only, and infinities in values may be intended.
   bool check_values = false;
 };
 
-/// While it lives, a backward on this thread throws GraphError at the first operation that turns a finite gradient into
-/// one that holds a NaN or an infinity. The text names the operation, the layer that ran it by type and path, the input
-/// whose gradient it is, and the element:
+/// Enables anomaly mode on this thread for its lifetime. A backward then throws GraphError at the first operation that
+/// turns a finite gradient into one containing a NaN or an infinity. The message names the operation, the type and path
+/// of the layer that ran it, the input the gradient belongs to, and the element:
 ///
 ///   anomaly: backward of 'sqrt' in Scale 'head.scale': the gradient of its input 0 (float32 [2, 3]) is inf at [0, 1],
 ///   while the gradient of its result is finite
 ///
-/// Only operations that run while a guard lives know their layer. For debugging: every gradient is read once more, so
-/// that a step takes a third longer or so. Guards may be nested.
+/// The layer is known only for operations that ran under a guard. Meant for debugging: every gradient is read once
+/// more, which makes a step about a third slower. Guards may be nested.
 class DetectAnomalyGuard {
  public:
-  /// Anomaly mode until the guard ends.
+  /// Enables anomaly mode until the guard is destroyed.
   [[nodiscard("give it a name: an object without one ends at once")]] explicit DetectAnomalyGuard(
       AnomalyOptions options = {});
   DetectAnomalyGuard(const DetectAnomalyGuard&) = delete;
@@ -36,7 +35,7 @@ class DetectAnomalyGuard {
   std::unique_ptr<Looker> looker_;
 };
 
-/// Whether a DetectAnomalyGuard lives on this thread.
+/// Returns whether a DetectAnomalyGuard is active on this thread.
 bool is_anomaly_enabled() noexcept;
 
 }  // namespace normgrad

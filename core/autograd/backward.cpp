@@ -9,7 +9,7 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
 #include "normgrad/core/autograd/record.hpp"
-#include "normgrad/core/kernels/accumulate.hpp"
+#include "normgrad/core/kernels/elementwise/accumulate.hpp"
 
 namespace normgrad {
 
@@ -33,12 +33,12 @@ Tensor copy_as_it_lies(const Tensor& x) {
   return y;
 }
 
-// A gradient that is kept must not share memory with another one: the next backward adds to it in place.
+// A stored gradient must not share memory with another tensor: the next backward adds to it in place.
 Tensor clone_of(const Tensor& x) {
   return record("clone", copy_as_it_lies(x), {x}, [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
 }
 
-// a + b, recorded when the backward is.
+// a + b, recorded when the backward itself is recorded.
 Tensor sum_of(const Tensor& a, const Tensor& b) {
   Tensor y = copy_as_it_lies(a);
   add_in_place(b, y);
@@ -77,12 +77,12 @@ class RunningNode {
   Node* before_;
 };
 
-// One run over the graph: nodes in falling order of sequence, so that all consumers of a node come before it.
+// One pass over the graph. Nodes are visited in decreasing order of sequence, so all consumers of a node precede it.
 class Run {
  public:
   Run(bool retain_graph, bool create_graph) : retain_(retain_graph || create_graph), create_(create_graph) {}
 
-  // Stops at these nodes, keeps their gradients in `results`, and follows only the paths that lead to them.
+  // Stops at the targets, stores their gradients in `results`, and follows only the paths that lead to them.
   void restrict_to(const std::vector<NodePtr>& roots, const std::vector<NodePtr>& targets) {
     for (const NodePtr& target : targets) {
       results.emplace(target.get(), Tensor());
@@ -162,7 +162,7 @@ class Run {
     }
   }
 
-  // A target without further targets behind it ends the walk: its own graph is not asked, nor freed.
+  // A target with no further targets behind it ends the traversal: its own graph is neither used nor freed.
   bool leads_on(const Node& node) const {
     if (!restricted_) {
       return true;
@@ -179,7 +179,7 @@ class Run {
     if (!node.hooks) {
       return;
     }
-    // A hook may add and remove hooks, itself among them.
+    // A hook may add and remove hooks, including itself.
     const std::shared_ptr<GradHooks> hooks = node.hooks;
     std::vector<std::uint64_t> ids;
     for (const auto& [id, hook] : *hooks) {

@@ -1,4 +1,4 @@
-// Reverse-mode differentiation: the walk over the recorded graph.
+// Reverse-mode differentiation: traversal of the recorded graph.
 #pragma once
 
 #include <vector>
@@ -10,18 +10,18 @@ namespace normgrad {
 /// Options of grad().
 struct GradOptions {
   bool retain_graph = false;  ///< keep the graph for another backward
-  bool create_graph = false;  ///< make the gradients differentiable; keeps the graph too
-  bool allow_unused = false;  ///< an input that no output depends on gives an undefined gradient instead of an error
+  bool create_graph = false;  ///< make the gradients differentiable; also keeps the graph
+  bool allow_unused = false;  ///< return an undefined gradient for an input that no output depends on
 };
 
-/// Accumulates the gradients of sum_i <outputs[i], grad_outputs[i]> into all leaves; see Tensor::backward.
+/// Accumulates the gradients of sum_i <outputs[i], grad_outputs[i]> into all leaves. See Tensor::backward.
 void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grad_outputs = {},
               BackwardOptions options = {});
 
-/// The gradients of sum_i <outputs[i], grad_outputs[i]> with respect to each input, without touching any `grad()`.
-/// An entry of `grad_outputs` may be undefined (or the list empty) for outputs of one element, which then count 1.
-/// Inputs may be leaves or results. Throws GraphError for outputs or inputs that require no gradient, for an unused
-/// input, and for graphs that were freed.
+/// Returns the gradient of sum_i <outputs[i], grad_outputs[i]> with respect to each input. No `grad()` is changed. An
+/// entry of `grad_outputs` may be undefined (or the list empty) for outputs of one element; it then counts as 1. Inputs
+/// may be leaves or results. Throws GraphError if an output or input requires no gradient, if an input is unused
+/// (unless allow_unused), or if the graph was already freed.
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
                          const std::vector<Tensor>& grad_outputs = {}, GradOptions options = {});
 

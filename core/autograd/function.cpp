@@ -4,21 +4,21 @@
 #include <set>
 
 #include "normgrad/core/autograd/record.hpp"
-#include "normgrad/core/base/fork.hpp"
+#include "normgrad/core/base/detail/fork.hpp"
 
 namespace normgrad {
 
 namespace {
 
-// Nodes keep their name as a plain pointer; the names of users' functions are kept for good.
+// Nodes store their name as a plain pointer, so the names of user functions are never freed.
 const char* interned(const std::string& name) {
-  static auto* mutex = new detail::ForkSafeMutex(detail::ForkSafeMutex::Rank::names);  // as the names
+  static auto* mutex = new detail::ForkSafeMutex(detail::ForkSafeMutex::Rank::names);  // never freed, like the names
   static auto* names = new std::set<std::string>;  // NOLINT(cppcoreguidelines-owning-memory): outlives all nodes
   const std::lock_guard lock(*mutex);
   return names->insert(name).first->c_str();
 }
 
-// What a user's function is lent: others hold the same memory.
+// Tensors passed to a user's function; other handles share their memory.
 class Lent {
  public:
   explicit Lent(std::vector<Tensor> tensors) : tensors_(std::move(tensors)) {
@@ -26,7 +26,7 @@ class Lent {
       versions_.push_back(tensor.version());
     }
   }
-  // The position of one that was changed in place.
+  // Index of a tensor that was changed in place, if any.
   std::optional<std::size_t> changed() const {
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       if (tensors_[i].version() != versions_[i]) {
@@ -58,7 +58,7 @@ Tensor apply_function(const std::string& name, const std::vector<Tensor>& inputs
                         " in place; compute with a clone() of it");
   }
   require<ValueError>(y.defined(), "function '", name, "': the forward returned an undefined tensor");
-  y = y.detach();  // it may be one of the inputs, which must keep its own place in the graph
+  y = y.detach();  // it may be one of the inputs, whose node must not be replaced
   std::vector<Saved> saved;
   for (const Tensor& input : inputs) {
     saved.emplace_back(input);

@@ -1,4 +1,4 @@
-// Operations of a user's own.
+// User-defined operations.
 #pragma once
 
 #include <functional>
@@ -9,10 +9,11 @@
 
 namespace normgrad {
 
-/// Runs `forward(inputs)` unrecorded and records one operation whose gradient is `backward(inputs, y, gy)`: one tensor
-/// for each input, of its shape, undefined where there is no gradient. Written in Tensor operations, the backward is
-/// differentiable to any order. Throws GraphError, naming the function, for a wrong number of gradients or shapes, and
-/// when the forward changes `inputs`, or the backward `inputs`, `y` or `gy`, in place: others hold them.
+/// Runs `forward(inputs)` unrecorded and records it as one operation. Its gradient is `backward(inputs, y, gy)`, which
+/// returns one tensor for each input, of that input's shape, or undefined where there is no gradient. A backward
+/// written in Tensor operations is differentiable to any order. Throws GraphError, naming the function, if the number
+/// or the shapes of the gradients are wrong, or if the forward changes `inputs`, or the backward changes `inputs`, `y`
+/// or `gy`, in place (other tensors share their memory). Throws ValueError if the forward returns an undefined tensor.
 ///
 ///   Tensor cube = apply_function("cube", {x}, [](auto& in) { return in[0] * in[0] * in[0]; },
 ///                                [](auto& in, auto& y, auto& gy) { return std::vector{gy * 3.0 * in[0] * in[0]}; });

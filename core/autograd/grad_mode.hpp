@@ -1,16 +1,16 @@
-// Whether operations are recorded.
+// Controls whether operations are recorded.
 #pragma once
 
 namespace normgrad {
 
-/// True unless a NoGradGuard lives on this thread (or a backward runs that is not itself recorded).
+/// Returns false under a NoGradGuard on this thread and in a backward that is not itself recorded; true otherwise.
 bool is_grad_enabled() noexcept;
 void set_grad_enabled(bool enabled) noexcept;
 
-/// Sets the mode of this thread while it lives.
+/// Sets the mode of this thread for the lifetime of the guard.
 class GradModeGuard {
  public:
-  /// On or off until the guard ends.
+  /// Sets the mode until the guard is destroyed.
   [[nodiscard("give it a name: an object without one ends at once")]] explicit GradModeGuard(bool enabled) noexcept
       : before_(is_grad_enabled()) {
     set_grad_enabled(enabled);
@@ -23,10 +23,10 @@ class GradModeGuard {
   bool before_;
 };
 
-/// While it lives, operations of this thread are not recorded and results require no gradients.
+/// Disables recording on this thread for its lifetime; results require no gradients.
 class NoGradGuard : public GradModeGuard {
  public:
-  /// Off until the guard ends.
+  /// Disables recording until the guard is destroyed.
   [[nodiscard("give it a name: an object without one ends at once")]] NoGradGuard() noexcept : GradModeGuard(false) {}
 };
 

@@ -9,8 +9,8 @@ std::atomic<std::int64_t> live{0};
 std::atomic<std::uint64_t> sequence_counter{0};
 thread_local Node* running = nullptr;
 
-// Nodes whose last reference went while another one was being freed on this thread. Plain pointers: they work to the
-// very end of a thread, when static tensors die.
+// Nodes whose last reference was released while another node was being freed on this thread. Plain pointers, so that
+// they remain valid until the very end of a thread, when static tensors are destroyed.
 thread_local Node* dead = nullptr;
 thread_local bool burying = false;
 }  // namespace

@@ -15,7 +15,7 @@ namespace normgrad {
 
 class GradSink;
 
-/// Node pointers of an operation's inputs, null where an input requires no gradient; up to 3 lie in the node itself.
+/// Node pointers of an operation's inputs, null for inputs without a gradient. Up to 3 are stored inline.
 class NodeInputs {
  public:
   void push_back(NodePtr node);                        ///< null for an input without a gradient
@@ -30,29 +30,30 @@ class NodeInputs {
   std::size_t size_ = 0;
 };
 
-/// What a backward has to know of one result.
+/// A node of the graph: one recorded result and its backward.
 class Node : public RefCounted {
  public:
-  /// The result of the operation `name`, a string literal.
+  /// Constructs the result of the operation `name`, a string literal.
   Node(const char* name, const Shape& shape, DType dtype, std::uint64_t sequence) noexcept
       : name_(name), shape_(shape), dtype_(dtype), sequence_(sequence) {}
   virtual ~Node() = default;
 
-  /// Frees a node, and whatever hangs on it alone, without recursion: a chain of any length dies in constant stack.
+  /// Frees a node and all nodes that only it references, without recursion: freeing a chain of any length uses constant
+  /// stack.
   static void destroy(Node* node) noexcept;
 
-  /// Hands the gradients of the inputs that `into` wants to it, given that of the result.
+  /// Computes the gradients of the inputs that `into` wants from the gradient of the result and adds them to `into`.
   virtual void backward(const Tensor& gy, GradSink& into) = 0;
-  /// Frees the saved values. The edges stay, so that a later run knows where this part of the graph leads.
+  /// Frees the saved values. The edges are kept, so that a later traversal can still follow this part of the graph.
   virtual void release() noexcept = 0;
   virtual bool released() const noexcept = 0;
   virtual bool is_leaf() const noexcept { return false; }
 
-  /// The operation's name: a string literal.
+  /// Returns the operation's name, a string literal.
   const char* name() const noexcept { return name_; }
   const Shape& shape() const noexcept { return shape_; }
   DType dtype() const noexcept { return dtype_; }
-  /// Larger than that of every node that this one depends on; 0 for leaves.
+  /// Returns a number larger than that of every node this one depends on; 0 for leaves.
   std::uint64_t sequence() const noexcept { return sequence_; }
   void set_meta(const Shape& shape, DType dtype) noexcept {
     shape_ = shape;
@@ -60,26 +61,26 @@ class Node : public RefCounted {
   }
 
   NodeInputs inputs;                 ///< the nodes of the operation's inputs
-  Tensor grad;                       ///< accumulated here when keeps_grad()
-  bool retains_grad = false;         ///< asked for by Tensor::retain_grad()
-  std::shared_ptr<GradHooks> hooks;  ///< null while there are none
-  /// The layer that ran the operation, as "Linear 'head.fc1'"; known only when it ran in anomaly mode.
+  Tensor grad;                       ///< accumulated gradient, when keeps_grad()
+  bool retains_grad = false;         ///< set by Tensor::retain_grad()
+  std::shared_ptr<GradHooks> hooks;  ///< null when there are none
+  /// The layer that ran the operation, as "Linear 'head.fc1'". Set only in anomaly mode.
   std::unique_ptr<std::string> origin;
 
-  bool keeps_grad() const noexcept { return retains_grad || is_leaf(); }  ///< whether a backward adds to grad
+  bool keeps_grad() const noexcept { return retains_grad || is_leaf(); }  ///< whether a backward accumulates into grad
 
  private:
   const char* name_;
   Shape shape_;
   DType dtype_;
   std::uint64_t sequence_;
-  Node* next_dead_ = nullptr;  // in the list of those to be freed, see destroy()
+  Node* next_dead_ = nullptr;  // next in the list of nodes to be freed, see destroy()
 };
 
-/// Collects the gradient of a tensor that the user asked for.
+/// The node of a leaf: collects its gradient.
 class LeafNode final : public Node {
  public:
-  /// For a tensor of that shape and dtype.
+  /// Constructs the node of a tensor with this shape and dtype.
   LeafNode(const Shape& shape, DType dtype) noexcept : Node("leaf", shape, dtype, 0) {}
   void backward(const Tensor&, GradSink&) override {}
   void release() noexcept override {}
@@ -87,16 +88,16 @@ class LeafNode final : public Node {
   bool is_leaf() const noexcept override { return true; }
 };
 
-/// Where a backward puts the gradients of its operation's inputs.
+/// Receives the gradients of an operation's inputs from its backward.
 class GradSink {
  public:
   GradSink(const GradSink&) = delete;
   GradSink& operator=(const GradSink&) = delete;
 
-  /// Whether input i needs a gradient in this run.
+  /// Returns whether input i needs a gradient in this backward.
   virtual bool wants(std::size_t i) const = 0;
-  /// Adds the gradient of input i (ignored when not wanted). Throws GraphError, naming the operation, when its shape or
-  /// dtype is not that of the input.
+  /// Adds the gradient of input i; ignored when not wanted. Throws GraphError, naming the operation, if the gradient is
+  /// undefined or its shape or dtype differs from the input's.
   virtual void add(std::size_t i, Tensor gradient) = 0;
 
  protected:
@@ -104,13 +105,13 @@ class GradSink {
   ~GradSink() = default;
 };
 
-/// Number of recorded operations that are alive; a program that has dropped all results has none.
+/// Returns the number of live recorded operations; 0 once a program has released all results.
 std::int64_t live_nodes() noexcept;
 
 namespace detail {
 std::uint64_t next_sequence() noexcept;
 void count_node(std::int64_t change) noexcept;
-/// The node whose backward runs on this thread, null outside.
+/// Returns the node whose backward is running on this thread, or null.
 Node* current_node() noexcept;
 Node* exchange_current_node(Node* node) noexcept;
 }  // namespace detail

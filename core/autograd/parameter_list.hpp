@@ -1,4 +1,4 @@
-// ParameterList: parameters that know their names.
+// ParameterList: parameters with their names.
 #pragma once
 
 #include <cstddef>
@@ -11,16 +11,16 @@
 
 namespace normgrad {
 
-/// What Module::parameters() returns and optimizers take: a vector of handles that also knows what each parameter is
-/// called in its model. A vector without names converts to one, and so do named parameters.
+/// A vector of tensors that also knows each parameter's name in its model. Returned by Module::parameters() and
+/// accepted by optimizers. Converts from a vector without names and from named parameters.
 class ParameterList : public std::vector<Tensor> {
  public:
   ParameterList() = default;
   ParameterList(std::initializer_list<Tensor> tensors) : std::vector<Tensor>(tensors) {}  ///< without names
-  /// Without names.
+  /// Constructs without names.
   ParameterList(std::vector<Tensor> tensors)  // NOLINT(google-explicit-constructor)
       : std::vector<Tensor>(std::move(tensors)) {}
-  /// With names, such as those of Module::named_parameters().
+  /// Constructs with names, such as those of Module::named_parameters().
   ParameterList(std::vector<std::pair<std::string, Tensor>> named)  // NOLINT(google-explicit-constructor)
       : named_(std::move(named)) {
     reserve(named_.size());
@@ -29,8 +29,8 @@ class ParameterList : public std::vector<Tensor> {
     }
   }
 
-  /// The name of parameter i, "" where there is none. Names belong to the tensors: they stay right when elements are
-  /// erased, added or reordered.
+  /// Returns the name of parameter i, or "" if it has none. Names belong to the tensors and stay correct when elements
+  /// are erased, added or reordered.
   std::string name(std::size_t i) const {
     const Tensor& tensor = at(i);
     for (std::size_t k = 0; k < named_.size(); ++k) {

@@ -1,4 +1,4 @@
-// How an operation enters the graph. The whole of an operation is one function: check, compute, record.
+// Recording of operations. An operation is one function: check, compute, record.
 //
 //   Tensor mul(const Tensor& a, const Tensor& b) {
 //     Tensor y = ...;                                                       // computed with kernels
@@ -8,8 +8,8 @@
 //     });
 //   }
 //
-// A backward is written in Tensor operations, so that it can be recorded and differentiated in turn; where a fused
-// kernel is faster, it is used when is_grad_enabled() is false, and the formula in operations stands beside it.
+// A backward is written in Tensor operations, so that it can itself be recorded and differentiated. A faster fused
+// kernel may be used when is_grad_enabled() is false, with the formula in Tensor operations beside it.
 #pragma once
 
 #include <functional>
@@ -24,12 +24,12 @@
 
 namespace normgrad {
 
-/// An input kept for the backward. get() throws GraphError, naming the operation, when it was changed in place or given
-/// other data since.
+/// An input saved for the backward. get() throws GraphError, naming the operation, if the tensor was changed in place
+/// or given other data since.
 class Saved {
  public:
   Saved() = default;
-  /// Keeps nothing unless `needed`.
+  /// Saves nothing unless `needed`.
   explicit Saved(const Tensor& tensor, bool needed = true);
   const Tensor& get() const;
 
@@ -38,12 +38,12 @@ class Saved {
   std::uint64_t version_ = 0;
 };
 
-/// The operation's own result kept for its backward, without the cycle that a handle to it would make. get() gives a
-/// tensor that is again a result of this operation, so that the backward is differentiable through it.
+/// An operation's own result saved for its backward, without the reference cycle that a handle would create. get()
+/// returns a tensor that is again a result of this operation, so the backward is differentiable through it.
 class SavedOutput {
  public:
   SavedOutput() = default;
-  /// `y` is the result, before it is recorded.
+  /// `y` is the result before it is recorded.
   explicit SavedOutput(const Tensor& y);
   Tensor get() const;
 
@@ -53,7 +53,7 @@ class SavedOutput {
 
 namespace detail {
 
-/// Tells the node its layer: the one that runs, or in a backward that of the node whose backward it is.
+/// Sets the node's origin: the running layer, or in a backward the origin of the node whose backward is running.
 void note_origin(Node& node);
 
 template <class F>
@@ -103,8 +103,8 @@ Tensor record_all(const char* name, Tensor&& y, const Inputs& inputs, F&& backwa
 }  // namespace detail
 
 /// Makes `y` the result of operation `name` (a string literal) on `inputs`, with the given backward
-/// `void(const Tensor& gy, GradSink& into)`. `y` must be new. Returned as it is when no input requires a gradient
-/// or under NoGradGuard; undefined inputs are allowed and never wanted.
+/// `void(const Tensor& gy, GradSink& into)`. `y` must be new. Returns `y` unchanged when no input requires a gradient
+/// or recording is disabled. Inputs may be undefined; these are never wanted.
 template <class F>
 Tensor record(const char* name, Tensor y, std::initializer_list<std::reference_wrapper<const Tensor>> inputs,
               F backward) {

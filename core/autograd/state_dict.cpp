@@ -18,7 +18,7 @@ StateDict::const_iterator StateDict::find(const std::string& name) const {
 
 namespace {
 
-// Letters to insert, leave out or replace.
+// Number of letters to insert, delete or replace.
 std::size_t edits_between(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -35,12 +35,12 @@ std::size_t edits_between(const std::string& a, const std::string& b) {
 }
 
 std::string names_nearest_to(const std::string& name, const std::vector<StateDict::value_type>& entries) {
-  constexpr std::size_t kMost = 3;
+  constexpr std::size_t kMax = 3;
   std::vector<std::pair<std::size_t, std::string>> names;
   for (const auto& [key, tensor] : entries) {
     names.emplace_back(edits_between(name, key), key);
   }
-  const std::size_t count = std::min(kMost, names.size());
+  const std::size_t count = std::min(kMax, names.size());
   std::partial_sort(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count), names.end());
   std::string text = count == 0 ? "it is empty" : "the names nearest to it are ";
   for (std::size_t i = 0; i < count; ++i) {

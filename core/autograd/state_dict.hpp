@@ -1,4 +1,4 @@
-// StateDict: named tensors in a fixed order.
+// StateDict: named tensors in insertion order.
 #pragma once
 
 #include <cstddef>
@@ -12,28 +12,28 @@
 
 namespace normgrad {
 
-/// What a model or an optimizer is at one moment: tensors by their full names, such as
-/// "features.norm1.running_mean". Iterates in insertion order.
+/// The state of a model or an optimizer: tensors by their full names, such as "features.norm1.running_mean". Iterates
+/// in insertion order.
 class StateDict {
  public:
   using value_type = std::pair<std::string, Tensor>;
   using const_iterator = std::vector<value_type>::const_iterator;
 
   StateDict() = default;
-  StateDict(std::initializer_list<value_type> entries);  ///< of one name the last counts
+  StateDict(std::initializer_list<value_type> entries);  ///< the last entry of a name wins
 
   std::size_t size() const noexcept { return entries_.size(); }       ///< number of entries
-  bool empty() const noexcept { return entries_.empty(); }            ///< whether there are none
+  bool empty() const noexcept { return entries_.empty(); }            ///< whether there are no entries
   const_iterator begin() const noexcept { return entries_.begin(); }  ///< the first entry
   const_iterator end() const noexcept { return entries_.end(); }      ///< past the last entry
 
-  bool contains(const std::string& name) const { return positions_.contains(name); }  ///< whether there is such a key
-  const_iterator find(const std::string& name) const;                                 ///< end() when there is none such
-  /// Throws ValueError, naming the key and those most like it, when there is none such.
+  bool contains(const std::string& name) const { return positions_.contains(name); }  ///< whether there is such a name
+  const_iterator find(const std::string& name) const;                                 ///< end() if there is none
+  /// Returns the entry of that name. Throws ValueError, naming the key and the most similar ones, if there is none.
   const Tensor& at(const std::string& name) const;
-  /// The entry of that name; a new undefined one at the end when there is none.
+  /// Returns the entry of that name; appends a new undefined one if there is none.
   Tensor& operator[](const std::string& name);
-  /// Whether there was such an entry.
+  /// Removes the entry of that name. Returns whether there was one.
   bool erase(const std::string& name);
 
  private:

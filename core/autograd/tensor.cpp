@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "normgrad/core/autograd/backward.hpp"
+#include "normgrad/core/autograd/detail/storage.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
-#include "normgrad/core/autograd/storage.hpp"
 
 namespace normgrad {
 
@@ -20,7 +20,7 @@ const NodePtr kNoNode;
 std::size_t storage_bytes(const Shape& shape, DType dtype) {
   auto bytes = static_cast<std::int64_t>(dtype_size(dtype));
   bool empty = false;
-  for (const std::int64_t size : shape) {  // an axis of 0 does not make the others smaller: strides have to fit
+  for (const std::int64_t size : shape) {  // an axis of 0 does not shrink the others: strides must not overflow
     require<ShapeError>(!__builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes), "tensor: ", dtype, " ",
                         shape, " is too large for any memory");
     empty = empty || size == 0;
@@ -34,7 +34,7 @@ Buffer detail::storage(const Shape& shape, DType dtype, ChannelsLast order) {
   const std::size_t bytes = storage_bytes(shape, dtype);
   try {
     return Buffer(bytes, order);
-  } catch (const std::exception&) {  // std::bad_alloc for the little beside the elements
+  } catch (const std::exception&) {  // including std::bad_alloc for the bookkeeping beside the elements
     fail<OutOfMemoryError>("tensor: no memory for ", dtype, " ", shape, ", ", bytes, " bytes, while tensors hold ",
                            memory_stats().bytes_in_use, " bytes; take smaller batches, and NoGradGuard where no ",
                            "gradient is wanted");
@@ -89,7 +89,7 @@ void* Tensor::mutable_data_checked(DType dtype) {
   require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were to be written as ",
                       dtype);
   if (is_channels_last()) {
-    row_major_buffer();  // makes the copy, which the change goes to
+    row_major_buffer();  // makes the row-major copy, which is then changed
   }
   impl_->buffer.bump_version();
   return impl_->buffer.data();
@@ -111,7 +111,7 @@ double Tensor::item() const {
 
 namespace {
 
-// What C++ leaves undefined: numbers that are not in the range of int64.
+// Converting a number outside the range of int64 is undefined in C++.
 template <class T>
 std::int64_t checked_whole(const char* where, T value) {
   const Scalar number(value);
@@ -221,7 +221,7 @@ Tensor Tensor::detach() const { return alias(shape()); }
 
 void Tensor::set_data(const Tensor& source) {
   require<GraphError>(is_leaf(), "set_data: the tensor is the result of an operation; only leaves can be given data");
-  // `source` may be this tensor's own gradient or alias. NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
+  // `source` may be this tensor's own gradient or an alias. NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
   const Tensor kept = source;
   require<DTypeError>(!requires_grad() || is_floating_point(kept.dtype()),
                       "set_data: expected floating point data for ", "a tensor that requires gradients but got ",

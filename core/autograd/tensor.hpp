@@ -1,4 +1,4 @@
-// Tensor: a cheap handle to an n-dimensional array that may take part in reverse-mode differentiation.
+// Tensor: a handle to an n-dimensional array that supports reverse-mode differentiation.
 #pragma once
 
 #include <cstdint>
@@ -24,35 +24,36 @@ class Node;
 class Tensor;
 using NodePtr = IntrusivePtr<Node>;  ///< shared ownership of a node
 
-/// What a new tensor is made of.
+/// Options of a new tensor.
 struct TensorOptions {
   DType dtype = kFloat32;      ///< of the elements
-  bool requires_grad = false;  ///< record what is done with it
+  bool requires_grad = false;  ///< record operations on it
 };
 
 /// Options of Tensor::backward().
 struct BackwardOptions {
-  /// Keep the graph for another backward; a graph is otherwise freed as the backward passes.
+  /// Keep the graph for another backward. Otherwise the graph is freed during the backward.
   bool retain_graph = false;
-  /// Record the backward itself, so that the gradients can be differentiated; keeps the graph too. The `grad()` of a
-  /// leaf then holds the graph that holds the leaf: set_grad({}) ends that. Gradients from grad() have no such cycle.
+  /// Record the backward itself, so that the gradients can be differentiated; also keeps the graph. The `grad()` of a
+  /// leaf then references a graph that references the leaf; set_grad({}) breaks this cycle. Gradients from grad() have
+  /// no such cycle.
   bool create_graph = false;
 };
 
-/// Called with a gradient on its way; returns what shall go on instead, or an undefined Tensor to leave it. It must not
-/// change the gradient in place (others may hold it): a GraphError says so. A hook that is added while hooks of the
-/// tensor run counts from its next gradient on; one that is removed meanwhile is not called.
+/// Called with a gradient during a backward. Returns its replacement, or an undefined Tensor to keep it. Must not
+/// change the gradient in place, because other tensors may share it (GraphError). A hook added while hooks of the same
+/// tensor run takes effect from its next gradient on; a hook removed meanwhile is not called.
 using GradHook = std::function<Tensor(const Tensor& grad)>;
-/// Hooks with their numbers, in the order in which they are called.
+/// Hooks with their ids, in calling order.
 using GradHooks = std::vector<std::pair<std::uint64_t, GradHook>>;
 
-/// Takes a hook off again. Does nothing once the tensor's graph is gone.
+/// Removes a hook. Does nothing once the tensor's graph is gone.
 class HookHandle {
  public:
   HookHandle() = default;
-  /// Made by register_hook().
+  /// Created by register_hook().
   HookHandle(std::weak_ptr<GradHooks> hooks, std::uint64_t id);
-  void remove();  ///< does nothing the second time
+  void remove();  ///< removes the hook; does nothing the second time
 
  private:
   std::weak_ptr<GradHooks> hooks_;  // does not keep the graph alive
@@ -61,53 +62,54 @@ class HookHandle {
 
 class TensorImpl;
 
-/// A handle: copies refer to the same array. Elements lie densely in row-major order; tensors made by reshape(),
-/// view(), flatten(), squeeze(), unsqueeze() and detach() share memory with their source, all other operations make new
+/// A handle to an array: copies refer to the same array. Elements are contiguous and indexed in row-major order.
+/// reshape(), view(), flatten(), squeeze(), unsqueeze() and detach() share memory with their source; all other
+/// operations create new arrays.
 /// arrays.
 ///
-/// Any number of threads may read one tensor, and compute with it, at the same time; who changes it in place, gives it
-/// other data or runs a backward that adds to its grad() must be alone (docs/threads_and_processes.md).
+/// Any number of threads may read and compute with the same tensor at the same time. Changing it in place, giving it
+/// other data, or running a backward that adds to its grad() requires exclusive access (docs/threads_and_processes.md).
 ///
-/// Methods that compute are short forms of the functions of the same name in core/ops; see there for shapes and errors.
+/// Methods that compute are shorthand for the functions of the same name in core/ops; see there for shapes and errors.
 class Tensor {
  public:
-  /// The undefined tensor: has no shape or elements, `defined()` is false.
+  /// Constructs the undefined tensor: no shape, no elements, and `defined()` is false.
   Tensor() noexcept = default;
   Tensor(const Tensor& other) noexcept = default;
   Tensor(Tensor&& other) noexcept = default;
   ~Tensor() = default;
-  // Only variables can be assigned to: in `x[0] = y`, or `x.grad() = y`, nothing would keep what is assigned.
+  // Only lvalues can be assigned to: in `x[0] = y` or `x.grad() = y` the assigned value would be lost.
   Tensor& operator=(const Tensor& other) & noexcept = default;
   Tensor& operator=(Tensor&& other) & noexcept = default;
   void operator=(const Tensor&) const& = delete;  // instead of x[i] = y: x = select_scatter(x, y, 0, i), or x.copy_()
-  /// A new array with undefined contents.
+  /// Returns a new array with uninitialized contents.
   static Tensor empty(const Shape& shape, DType dtype = kFloat32);
-  /// A tensor over a given buffer of at least numel elements.
+  /// Returns a tensor over an existing buffer. Throws ValueError if the buffer is too small for the shape.
   static Tensor from_buffer(Buffer buffer, const Shape& shape, DType dtype);
 
   bool defined() const noexcept { return static_cast<bool>(impl_); }  ///< false for the undefined tensor
   const Shape& shape() const;                                         ///< sizes, outermost first
-  /// Size of one axis, negative counted from the end.
+  /// Size of one axis; negative axes count from the end.
   std::int64_t size(std::int64_t axis) const { return shape().at(axis); }
   /// Number of axes.
   std::int64_t dim() const { return shape().dim(); }
   std::int64_t numel() const;
   DType dtype() const;
 
-  /// Elements in row-major order; throws DTypeError when T is not the dtype's type.
+  /// Returns the elements in row-major order. Throws DTypeError if T does not match the dtype.
   template <class T>
   const T* data() const {
     return static_cast<const T*>(data_checked(dtype_of<T>));
   }
-  /// The same, to be written: counts as a change in place (see version()).
+  /// Returns the elements for writing. Counts as a change in place (see version()).
   template <class T>
   T* mutable_data() {
     return static_cast<T*>(mutable_data_checked(dtype_of<T>));
   }
-  /// The only element as a double; throws ShapeError unless there is exactly one.
+  /// Returns the only element as a double. Throws ShapeError unless there is exactly one.
   double item() const;
-  /// The same as a T. item<std::int64_t>() of an int64 tensor is exact; of a float32 or float64 one it leaves the
-  /// fraction out. Throws ValueError when an integer type T does not hold the number.
+  /// Returns the only element as a T. item<std::int64_t>() is exact for an int64 tensor and truncates for a
+  /// floating-point one. Throws ValueError if an integer type T cannot represent the number.
   template <class T>
   T item() const {
     if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
@@ -119,32 +121,33 @@ class Tensor {
       return static_cast<T>(item());
     }
   }
-  /// All elements in row-major order, converted; throws ValueError when T is std::int64_t and one does not fit.
+  /// Returns all elements in row-major order, converted to T. Throws ValueError if T is std::int64_t and one does not
+  /// fit.
   template <class T>
   std::vector<T> to_vector() const;
 
   // --- autograd
 
   bool requires_grad() const noexcept;
-  /// Makes a leaf require gradients (or not); throws GraphError on a result of a recorded operation, DTypeError on
-  /// tensors that are not floating point.
+  /// Makes a leaf require gradients (or not). Throws GraphError when switched off for the result of a recorded
+  /// operation, and DTypeError for tensors that are not floating point.
   Tensor& requires_grad_(bool requires_grad = true);
-  Tensor& requires_grad_(const void*) = delete;  // a text would count as true
-  /// True unless the tensor is the result of a recorded operation.
+  Tensor& requires_grad_(const void*) = delete;  // a string literal would count as true
+  /// Returns true unless the tensor is the result of a recorded operation.
   bool is_leaf() const noexcept;
-  /// The accumulated gradient, undefined when there is none.
+  /// Returns the accumulated gradient, or an undefined tensor if there is none.
   Tensor grad() const;
-  /// Replaces the gradient (undefined: removes it); throws GraphError when shape or dtype differ from the tensor's.
+  /// Replaces the gradient (undefined: removes it). Throws GraphError if shape or dtype differ from the tensor's.
   void set_grad(const Tensor& grad);
-  /// Makes backward() keep the gradient of a result, too.
+  /// Makes backward() also keep the gradient of a result.
   void retain_grad();
   /// Accumulates d(this)/d(leaf) into the `grad()` of every leaf that requires gradients. `gradient` is the gradient of
-  /// the final quantity with respect to this tensor, of its shape; it may be left out for one element (then 1).
+  /// the final quantity with respect to this tensor and has its shape; it defaults to 1 for a tensor of one element.
   void backward(const Tensor& gradient = {}, BackwardOptions options = {}) const;
   HookHandle register_hook(GradHook hook) const;
-  /// The same elements, outside of any graph; shares memory.
+  /// Returns the same elements outside of any graph; shares memory.
   Tensor detach() const;
-  /// Changes with every change in place of the memory, and with set_data().
+  /// Returns a number that changes with every in-place change of the memory and with set_data().
   std::uint64_t version() const noexcept;
 
   // --- in place (core/ops/inplace.hpp): not recorded; throws GraphError on tensors that require gradients, except
@@ -158,8 +161,8 @@ class Tensor {
   Tensor& mul_(const Tensor& other);
   Tensor& mul_(Scalar factor);
   Tensor& div_(Scalar divisor);
-  /// Gives this tensor the elements, shape and dtype of another one (memory is shared); everybody who holds this tensor
-  /// sees the new ones. Used to convert or load parameters.
+  /// Makes this tensor refer to the elements, shape and dtype of another one (memory is shared). All handles to this
+  /// tensor see the change. Used to convert or load parameters.
   void set_data(const Tensor& source);
 
   // --- differentiable, defined with their operations in core/ops
@@ -171,9 +174,9 @@ class Tensor {
   Tensor flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) const;
   Tensor squeeze(Axes axes = {}) const;
   Tensor unsqueeze(std::int64_t axis) const;
-  // These make new arrays, where PyTorch's are views: to change `Tensor b = x.narrow(0, 0, 2)` in place leaves x as it
-  // was (slice_scatter() and select_scatter() put such a part back). They are const so that `x[0].fill_(1)`, whose
-  // effect would be lost, does not compile.
+  // These create new arrays, whereas PyTorch returns views: changing `Tensor b = x.narrow(0, 0, 2)` in place leaves x
+  // unchanged (use slice_scatter() or select_scatter() to write such a part back). They return const so that
+  // `x[0].fill_(1)`, whose effect would be lost, does not compile.
   const Tensor permute(const std::vector<std::int64_t>& axes) const;
   const Tensor transpose(std::int64_t axis0, std::int64_t axis1) const;
   const Tensor t() const;
@@ -209,28 +212,31 @@ class Tensor {
   Tensor softmax(std::int64_t axis) const;
   Tensor log_softmax(std::int64_t axis) const;
 
-  // --- for those who write operations
+  // --- for authors of operations
 
-  /// The node that made this tensor, or that collects its gradient; null when it requires none.
+  /// The node that produced this tensor or collects its gradient; null if it requires none.
   const NodePtr& node() const noexcept;
   void set_node(NodePtr node);
-  /// A tensor over the same memory with another shape of as many elements, outside of any graph.
+  /// Returns a tensor over the same memory with another shape of equal numel, outside of any graph.
   Tensor alias(const Shape& shape) const;
   const Buffer& buffer() const;
-  /// True when the elements of [N, C, ...] lie as [N, ..., C]; see ChannelsLast. For operations that can use it.
+  /// Returns whether the elements of [N, C, ...] are stored as [N, ..., C]; see ChannelsLast. For operations that can
+  /// use this layout.
   bool is_channels_last() const noexcept;
-  /// A new array of at least 3 axes, channels last where that differs from row-major, with undefined contents.
+  /// Returns a new array of at least 3 axes with uninitialized contents, channels-last where that differs from
+  /// row-major.
   static Tensor empty_channels_last(const Shape& shape, DType dtype);
-  /// The same elements lying channels last, outside of any graph: shares memory when they do already (or when both
-  /// orders are the same). The order of the elements of this tensor stays, as do pointers and views.
+  /// Returns the same elements in channels-last memory, outside of any graph. Shares memory if they already are
+  /// channels-last (or if both orders are the same). This tensor, its layout, pointers and views stay unchanged.
   Tensor as_channels_last() const;
-  /// This tensor, at its place in the graph, over row-major memory: itself when it lies so, else a copy that is made
-  /// once and kept beside the memory of this one, and shares later changes in place with it. It is what data() reads.
+  /// Returns this tensor, with the same node, over row-major memory. Returns itself if its memory is row-major;
+  /// otherwise a copy that is made once, stored beside this tensor's memory, and shares later in-place changes with it.
+  /// This is the memory that data() reads.
   Tensor row_major() const;
-  /// Whether changes in place may be written to where the elements lie: not to channels-last memory with a row-major
-  /// copy beside it. mutable_data() is always right.
+  /// Returns whether in-place changes may be written to the physical memory: false for channels-last memory with a
+  /// row-major copy beside it. mutable_data() is always correct.
   bool writes_as_it_lies() const noexcept;
-  /// Elements in the order in which they lie.
+  /// Returns the elements in physical order.
   template <class T>
   const T* physical_data() const {
     return static_cast<const T*>(physical_data_checked(dtype_of<T>));
@@ -239,7 +245,7 @@ class Tensor {
   T* mutable_physical_data() {
     return static_cast<T*>(mutable_physical_data_checked(dtype_of<T>));
   }
-  /// True when nobody else can see the memory.
+  /// Returns whether no other handle shares the memory.
   bool is_sole_owner() const noexcept;
   friend bool is_same(const Tensor& a, const Tensor& b) noexcept { return a.impl_ == b.impl_; }
 
@@ -257,23 +263,24 @@ class Tensor {
   IntrusivePtr<TensorImpl> impl_;
 };
 
-/// The array behind a Tensor.
+/// The array that a Tensor refers to.
 class TensorImpl : public RefCounted {
  public:
-  static void destroy(TensorImpl* impl) noexcept { delete impl; }  ///< called by the last handle
+  static void destroy(TensorImpl* impl) noexcept { delete impl; }  ///< called when the last handle is destroyed
 
   Shape shape;                     ///< of the array
   DType dtype = kFloat32;          ///< of the elements
   std::uint32_t data_changes = 0;  ///< calls of set_data()
   Buffer buffer;                   ///< the values
-  NodePtr node;                    ///< what made them, while gradients are asked for
+  NodePtr node;                    ///< the node that produced the values, if gradients are required
 
   TensorImpl();
   ~TensorImpl();
 };
 
-/// Prints the elements as PyTorch does: 4 digits, scientific when their range asks for it, the dtype where they do not
-/// show it, "requires_grad=true" or the operation's name; long axes of more than 1000 elements in all are abridged.
+/// Prints the elements as PyTorch does: 4 digits; scientific notation when their range requires it; the dtype when the
+/// elements do not show it; "requires_grad=true" or the operation's name. Long axes of tensors with more than 1000
+/// elements are abridged.
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 std::string to_string(const Tensor& tensor);
 

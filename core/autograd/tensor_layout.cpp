@@ -1,14 +1,14 @@
-// Where the elements of a Tensor lie; see ChannelsLast.
+// Memory layout of a Tensor; see ChannelsLast.
+#include "normgrad/core/autograd/detail/storage.hpp"
 #include "normgrad/core/autograd/node.hpp"
-#include "normgrad/core/autograd/storage.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
-#include "normgrad/core/kernels/layout.hpp"
+#include "normgrad/core/kernels/memory/layout.hpp"
 
 namespace normgrad {
 
 namespace {
 
-// [n, c, s] of a shape; no order of its own where it would be row-major.
+// [n, c, s] of a shape; no channels-last layout when it would equal row-major.
 ChannelsLast order_of(const Shape& shape) {
   const std::int64_t plane = shape[0] * shape[1];
   const std::int64_t places = plane == 0 ? 0 : shape.numel() / plane;
@@ -46,7 +46,7 @@ Tensor Tensor::row_major() const {
   return y;
 }
 
-// The elements' size follows from the memory's.
+// The element size follows from the memory's size.
 Buffer Tensor::row_major_buffer() const {
   const Buffer& memory = impl().buffer;
   if (!memory.channels_last()) [[likely]] {

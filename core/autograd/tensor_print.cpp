@@ -11,10 +11,10 @@ namespace normgrad {
 namespace {
 
 constexpr std::int64_t kAbridgeAbove = 1000;  // elements
-constexpr std::int64_t kEdge = 3;             // kept at either end of an abridged axis
+constexpr std::int64_t kEdge = 3;             // elements kept at either end of an abridged axis
 constexpr std::size_t kLineWidth = 80;
 
-// A comma, then a new line.
+// A comma followed by newlines and indentation.
 std::string line_break(std::size_t lines, std::size_t indent) {
   std::string text = ",";
   text.append(lines, '\n');
@@ -22,7 +22,7 @@ std::string line_break(std::size_t lines, std::size_t indent) {
   return text;
 }
 
-// How all elements of a tensor are written, chosen from the values that are shown.
+// Number format of all elements of a tensor, chosen from the values that are shown.
 class Format {
  public:
   void see(double value) {
@@ -89,7 +89,7 @@ class Printer {
   bool skips(std::size_t axis, std::int64_t i) const {
     return abridged_ && i == kEdge && tensor_.shape()[axis] > 2 * kEdge;
   }
-  // Calls f with the position of each element that is shown.
+  // Calls f with the offset of each element that is shown.
   template <class F>
   void for_shown(std::size_t axis, std::int64_t offset, const F& f) const {
     if (axis == tensor_.shape().rank()) {

@@ -1,5 +1,5 @@
-// Watching operations and modules while they run: for the anomaly mode and for summaries. Without a watcher it costs
-// one load per operation and per call of a module.
+// Observers of operations and modules, for anomaly mode and summaries. Without an observer the cost is one load per
+// operation and per module call.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,7 @@
 
 namespace normgrad::detail {
 
-/// A module whose forward runs: its type, its name as seen from the outermost module that runs ("" for that one
+/// A module whose forward is running: its type, its path relative to the outermost running module ("" for that one
 /// itself), and its address, which is never dereferenced.
 struct ModulePlace {
   std::string type;
@@ -18,35 +18,36 @@ struct ModulePlace {
   const void* module = nullptr;
 };
 
-/// Told what happens on the thread that made it, from its making to its end. Watchers end in the reverse order.
+/// Receives the events of the thread that constructed it, until it is destroyed. Watchers are destroyed in reverse
+/// order.
 class Watcher {
  public:
   Watcher();
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
-  /// An operation has computed `y`; inputs that it was not given are undefined. May throw: then the operation is not
+  /// Called when an operation has computed `y`; omitted inputs are undefined. If it throws, the operation is not
   /// recorded.
   virtual void computed(const char* name, const Tensor& y, const std::vector<Tensor>& inputs) = 0;
 
-  /// The innermost module returns `y` from its forward; not told of modules that return something else.
+  /// Called when the innermost module returns `y` from its forward. Not called for modules that return other types.
   virtual void returned(const Tensor& /*y*/) {}
 
  protected:
   virtual ~Watcher();
 };
 
-/// Watchers of all threads.
+/// Number of watchers on all threads.
 extern std::atomic<int> watchers;
 inline bool is_watched() noexcept { return watchers.load(std::memory_order_relaxed) != 0; }
 
-/// Tell this thread's watchers.
+/// Notify this thread's watchers.
 void tell_computed(const char* name, const Tensor& y, const std::vector<Tensor>& inputs);
 void tell_returned(const Tensor& y);
 
-/// The modules that run on this thread, outermost first; kept up only while there are watchers.
+/// The modules running on this thread, outermost first. Maintained only while there are watchers.
 std::vector<ModulePlace>& module_places() noexcept;
-/// "BatchNorm1d 'head.norm'" for the innermost of them, "" outside of modules.
+/// Returns "BatchNorm1d 'head.norm'" for the innermost module, or "" outside of modules.
 std::string current_place();
 
 }  // namespace normgrad::detail

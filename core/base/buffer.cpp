@@ -13,9 +13,9 @@
 #include <mutex>
 #include <vector>
 
+#include "normgrad/core/base/detail/fork.hpp"
+#include "normgrad/core/base/detail/poison.hpp"
 #include "normgrad/core/base/error.hpp"
-#include "normgrad/core/base/fork.hpp"
-#include "normgrad/core/base/poison.hpp"
 
 namespace normgrad {
 
@@ -24,7 +24,7 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kSmallest = 64;
 constexpr std::size_t kHugePage = std::size_t{1} << 21;
-constexpr std::size_t kAddressSpace = std::size_t{1} << 48;  // no processor has more for one program
+constexpr std::size_t kAddressSpace = std::size_t{1} << 48;  // upper bound on a process's address space
 
 // Four size classes per doubling, so at most a fifth of a block is unused.
 std::size_t round_to_class(std::size_t bytes) {
@@ -42,8 +42,8 @@ std::size_t class_index(std::size_t rounded) {
   return doubling * 4 + (rounded - floor) / std::max<std::size_t>(floor / 4, 1);
 }
 
-// Large blocks lie on huge pages where the system has them: a pass over an array of several megabytes otherwise spends
-// up to a third of its time looking up addresses.
+// Large blocks use huge pages where available: otherwise a pass over an array of several megabytes spends up to a third
+// of its time on address translation.
 void* allocate(std::size_t rounded) noexcept {
   if (rounded >= kAddressSpace) {
     return nullptr;
@@ -55,7 +55,7 @@ void* allocate(std::size_t rounded) noexcept {
   }
 #if defined(__linux__)
   if (huge) {
-    madvise(memory, rounded, MADV_HUGEPAGE);  // advice: without it the memory is as good
+    madvise(memory, rounded, MADV_HUGEPAGE);  // only a hint: the memory is usable without it
   }
 #endif
   return memory;
@@ -63,7 +63,7 @@ void* allocate(std::size_t rounded) noexcept {
 
 class Pool {
  public:
-  // Null when the system has none left.
+  // Returns null when the system has no memory left.
   void* take(std::size_t rounded) noexcept {
     const std::lock_guard lock(mutex_);
     void* memory = nullptr;
@@ -74,7 +74,7 @@ class Pool {
     } else {
       ++system_allocations_;
       memory = allocate(rounded);
-      if (memory == nullptr && pooled_ != 0) {  // what is kept for other sizes may be what is missing
+      if (memory == nullptr && pooled_ != 0) {  // blocks pooled for other sizes may be using the memory
         give_back_all();
         memory = allocate(rounded);
       }
@@ -137,7 +137,7 @@ Pool& pool() {
   return *instance;
 }
 
-// Who makes a row-major copy holds one of these, chosen by the block.
+// Mutexes that serialize the creation of row-major copies, chosen by the block's address.
 class CopyMutexes {
  public:
   static detail::ForkSafeMutex& of(const void* block) {
@@ -168,18 +168,18 @@ struct Buffer::Block {
   void* owner = nullptr;
   void (*release)(void*) = nullptr;
   ChannelsLast order;
-  // Of a block whose order is channels last: the copy, once there is one, which this block holds a reference of. Who
-  // finds it there sees its elements.
+  // The row-major copy of a channels-last block, once there is one. This block holds a reference to it. Stored with
+  // release order, so that a thread that reads the pointer sees the copy's elements.
   std::atomic<Block*> row_major{nullptr};
-  std::uint64_t copied_version = 0;  // of a copy: what it was made from
+  std::uint64_t copied_version = 0;  // of a copy: the version it was made from
 
   Block* copy() const noexcept { return order ? row_major.load(std::memory_order_acquire) : nullptr; }
-  // Where the elements are: the copy once it was changed.
+  // Block that holds the current elements: the copy once it has been changed.
   const Block& elements() const noexcept {
     const Block* row = copy();
     return row != nullptr && row->version.load(std::memory_order_relaxed) != row->copied_version ? *row : *this;
   }
-  // Where changes are counted.
+  // Block whose version counts changes.
   Block& counting() noexcept {
     Block* row = copy();
     return row != nullptr ? *row : *this;

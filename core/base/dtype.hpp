@@ -9,7 +9,7 @@
 
 namespace normgrad {
 
-/// float32 and float64 can require gradients; int64 holds indices and labels, boolean masks.
+/// float32 and float64 can require gradients. int64 is for indices and labels, boolean for masks.
 enum class DType : std::uint8_t { float32, float64, int64, boolean };
 
 inline constexpr DType kFloat32 = DType::float32;  ///< float
@@ -17,11 +17,11 @@ inline constexpr DType kFloat64 = DType::float64;  ///< double
 inline constexpr DType kInt64 = DType::int64;      ///< std::int64_t
 inline constexpr DType kBool = DType::boolean;     ///< bool
 
-/// "float32", "float64", "int64", "bool".
+/// Returns "float32", "float64", "int64" or "bool".
 const char* dtype_name(DType dtype) noexcept;
 std::ostream& operator<<(std::ostream& out, DType dtype);
 
-/// Bytes of an element.
+/// Returns the size of an element in bytes.
 constexpr std::size_t dtype_size(DType dtype) noexcept {
   switch (dtype) {
     case DType::float32:
@@ -35,10 +35,10 @@ constexpr std::size_t dtype_size(DType dtype) noexcept {
   return 8;
 }
 
-/// Whether it is float32 or float64.
+/// Returns whether the dtype is float32 or float64.
 constexpr bool is_floating_point(DType dtype) noexcept { return dtype == kFloat32 || dtype == kFloat64; }
 
-/// The DType of a C++ type; others have none.
+/// Maps a C++ type to its DType; undefined for other types.
 template <class T>
 struct DTypeOf;
 template <>
@@ -51,16 +51,16 @@ struct DTypeOf<double> {
 };
 template <>
 struct DTypeOf<std::int64_t> {
-  static constexpr DType value = kInt64;  ///< a whole number
+  static constexpr DType value = kInt64;  ///< std::int64_t
 };
 template <>
 struct DTypeOf<bool> {
-  static constexpr DType value = kBool;  ///< true or false
+  static constexpr DType value = kBool;  ///< bool
 };
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;  ///< the DType of a C++ type
 
-/// Calls `f(T{})` with T = float or double; throws DTypeError naming `where` for other dtypes.
+/// Calls `f(T{})` with T = float or double. Throws DTypeError, naming `where`, for other dtypes.
 template <class F>
 decltype(auto) dispatch_float(const char* where, DType dtype, F&& f) {
   switch (dtype) {

@@ -1,5 +1,5 @@
-// Exceptions. Every mistake of a caller throws a child of `Error` before anything is changed, and says where it
-// happened, what was expected and what came: "linear: expected input [*, 784] but got [60, 100]".
+// Exceptions. Every incorrect call throws a subclass of `Error` before changing anything. The message names the
+// operation, the expected value and the actual one: "linear: expected input [*, 784] but got [60, 100]".
 #pragma once
 
 #include <sstream>
@@ -9,26 +9,26 @@
 
 namespace normgrad {
 
-/// Base of all exceptions of the library. `what()` is "<operation>: <message>"; once the error has passed through a
-/// module it is preceded by that module and its path: "Linear 'head.fc1': linear: expected ...".
+/// Base class of all exceptions of the library. `what()` is "<operation>: <message>". Once the error has passed through
+/// a module, it is preceded by that module and its path: "Linear 'head.fc1': linear: expected ...".
 class Error : public std::runtime_error {
  public:
-  /// The whole message.
+  /// Constructs the error with the whole message.
   explicit Error(const std::string& message) : std::runtime_error(message) {}
 
   const char* what() const noexcept override { return text_.empty() ? message() : text_.c_str(); }
-  /// The text that the error was thrown with.
+  /// Returns the original message, without module and path.
   const char* message() const noexcept { return std::runtime_error::what(); }
 
-  /// The innermost module that the error came from, by type and by name as seen from the outermost module that it has
-  /// passed; empty for errors from outside of modules.
+  /// Return the innermost module the error came from: its type, and its path relative to the outermost module passed.
+  /// Empty for errors from outside of modules.
   const std::string& module_type() const noexcept { return module_type_; }
   const std::string& module_path() const noexcept { return module_path_; }
-  /// The outermost module passed, to be found again among its parent's children; never dereferenced.
+  /// Returns the outermost module passed, for lookup among its parent's children. Never dereferenced.
   const void* passed_module() const noexcept { return passed_module_; }
 
-  /// Called by each module that the error passes, innermost first: the first gives its type, the others what comes
-  /// before the path.
+  /// Called by each module the error passes, innermost first. The first call sets the type, later ones prepend to the
+  /// path.
   void pass_module(const void* module, const std::string& type, const std::string& path) {
     passed_module_ = module;
     if (module_type_.empty()) {
@@ -38,7 +38,7 @@ class Error : public std::runtime_error {
       module_path_ = module_path_.empty() ? path : path + "." + module_path_;
     }
     std::string_view rest = message();
-    if (rest.starts_with(module_type_ + ": ")) {  // thrown by the module itself, which has named itself
+    if (rest.starts_with(module_type_ + ": ")) {  // thrown by the module itself, which already named itself
       rest.remove_prefix(module_type_.size() + 2);
     }
     text_ = module_type_ + (module_path_.empty() ? "" : " '" + module_path_ + "'") + ": " + std::string(rest);
@@ -51,7 +51,7 @@ class Error : public std::runtime_error {
   const void* passed_module_ = nullptr;
 };
 
-/// A size or rank that does not fit.
+/// A size or rank that does not match.
 class ShapeError : public Error {
   using Error::Error;
 };
@@ -59,7 +59,7 @@ class ShapeError : public Error {
 class ValueError : public Error {
   using Error::Error;
 };
-/// A dtype that does not fit.
+/// An unsupported or mismatched dtype.
 class DTypeError : public Error {
   using Error::Error;
 };
@@ -67,15 +67,15 @@ class DTypeError : public Error {
 class IndexError : public Error {
   using Error::Error;
 };
-/// Misuse of the autograd graph: freed graphs, changed values, gradients of the wrong shape.
+/// Misuse of the autograd graph: a freed graph, a value changed in place, a gradient of the wrong shape.
 class GraphError : public Error {
   using Error::Error;
 };
-/// A gradient that does not agree with finite differences.
+/// A gradient that disagrees with finite differences.
 class GradCheckError : public Error {
   using Error::Error;
 };
-/// The system gave no memory for a tensor.
+/// The system has no memory for a tensor.
 class OutOfMemoryError : public Error {
   using Error::Error;
 };

@@ -1,4 +1,4 @@
-// How to cut arrays so that threads get like shares.
+// Even partitioning of arrays among threads.
 #pragma once
 
 #include <bit>
@@ -6,13 +6,13 @@
 
 namespace normgrad {
 
-/// a / b, rounded up: how many pieces of b elements a elements make.
+/// Returns a / b, rounded up.
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 
-/// The size of blocks for parallel_for() that cuts n elements into a power of two of even blocks of `least` or more,
-/// each of whole cache lines: any usual number of threads gets the same share, and the same one of every array of that
-/// size. More than 4 blocks have 8 * least elements or more: among many short tasks a thread that comes late loses its
-/// own to the others.
+/// Returns the block size for parallel_for() that cuts n elements into a power of two of even blocks of at least
+/// `least` elements, each of whole cache lines. Any common number of threads then gets equal shares, and the same share
+/// of every array of that size. Above 4 blocks, each has at least 8 * least elements: with many short tasks, a thread
+/// that starts late loses its own tasks to others.
 inline std::int64_t even_blocks(std::int64_t n, std::int64_t least) noexcept {
   constexpr std::int64_t kLine = 16;
   const std::int64_t most = n / least <= 4 ? n / least : n / least / 8 > 4 ? n / least / 8 : 4;

@@ -1,4 +1,4 @@
-// A pointer to an object that counts its own references: one word, one allocation.
+// A pointer to an object with an embedded reference count: one word, one allocation.
 #pragma once
 
 #include <atomic>
@@ -8,15 +8,15 @@
 
 namespace normgrad {
 
-/// Base of objects held by IntrusivePtr. A derived class may give `static void destroy(T*)` to choose how it dies.
+/// Base class of objects held by IntrusivePtr. A derived class must define `static void destroy(T*)`, which frees it.
 class RefCounted {
  public:
   RefCounted() = default;
   RefCounted(const RefCounted&) = delete;
   RefCounted& operator=(const RefCounted&) = delete;
 
-  void add_reference() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }  ///< one owner more
-  /// True when that was the last one.
+  void add_reference() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }  ///< adds an owner
+  /// Removes an owner; returns true if it was the last one.
   bool drop_reference() const noexcept { return references_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
   std::uint32_t reference_count() const noexcept { return references_.load(std::memory_order_acquire); }
 
@@ -27,14 +27,14 @@ class RefCounted {
   mutable std::atomic<std::uint32_t> references_{0};
 };
 
-/// A pointer that shares a RefCounted object.
+/// A shared pointer to a RefCounted object.
 template <class T>
 class IntrusivePtr {
  public:
   IntrusivePtr() = default;
-  /// None.
+  /// Constructs an empty pointer.
   IntrusivePtr(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor)
-  /// Takes a share in the object, which may be none.
+  /// Adds a reference to the object, which may be null.
   explicit IntrusivePtr(T* object) noexcept : object_(object) {
     if (object_ != nullptr) {
       object_->add_reference();

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <utility>
 
-#include "normgrad/core/base/fork.hpp"
+#include "normgrad/core/base/detail/fork.hpp"
 
 namespace normgrad {
 
@@ -34,7 +34,7 @@ spdlog::logger& logger() {
   return *instance;
 }
 
-// Of the sinks: they and what they write to belong to one thread at a time.
+// Guards the sinks, which are not thread-safe.
 detail::ForkSafeMutex& log_mutex() {
   static auto* mutex =
       new detail::ForkSafeMutex(detail::ForkSafeMutex::Rank::log);  // NOLINT(cppcoreguidelines-owning-memory)

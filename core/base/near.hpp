@@ -1,17 +1,18 @@
-// How far from each other the threads of a region are.
+// Latency between the threads of a parallel region.
 #pragma once
 
 #include <cstdint>
 
 namespace normgrad {
 
-/// Whether another thread begins soon after a region is opened, going by the last regions: false where the processors
-/// share no cache, or where that thread has gone to sleep. For choosing who runs a piece of work, never how it is cut:
-/// results must not depend on the answer. True now and then whatever the last regions were, so that they are measured.
-bool threads_are_near() noexcept;
+/// Returns whether another thread starts soon after a region is opened, judging by recent regions: false where the
+/// processors share no cache or the thread has gone to sleep. Use it only to choose which thread runs a piece of work,
+/// never how work is cut: results must not depend on it. Occasionally returns true regardless, so that the delay is
+/// measured again.
+bool threads_share_cache() noexcept;
 
 namespace detail {
-/// Takes in how long the second thread of a region took to begin, which is what threads_are_near() goes by.
+/// Records the start delay of a region's second thread, on which threads_share_cache() is based.
 void note_region_delay(std::int64_t nanoseconds) noexcept;
 }  // namespace detail
 

@@ -16,12 +16,12 @@
 namespace normgrad {
 
 namespace {
-std::atomic<int> thread_count{0};  // 0: not set yet, OpenMP's default
+std::atomic<int> thread_count{0};  // 0: not set, use OpenMP's default
 thread_local bool serial = false;
-thread_local bool has_team = false;   // whether this thread has opened a region of several threads
-thread_local bool team_lost = false;  // whether it did so before a fork(), which copied it alone
+thread_local bool has_team = false;   // whether this thread has opened a region with several threads
+thread_local bool team_lost = false;  // whether it did so before a fork(), which copied only this thread
 
-// OpenMP's runtime would wait for the threads of the parent.
+// In the child, OpenMP's runtime would wait for the parent's threads.
 void after_fork_in_child() {
   if (has_team) {
     team_lost = true;
@@ -34,8 +34,9 @@ void note_team() {
   has_team = registered == 0;
 }
 
-// Consecutive tasks that one thread starts with: the same part of the work goes to the same processor from operation to
-// operation, and finds its data in that one's caches. Who has done his share takes from the others'.
+// Consecutive tasks assigned to one thread first. The same part of the work goes to the same processor from operation
+// to operation and finds its data in that processor's caches. A thread that has finished its share takes tasks from
+// other shares.
 struct alignas(64) Share {
   std::atomic<std::int64_t> next;
   std::int64_t end;
@@ -45,18 +46,18 @@ struct alignas(64) Share {
 constexpr int kMaxShares = 32;
 
 using Clock = std::chrono::steady_clock;
-// Nanoseconds from the opening of a region until its second thread begins, over about the last 8 regions.
+// Nanoseconds from opening a region until its second thread starts, averaged over about the last 8 regions.
 std::atomic<std::int64_t> delay{0};
 
 }  // namespace
 
 void detail::note_region_delay(std::int64_t nanoseconds) noexcept {
-  constexpr std::int64_t kMost = 4000;  // a thread that had to be woken counts as far, but not for long
+  constexpr std::int64_t kMax = 4000;  // limits the effect of a thread that had to be woken
   const std::int64_t before = delay.load(std::memory_order_relaxed);
-  delay.store(before + (std::min(nanoseconds, kMost) - before) / 8, std::memory_order_relaxed);
+  delay.store(before + (std::min(nanoseconds, kMax) - before) / 8, std::memory_order_relaxed);
 }
 
-bool threads_are_near() noexcept {
+bool threads_share_cache() noexcept {
   constexpr std::int64_t kNear = 700;
   constexpr int kAskAgain = 64;
   thread_local int asked = 0;
@@ -87,7 +88,7 @@ namespace detail {
 void run_parallel(std::int64_t tasks, void* context, void (*task)(void*, std::int64_t)) {
   const int threads = static_cast<int>(std::min<std::int64_t>(get_num_threads(), tasks));
   if (threads <= 1 || omp_in_parallel() != 0) {
-    // As inside a parallel region: a library called by the task must not start threads of its own.
+    // As inside a parallel region: a library called by the task must not start its own threads.
     const int before = omp_get_max_threads();
     if (before != 1) {
       omp_set_num_threads(1);
@@ -126,7 +127,7 @@ void run_parallel(std::int64_t tasks, void* context, void (*task)(void*, std::in
     for (int i = 0; i < count; ++i) {
       const int whose = (own + i) % count;
       Share& share = shares[static_cast<std::size_t>(whose)];
-      // The last task of a share is its owner's, who may be about to begin: its data lies in his cache.
+      // Leave the last task of a share to its owner, which may be about to start and has the data in its cache.
       const std::int64_t leave = i > 0 && whose < team ? 1 : 0;
       while (share.left() > leave) {
         const std::int64_t at = share.next.fetch_add(1, std::memory_order_relaxed);

@@ -68,7 +68,7 @@ double Generator::normal() noexcept {
 }
 
 std::uint64_t Generator::below(std::uint64_t n) noexcept {
-  const std::uint64_t rest = (0 - n) % n;  // 2^64 mod n: draws below it would favour small numbers
+  const std::uint64_t rest = (0 - n) % n;  // 2^64 mod n: smaller draws would favor small numbers
   for (;;) {
     const std::uint64_t draw = next64();
     if (draw >= rest) {

@@ -13,7 +13,7 @@ bool Scalar::fits_int64() const noexcept {
 bool Scalar::is_whole() const noexcept { return is_whole_ || (fits_int64() && std::trunc(real_) == real_); }
 
 Scalar Scalar::operator-() const noexcept {
-  // The least int64 wraps around, as in a tensor.
+  // Negating the smallest int64 wraps around, as in a tensor.
   return is_whole_ ? Scalar(static_cast<std::int64_t>(std::uint64_t{0} - static_cast<std::uint64_t>(whole_)))
                    : Scalar(-real_);
 }

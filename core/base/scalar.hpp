@@ -1,4 +1,4 @@
-// A number that an operation is given beside its tensors.
+// A scalar argument of an operation.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 
 namespace normgrad {
 
-/// Any C++ number. Integers are kept as int64, so that an int64 tensor meets them exactly; a double would round them
-/// beyond 2^53. (An unsigned one that int64 cannot hold is kept as a double.)
+/// Any C++ number. Integers are stored as int64, so that they combine exactly with an int64 tensor; a double would
+/// round them beyond 2^53. (An unsigned integer beyond int64 is stored as a double.)
 class Scalar {
  public:
-  /// From any arithmetic type; bool counts 0 or 1.
+  /// Constructs from any arithmetic type; bool counts as 0 or 1.
   template <class T>
   requires std::is_arithmetic_v<T> Scalar(T value)
   noexcept {  // NOLINT(google-explicit-constructor): numbers are passed as they are
@@ -27,18 +27,18 @@ class Scalar {
     }
   }
 
-  /// As a double: rounded beyond 2^53.
+  /// Returns the number as a double, rounded beyond 2^53.
   double real() const noexcept { return is_whole_ ? static_cast<double>(whole_) : real_; }
-  /// Whether it equals an int64: whole() is that.
+  /// Returns whether the number equals an int64, which whole() then returns.
   bool is_whole() const noexcept;
-  /// As an int64: without its fraction. Not for what fits_int64() denies.
+  /// Returns the number as an int64, truncated. Requires fits_int64().
   std::int64_t whole() const noexcept { return is_whole_ ? whole_ : static_cast<std::int64_t>(real_); }
-  /// Whether it is within int64, up to a fraction.
+  /// Returns whether the truncated number is within the range of int64.
   bool fits_int64() const noexcept;
-  /// The number with the other sign.
+  /// Returns the negated number.
   Scalar operator-() const noexcept;
 
-  /// As std::ostream writes an int64 or a double.
+  /// Writes the number as std::ostream writes an int64 or a double.
   friend std::ostream& operator<<(std::ostream& out, const Scalar& scalar);
 
  private:

@@ -1,9 +1,9 @@
-// A thread that does not start others.
+// A scope in which a thread starts no others.
 #pragma once
 
 namespace normgrad {
 
-/// While it lives, the operations of this thread run on it alone, as within a task. For threads that work beside
+/// Runs the operations of this thread on it alone for its lifetime, as within a task. For threads that work alongside
 /// others.
 class SerialSection {
  public:

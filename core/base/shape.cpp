@@ -97,7 +97,7 @@ std::array<std::int64_t, Shape::kMaxDims> strides_of(const Shape& shape) noexcep
   std::int64_t stride = 1;
   for (std::size_t i = shape.rank(); i-- > 0;) {
     strides[i] = stride;
-    __builtin_mul_overflow(stride, shape[i], &stride);  // wraps around for a shape that no tensor can have
+    __builtin_mul_overflow(stride, shape[i], &stride);  // wraps around for shapes that no tensor can have
   }
   return strides;
 }

@@ -1,8 +1,8 @@
 #include "normgrad/core/autograd/record.hpp"
-#include "normgrad/core/kernels/compare.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/reduce_plan.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/kernels/elementwise/compare.hpp"
+#include "normgrad/core/ops/detail/reduce_plan.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "normgrad/core/kernels/fill.hpp"
+#include "normgrad/core/kernels/memory/fill.hpp"
 
 namespace normgrad {
 
@@ -19,7 +19,7 @@ Tensor with_options(Tensor y, TensorOptions options) {
 
 Generator& or_default(Generator* generator) { return generator == nullptr ? default_generator() : *generator; }
 
-// `number` as an element; without its fraction for int64, as in PyTorch.
+// Converts `number` to an element; for int64 the fraction is dropped, as in PyTorch.
 template <class T>
 T element_of(const char* where, Scalar number) {
   if constexpr (std::is_same_v<T, std::int64_t>) {
@@ -63,7 +63,7 @@ Tensor ones_like(const Tensor& x) { return full_like(x, 1.0); }
 
 namespace {
 
-// How many of start, start + step, ... come before end; the bounds lie in the direction of the step.
+// The number of values start, start + step, ... before end. The bounds are ordered in the direction of the step.
 std::int64_t count_between(std::int64_t start, std::int64_t end, std::int64_t step) {
   const bool up = step > 0;
   const std::uint64_t low = static_cast<std::uint64_t>(up ? start : end);
@@ -89,8 +89,8 @@ Tensor arange(Scalar start, Scalar end, Scalar step, TensorOptions options) {
                       "; pass {.dtype = kFloat32}");
   require<DTypeError>(options.dtype != kBool, "arange: expected a dtype of numbers but got bool");
   const double count = std::ceil((last - first) / stride);
-  constexpr double kMost = 9007199254740992.0;  // 2^53: every whole number up to there is a double
-  require<ValueError>(count <= kMost, "arange: expected at most 2^53 elements but start ", start, ", end ", end,
+  constexpr double kMax = 9007199254740992.0;  // 2^53: every integer up to this is exact as a double
+  require<ValueError>(count <= kMax, "arange: expected at most 2^53 elements but start ", start, ", end ", end,
                       " and step ", step, " make more");
   if (start.is_whole() && end.is_whole() && step.is_whole()) {
     const std::int64_t n = count_between(start.whole(), end.whole(), step.whole());
@@ -108,7 +108,7 @@ Tensor arange(std::int64_t end) { return arange(0, end); }
 Tensor linspace(double start, double end, std::int64_t count, TensorOptions options) {
   require<ValueError>(count >= 0, "linspace: expected a count >= 0 but got ", count);
   const double step = count > 1 ? (end - start) / static_cast<double>(count - 1) : 0.0;
-  // From both ends, so that both are met exactly.
+  // Computed from both ends, so that both are exact.
   return generate("linspace", {count}, options, [=](std::int64_t i) {
     return 2 * i < count ? start + step * static_cast<double>(i) : end - step * static_cast<double>(count - 1 - i);
   });

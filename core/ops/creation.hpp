@@ -1,4 +1,4 @@
-// New tensors.
+// Functions that create tensors.
 #pragma once
 
 #include <cstdint>
@@ -15,46 +15,46 @@ namespace normgrad {
 Tensor zeros(const Shape& shape, TensorOptions options = {});               ///< all 0
 Tensor ones(const Shape& shape, TensorOptions options = {});                ///< all 1
 Tensor full(const Shape& shape, Scalar value, TensorOptions options = {});  ///< all `value`
-Tensor zeros_like(const Tensor& x);                                         ///< of its shape and dtype
-Tensor ones_like(const Tensor& x);                                          ///< of its shape and dtype
-Tensor full_like(const Tensor& x, Scalar value);                            ///< of its shape and dtype
-/// start, start + step, ... below end. Default dtype here: int64.
+Tensor zeros_like(const Tensor& x);                                         ///< shape and dtype of x
+Tensor ones_like(const Tensor& x);                                          ///< shape and dtype of x
+Tensor full_like(const Tensor& x, Scalar value);                            ///< shape and dtype of x
+/// Returns start, start + step, ... up to but excluding end. The default dtype is int64.
 Tensor arange(Scalar start, Scalar end, Scalar step = 1, TensorOptions options = {.dtype = kInt64});
 Tensor arange(std::int64_t end);
-/// `count` numbers from start to end, both included.
+/// `count` evenly spaced numbers from start to end, both included.
 Tensor linspace(double start, double end, std::int64_t count, TensorOptions options = {});
 Tensor eye(std::int64_t n, TensorOptions options = {});
 
-// Random tensors; from default_generator() unless one is given.
+// Random tensors, from default_generator() unless a generator is given.
 /// Uniform in [0, 1).
 Tensor rand(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
 /// Normal with mean 0 and standard deviation 1.
 Tensor randn(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
-/// Integers in [low, high). Default dtype here: int64.
+/// Integers in [low, high). The default dtype is int64.
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOptions options = {.dtype = kInt64},
                Generator* generator = nullptr);
-/// 0 ... n - 1 in random order; int64.
+/// A random permutation of 0, ..., n - 1; int64.
 Tensor randperm(std::int64_t n, Generator* generator = nullptr);
 
 /// Numbers in nested braces: tensor({{1, 2}, {3, 4}}). See tensor().
 class NestedValues {
  public:
-  /// One number, or a list of lists or numbers.
+  /// One number, or a list of numbers or lists.
   template <class T>
   requires std::is_arithmetic_v<T> NestedValues(T value) : value_(value) {}                   // NOLINT
   NestedValues(std::initializer_list<NestedValues> items) : items_(items), is_list_(true) {}  // NOLINT
-  bool is_list() const noexcept { return is_list_; }                                          ///< or one number
-  Scalar value() const noexcept { return value_; }                                            ///< of one number
-  const std::vector<NestedValues>& items() const noexcept { return items_; }                  ///< of a list
+  bool is_list() const noexcept { return is_list_; }                                          ///< whether it is a list
+  Scalar value() const noexcept { return value_; }                            ///< the number; 0 for a list
+  const std::vector<NestedValues>& items() const noexcept { return items_; }  ///< the list; empty for a number
 
  private:
   Scalar value_ = 0;
   std::vector<NestedValues> items_;
   bool is_list_ = false;
 };
-/// A tensor of the values; throws ShapeError when the braces are not of equal length.
+/// A tensor of the values. Throws ShapeError if the braces do not have equal lengths.
 Tensor tensor(const NestedValues& values, TensorOptions options = {});
-/// The values in row-major order; throws ShapeError when there are not shape.numel() of them.
+/// A tensor of the values in row-major order. Throws ShapeError unless there are shape.numel() of them.
 template <class T>
 Tensor from_vector(const std::vector<T>& values, const Shape& shape);
 

@@ -1,11 +1,11 @@
-// The methods of Tensor that are short forms of operations.
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/shape.hpp"
-#include "normgrad/core/ops/softmax.hpp"
-#include "normgrad/core/ops/unary.hpp"
+// The methods of Tensor that call operations.
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/reduction/softmax.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 

@@ -1,10 +1,10 @@
-// train_mnist: the README's script grown up. See --help and docs/train_mnist.md.
+// train_mnist: a complete version of the README's training script. See --help and docs/train_mnist.md.
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
 
-#include "examples/lab/files.hpp"
 #include "examples/train_mnist/options.hpp"
+#include "lab/files.hpp"
 #include "normgrad/normgrad.hpp"
 
 namespace train_mnist {
@@ -42,7 +42,7 @@ double test_accuracy(Net& net, const ImageDataset& test) {
   return static_cast<double>(correct) / static_cast<double>(test.size());
 }
 
-/// What the numbers of a run depend on and its parts do not know: a run goes on only with the same.
+/// The options that determine a run and that its other parts do not store. Resuming requires the same values.
 CheckpointPart options_part(const Options& options) {
   const auto state = [&options] {
     const auto number = [](double value) { return Tensor::empty({}, kFloat64).fill_(value); };
@@ -60,7 +60,8 @@ CheckpointPart options_part(const Options& options) {
           }};
 }
 
-/// Refuses folders that hold a run, or none, before anything is done.
+/// Throws ValueError if there is no run to resume, or if the folder has a run and neither --resume nor --overwrite is
+/// given.
 void check_folder(const Options& options, const fs::path& checkpoint) {
   std::error_code none;
   const bool exists = fs::exists(checkpoint, none);
@@ -69,7 +70,7 @@ void check_folder(const Options& options, const fs::path& checkpoint) {
                       "' holds a run: --resume goes on with it, --overwrite begins anew");
 }
 
-/// Goes on only under the conditions and with the data that the run was begun with, unless told to.
+/// Resumes only with the same settings and data, unless --resume-anyway is given.
 void resume(const Options& options, const fs::path& checkpoint, const CheckpointParts& run) {
   const std::string differences = options.resume_anyway ? std::string() : checkpoint_differences(checkpoint, run);
   require<ValueError>(differences.empty(),
@@ -79,7 +80,7 @@ void resume(const Options& options, const fs::path& checkpoint, const Checkpoint
   load_checkpoint(checkpoint, run, {.anyway = options.resume_anyway});
 }
 
-/// The learning rate rises for `warmup` steps, then falls to zero along a cosine.
+/// The learning rate increases for `warmup` steps, then decreases to zero along a cosine.
 SequentialLR make_schedule(Optimizer& optimizer, std::int64_t warmup, std::int64_t steps) {
   warmup = std::clamp<std::int64_t>(warmup, 1, std::max<std::int64_t>(1, steps - 1));
   return {optimizer,
@@ -116,7 +117,7 @@ void train(const Options& options) {
   if (options.resume) {
     resume(options, checkpoint, run);
   }
-  set_log_file(options.out / "train.log");  // from here on nothing is wrong with the command line
+  set_log_file(options.out / "train.log");  // from here on the command line is valid
   log(LogLevel::info, source, ": ", train_set.size(), " training and ", test_set.size(), " test images of ",
       train_set.image_shape(), options.resume ? "; going on after step " + std::to_string(step) : std::string());
 

@@ -52,7 +52,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_option("--warmup", options.warmup, "Steps in which the learning rate rises")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", options.seed, "Initialisation and order of the images")->capture_default_str();
+  app.add_option("--seed", options.seed, "Initialization and order of the images")->capture_default_str();
   app.add_option("--train-limit", options.train_limit, "Train on the first N images only; 0: all")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--checkpoint-every", options.checkpoint_every, "Steps from checkpoint to checkpoint")

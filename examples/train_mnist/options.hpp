@@ -9,10 +9,10 @@
 namespace train_mnist {
 
 struct Options {
-  std::string data;  // empty: what is installed
+  std::string data;  // empty: the installed dataset
   std::filesystem::path out = "out/train_mnist";
   bool resume = false;
-  bool resume_anyway = false;  // under other conditions or with other data; resume is set then
+  bool resume_anyway = false;  // resume with other settings or other data; implies resume
   bool overwrite = false;
   std::int64_t epochs = 5;
   std::int64_t batch_size = 64;
@@ -27,7 +27,7 @@ struct Options {
   std::string log_level = "info";
 };
 
-/// Empty after --help. Throws normgrad::ValueError for a wrong command line.
+/// Returns nothing after --help. Throws normgrad::ValueError for an invalid command line.
 std::optional<Options> parse_options(int argc, const char* const* argv);
 
 }  // namespace train_mnist

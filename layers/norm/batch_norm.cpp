@@ -17,9 +17,9 @@ std::string BatchNorm::expected_input() const {
   return max_rank_ == min_rank_ ? least : least + " or " + detail::input_text(max_rank_, num_features());
 }
 
-Tensor BatchNorm::forward_then(const Tensor& x, const NormThen& then) {
+Tensor BatchNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   if (x.dim() < min_rank_ || x.dim() > max_rank_) {
-    // [C, H, W]: an image without the batch's axis.
+    // [C, H, W]: an image without the batch axis.
     const bool lacks_batch = x.dim() == min_rank_ - 1 && x.dim() > 1 && x.size(0) == num_features();
     fail<ShapeError>(type_name(), ": expected ", expected_input(), " but got ", x.shape(),
                      lacks_batch ? "; a batch of one example is x.unsqueeze(0)"
@@ -28,13 +28,13 @@ Tensor BatchNorm::forward_then(const Tensor& x, const NormThen& then) {
   check_channels(x, 1);
   const std::int64_t count = x.numel() / num_features();
   if (!use_batch_statistics(count, "value per channel", x.shape())) {
-    Tensor y = normalise_with_running(x, then);
+    Tensor y = normalize_with_running(x, epilogue);
     if (update_is_due(count)) {
       update_running_stats(batch_statistics(x), true);
     }
     return y;
   }
-  const NormResult result = batch_norm_training(x, weight, bias, eps(), then);
+  const NormResult result = batch_norm_training(x, weight, bias, eps(), epilogue);
   if (update_is_due(count)) {
     update_running_stats(result, true);
   }

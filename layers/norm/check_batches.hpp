@@ -1,20 +1,20 @@
-// Whether a model's batch norms can train on the batches that it will be given.
+// Checks whether a model's batch norms can train on the given batch sizes.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
 
-/// To be called before training: when the last batch of an epoch will hold one example and the model has batch norms,
-/// logs a warning that names the first of them and says what to do, and returns its text; "" when all is well. A batch
-/// norm over [N, C] throws at such a batch, at the end of the first epoch; one over images takes its statistics from
-/// that one image.
+/// Logs a warning if the last batch of an epoch has one example and the model has batch norms. Call it before training.
+/// Returns the text of the warning, which names the first batch norm and a remedy, or "" if there is no problem. A
+/// batch norm over [N, C] throws for such a batch, at the end of the first epoch; one over images computes its
+/// statistics from a single image.
 std::string check_batches(Module& model, std::int64_t last_batch_size);
 
-/// The same for a DataLoader: check_batches(net, batches).
+/// As above, for a DataLoader: check_batches(net, batches).
 template <class Loader>
 requires requires(const Loader& loader) { loader.last_batch_size(); }
 std::string check_batches(Module& model, const Loader& loader) {

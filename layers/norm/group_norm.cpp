@@ -4,7 +4,7 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/norm.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
 
 namespace normgrad {
@@ -26,7 +26,7 @@ GroupNorm::GroupNorm(std::optional<std::int64_t> num_groups, std::int64_t num_ch
       num_channels_(num_channels),
       eps_(options.eps),
       affine_(options.affine),
-      centre_(options.centre) {
+      center_(options.center) {
   require<ValueError>(num_channels > 0, "GroupNorm: expected num_channels > 0 but got ", num_channels);
   require<ValueError>(num_groups_ > 0, "GroupNorm: expected num_groups > 0 but got ", num_groups_);
   require<ValueError>(num_channels % num_groups_ == 0,
@@ -43,7 +43,7 @@ GroupNorm::GroupNorm(std::optional<std::int64_t> num_groups, std::int64_t num_ch
 
 std::string GroupNorm::extra_repr() const {
   return detail::concat(num_groups_, ", ", num_channels_, ", eps=", eps_, ", affine=", to_string(affine_),
-                        centre_ ? "" : ", centre=false");
+                        center_ ? "" : ", center=false");
 }
 
 void GroupNorm::reset_parameters() {
@@ -56,13 +56,13 @@ void GroupNorm::reset_parameters() {
   }
 }
 
-Tensor GroupNorm::forward_then(const Tensor& x, const NormThen& then) {
+Tensor GroupNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   require<ShapeError>(x.dim() >= 2 && x.size(1) == num_channels_, "GroupNorm: expected an input [N, ", num_channels_,
                       ", *] of at least 2 dimensions but got ", x.shape());
   require<ShapeError>(x.numel() != num_groups_, "GroupNorm: expected more than 1 value per group but got ", x.shape(),
                       " with ", num_groups_, " groups");
-  return centre_ ? group_norm(x, num_groups_, weight, bias, eps_, then)
-                 : group_rms_norm(x, num_groups_, weight, bias, eps_, then);
+  return center_ ? group_norm(x, num_groups_, weight, bias, eps_, epilogue)
+                 : group_rms_norm(x, num_groups_, weight, bias, eps_, epilogue);
 }
 
 }  // namespace normgrad

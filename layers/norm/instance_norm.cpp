@@ -1,6 +1,6 @@
 #include "normgrad/layers/norm/instance_norm.hpp"
 
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/norm/shape_text.hpp"
 
 namespace normgrad {
@@ -16,7 +16,7 @@ std::string InstanceNorm::expected_input() const {
   return detail::input_text(rank_, num_features()) + " or " + detail::input_text(rank_ - 1, num_features(), false);
 }
 
-// Larger batches do not help: each sample has statistics of its own.
+// Larger batches do not help: each sample has its own statistics.
 std::string InstanceNorm::single_value_advice() const {
   const std::string running = tracks_running_stats() ? "{.single_value = SingleValue::use_running}"
                                                      : "{.track_running_stats = true, .single_value = "
@@ -25,26 +25,30 @@ std::string InstanceNorm::single_value_advice() const {
          running;
 }
 
-Tensor InstanceNorm::forward_then(const Tensor& x, const NormThen& then) {
+Tensor InstanceNorm::by_channel(const Tensor& x) const {
+  return x.dim() == rank_ - 1 ? unsqueeze(x, 0) : RunningStatsNorm::by_channel(x);
+}
+
+Tensor InstanceNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   if (x.dim() != rank_ && x.dim() != rank_ - 1) {
     fail<ShapeError>(type_name(), ": expected ", expected_input(), " but got ", x.shape());
   }
   const bool batched = x.dim() == rank_;
   check_channels(x, batched ? 1 : 0);
-  return batched ? normalise(x, then) : squeeze(normalise(unsqueeze(x, 0), then), 0);
+  return batched ? normalize(x, epilogue) : squeeze(normalize(unsqueeze(x, 0), epilogue), 0);
 }
 
-Tensor InstanceNorm::normalise(const Tensor& x, const NormThen& then) {
+Tensor InstanceNorm::normalize(const Tensor& x, const Epilogue& epilogue) {
   const std::int64_t samples = x.size(0);
   const std::int64_t count = samples == 0 ? 0 : x.numel() / (samples * num_features());
   if (!use_batch_statistics(count, "value per sample and channel", x.shape())) {
-    Tensor y = normalise_with_running(x, then);
+    Tensor y = normalize_with_running(x, epilogue);
     if (update_is_due(count)) {
       update_running_stats(instance_norm_training(x.detach()), false);
     }
     return y;
   }
-  const NormResult result = instance_norm_training(x, weight, bias, eps(), then);
+  const NormResult result = instance_norm_training(x, weight, bias, eps(), epilogue);
   if (update_is_due(count)) {
     update_running_stats(result, false);
   }

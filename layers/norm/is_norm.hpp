@@ -1,11 +1,11 @@
-// Which modules are normalization layers.
+// Identifies normalization layers.
 #pragma once
 
 namespace normgrad {
 
 class Module;
 
-/// Whether a module is a norm of the library, or derived from one.
+/// Whether a module is one of the library's norms, or derived from one.
 bool is_norm(const Module& module) noexcept;
 
 }  // namespace normgrad

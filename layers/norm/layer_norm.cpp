@@ -5,8 +5,7 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/core/ops/norm_pool.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
 
 namespace normgrad {
 
@@ -21,6 +20,11 @@ void check_normalized_shape(const char* type, const Shape& normalized_shape) {
 
 void check_eps(const char* type, double eps) {
   require<ValueError>(eps > 0.0 && std::isfinite(eps), type, ": expected eps > 0 but got ", eps);
+}
+
+Tensor features_last(const Tensor& x, const Shape& normalized_shape) {
+  const std::int64_t features = normalized_shape.numel();
+  return x.numel() % features == 0 ? x.reshape({-1, features}) : Tensor();
 }
 
 }  // namespace detail
@@ -61,9 +65,13 @@ void LayerNorm::reset_parameters() {
   }
 }
 
-Tensor LayerNorm::forward_then(const Tensor& x, const NormThen& then) {
+Tensor LayerNorm::by_channel(const Tensor& x) const {
+  return axes_.empty() ? detail::features_last(x, normalized_shape_) : Tensor();
+}
+
+Tensor LayerNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   if (axes_.empty()) {
-    return detail::max_pooled(layer_norm(x, normalized_shape_, weight, bias, eps_, then.activation), then);
+    return layer_norm(x, normalized_shape_, weight, bias, eps_, epilogue);
   }
   const auto named = Axes(axes_).mask("LayerNorm", x.dim());
   Shape sizes;
@@ -73,8 +81,8 @@ Tensor LayerNorm::forward_then(const Tensor& x, const NormThen& then) {
     }
   }
   require<ShapeError>(sizes == normalized_shape_, "LayerNorm: expected sizes ", normalized_shape_,
-                      " along the normalised axes but got ", sizes, " in ", x.shape());
-  return detail::max_pooled(layer_norm_over(x, axes_, weight, bias, eps_, then.activation), then);
+                      " along the normalized axes but got ", sizes, " in ", x.shape());
+  return layer_norm_over(x, axes_, weight, bias, eps_, epilogue);
 }
 
 }  // namespace normgrad

@@ -1,6 +1,7 @@
 #include "normgrad/layers/norm/local_response_norm.hpp"
 
-#include "normgrad/core/ops/norm.hpp"
+#include "normgrad/core/ops/detail/epilogue.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
 
 namespace normgrad {
 
@@ -13,8 +14,8 @@ std::string LocalResponseNorm::extra_repr() const {
   return detail::concat(size_, ", alpha=", options_.alpha, ", beta=", options_.beta, ", k=", options_.k);
 }
 
-Tensor LocalResponseNorm::forward(const Tensor& x) {
-  return local_response_norm(x, size_, options_.alpha, options_.beta, options_.k);
+Tensor LocalResponseNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
+  return detail::apply_epilogue(epilogue, local_response_norm(x, size_, options_.alpha, options_.beta, options_.k));
 }
 
 }  // namespace normgrad

@@ -1,26 +1,31 @@
-// Local response normalization over neighbouring channels.
+// Local response normalization over neighboring channels.
 // Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", 2012.
 #pragma once
 
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/norm/norm_layer.hpp"
 
 namespace normgrad {
 
-/// Options of a LocalResponseNorm; names and defaults are PyTorch's.
+/// Options of a LocalResponseNorm. Names and defaults are PyTorch's.
 struct LocalResponseNormOptions {
   double alpha = 1e-4;  ///< factor of the mean square
   double beta = 0.75;   ///< exponent
-  double k = 1.0;       ///< what alpha times the mean square is added to
+  double k = 1.0;       ///< added to alpha times the mean square
 };
 
-/// x: [N, C, *] of at least 3 axes; see local_response_norm.
-class LocalResponseNorm : public Module {
+/// x: [N, C, *] of at least 3 axes; see local_response_norm().
+class LocalResponseNorm : public NormLayer {
  public:
   /// Throws ValueError for size <= 0.
   explicit LocalResponseNorm(std::int64_t size, const LocalResponseNormOptions& options = {});
   NORMGRAD_MEMBERS(LocalResponseNorm)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
+
+  double eps_for(DType /*dtype*/) const override { return 0.0; }
+
+ protected:
+  Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
 
  private:
   std::int64_t size_;

@@ -1,32 +1,41 @@
-// What Sequential may ask of a norm layer: its result and a ReLU of it, or that and max pooling, in one pass.
+// The base of the normalization layers.
 #pragma once
 
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/layers/module.hpp"
+#include <cstdint>
+
+#include "normgrad/core/ops/norm/norm.hpp"
+#include "normgrad/layers/module/fusing.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
 
-/// Base of the norms that can apply a ReLU to what they write, or that and max pooling. Sequential has them do it where
-/// these layers follow, because it saves trips through memory. Values and gradients are the same bits, but that with
-/// pooling the sums of the backward go window by window: in float64, so that the gradients differ where that decides
-/// how they are rounded (one float32 in millions, by one unit in the last place).
+/// Base of all norms: the interface for tools (norm_report, recalibrate, fold), and the fusing with a ReLU and max
+/// pooling after it. Fusing gives the same bits in values and gradients, with one exception: with pooling, the sums of
+/// the backward go window by window, in float64, so a gradient can be rounded differently (one float32 in millions, by
+/// one unit in the last place).
 class NormLayer : public Module {
  public:
   using NormgradSelf = NormLayer;  ///< has a forward, which derived layers call by name
-  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
-  /// relu((*this)(x)) in one pass; for containers, when nobody asks to see what is between the two.
-  Tensor call_with_relu(const Tensor& x) {
-    return with_path([&] { return forward_then(x, NormActivation::relu); });
-  }
-  /// The same with max_pool2d of it over windows side by side.
-  Tensor call_with_relu_and_pool(const Tensor& x, std::int64_t window_height, std::int64_t window_width) {
-    return with_path([&] { return forward_then(x, {NormActivation::relu, window_height, window_width}); });
-  }
+  Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
+
+  /// Returns the eps added to the variance for inputs of a dtype; 0 for a norm without one.
+  virtual double eps_for(DType dtype) const = 0;
+  /// Returns x as [N, C, *], with the axis of the norm's parameters second; undefined for a norm whose parameters are
+  /// not per channel.
+  virtual Tensor by_channel(const Tensor& x) const { return x.dim() >= 2 ? x : Tensor(); }
 
  protected:
   NormLayer() = default;
-  /// forward(x), with `then` of its result.
-  virtual Tensor forward_then(const Tensor& x, const NormThen& then) = 0;
+  Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override = 0;
+  /// Returns the part of an offer that a norm that is exactly an M fuses: ReLU, and the pooling after it if `pools` and
+  /// the kernel supports it.
+  template <class M>
+  Epilogue fusable_as(const Epilogue& offered, const Tensor& x, bool pools = false) const {
+    return detail::is_fusable_as<M>(*this) ? fused_part(offered, x, pools) : Epilogue();
+  }
+
+ private:
+  static Epilogue fused_part(const Epilogue& offered, const Tensor& x, bool pools);
 };
 
 }  // namespace normgrad

@@ -89,7 +89,7 @@ std::unique_ptr<Module> make_rms(const NormContext& c, const NormArguments& argu
   return std::make_unique<GroupNorm>(
       1, c.num_features,
       GroupNormOptions{
-          .eps = arguments.number("eps", 1e-5), .affine = Affine::scale_only, .centre = false, .dtype = c.dtype});
+          .eps = arguments.number("eps", 1e-5), .affine = Affine::scale_only, .center = false, .dtype = c.dtype});
 }
 
 std::unique_ptr<Module> make_none(const NormContext& /*context*/, const NormArguments& /*arguments*/) {
@@ -107,7 +107,7 @@ const NormEntry& find_entry(const std::string& name, const std::string& spec) {
   fail<ValueError>("make_norm: expected one of ", known, " but got \"", spec, "\"");
 }
 
-/// Takes "4:eps=1e-3" apart, `text` being what follows the first colon of `spec`.
+/// Parses "4:eps=1e-3". `text` is the part of `spec` after the first colon.
 NormArguments parse_arguments(const NormEntry& entry, const std::string& text, const std::string& spec) {
   NormArguments arguments;
   std::istringstream in(text);
@@ -151,7 +151,7 @@ Spec parse(const std::string& spec, const NormContext& context) {
 
 const std::vector<NormEntry>& norm_registry() {
   static const std::vector<NormEntry> entries = {
-      {.name = "none", .reason_against = always, .make = make_none, .normalises = false, .centres = false},
+      {.name = "none", .reason_against = always, .make = make_none, .normalizes = false, .centers = false},
       {.name = "batch",
        .reason_against = always,
        .make = make_batch,
@@ -160,7 +160,7 @@ const std::vector<NormEntry>& norm_registry() {
       {.name = "layer", .reason_against = always, .make = make_layer, .options = {"eps"}},
       {.name = "instance", .reason_against = needs_positions, .make = make_instance, .options = {"eps"}},
       {.name = "group", .reason_against = always, .make = make_group, .takes_argument = true, .options = {"eps"}},
-      {.name = "rms", .reason_against = always, .make = make_rms, .options = {"eps"}, .centres = false},
+      {.name = "rms", .reason_against = always, .make = make_rms, .options = {"eps"}, .centers = false},
   };
   return entries;
 }

@@ -1,9 +1,10 @@
 #include "normgrad/layers/norm/rms_norm.hpp"
 
+#include <limits>
+
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/core/ops/norm_pool.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
 
 namespace normgrad {
@@ -29,8 +30,15 @@ void RMSNorm::reset_parameters() {
   }
 }
 
-Tensor RMSNorm::forward_then(const Tensor& x, const NormThen& then) {
-  return detail::max_pooled(rms_norm(x, normalized_shape_, weight, eps_, then.activation), then);
+double RMSNorm::eps_for(DType dtype) const {
+  return eps_.value_or(dtype == kFloat64 ? std::numeric_limits<double>::epsilon()
+                                         : static_cast<double>(std::numeric_limits<float>::epsilon()));
+}
+
+Tensor RMSNorm::by_channel(const Tensor& x) const { return detail::features_last(x, normalized_shape_); }
+
+Tensor RMSNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
+  return rms_norm(x, normalized_shape_, weight, eps_, epilogue);
 }
 
 }  // namespace normgrad

@@ -8,12 +8,12 @@
 
 namespace normgrad {
 
-/// Options of an RMSNorm; names and defaults are PyTorch's.
+/// Options of an RMSNorm. Names and defaults are PyTorch's.
 struct RMSNormOptions {
   /// nullopt: the machine epsilon of the input's dtype.
   std::optional<double> eps = std::nullopt;
   bool elementwise_affine = true;  ///< whether there is a weight
-  DType dtype = kFloat32;          ///< of the weight
+  DType dtype = kFloat32;          ///< dtype of the weight
 };
 
 /// x: [*, normalized_shape]; weight per element of normalized_shape.
@@ -24,18 +24,21 @@ class RMSNorm : public NormLayer {
   explicit RMSNorm(std::int64_t features, const RMSNormOptions& options = {}) : RMSNorm(Shape{features}, options) {}
   NORMGRAD_MEMBERS(RMSNorm, weight)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
+  Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
+  Epilogue fusable(const Epilogue& offered, const Tensor& x) const override { return fusable_as<RMSNorm>(offered, x); }
 
-  /// As constructed.
+  /// The constructor's arguments.
   const Shape& normalized_shape() const noexcept { return normalized_shape_; }
   std::optional<double> eps() const noexcept { return eps_; }
-  /// Weight 1.
+  double eps_for(DType dtype) const override;
+  Tensor by_channel(const Tensor& x) const override;
+  /// Resets the weight to 1.
   void reset_parameters();
 
   Parameter weight;  ///< normalized_shape; undefined without elementwise_affine
 
  protected:
-  Tensor forward_then(const Tensor& x, const NormThen& then) override;
+  Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
 
  private:
   Shape normalized_shape_;

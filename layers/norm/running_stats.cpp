@@ -7,9 +7,9 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/log.hpp"
-#include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/norm_pool.hpp"
+#include "normgrad/core/ops/detail/epilogue.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
 
 namespace normgrad {
 
@@ -17,13 +17,13 @@ namespace {
 
 thread_local int freeze_guards = 0;
 
-// Whether all statistics are finite and stay so in the dtype of the running ones.
+// Whether all statistics are finite, also after conversion to the dtype of the running statistics.
 bool all_finite(const Tensor& statistics, DType dtype) {
   return dispatch_float("running statistics", dtype, [&](auto zero) {
     using T = decltype(zero);
     const double* values = statistics.data<double>();
     const std::int64_t n = statistics.numel();
-    std::int64_t finite = 0;  // counted, for that needs no branches
+    std::int64_t finite = 0;  // counting is branch-free
     for (std::int64_t i = 0; i < n; ++i) {
       finite += std::fabs(static_cast<T>(values[i])) <= std::numeric_limits<T>::max() ? 1 : 0;
     }
@@ -220,13 +220,12 @@ bool RunningStatsNorm::is_identity() const {
   return all_are(weight, 1.0) && all_are(bias, 0.0);
 }
 
-Tensor RunningStatsNorm::normalise_with_running(const Tensor& x, const NormThen& then) const {
+Tensor RunningStatsNorm::normalize_with_running(const Tensor& x, const Epilogue& epilogue) const {
   const bool learns = is_grad_enabled() && (weight.requires_grad() || bias.requires_grad());
   if (!learns && is_identity()) {
-    return detail::max_pooled(then.activation == NormActivation::relu ? relu(x) : x, then);
+    return detail::apply_epilogue(epilogue, x);
   }
-  const Tensor y = batch_norm(x, running_mean, running_var, weight, bias, eps_, then.activation);
-  return detail::max_pooled(y, then);
+  return batch_norm(x, running_mean, running_var, weight, bias, eps_, epilogue);
 }
 
 bool RunningStatsNorm::update_is_due(std::int64_t count) const noexcept {

@@ -1,4 +1,4 @@
-// How norms tell which inputs they take.
+// Descriptions of the inputs that norms accept.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace normgrad::detail {
 
-/// "a 4-D input [N, 32, H, W]"; without the batch axis "a 3-D input [32, H, W]".
+/// Returns "a 4-D input [N, 32, H, W]"; without the batch axis "a 3-D input [32, H, W]".
 std::string input_text(std::int64_t rank, std::int64_t channels, bool batched = true);
 
 }  // namespace normgrad::detail

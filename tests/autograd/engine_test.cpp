@@ -1,4 +1,4 @@
-// What backward() and grad() promise, on toy operations.
+// The contract of backward() and grad(), on toy operations.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,32 +13,32 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
-using testing_support::error_of;
-using toy::leaf;
-using toy::values;
+using tests::error_of;
+using tests::leaf;
+using tests::values;
 
 std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
 TEST(BackwardTest, AccumulatesIntoLeaves) {
   const Tensor x = leaf({1, 2, 3});
-  toy::sum(toy::mul(x, x)).backward();
+  tests::sum(tests::mul(x, x)).backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(2, 4, 6));
-  toy::sum(toy::scale(x, 10)).backward();
+  tests::sum(tests::scale(x, 10)).backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(12, 14, 16));
 }
 
 TEST(BackwardTest, AddsExactlyTheGradientToAFilledOne) {
   Tensor x = leaf({1, 2, 3});
   x.set_grad(values({0.5, -7, 1e6}));
-  toy::sum(toy::mul(x, x)).backward();
+  tests::sum(tests::mul(x, x)).backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(2.5, -3, 1e6 + 6));
 }
 
 TEST(BackwardTest, SeveralUsesOfOneTensorAddUp) {
   const Tensor x = leaf({2, 5});
-  Tensor y = toy::add(toy::add(x, x), toy::mul(x, x));
-  y = toy::add(y, x);
-  toy::sum(y).backward();
+  Tensor y = tests::add(tests::add(x, x), tests::mul(x, x));
+  y = tests::add(y, x);
+  tests::sum(y).backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(3 + 4, 3 + 10));
 }
 
@@ -46,30 +46,30 @@ TEST(BackwardTest, VisitsANodeOnceAfterAllItsConsumers) {
   int runs = 0;
   const Tensor x = leaf({3});
   const Tensor middle =
-      record("counted", toy::map(x, [](double v) { return v; }), {x}, [&runs](const Tensor& gy, GradSink& into) {
+      record("counted", tests::map(x, [](double v) { return v; }), {x}, [&runs](const Tensor& gy, GradSink& into) {
         ++runs;
         into.add(0, gy);
       });
-  const Tensor left = toy::scale(toy::scale(middle, 2), 3);  // a diamond with sides of different length
-  toy::add(left, toy::scale(middle, 5)).backward();
+  const Tensor left = tests::scale(tests::scale(middle, 2), 3);  // a diamond with paths of different length
+  tests::add(left, tests::scale(middle, 5)).backward();
   EXPECT_EQ(runs, 1);
   EXPECT_THAT(list(x.grad()), ElementsAre(11));
 }
 
 TEST(BackwardTest, TakesAGradientForResultsOfManyElements) {
   const Tensor x = leaf({1, 2});
-  toy::mul(x, x).backward(values({10, 100}));
+  tests::mul(x, x).backward(values({10, 100}));
   EXPECT_THAT(list(x.grad()), ElementsAre(20, 400));
 }
 
 TEST(BackwardTest, GivenGradientIsNotChangedNorKept) {
   const Tensor x = leaf({1, 2});
   const Tensor gy = values({1, 1});
-  toy::add(x, x).backward(gy);
-  toy::add(x, x).backward(gy);
+  tests::add(x, x).backward(gy);
+  tests::add(x, x).backward(gy);
   EXPECT_THAT(list(gy), ElementsAre(1, 1));
   const Tensor z = leaf({1, 2});
-  toy::scale(z, 1).backward(gy);
+  tests::scale(z, 1).backward(gy);
   record("same", values({0, 0}), {z}, [](const Tensor& g, GradSink& into) { into.add(0, g); }).backward(gy);
   EXPECT_THAT(list(gy), ElementsAre(1, 1));
   EXPECT_THAT(list(z.grad()), ElementsAre(2, 2));
@@ -77,7 +77,7 @@ TEST(BackwardTest, GivenGradientIsNotChangedNorKept) {
 
 TEST(BackwardTest, SeveralOutputs) {
   const Tensor x = leaf({3});
-  backward({toy::mul(x, x), toy::scale(x, 10)}, {Tensor(), values({2})});
+  backward({tests::mul(x, x), tests::scale(x, 10)}, {Tensor(), values({2})});
   EXPECT_THAT(list(x.grad()), ElementsAre(6 + 20));
 }
 
@@ -85,21 +85,21 @@ TEST(BackwardTest, OutputMayBeALeafOrComeTwice) {
   const Tensor x = leaf({3});
   x.backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(1));
-  const Tensor y = toy::scale(x, 2);
+  const Tensor y = tests::scale(x, 2);
   backward({y, y});
   EXPECT_THAT(list(x.grad()), ElementsAre(5));
 }
 
 TEST(BackwardTest, Errors) {
   const Tensor x = leaf({1, 2});
-  EXPECT_EQ(error_of<GraphError>([&] { toy::scale(x, 2).backward(); }),
+  EXPECT_EQ(error_of<GraphError>([&] { tests::scale(x, 2).backward(); }),
             "backward: a gradient can be left out only for outputs of one element, but output 0 has shape [2]; reduce "
             "it first, as in loss.mean().backward(), or pass a gradient");
   EXPECT_EQ(error_of<GraphError>([&] {
-              toy::scale(x, 2).backward(values({1, 2, 3}));
+              tests::scale(x, 2).backward(values({1, 2, 3}));
             }),
             "backward: expected a gradient of float64 [2] for output 0 but got float64 [3]");
-  EXPECT_EQ(error_of<GraphError>([&] { toy::scale(x, 2).backward(Tensor::empty({2}, kFloat32)); }),
+  EXPECT_EQ(error_of<GraphError>([&] { tests::scale(x, 2).backward(Tensor::empty({2}, kFloat32)); }),
             "backward: expected a gradient of float64 [2] for output 0 but got float32 [2]");
   EXPECT_THAT(error_of<GraphError>([&] { values({1}).backward(); }),
               testing::StartsWith("backward: output 0 requires no gradient"));
@@ -107,7 +107,7 @@ TEST(BackwardTest, Errors) {
               testing::StartsWith("backward: output 0 requires no gradient"));
   EXPECT_EQ(error_of<ValueError>([] { backward({}); }), "backward: expected at least one output");
   EXPECT_EQ(error_of<ValueError>([&] {
-              backward({toy::sum(x)}, {values({1}), values({1})});
+              backward({tests::sum(x)}, {values({1}), values({1})});
             }),
             "backward: expected 1 grad_outputs, one for each output, but got 2");
   EXPECT_FALSE(x.grad().defined());
@@ -115,7 +115,7 @@ TEST(BackwardTest, Errors) {
 
 TEST(BackwardTest, SecondRunNeedsTheGraphKept) {
   const Tensor x = leaf({2});
-  const Tensor y = toy::mul(x, x);
+  const Tensor y = tests::mul(x, x);
   y.backward({}, {.retain_graph = true});
   y.backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(8));
@@ -130,7 +130,7 @@ TEST(BackwardTest, FreesSavedTensorsAsItGoes) {
   const Tensor x = leaf({2});
   auto saved = std::make_shared<int>(1);
   witness = saved;
-  const Tensor y = record("witness", toy::scale(values({2}), 1), {x},
+  const Tensor y = record("witness", tests::scale(values({2}), 1), {x},
                           [saved](const Tensor& gy, GradSink& into) { into.add(0, gy); });
   saved.reset();
   EXPECT_FALSE(witness.expired());
@@ -143,8 +143,8 @@ TEST(BackwardTest, FreesSavedTensorsAsItGoes) {
 TEST(GradTest, LeavesAndResults) {
   const Tensor x = leaf({3});
   const Tensor w = leaf({5});
-  const Tensor h = toy::mul(x, w);
-  const Tensor y = toy::mul(h, h);
+  const Tensor h = tests::mul(x, w);
+  const Tensor y = tests::mul(h, h);
   const auto g = grad({y}, {x, w, h, y});
   EXPECT_THAT(list(g[0]), ElementsAre(2 * 15 * 5));
   EXPECT_THAT(list(g[1]), ElementsAre(2 * 15 * 3));
@@ -156,8 +156,8 @@ TEST(GradTest, LeavesAndResults) {
 
 TEST(GradTest, StopsAtAResultAndLeavesTheGraphBehindIt) {
   const Tensor x = leaf({3});
-  const Tensor h = toy::mul(x, x);
-  const Tensor y = toy::mul(h, h);
+  const Tensor h = tests::mul(x, x);
+  const Tensor y = tests::mul(h, h);
   EXPECT_THAT(list(grad({y}, {h})[0]), ElementsAre(18));
   EXPECT_THAT(list(grad({h}, {x})[0]), ElementsAre(6));
 }
@@ -165,14 +165,14 @@ TEST(GradTest, StopsAtAResultAndLeavesTheGraphBehindIt) {
 TEST(GradTest, OneInputAmongManyAndTheSameTwice) {
   const Tensor x = leaf({3});
   const Tensor w = leaf({5});
-  const auto g = grad({toy::mul(x, w)}, {w, w});
+  const auto g = grad({tests::mul(x, w)}, {w, w});
   EXPECT_THAT(list(g[0]), ElementsAre(3));
   EXPECT_THAT(list(g[1]), ElementsAre(3));
 }
 
 TEST(GradTest, GradOutputsWeighTheOutputs) {
   const Tensor x = leaf({3, 4});
-  const auto g = grad({toy::mul(x, x), toy::sum(x)}, {x}, {values({1, 10}), Tensor()});
+  const auto g = grad({tests::mul(x, x), tests::sum(x)}, {x}, {values({1, 10}), Tensor()});
   EXPECT_THAT(list(g[0]), ElementsAre(6 + 1, 80 + 1));
 }
 
@@ -180,19 +180,19 @@ TEST(GradTest, UnusedInput) {
   const Tensor x = leaf({3});
   const Tensor unused = leaf({5});
   EXPECT_EQ(error_of<GraphError>([&] {
-              grad({toy::mul(x, x)}, {x, unused});
+              grad({tests::mul(x, x)}, {x, unused});
             }),
             "grad: no output depends on input 1; pass {.allow_unused = true} to get an undefined gradient for it");
-  const auto g = grad({toy::mul(x, x)}, {unused, x}, {}, {.allow_unused = true});
+  const auto g = grad({tests::mul(x, x)}, {unused, x}, {}, {.allow_unused = true});
   EXPECT_FALSE(g[0].defined());
   EXPECT_THAT(list(g[1]), ElementsAre(6));
 }
 
 TEST(GradTest, Errors) {
   const Tensor x = leaf({3});
-  EXPECT_EQ(error_of<GraphError>([&] { grad({toy::scale(x, 2)}, {values({1})}); }),
+  EXPECT_EQ(error_of<GraphError>([&] { grad({tests::scale(x, 2)}, {values({1})}); }),
             "grad: input 0 requires no gradient; call requires_grad_() on it before it is used");
-  const Tensor y = toy::mul(x, x);
+  const Tensor y = tests::mul(x, x);
   grad({y}, {x});
   EXPECT_THAT(error_of<GraphError>([&] { grad({y}, {x}); }), testing::HasSubstr("'toy_mul' was freed"));
 }
@@ -200,9 +200,9 @@ TEST(GradTest, Errors) {
 TEST(GradTest, AFreedBranchIsNoObstacleToAnotherOne) {
   const Tensor x = leaf({3});
   const Tensor w = leaf({5});
-  const Tensor h = toy::mul(x, x);
+  const Tensor h = tests::mul(x, x);
   h.backward();
-  const Tensor y = toy::mul(h, w);
+  const Tensor y = tests::mul(h, w);
   EXPECT_THAT(list(grad({y}, {w}, {}, {.retain_graph = true})[0]), ElementsAre(9));
   EXPECT_THAT(error_of<GraphError>([&] { grad({y}, {x}); }), testing::HasSubstr("'toy_mul' was freed"));
 }
@@ -230,7 +230,7 @@ TEST(GradTest, RunsOnlyWhatLeadsToTheInputs) {
 
 TEST(HigherOrderTest, FourDerivativesOfAPower) {
   const Tensor x = leaf({2});
-  Tensor y = toy::mul(toy::mul(x, x), toy::mul(x, x));
+  Tensor y = tests::mul(tests::mul(x, x), tests::mul(x, x));
   for (const double expected : {32.0, 48.0, 48.0, 24.0}) {
     y = grad({y}, {x}, {}, {.create_graph = true})[0];
     EXPECT_THAT(list(y), ElementsAre(expected));
@@ -241,7 +241,7 @@ TEST(HigherOrderTest, FourDerivativesOfAPower) {
 TEST(HigherOrderTest, SavedResultIsDifferentiable) {
   const Tensor x = leaf({0.5});
   const double e = std::exp(0.5);
-  Tensor y = toy::exp(x);
+  Tensor y = tests::exp(x);
   for (int order = 1; order <= 4; ++order) {
     y = grad({y}, {x}, {}, {.create_graph = true})[0];
     EXPECT_DOUBLE_EQ(y.item(), e) << order;
@@ -252,7 +252,7 @@ TEST(HigherOrderTest, MixedDerivativesAndGradOutputs) {
   const Tensor x = leaf({2});
   const Tensor w = leaf({3});
   const Tensor gy = leaf({7});
-  const Tensor y = toy::mul(toy::mul(x, x), w);
+  const Tensor y = tests::mul(tests::mul(x, x), w);
   const auto first = grad({y}, {x, w}, {gy}, {.create_graph = true});  // 2xw gy, x^2 gy
   const auto second = grad({first[0]}, {w, gy, x}, {}, {.retain_graph = true});
   EXPECT_THAT(list(second[0]), ElementsAre(2 * 2 * 7));
@@ -264,16 +264,16 @@ TEST(HigherOrderTest, MixedDerivativesAndGradOutputs) {
 TEST(HigherOrderTest, GradientPenaltyReachesTheLeaves) {
   const Tensor x = leaf({2});
   const Tensor w = leaf({3});
-  const Tensor y = toy::mul(toy::mul(x, x), w);
+  const Tensor y = tests::mul(tests::mul(x, x), w);
   const Tensor gx = grad({y}, {x}, {}, {.create_graph = true})[0];  // 2xw
-  toy::add(toy::mul(gx, gx), y).backward();                         // 4x^2w^2 + x^2w
+  tests::add(tests::mul(gx, gx), y).backward();                     // 4x^2w^2 + x^2w
   EXPECT_THAT(list(x.grad()), ElementsAre(8 * 2 * 9 + 2 * 2 * 3));
   EXPECT_THAT(list(w.grad()), ElementsAre(8 * 4 * 3 + 4));
 }
 
 TEST(HigherOrderTest, OrdinaryBackwardRecordsNothing) {
   const Tensor x = leaf({2});
-  const Tensor y = toy::mul(x, x);
+  const Tensor y = tests::mul(x, x);
   const Tensor g = grad({y}, {x}, {}, {.retain_graph = true})[0];
   EXPECT_FALSE(g.requires_grad());
   y.backward();
@@ -282,9 +282,9 @@ TEST(HigherOrderTest, OrdinaryBackwardRecordsNothing) {
 
 TEST(HigherOrderTest, GradientsInLeavesCanBeDifferentiated) {
   Tensor x = leaf({2});
-  toy::mul(x, x).backward({}, {.create_graph = true});
+  tests::mul(x, x).backward({}, {.create_graph = true});
   ASSERT_TRUE(x.grad().requires_grad());
-  toy::mul(x, toy::mul(x, x)).backward({}, {.create_graph = true});
+  tests::mul(x, tests::mul(x, x)).backward({}, {.create_graph = true});
   const Tensor g = x.grad();  // 2x + 3x^2
   EXPECT_THAT(list(g), ElementsAre(16));
   EXPECT_THAT(list(grad({g}, {x})[0]), ElementsAre(2 + 12));
@@ -293,22 +293,22 @@ TEST(HigherOrderTest, GradientsInLeavesCanBeDifferentiated) {
 
 TEST(HigherOrderTest, AnOrdinaryGradientAfterARecordedOne) {
   Tensor x = leaf({2});
-  toy::mul(x, x).backward({}, {.create_graph = true});
+  tests::mul(x, x).backward({}, {.create_graph = true});
   const Tensor before = x.grad();
-  toy::mul(x, x).backward();
+  tests::mul(x, x).backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(8));
   EXPECT_FALSE(x.grad().requires_grad());
   EXPECT_THAT(list(before), ElementsAre(4));
 }
 
-// --- whose memory a gradient is
+// --- ownership of gradient memory
 
 TEST(SharedGradientTest, LeavesNeverShareTheirs) {
   for (const bool create_graph : {false, true}) {
     Tensor a = leaf({1, 2});
     Tensor b = leaf({3, 4});
-    toy::add(a, b).backward(values({1, 1}), {.create_graph = create_graph});
-    toy::scale(a, 10).backward(values({1, 1}));
+    tests::add(a, b).backward(values({1, 1}), {.create_graph = create_graph});
+    tests::scale(a, 10).backward(values({1, 1}));
     EXPECT_THAT(list(a.grad()), ElementsAre(11, 11));
     EXPECT_THAT(list(b.grad()), ElementsAre(1, 1));
     Tensor ga = a.grad();
@@ -321,9 +321,9 @@ TEST(SharedGradientTest, LeavesNeverShareTheirs) {
 TEST(SharedGradientTest, SummingDoesNotChangeAGradientThatAnotherStillNeeds) {
   const Tensor a = leaf({1});
   const Tensor b = leaf({1});
-  const Tensor both = toy::add(a, b);        // hands one gradient to a and b
-  const Tensor more = toy::add(both, both);  // and here twice the same to one node
-  toy::add(more, a).backward();
+  const Tensor both = tests::add(a, b);        // passes the same gradient to a and b
+  const Tensor more = tests::add(both, both);  // and here to one node, twice
+  tests::add(more, a).backward();
   EXPECT_THAT(list(a.grad()), ElementsAre(3));
   EXPECT_THAT(list(b.grad()), ElementsAre(2));
 }
@@ -334,7 +334,7 @@ TEST(SharedGradientTest, ASavedTensorGivenAsGradientStaysWhatItIs) {
   const auto linear = [&] {
     return record("linear", values({0, 0}), {x}, [constant](const Tensor&, GradSink& into) { into.add(0, constant); });
   };
-  toy::add(linear(), linear()).backward(values({1, 1}));
+  tests::add(linear(), linear()).backward(values({1, 1}));
   linear().backward(values({1, 1}));
   EXPECT_THAT(list(constant), ElementsAre(5, 6));
   EXPECT_THAT(list(x.grad()), ElementsAre(15, 18));
@@ -342,7 +342,7 @@ TEST(SharedGradientTest, ASavedTensorGivenAsGradientStaysWhatItIs) {
 
 TEST(SharedGradientTest, GradientOfAResultIsItsOwn) {
   const Tensor x = leaf({1, 2});
-  Tensor h = toy::scale(x, 3);
+  Tensor h = tests::scale(x, 3);
   h.retain_grad();
   record("same", values({0, 0}), {h}, [](const Tensor& gy, GradSink& into) {
     into.add(0, gy);

@@ -12,26 +12,26 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
-using testing_support::error_of;
-using testing_support::gradients_agree;
-using toy::leaf;
-using toy::values;
+using tests::error_of;
+using tests::gradients_agree;
+using tests::leaf;
+using tests::values;
 
 std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
 Tensor my_mul(const Tensor& a, const Tensor& b) {
   return apply_function(
-      "my_mul", {a, b}, [](auto& in) { return toy::mul(in[0], in[1]); },
+      "my_mul", {a, b}, [](auto& in) { return tests::mul(in[0], in[1]); },
       [](auto& in, auto&, auto& gy) {
-        return std::vector{toy::mul(gy, in[1]), toy::mul(gy, in[0])};
+        return std::vector{tests::mul(gy, in[1]), tests::mul(gy, in[0])};
       });
 }
 
 // Its backward uses the result: d exp = exp.
 Tensor my_exp(const Tensor& x) {
   return apply_function(
-      "my_exp", {x}, [](auto& in) { return toy::exp(in[0]); },
-      [](auto&, auto& y, auto& gy) { return std::vector{toy::mul(gy, y)}; });
+      "my_exp", {x}, [](auto& in) { return tests::exp(in[0]); },
+      [](auto&, auto& y, auto& gy) { return std::vector{tests::mul(gy, y)}; });
 }
 
 TEST(FunctionTest, GradientsOfAnyOrder) {
@@ -51,7 +51,7 @@ TEST(FunctionTest, TheForwardIsNotRecorded) {
       "asks", {leaf({1})},
       [&recorded](auto& in) {
         recorded = is_grad_enabled();
-        return toy::scale(in[0], 2);
+        return tests::scale(in[0], 2);
       },
       [](auto&, auto&, auto& gy) { return std::vector{gy}; });
   EXPECT_FALSE(recorded);
@@ -61,8 +61,8 @@ TEST(FunctionTest, ForwardMayReturnItsInput) {
   const Tensor x = leaf({1, 2});
   const Tensor y = apply_function(
       "reverse", {x}, [](auto& in) { return in[0]; },
-      [](auto&, auto&, auto& gy) { return std::vector{toy::scale(gy, -1)}; });
-  toy::sum(y).backward();
+      [](auto&, auto&, auto& gy) { return std::vector{tests::scale(gy, -1)}; });
+  tests::sum(y).backward();
   EXPECT_TRUE(x.is_leaf());
   EXPECT_THAT(list(x.grad()), ElementsAre(-1, -1));
 }
@@ -86,8 +86,8 @@ TEST(FunctionTest, UndefinedGradientsCountAsNone) {
 TEST(FunctionTest, Errors) {
   const Tensor x = leaf({1, 2});
   const auto with = [&x](auto backward) {
-    toy::sum(apply_function(
-                 "mine", {x}, [](auto& in) { return toy::scale(in[0], 1); }, backward))
+    tests::sum(apply_function(
+                   "mine", {x}, [](auto& in) { return tests::scale(in[0], 1); }, backward))
         .backward();
   };
   EXPECT_EQ(error_of<GraphError>([&] { with([](auto&, auto&, auto&) { return std::vector<Tensor>{}; }); }),
@@ -104,16 +104,16 @@ TEST(FunctionTest, Errors) {
 TEST(FunctionTest, AnInputChangedSinceIsFound) {
   const Tensor x = leaf({1, 2});
   Tensor c = values({3, 4});
-  const Tensor y = toy::sum(my_mul(x, c));
+  const Tensor y = tests::sum(my_mul(x, c));
   c.zero_();
   EXPECT_THAT(error_of<GraphError>([&] { y.backward(); }), testing::HasSubstr("backward of 'my_mul'"));
 }
 
-// What a function is lent is held by others: two consumers of one gradient, a user's own tensors.
+// A function's arguments are shared: with a second consumer of a gradient, or with the user's own tensors.
 TEST(FunctionTest, ChangesInPlaceAreRefused) {
   const auto doubling = [](const Tensor& x, const Tensor& c, int which) {
     return apply_function(
-        "doubling", {x, c}, [](auto& in) { return toy::mul(in[0], in[1]); },
+        "doubling", {x, c}, [](auto& in) { return tests::mul(in[0], in[1]); },
         [which](auto& in, auto& y, auto& gy) {
           Tensor changed = which == 0 ? gy : which == 1 ? y : in[1];
           changed.mul_(2.0);
@@ -125,7 +125,7 @@ TEST(FunctionTest, ChangesInPlaceAreRefused) {
     const Tensor x = leaf({3});
     const Tensor c = values({5});
     const Tensor h = doubling(x, c, which);
-    EXPECT_EQ(error_of<GraphError>([&] { toy::add(h, toy::scale(h, 1)).backward(); }),
+    EXPECT_EQ(error_of<GraphError>([&] { tests::add(h, tests::scale(h, 1)).backward(); }),
               detail::concat("backward of 'doubling': ", what[which],
                              " changed in place, which others hold, too; compute with a clone() of it"));
     EXPECT_FALSE(x.grad().defined());
@@ -143,9 +143,9 @@ TEST(FunctionTest, GradientsOfOthersStayWhatTheyAre) {
   const Tensor a = leaf({2});
   const Tensor b = leaf({3});
   const Tensor halves = apply_function(
-      "halves", {a}, [](auto& in) { return toy::scale(in[0], 0.5); },
+      "halves", {a}, [](auto& in) { return tests::scale(in[0], 0.5); },
       [](auto&, auto&, auto& gy) { return std::vector{gy.detach().fill_(0.5)}; });
-  const Tensor y = toy::add(halves, b);  // both get the one gradient of the sum
+  const Tensor y = tests::add(halves, b);  // both get the gradient of the sum
   EXPECT_THROW(y.backward(), GraphError);
   EXPECT_FALSE(b.grad().defined() && b.grad().item() != 1.0);
 }

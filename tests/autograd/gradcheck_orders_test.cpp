@@ -1,4 +1,4 @@
-// The gradient checker refuses what it cannot check, and checks orders above the first.
+// The gradient checker throws for functions that it cannot check, and checks orders above the first.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/function.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/autograd/gradcheck.hpp"
+#include "normgrad/core/autograd/gradcheck/gradcheck.hpp"
 #include "normgrad/core/base/random.hpp"
 
 namespace normgrad {
@@ -16,21 +16,21 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
-using toy::Inputs;
-using toy::leaf;
-using toy::map;
-using toy::random;
-using toy::square;
-using toy::unary;
+using tests::error_of;
+using tests::Inputs;
+using tests::leaf;
+using tests::map;
+using tests::random;
+using tests::square;
+using tests::unary;
 
-// --- wrong use
+// --- incorrect use
 
 TEST(GradCheckTest, RefusesWhatItCannotCheck) {
-  const auto f = [](const Inputs& in) { return toy::exp(in[0]); };
+  const auto f = [](const Inputs& in) { return tests::exp(in[0]); };
   EXPECT_EQ(error_of<DTypeError>([&] { gradcheck(f, {Tensor::empty({2}).requires_grad_()}); }),
             "gradcheck: expected float64 inputs but input 0 is float32; differences of float32 values prove nothing");
-  EXPECT_EQ(error_of<ValueError>([&] { gradcheck(f, {toy::values({1})}); }),
+  EXPECT_EQ(error_of<ValueError>([&] { gradcheck(f, {tests::values({1})}); }),
             "gradcheck: expected at least one input that requires gradients");
   EXPECT_EQ(
       error_of<DTypeError>([&] { gradcheck([](const Inputs&) { return Tensor::empty({1}).fill_(0); }, {leaf({1})}); }),
@@ -40,23 +40,23 @@ TEST(GradCheckTest, RefusesWhatItCannotCheck) {
             }),
             "gradcheck: result 0 of the function is not finite");
   EXPECT_EQ(error_of<ValueError>([&] {
-              gradcheck(f, {leaf({1})}, {.grad_outputs = {toy::values({1}), toy::values({1})}});
+              gradcheck(f, {leaf({1})}, {.grad_outputs = {tests::values({1}), tests::values({1})}});
             }),
             "gradcheck: expected 1 grad_outputs, one for each result, but got 2");
-  EXPECT_THROW(gradcheck(f, {leaf({1})}, {.grad_outputs = {toy::values({1, 2})}}), ShapeError);
+  EXPECT_THROW(gradcheck(f, {leaf({1})}, {.grad_outputs = {tests::values({1, 2})}}), ShapeError);
   EXPECT_THROW(gradcheck_order(f, {leaf({1})}, 0), ValueError);
 }
 
 TEST(GradCheckTest, RefusesRandomFunctions) {
   Generator generator(3);
-  const auto f = [&](const Inputs& in) { return toy::scale(in[0], generator.uniform()); };
+  const auto f = [&](const Inputs& in) { return tests::scale(in[0], generator.uniform()); };
   EXPECT_THAT(error_of<GradCheckError>([&] {
                 gradcheck(f, {leaf({1, 2})});
               }),
               HasSubstr("two calls of the function with the same inputs differ"));
   const auto anew = [](const Inputs& in) {
     Generator own(3);
-    return toy::scale(in[0], own.uniform());
+    return tests::scale(in[0], own.uniform());
   };
   EXPECT_TRUE(gradcheck(anew, {leaf({1, 2})}).passed);
 }
@@ -64,23 +64,23 @@ TEST(GradCheckTest, RefusesRandomFunctions) {
 TEST(GradCheckTest, RefusesFunctionsThatChangeTheirInputs) {
   const auto f = [](const Inputs& in) {
     in[0].detach().mul_(2.0);
-    return toy::exp(in[1]);
+    return tests::exp(in[1]);
   };
   EXPECT_EQ(error_of<GradCheckError>([&] {
-              gradcheck(f, {toy::values({1}), leaf({1, 2})});
+              gradcheck(f, {tests::values({1}), leaf({1, 2})});
             }),
             "gradcheck: the function changes its inputs in place");
 }
 
 TEST(GradCheckTest, RestoresTheInputsAlsoAfterAnError) {
   const Tensor x = leaf({1, 2, 3});
-  gradcheck([](const Inputs& in) { return toy::exp(in[0]); }, {x});
+  gradcheck([](const Inputs& in) { return tests::exp(in[0]); }, {x});
   EXPECT_THAT(x.to_vector<double>(), ElementsAre(1, 2, 3));
   EXPECT_FALSE(x.grad().defined());
   int calls = 0;
   const auto f = [&](const Inputs& in) {
     require<ValueError>(++calls < 8, "enough");
-    return toy::exp(in[0]);
+    return tests::exp(in[0]);
   };
   EXPECT_THROW(gradcheck(f, {x}), ValueError);
   EXPECT_THAT(x.to_vector<double>(), ElementsAre(1, 2, 3));
@@ -88,7 +88,7 @@ TEST(GradCheckTest, RestoresTheInputsAlsoAfterAnError) {
 
 TEST(GradCheckTest, PerturbsParametersThatTheFunctionReadsOnItsOwn) {
   const Tensor w = random({4});
-  const auto f = [&w](const Inputs& in) { return toy::mul(in[0], w); };
+  const auto f = [&w](const Inputs& in) { return tests::mul(in[0], w); };
   EXPECT_TRUE(gradcheck(f, {random({4}, 0, 1, 2), w}).passed);
 }
 
@@ -96,21 +96,23 @@ TEST(GradCheckTest, MayCheckSomeElementsOnly) {
   int calls = 0;
   const auto f = [&](const Inputs& in) {
     ++calls;
-    return toy::exp(in[0]);
+    return tests::exp(in[0]);
   };
   EXPECT_TRUE(gradcheck(f, {random({1000})}, {.max_elements = 10}).passed);
   EXPECT_LE(calls, 3 + 10 * 8);
 }
 
 TEST(GradCheckTest, SeveralResults) {
-  const TensorsFunction f = [](const Inputs& in) { return Inputs{toy::exp(in[0]), Tensor(), toy::mul(in[0], in[1])}; };
+  const TensorsFunction f = [](const Inputs& in) {
+    return Inputs{tests::exp(in[0]), Tensor(), tests::mul(in[0], in[1])};
+  };
   EXPECT_TRUE(gradcheck(f, {random({3}), random({3}, 0, 1, 2)}).passed);
 }
 
 // --- higher orders
 
 TEST(GradGradCheckTest, RightSecondOrderPasses) {
-  const auto f = [](const Inputs& in) { return toy::mul(toy::exp(in[0]), toy::mul(in[1], in[1])); };
+  const auto f = [](const Inputs& in) { return tests::mul(tests::exp(in[0]), tests::mul(in[1], in[1])); };
   const GradCheckReport report = gradgradcheck(f, {random({4}), random({4}, 0, 1, 2)});
   EXPECT_TRUE(report.passed) << report;
   EXPECT_EQ(report.order, 2);
@@ -120,7 +122,7 @@ TEST(GradGradCheckTest, RightSecondOrderPasses) {
 }
 
 TEST(GradGradCheckTest, OrdersUpToFour) {
-  const auto f = [](const Inputs& in) { return toy::mul(toy::exp(in[0]), toy::mul(in[0], in[1])); };
+  const auto f = [](const Inputs& in) { return tests::mul(tests::exp(in[0]), tests::mul(in[0], in[1])); };
   for (int order = 1; order <= 4; ++order) {
     const GradCheckReport report = gradcheck_order(f, {random({3}), random({3}, 0, 1, 2)}, order);
     EXPECT_TRUE(report.passed) << report;
@@ -129,7 +131,7 @@ TEST(GradGradCheckTest, OrdersUpToFour) {
 }
 
 TEST(GradGradCheckTest, ABackwardThatCannotBeDifferentiatedIsFound) {
-  // Right to first order, but the backward is computed outside of the graph.
+  // Correct to first order, but the backward is computed outside the graph.
   const auto f = [](const Inputs& in) {
     return unary(
         in[0], [](double v) { return v * v * v; }, [](double v) { return 3 * v * v; });
@@ -141,8 +143,8 @@ TEST(GradGradCheckTest, ABackwardThatCannotBeDifferentiatedIsFound) {
 TEST(GradGradCheckTest, ARecordedBackwardThatDiffersFromTheOrdinaryOneIsFound) {
   const auto f = [](const Inputs& inputs) {
     return apply_function("two_faced", inputs, square, [](auto& in, auto&, auto& gy) {
-      // Linear in x and gy both ways, so that each is consistent in itself.
-      return Inputs{toy::scale(toy::mul(in[0], gy), is_grad_enabled() ? 2.001 : 2.0)};
+      // Linear in x and gy in both cases, so that each is consistent in itself.
+      return Inputs{tests::scale(tests::mul(in[0], gy), is_grad_enabled() ? 2.001 : 2.0)};
     });
   };
   EXPECT_TRUE(gradcheck(f, {random({4})}).passed);
@@ -153,11 +155,11 @@ TEST(GradGradCheckTest, ARecordedBackwardThatDiffersFromTheOrdinaryOneIsFound) {
 }
 
 TEST(GradGradCheckTest, WrongSecondOrderWithRightFirstIsFound) {
-  // exp whose recorded backward forgets that its result depends on x.
+  // exp whose recorded backward ignores that its result depends on x.
   const auto f = [](const Inputs& inputs) {
     return apply_function(
-        "exp", inputs, [](auto& in) { return toy::exp(in[0]); },
-        [](auto&, auto& y, auto& gy) { return Inputs{toy::mul(gy, y.detach())}; });
+        "exp", inputs, [](auto& in) { return tests::exp(in[0]); },
+        [](auto&, auto& y, auto& gy) { return Inputs{tests::mul(gy, y.detach())}; });
   };
   EXPECT_TRUE(gradcheck(f, {random({4})}).passed);
   const GradCheckReport report = gradgradcheck(f, {random({4})});

@@ -1,5 +1,5 @@
-// The checker must accept right gradients and, above all, reject wrong ones.
-#include "normgrad/core/autograd/gradcheck.hpp"
+// The checker must accept correct gradients and, above all, reject wrong ones.
+#include "normgrad/core/autograd/gradcheck/gradcheck.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,19 +20,19 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
-using testing_support::fault_name;
-using testing_support::faulty_norm;
-using testing_support::kNormFaults;
-using testing_support::NormFault;
-using toy::filled;
-using toy::Inputs;
-using toy::leaf;
-using toy::random;
-using toy::square;
-using toy::unary;
+using tests::error_of;
+using tests::fault_name;
+using tests::faulty_norm;
+using tests::filled;
+using tests::Inputs;
+using tests::kNormFaults;
+using tests::leaf;
+using tests::NormFault;
+using tests::random;
+using tests::square;
+using tests::unary;
 
-// --- right gradients
+// --- correct gradients
 
 TEST(GradCheckTest, RightGradientsPassFarInsideTheTolerance) {
   struct Case {
@@ -114,19 +114,19 @@ std::vector<Wrong> wrong_backwards() {
       return wrong(inputs, square, [gx](const Inputs& in, const Tensor& gy) { return Inputs{gx(in[0], gy)}; });
     };
   };
-  const auto right = [](const Tensor& x, const Tensor& gy) { return toy::scale(toy::mul(x, gy), 2); };
+  const auto right = [](const Tensor& x, const Tensor& gy) { return tests::scale(tests::mul(x, gy), 2); };
   std::vector<Wrong> all;
   const Inputs one = {random({4, 4})};
   all.push_back({"zero", square_with([](auto& x, auto&) { return filled(x.shape(), 0); }), one});
-  all.push_back({"missing factor", square_with([](auto& x, auto& gy) { return toy::mul(x, gy); }), one});
-  all.push_back({"wrong sign", square_with([=](auto& x, auto& gy) { return toy::scale(right(x, gy), -1); }), one});
+  all.push_back({"missing factor", square_with([](auto& x, auto& gy) { return tests::mul(x, gy); }), one});
+  all.push_back({"wrong sign", square_with([=](auto& x, auto& gy) { return tests::scale(right(x, gy), -1); }), one});
   all.push_back({"one part in a million",
-                 square_with([=](auto& x, auto& gy) { return toy::scale(right(x, gy), 1 + 1e-6); }), one});
+                 square_with([=](auto& x, auto& gy) { return tests::scale(right(x, gy), 1 + 1e-6); }), one});
   all.push_back({"transposed", square_with([=](auto& x, auto& gy) { return transposed(right(x, gy)); }), one});
-  all.push_back({"forgets gy", square_with([](auto& x, auto&) { return toy::scale(x, 2); }), one});
+  all.push_back({"forgets gy", square_with([](auto& x, auto&) { return tests::scale(x, 2); }), one});
   all.push_back({"not a number", square_with([](auto& x, auto&) { return filled(x.shape(), NAN); }), one});
   all.push_back({"none at all", square_with([](auto&, auto&) { return Tensor(); }), one});
-  // x [4, 3] + b [3]: the gradient of b must be summed over the rows, not be that of one row.
+  // x [4, 3] + b [3]: the gradient of b must be summed over the rows, not taken from one row.
   all.push_back({"forgotten sum of broadcasting",
                  [](const Inputs& inputs) {
                    return wrong(
@@ -140,16 +140,16 @@ std::vector<Wrong> wrong_backwards() {
                        },
                        [](const Inputs&, const Tensor& gy) {
                          const std::vector<double> g = gy.to_vector<double>();
-                         return Inputs{gy, toy::values({g[0], g[1], g[2]})};
+                         return Inputs{gy, tests::values({g[0], g[1], g[2]})};
                        });
                  },
                  {random({4, 3}), random({3})}});
   all.push_back({"right for one input, swapped for two",
                  [](const Inputs& inputs) {
                    return wrong(
-                       inputs, [](const Inputs& in) { return toy::mul(in[0], in[1]); },
+                       inputs, [](const Inputs& in) { return tests::mul(in[0], in[1]); },
                        [](const Inputs& in, const Tensor& gy) {
-                         return Inputs{toy::mul(gy, in[0]), toy::mul(gy, in[1])};
+                         return Inputs{tests::mul(gy, in[0]), tests::mul(gy, in[1])};
                        });
                  },
                  {random({5}, 0, 1, 1), random({5}, 0, 1, 2)}});
@@ -181,7 +181,7 @@ TEST(GradCheckTest, RejectsWrongBackwards) {
 TEST(GradCheckTest, FindsOneWrongElementAmongAThousand) {
   const auto f = [](const Inputs& inputs) {
     return wrong(inputs, square, [](const Inputs& in, const Tensor& gy) {
-      Tensor gx = toy::scale(toy::mul(in[0], gy), 2);
+      Tensor gx = tests::scale(tests::mul(in[0], gy), 2);
       gx.mutable_data<double>()[20 * 7 + 3] *= 1.00001;
       return Inputs{gx};
     });
@@ -201,7 +201,7 @@ TEST(GradCheckTest, ReportNamesInputElementBothValuesAndStep) {
   };
   const std::string text = error_of<GradCheckError>([&] {
     check_gradients(f, {leaf({1}), leaf({2, 0.5})}, 2,
-                    {.grad_outputs = {toy::values({1, 1})}, .names = {"x", "scale"}});
+                    {.grad_outputs = {tests::values({1, 1})}, .names = {"x", "scale"}});
   });
   EXPECT_THAT(text, HasSubstr("gradcheck of order 1: FAILED\n"));
   EXPECT_THAT(text, HasSubstr("input 0 'x' [1]: passed, max abs error 0, max rel error 0;"));
@@ -210,7 +210,7 @@ TEST(GradCheckTest, ReportNamesInputElementBothValuesAndStep) {
                               "analytic 1, numeric 4, step 0.00"));
 }
 
-// --- what the projection cannot see
+// --- errors that the projection cannot detect
 
 TEST(GradCheckTest, ADegenerateProjectionIsReportedNotPassed) {
   const Shape shape = {2, 8};
@@ -227,28 +227,28 @@ TEST(GradCheckTest, ADegenerateProjectionIsReportedNotPassed) {
 }
 
 TEST(GradCheckTest, AnInputThatPlaysNoPart) {
-  const auto f = [](const Inputs& in) { return toy::exp(in[0]); };
+  const auto f = [](const Inputs& in) { return tests::exp(in[0]); };
   const GradCheckReport report = gradcheck(f, {random({3}), random({4})});
   EXPECT_TRUE(report.passed) << report;
   EXPECT_FALSE(report.inputs[0].constant);
   EXPECT_TRUE(report.inputs[1].constant);
   const auto lies = [](const Inputs& in) {
     return apply_function(
-        "lies", in, [](auto& x) { return toy::exp(x[0]); },
+        "lies", in, [](auto& x) { return tests::exp(x[0]); },
         [](auto& x, auto& y, auto& gy) {
-          return Inputs{toy::mul(gy, y), filled(x[1].shape(), 1e-3)};
+          return Inputs{tests::mul(gy, y), filled(x[1].shape(), 1e-3)};
         });
   };
   EXPECT_FALSE(gradcheck(lies, {random({3}), random({4})}).passed);
 }
 
-// The gradient of a bias before a normalization is a sum that cancels: zero up to rounding, where f does not change.
+// The gradient of a bias before a normalization is a sum that cancels: zero up to rounding, where f is constant.
 TEST(GradCheckTest, AGradientThatIsZeroUpToRoundingPasses) {
   const auto f = [](const Inputs& in) {
     return apply_function(
-        "cancels", in, [](auto& x) { return toy::exp(x[0]); },
+        "cancels", in, [](auto& x) { return tests::exp(x[0]); },
         [](auto& x, auto& y, auto& gy) {
-          return Inputs{toy::mul(gy, y), filled(x[1].shape(), 2e-16)};
+          return Inputs{tests::mul(gy, y), filled(x[1].shape(), 2e-16)};
         });
   };
   const GradCheckReport report = gradcheck(f, {random({3}), random({4})});
@@ -257,10 +257,10 @@ TEST(GradCheckTest, AGradientThatIsZeroUpToRoundingPasses) {
 }
 
 TEST(GradCheckTest, AResultCutOffFromItsInputIsFound) {
-  EXPECT_FALSE(gradcheck([](const Inputs& in) { return toy::exp(in[0].detach()); }, {random({3})}).passed);
+  EXPECT_FALSE(gradcheck([](const Inputs& in) { return tests::exp(in[0].detach()); }, {random({3})}).passed);
 }
 
-// --- where there is no derivative
+// --- points without a derivative
 
 Tensor relu(const Tensor& x) {
   return unary(
@@ -277,7 +277,7 @@ TEST(GradCheckTest, KinksAreNamedAndFailUnlessAllowed) {
   const GradCheckReport allowed = gradcheck(f, at_the_kink, {.allow_kinks = true});
   EXPECT_TRUE(allowed.passed) << allowed;
   EXPECT_THAT(allowed.inputs[0].kinks, ElementsAre(1));
-  // Even where the gradient is that of the symmetric difference.
+  // Even if the gradient equals the symmetric difference.
   const auto abs = [](const Inputs& in) {
     return unary(
         in[0], [](double v) { return std::abs(v); }, [](double v) { return v == 0 ? 0.0 : std::copysign(1.0, v); });
@@ -321,7 +321,8 @@ TEST(GradCheckTest, AFunctionInFloat32Fails) {
   EXPECT_FALSE(gradcheck(f, {random({5})}).passed);
 }
 
-// However far apart the differences of one function lie, and by chance they do so on either side of its gradient.
+// However large the spread of the differences of one function, and even if they happen to be on both sides of its
+// gradient.
 TEST(GradCheckTest, NoFunctionInFloat32PassesByItsOwnNoise) {
   const std::pair<double (*)(double), double (*)(double)> functions[] = {
       {[](double v) { return std::sin(v); }, [](double v) { return std::cos(v); }},
@@ -339,7 +340,7 @@ TEST(GradCheckTest, NoFunctionInFloat32PassesByItsOwnNoise) {
   }
 }
 
-// Six evaluations for each element are the rule: the extrapolation gains two orders with each halving.
+// Typically six evaluations per element: the extrapolation gains two orders with each halving.
 TEST(GradCheckTest, ASmoothFunctionIsEvaluatedAFewTimesOnly) {
   int calls = 0;
   const auto f = [&calls](const Inputs& in) {

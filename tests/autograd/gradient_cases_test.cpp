@@ -1,4 +1,4 @@
-// The gradient table leaves nothing out, and can fail.
+// The gradient table is complete, and can fail.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,13 +16,13 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using gradient_cases::all_cases;
-using gradient_cases::check_cases;
-using gradient_cases::GradientCase;
-using gradient_cases::Row;
 using testing::HasSubstr;
+using tests::all_cases;
+using tests::check_cases;
+using tests::GradientCase;
+using tests::Row;
 
-// What `pattern` captures in the headers of a folder, outside of namespaces called detail.
+// The captures of `pattern` in the headers of a folder, outside namespaces called detail.
 std::set<std::string> names_in_headers(const std::string& folder, const std::string& pattern) {
   std::set<std::string> names;
   const std::regex regex(pattern);
@@ -48,7 +48,7 @@ std::set<std::string> names_in_headers(const std::string& folder, const std::str
   return names;
 }
 
-// The words that begin the names of the cases.
+// The first words of the case names.
 std::set<std::string> names_of_cases() {
   std::set<std::string> names;
   for (const GradientCase& c : all_cases()) {
@@ -72,14 +72,14 @@ TEST(GradientCasesTest, CoverEveryOperation) {
   std::set<std::string> operations =
       names_in_headers("/core/ops", R"(^(?:Tensor|NormResult|std::vector<Tensor>) ([a-z]\w*)\()");
   ASSERT_GT(operations.size(), 80U);
-  // No gradient: new tensors, comparisons, positions, statistics by themselves.
+  // No gradient: new tensors, comparisons, indices, statistics alone.
   for (const char* name :
        {"zeros", "ones", "full",  "zeros_like", "ones_like", "full_like", "arange",      "linspace",
         "eye",   "rand", "randn", "randint",    "randperm",  "tensor",    "from_vector", "eq",
         "ne",    "lt",   "le",    "gt",         "ge",        "argmax",    "argmin",      "batch_statistics"}) {
     operations.erase(name);
   }
-  // instance_norm_training is instance_norm with the statistics of the batch.
+  // instance_norm_training is instance_norm with batch statistics.
   operations.erase("instance_norm_training");
   const std::set<std::string> covered = names_of_cases();
   for (const std::string& name : operations) {
@@ -106,20 +106,20 @@ TEST(GradientCasesTest, HaveNamesOfTheirOwn) {
   }
 }
 
-GradientCase norm_case(testing_support::NormFault fault) {
-  Tensor x = toy::values({0.3, -1.2, 2.0, 0.7, 1.1, -0.4, 0.9, 0.1}, {2, 4}).requires_grad_();
+GradientCase norm_case(tests::NormFault fault) {
+  Tensor x = tests::values({0.3, -1.2, 2.0, 0.7, 1.1, -0.4, 0.9, 0.1}, {2, 4}).requires_grad_();
   GradientCase c;
   c.family = "norm";
-  c.name = testing_support::fault_name(fault);
-  c.function = [fault](const std::vector<Tensor>& in) { return testing_support::faulty_norm(in[0], fault); };
+  c.name = tests::fault_name(fault);
+  c.function = [fault](const std::vector<Tensor>& in) { return tests::faulty_norm(in[0], fault); };
   c.inputs = {x};
   c.max_order = 1;
   return c;
 }
 
 TEST(GradientRowsTest, WrongBackwardsFail) {
-  std::vector<GradientCase> cases = {norm_case(testing_support::NormFault::none)};
-  for (const testing_support::NormFault fault : testing_support::kNormFaults) {
+  std::vector<GradientCase> cases = {norm_case(tests::NormFault::none)};
+  for (const tests::NormFault fault : tests::kNormFaults) {
     cases.push_back(norm_case(fault));
   }
   const std::vector<Row> rows = check_cases(cases, 2);
@@ -133,11 +133,11 @@ TEST(GradientRowsTest, WrongBackwardsFail) {
 }
 
 TEST(GradientRowsTest, ABackwardThatReplacesAFilledGradientFails) {
-  GradientCase c = norm_case(testing_support::NormFault::none);
+  GradientCase c = norm_case(tests::NormFault::none);
   c.into_filled_gradient = true;
   EXPECT_TRUE(check_cases({c}, 1)[0].passed);
   const Tensor x = c.inputs[0];
-  // Its gradient is right, but what was in the leaf is lost.
+  // Its gradient is correct, but the previous gradient of the leaf is lost.
   c.function = [x, f = c.function](const std::vector<Tensor>& in) {
     Tensor y = f(in);
     return y.requires_grad() ? apply_function(
@@ -156,7 +156,7 @@ TEST(GradientRowsTest, ABackwardThatReplacesAFilledGradientFails) {
 }
 
 TEST(GradientRowsTest, ErrorsBecomeFailedRows) {
-  GradientCase c = norm_case(testing_support::NormFault::none);
+  GradientCase c = norm_case(tests::NormFault::none);
   c.function = [](const std::vector<Tensor>&) -> Tensor { throw std::runtime_error("broken"); };
   const std::vector<Row> rows = check_cases({c}, 1);
   EXPECT_FALSE(rows[0].passed);
@@ -166,11 +166,11 @@ TEST(GradientRowsTest, ErrorsBecomeFailedRows) {
 TEST(GradientRowsTest, AreWritten) {
   std::vector<Row> rows = {{"norms", "f", "[2, 3]", 1, 1.5e-10, 3e-10, true, ""},
                            {"norms", "f", "[2, 3]", 2, 2.5e-3, 1e-3, false, "worst"}};
-  EXPECT_THAT(gradient_cases::to_markdown(rows), HasSubstr("1 of 2 rows passed"));
-  EXPECT_THAT(gradient_cases::to_markdown(rows),
+  EXPECT_THAT(tests::to_markdown(rows), HasSubstr("1 of 2 rows passed"));
+  EXPECT_THAT(tests::to_markdown(rows),
               HasSubstr("## norms\n\n| function | shapes | order 1 | order 2 | orders 3, 4 |\n|---|---|---|---|---|\n"
                         "| f | [2, 3] | 1.5e-10 | 2.5e-03 **FAILED** |  |\n"));
-  const auto json = nlohmann::json::parse(gradient_cases::to_json(rows));
+  const auto json = nlohmann::json::parse(tests::to_json(rows));
   EXPECT_EQ(json["passed"], 1);
   EXPECT_EQ(json["failed"], 1);
   ASSERT_EQ(json["rows"].size(), 2U);

@@ -1,4 +1,4 @@
-// How graphs grow and die: long chains, fan-out, threads, exceptions, modes.
+// Life cycle of graphs: long chains, fan-out, threads, exceptions, modes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -15,15 +15,15 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
-using testing_support::error_of;
-using toy::leaf;
-using toy::values;
+using tests::error_of;
+using tests::leaf;
+using tests::values;
 
 constexpr int kLong = 200000;
 
 std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
-// Runs `f` on a thread whose stack has no room for recursion over a long chain.
+// Runs `f` on a thread whose stack is too small for recursion over a long chain.
 void on_small_stack(const std::function<void()>& f) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
@@ -41,7 +41,7 @@ void on_small_stack(const std::function<void()>& f) {
 Tensor chain(const Tensor& x, int length) {
   Tensor y = x;
   for (int i = 0; i < length; ++i) {
-    y = toy::scale(y, i % 2 == 0 ? 2.0 : 0.5);
+    y = tests::scale(y, i % 2 == 0 ? 2.0 : 0.5);
   }
   return y;
 }
@@ -73,7 +73,7 @@ TEST(LongChainTest, DiesWithSavedTensorsBetweenTheNodes) {
   on_small_stack([] {
     Tensor y = leaf({1});
     for (int i = 0; i < kLong; ++i) {
-      y = toy::mul(y, y);  // each node holds its input, which holds the node before
+      y = tests::mul(y, y);  // each node holds its input, which holds the previous node
     }
     y = Tensor();
     EXPECT_EQ(live_nodes(), 0);
@@ -85,8 +85,8 @@ TEST(LongChainTest, GradRecordedAndDifferentiatedAgain) {
     const Tensor x = leaf({1});
     Tensor y = x;
     for (int i = 0; i < kLong / 10; ++i) {
-      y = toy::mul(y, toy::add(x, toy::scale(x, -1)));  // times 0
-      y = toy::add(y, x);
+      y = tests::mul(y, tests::add(x, tests::scale(x, -1)));  // times 0
+      y = tests::add(y, x);
     }
     const Tensor gx = grad({y}, {x}, {}, {.create_graph = true})[0];
     EXPECT_THAT(list(gx), ElementsAre(1));
@@ -108,10 +108,10 @@ TEST(LongChainTest, MidwayHandleKeepsItsPartAlive) {
 
 TEST(FanOutTest, ManyConsumersOfOneTensor) {
   const Tensor x = leaf({1, 2});
-  const Tensor h = toy::scale(x, 2);
+  const Tensor h = tests::scale(x, 2);
   std::vector<Tensor> parts;
   for (int i = 0; i < 5000; ++i) {
-    parts.push_back(toy::scale(h, i));
+    parts.push_back(tests::scale(h, i));
   }
   const Tensor y = record("wide", values({0, 0}), parts, [](const Tensor& gy, GradSink& into) {
     for (std::size_t i = 0; i < 5000; ++i) {
@@ -127,16 +127,16 @@ TEST(FanOutTest, ExponentiallyManyPathsAreWalkedOnce) {
   const Tensor x = leaf({1});
   Tensor y = x;
   for (int i = 0; i < 60; ++i) {
-    y = toy::add(y, y);
+    y = tests::add(y, y);
   }
   y.backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(0x1p60));
 }
 
-// --- exceptions on the way
+// --- exceptions during a backward
 
 Tensor failing(const Tensor& x, bool& fails) {
-  return record("failing", toy::scale(x.detach(), 1), {x}, [&fails](const Tensor& gy, GradSink& into) {
+  return record("failing", tests::scale(x.detach(), 1), {x}, [&fails](const Tensor& gy, GradSink& into) {
     if (fails) {
       throw std::runtime_error("no");
     }
@@ -149,9 +149,9 @@ TEST(ExceptionTest, LeavesNoGradientAndNoGraphBehind) {
   const Tensor x = leaf({1});
   const Tensor w = leaf({2});
   {
-    const Tensor y = toy::mul(failing(toy::scale(x, 3), fails), w);
+    const Tensor y = tests::mul(failing(tests::scale(x, 3), fails), w);
     EXPECT_THROW(y.backward({}, {.retain_graph = true}), std::runtime_error);
-    EXPECT_FALSE(w.grad().defined());  // leaves are last: half a backward changes none
+    EXPECT_FALSE(w.grad().defined());  // leaves come last: an aborted backward changes none
     EXPECT_TRUE(is_grad_enabled());
     fails = false;
     y.backward();
@@ -163,7 +163,7 @@ TEST(ExceptionTest, LeavesNoGradientAndNoGraphBehind) {
 
 TEST(ExceptionTest, WrongGradientsNameTheOperation) {
   const Tensor x = leaf({1, 2});
-  const auto with = [&x](auto backward) { return toy::sum(record("wrong", values({0, 0}), {x}, backward)); };
+  const auto with = [&x](auto backward) { return tests::sum(record("wrong", values({0, 0}), {x}, backward)); };
   EXPECT_EQ(error_of<GraphError>([&] {
               with([](const Tensor&, GradSink& into) { into.add(0, values({1, 2, 3})); }).backward();
             }),
@@ -198,13 +198,13 @@ TEST(GradModeTest, NothingIsRecordedUnderTheGuard) {
   {
     const NoGradGuard guard;
     EXPECT_FALSE(is_grad_enabled());
-    const Tensor y = toy::mul(x, x);
+    const Tensor y = tests::mul(x, x);
     EXPECT_FALSE(y.requires_grad());
     EXPECT_TRUE(y.is_leaf());
     EXPECT_EQ(live_nodes(), 0);
     {
       const GradModeGuard on(true);
-      EXPECT_TRUE(toy::mul(x, x).requires_grad());
+      EXPECT_TRUE(tests::mul(x, x).requires_grad());
     }
     EXPECT_FALSE(is_grad_enabled());
   }
@@ -219,20 +219,20 @@ TEST(GradModeTest, TheGuardConcernsItsThreadOnly) {
 }
 
 TEST(GradModeTest, NoNodesWithoutInputsThatRequireGradients) {
-  const Tensor y = toy::mul(values({1}), values({2}));
+  const Tensor y = tests::mul(values({1}), values({2}));
   EXPECT_FALSE(y.requires_grad());
   EXPECT_EQ(live_nodes(), 0);
 }
 
 TEST(GradModeTest, DetachCuts) {
   const Tensor x = leaf({3});
-  const Tensor y = toy::mul(x, x);
+  const Tensor y = tests::mul(x, x);
   EXPECT_FALSE(y.detach().requires_grad());
-  toy::mul(x, y.detach()).backward();
+  tests::mul(x, y.detach()).backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(9));
 }
 
-// --- what a tensor requires
+// --- requires_grad of results
 
 TEST(RequiresGradTest, Switches) {
   Tensor x = values({1});
@@ -241,7 +241,7 @@ TEST(RequiresGradTest, Switches) {
   x.requires_grad_();
   EXPECT_TRUE(x.requires_grad());
   EXPECT_TRUE(x.is_leaf());
-  Tensor y = toy::scale(x, 2);
+  Tensor y = tests::scale(x, 2);
   EXPECT_FALSE(y.is_leaf());
   EXPECT_NO_THROW(y.requires_grad_());
   EXPECT_EQ(error_of<GraphError>([&] { y.requires_grad_(false); }),
@@ -266,10 +266,10 @@ TEST(RequiresGradTest, SetGradChecks) {
 
 TEST(RequiresGradTest, RetainGrad) {
   const Tensor x = leaf({3});
-  Tensor h = toy::mul(x, x);
-  const Tensor other = toy::scale(h, 1);
+  Tensor h = tests::mul(x, x);
+  const Tensor other = tests::scale(h, 1);
   h.retain_grad();
-  toy::scale(h, 5).backward({}, {.retain_graph = true});
+  tests::scale(h, 5).backward({}, {.retain_graph = true});
   EXPECT_THAT(list(h.grad()), ElementsAre(5));
   EXPECT_THROW(values({1}).retain_grad(), GraphError);
 }
@@ -282,7 +282,7 @@ TEST(ThreadsTest, IndependentGraphsRunAtTheSameTime) {
       const Tensor x = leaf({start});
       Tensor y = x;
       for (int k = 0; k < 50; ++k) {
-        y = toy::add(toy::mul(y, toy::exp(toy::scale(y, -1))), x);
+        y = tests::add(tests::mul(y, tests::exp(tests::scale(y, -1))), x);
       }
       result = grad({y}, {x})[0].item();
     }
@@ -312,7 +312,7 @@ TEST(NestedTest, ABackwardWithinABackward) {
   const Tensor y = record("nested", values({9}), {x}, [x = Saved(x)](const Tensor& gy, GradSink& into) {
     const GradModeGuard recorded(true);
     const Tensor inner = x.get().detach().requires_grad_();
-    into.add(0, toy::mul(gy, grad({toy::mul(inner, inner)}, {inner})[0]).detach());
+    into.add(0, tests::mul(gy, grad({tests::mul(inner, inner)}, {inner})[0]).detach());
   });
   y.backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(6));

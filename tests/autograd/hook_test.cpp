@@ -9,9 +9,9 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
-using testing_support::error_of;
-using toy::leaf;
-using toy::values;
+using tests::error_of;
+using tests::leaf;
+using tests::values;
 
 std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
@@ -22,7 +22,7 @@ TEST(HookTest, SeesTheWholeGradientOfALeafOnce) {
     seen.push_back(g.item());
     return Tensor();
   });
-  toy::add(toy::mul(x, x), toy::scale(x, 10)).backward();
+  tests::add(tests::mul(x, x), tests::scale(x, 10)).backward();
   EXPECT_THAT(seen, ElementsAre(16));
   EXPECT_THAT(list(x.grad()), ElementsAre(16));
 }
@@ -35,26 +35,26 @@ TEST(HookTest, SeesWhatThisBackwardAddsNotWhatIsThere) {
     seen = g.item();
     return Tensor();
   });
-  toy::scale(x, 2).backward();
+  tests::scale(x, 2).backward();
   EXPECT_EQ(seen, 2);
   EXPECT_THAT(list(x.grad()), ElementsAre(102));
 }
 
 TEST(HookTest, ReplacesTheGradientOfAResult) {
   const Tensor x = leaf({3});
-  Tensor h = toy::scale(x, 2);
+  Tensor h = tests::scale(x, 2);
   h.retain_grad();
-  h.register_hook([](const Tensor& g) { return toy::scale(g, 10); });
-  toy::scale(h, 5).backward();
+  h.register_hook([](const Tensor& g) { return tests::scale(g, 10); });
+  tests::scale(h, 5).backward();
   EXPECT_THAT(list(h.grad()), ElementsAre(50));
   EXPECT_THAT(list(x.grad()), ElementsAre(100));
 }
 
 TEST(HookTest, RunInTheOrderOfTheirRegistrationAndForGradToo) {
   const Tensor x = leaf({3});
-  x.register_hook([](const Tensor& g) { return toy::add(g, values({1})); });
-  x.register_hook([](const Tensor& g) { return toy::scale(g, 10); });
-  EXPECT_THAT(list(grad({toy::scale(x, 2)}, {x})[0]), ElementsAre(30));
+  x.register_hook([](const Tensor& g) { return tests::add(g, values({1})); });
+  x.register_hook([](const Tensor& g) { return tests::scale(g, 10); });
+  EXPECT_THAT(list(grad({tests::scale(x, 2)}, {x})[0]), ElementsAre(30));
 }
 
 TEST(HookTest, CanBeTakenOff) {
@@ -64,10 +64,10 @@ TEST(HookTest, CanBeTakenOff) {
     ++calls;
     return Tensor();
   });
-  toy::scale(x, 2).backward();
+  tests::scale(x, 2).backward();
   handle.remove();
   handle.remove();
-  toy::scale(x, 2).backward();
+  tests::scale(x, 2).backward();
   EXPECT_EQ(calls, 1);
 }
 
@@ -80,12 +80,12 @@ TEST(HookTest, MayTakeItselfOff) {
     handle.remove();
     return Tensor();
   });
-  toy::scale(x, 2).backward();
-  toy::scale(x, 2).backward();
+  tests::scale(x, 2).backward();
+  tests::scale(x, 2).backward();
   EXPECT_EQ(calls, 1);
 }
 
-// Hooks that come while hooks run count from the next gradient on; those that go are not called.
+// Hooks added while hooks run count from the next gradient on; removed ones are not called.
 TEST(HookTest, MayTakeOthersOffAndPutOthersOn) {
   const Tensor x = leaf({3});
   std::string calls;
@@ -101,19 +101,19 @@ TEST(HookTest, MayTakeOthersOffAndPutOthersOn) {
   add_hook(1, [&] {
     handles[0].remove();
     handles[2].remove();
-    for (int i = 0; i < 20; ++i) {  // the list grows, and moves
+    for (int i = 0; i < 20; ++i) {  // the list grows and is reallocated
       x.register_hook([&calls](const Tensor& g) {
         calls += 'n';
-        return toy::scale(g, 1);
+        return tests::scale(g, 1);
       });
     }
   });
   add_hook(2, [] {});
   add_hook(3, [&] { handles[1].remove(); });
-  toy::scale(x, 2).backward();
+  tests::scale(x, 2).backward();
   EXPECT_EQ(calls, "abd");
   calls.clear();
-  toy::scale(x, 2).backward();
+  tests::scale(x, 2).backward();
   EXPECT_EQ(calls, "d" + std::string(20, 'n'));
   EXPECT_THAT(list(x.grad()), ElementsAre(4));
 }
@@ -128,7 +128,7 @@ TEST(HookTest, OneThatTakesItselfOffLivesToItsEnd) {
     EXPECT_FALSE(witness.expired());
     return Tensor();
   });
-  toy::scale(x, 2).backward();
+  tests::scale(x, 2).backward();
   EXPECT_TRUE(witness.expired());
 }
 
@@ -136,7 +136,7 @@ TEST(HookTest, AHandleDoesNotKeepTheGraphAlive) {
   HookHandle handle;
   {
     const Tensor x = leaf({3});
-    const Tensor h = toy::scale(x, 2);
+    const Tensor h = tests::scale(x, 2);
     handle = h.register_hook([](const Tensor&) { return Tensor(); });
   }
   EXPECT_EQ(live_nodes(), 0);
@@ -145,9 +145,9 @@ TEST(HookTest, AHandleDoesNotKeepTheGraphAlive) {
 
 TEST(HookTest, IsRecordedUnderCreateGraph) {
   const Tensor x = leaf({3});
-  Tensor h = toy::scale(x, 1);
-  h.register_hook([](const Tensor& g) { return toy::mul(g, g); });
-  const Tensor g = grad({toy::mul(h, h)}, {x}, {}, {.create_graph = true})[0];  // (2x)^2
+  Tensor h = tests::scale(x, 1);
+  h.register_hook([](const Tensor& g) { return tests::mul(g, g); });
+  const Tensor g = grad({tests::mul(h, h)}, {x}, {}, {.create_graph = true})[0];  // (2x)^2
   EXPECT_THAT(list(g), ElementsAre(36));
   EXPECT_TRUE(g.requires_grad());
 }
@@ -157,14 +157,14 @@ TEST(HookTest, Errors) {
             "register_hook: the tensor requires no gradient");
   const Tensor x = leaf({3});
   HookHandle handle = x.register_hook([](const Tensor&) { return values({1, 2}); });
-  EXPECT_EQ(error_of<GraphError>([&] { toy::scale(x, 2).backward(); }),
+  EXPECT_EQ(error_of<GraphError>([&] { tests::scale(x, 2).backward(); }),
             "hook on the gradient of 'leaf': expected float64 [1] but it returned float64 [2]");
   handle.remove();
   x.register_hook([](const Tensor& g) {
     Tensor(g).mul_(2.0);
     return Tensor();
   });
-  EXPECT_EQ(error_of<GraphError>([&] { toy::scale(x, 2).backward(); }),
+  EXPECT_EQ(error_of<GraphError>([&] { tests::scale(x, 2).backward(); }),
             "hook on the gradient of 'leaf': the gradient was changed in place; return a new tensor instead");
   EXPECT_FALSE(x.grad().defined());
 }

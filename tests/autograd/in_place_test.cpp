@@ -1,4 +1,4 @@
-// Changes in place, and what a backward says to them.
+// In-place changes, and the errors that a backward throws because of them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,9 +14,9 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
-using toy::leaf;
-using toy::values;
+using tests::error_of;
+using tests::leaf;
+using tests::values;
 
 std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
@@ -25,7 +25,7 @@ concept Fillable = requires(T x) {
   std::forward<T>(x).fill_(1.0);
 };
 
-// What x[0] and its like give is a new array: a change of it would be lost, and does not compile.
+// x[0] and similar expressions return a new array: changing it would have no effect, so it does not compile.
 static_assert(Fillable<Tensor&> && Fillable<decltype(std::declval<Tensor>().detach())> &&
               Fillable<decltype(std::declval<Tensor>().reshape({1}))> &&
               Fillable<decltype(std::declval<Tensor>().grad())>);
@@ -50,7 +50,7 @@ TEST(InPlaceTest, APartThatHasANameCanBeChanged) {
 TEST(InPlaceTest, ChangingWhatABackwardNeedsIsAnErrorThatNamesIt) {
   const Tensor x = leaf({3, 4});
   Tensor c = values({1, 2});
-  const Tensor y = toy::sum(toy::mul(x, c));
+  const Tensor y = tests::sum(tests::mul(x, c));
   c.mul_(2.0);
   EXPECT_EQ(error_of<GraphError>([&] { y.backward(); }),
             "backward of 'toy_mul': a tensor of shape [2] that it needs was changed in place after the forward; "
@@ -60,17 +60,17 @@ TEST(InPlaceTest, ChangingWhatABackwardNeedsIsAnErrorThatNamesIt) {
 TEST(InPlaceTest, EvenThroughAnAliasOrRawMemory) {
   const Tensor x = leaf({3, 4});
   Tensor c = values({1, 2});
-  Tensor y = toy::sum(toy::mul(x, c));
+  Tensor y = tests::sum(tests::mul(x, c));
   c.alias({1, 2}).fill_(0.0);
   EXPECT_THROW(y.backward(), GraphError);
-  y = toy::sum(toy::mul(x, c));
+  y = tests::sum(tests::mul(x, c));
   c.mutable_data<double>()[0] = 1.0;
   EXPECT_THROW(y.backward(), GraphError);
 }
 
 TEST(InPlaceTest, TheOperationsOwnResult) {
   const Tensor x = leaf({1});
-  Tensor y = toy::exp(x);
+  Tensor y = tests::exp(x);
   y.detach().mul_(2.0);
   EXPECT_THAT(error_of<GraphError>([&] { y.backward(); }), HasSubstr("'toy_exp'"));
 }
@@ -78,7 +78,7 @@ TEST(InPlaceTest, TheOperationsOwnResult) {
 TEST(InPlaceTest, ChangingWhatNobodyNeedsIsAllowed) {
   const Tensor x = leaf({1});
   Tensor c = values({1});
-  const Tensor y = toy::add(x, c);
+  const Tensor y = tests::add(x, c);
   c.mul_(2.0);
   EXPECT_NO_THROW(y.backward());
 }
@@ -95,7 +95,7 @@ TEST(InPlaceTest, ParametersChangeOnlyUnderNoGrad) {
 
 TEST(InPlaceTest, AParameterChangedBetweenForwardAndBackward) {
   Tensor w = leaf({3});
-  const Tensor y = toy::mul(w, w);
+  const Tensor y = tests::mul(w, w);
   {
     const NoGradGuard guard;
     w.sub_(values({1}));
@@ -113,16 +113,16 @@ TEST(SetDataTest, GivesLeavesOtherElements) {
   EXPECT_THAT(list(x.grad()), ElementsAre(5, 5));
   x.set_data(values({1, 2, 3}));
   EXPECT_FALSE(x.grad().defined());
-  toy::sum(toy::mul(x, x)).backward();
+  tests::sum(tests::mul(x, x)).backward();
   EXPECT_THAT(list(x.grad()), ElementsAre(2, 4, 6));
-  EXPECT_THROW(toy::scale(x, 1).set_data(values({1})), GraphError);
+  EXPECT_THROW(tests::scale(x, 1).set_data(values({1})), GraphError);
   EXPECT_THROW(x.set_data(Tensor::empty({2}, kInt64)), DTypeError);
 }
 
 TEST(SetDataTest, CountsAsAChangeOfWhatABackwardNeeds) {
   Tensor w = leaf({3});
-  const Tensor y = toy::mul(w, w);
-  w.set_data(values({4}));  // as often written as the data before
+  const Tensor y = tests::mul(w, w);
+  w.set_data(values({4}));  // as many in-place writes as the previous data
   EXPECT_THROW(y.backward(), GraphError);
 }
 

@@ -73,7 +73,7 @@ TEST(TensorLayoutTest, ReadingMovesNothing) {
   EXPECT_EQ(x.version(), version);
 }
 
-// Addresses and views see what is written in whichever way.
+// Pointers and views observe every kind of write.
 TEST(TensorLayoutTest, ChangesInPlaceAreSeenByAllWhoShareTheMemory) {
   const auto changes = std::vector<std::function<void(Tensor&, Tensor&)>>{
       [](Tensor& x, Tensor&) { x.mutable_data<float>()[7] = 100.0F; },
@@ -115,7 +115,7 @@ TEST(TensorLayoutTest, ChangesInPlaceKeepTheOrderWhileNobodyHasACopy) {
   EXPECT_EQ(x.version(), 2U);
   EXPECT_EQ(x.to_vector<float>(), counting({2, 3, 4}).to_vector<float>());
   EXPECT_FALSE(x.writes_as_it_lies());
-  EXPECT_THAT(testing_support::error_of<GraphError>([&] { x.mutable_physical_data<float>(); }),
+  EXPECT_THAT(tests::error_of<GraphError>([&] { x.mutable_physical_data<float>(); }),
               testing::HasSubstr("write to mutable_data()"));
 }
 

@@ -5,12 +5,12 @@
 
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-// What PyTorch prints, but for true and false.
+// The output of PyTorch, except for true and false.
 TEST(TensorPrintTest, ScalarsAndVectors) {
   EXPECT_EQ(to_string(tensor(2.5)), "tensor(2.5000)");
   EXPECT_EQ(to_string(tensor(3)), "tensor(3.)");

@@ -22,7 +22,7 @@ TEST(TensorTest, AliasSharesMemoryAndVersion) {
 }
 
 TEST(TensorTest, SizesThatOverflowAreRefused) {
-  EXPECT_EQ(testing_support::error_of<ShapeError>([] {
+  EXPECT_EQ(tests::error_of<ShapeError>([] {
               Tensor::empty({1 << 30, 1 << 30, 8});
             }),
             "tensor: float32 [1073741824, 1073741824, 8] is too large for any memory");

@@ -19,9 +19,9 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::error_of;
-using testing_support::is_sanitized;
-using testing_support::result_of_child;
+using tests::error_of;
+using tests::is_sanitized;
+using tests::result_of_child;
 
 TEST(BufferTest, IsAlignedForAnySize) {
   for (const std::size_t bytes : {0U, 1U, 63U, 64U, 65U, 100U, 1000U, 4097U, 1U << 20}) {
@@ -47,7 +47,7 @@ TEST(BufferTest, CopiesShareMovesTake) {
   a = Buffer();
   EXPECT_TRUE(c.unique());
   Buffer& alias = c;
-  c = alias;  // to itself
+  c = alias;  // assigns an alias of itself
   EXPECT_TRUE(c.unique());
 }
 
@@ -127,8 +127,8 @@ TEST(BufferTest, MemoryThatCannotBeHadIsAnErrorOfTheLibrary) {
   EXPECT_EQ(memory_stats().peak_bytes_in_use, before.peak_bytes_in_use);
 }
 
-// 256 MB lie in the pool as blocks of 64 MB, and the process may have 32 MB more: 200 MB are there only when the pool
-// gives back what it keeps.
+// The pool holds 256 MB in blocks of 64 MB, and the process may allocate 32 MB more. 200 MB are available only if the
+// pool releases its memory.
 TEST(BufferTest, ThePoolGivesBackWhatAnAllocationNeeds) {
   if (is_sanitized()) {
     GTEST_SKIP() << "sanitizers have an address space of their own";

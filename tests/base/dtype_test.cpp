@@ -34,7 +34,7 @@ TEST(DTypeTest, DispatchesToTheType) {
     return dispatch_all(dtype, [dtype](auto zero) { return dtype_of<decltype(zero)> == dtype; });
   };
   EXPECT_TRUE(is_right(kFloat32) && is_right(kFloat64) && is_right(kInt64) && is_right(kBool));
-  EXPECT_EQ(testing_support::error_of<DTypeError>([&] { dispatch_float("exp", kInt64, size); }),
+  EXPECT_EQ(tests::error_of<DTypeError>([&] { dispatch_float("exp", kInt64, size); }),
             "exp: expected a float32 or float64 tensor but got int64");
 }
 

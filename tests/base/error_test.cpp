@@ -7,7 +7,7 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
+using tests::error_of;
 
 TEST(ErrorTest, PartsAreStreamedOnlyOnFailure) {
   EXPECT_NO_THROW(require<ShapeError>(true, "no"));

@@ -1,5 +1,5 @@
-// A child of fork() has one thread, whatever the others were about to do.
-#include "normgrad/core/base/fork.hpp"
+// A child of fork() has one thread, whatever the other threads were doing.
+#include "normgrad/core/base/detail/fork.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,8 +15,8 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::is_sanitized;
-using testing_support::result_of_child;
+using tests::is_sanitized;
+using tests::result_of_child;
 
 std::int64_t sum_in_parallel() {
   std::atomic<std::int64_t> sum = 0;
@@ -34,7 +34,7 @@ class ForkTest : public testing::Test {
 };
 
 TEST_F(ForkTest, AChildComputesOnOneThread) {
-  ASSERT_EQ(sum_in_parallel(), 2016);  // OpenMP's threads are there
+  ASSERT_EQ(sum_in_parallel(), 2016);  // OpenMP has started its threads
   EXPECT_EQ(result_of_child([] {
               const bool one = get_num_threads() == 1;
               set_num_threads(4);
@@ -45,7 +45,7 @@ TEST_F(ForkTest, AChildComputesOnOneThread) {
   EXPECT_EQ(sum_in_parallel(), 2016);
 }
 
-// What the child's own threads start are threads of the child.
+// Threads started by the child belong to the child.
 TEST_F(ForkTest, OtherThreadsOfAChildComputeOnSeveral) {
   if (is_sanitized()) {
     GTEST_SKIP() << "the thread sanitizer ends a forked process that starts threads";
@@ -59,7 +59,7 @@ TEST_F(ForkTest, OtherThreadsOfAChildComputeOnSeveral) {
             0);
 }
 
-// Nothing is lost where nothing was: a program that forks first, and computes then, has all threads.
+// No threads are lost if none existed: a program that forks before it computes uses all threads.
 TEST_F(ForkTest, AChildOfAThreadThatComputedAloneMayUseSeveral) {
   if (is_sanitized()) {
     GTEST_SKIP() << "the thread sanitizer ends a forked process that starts threads";
@@ -87,8 +87,11 @@ TEST_F(ForkTest, ForksAreCounted) {
   EXPECT_EQ(detail::fork_generation(), here);
 }
 
-// Other threads hold the locks of the pool and of the log nearly all the time.
+// Other threads hold the locks of the pool and of the log almost all the time.
 TEST_F(ForkTest, AChildNeedsNoLockOfAThreadThatIsGone) {
+  if (is_sanitized()) {
+    GTEST_SKIP() << "the allocator of the address sanitizer takes no part in fork(): a child hangs at its locks";
+  }
   set_log_level("off");
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
@@ -101,15 +104,14 @@ TEST_F(ForkTest, AChildNeedsNoLockOfAThreadThatIsGone) {
       }
     });
   }
-  for (int i = 0; i < 50; ++i) {
-    ASSERT_EQ(result_of_child([] {
-                const Buffer a(100);
-                const Buffer b(5000);
-                log_message(LogLevel::debug, "not shown");
-                return memory_stats().bytes_in_use >= a.bytes() + b.bytes() && sum_in_parallel() == 2016;
-              }),
-              0)
-        << i;
+  for (int i = 0, result = 0; i < 50 && result == 0; ++i) {
+    result = result_of_child([] {
+      const Buffer a(100);
+      const Buffer b(5000);
+      log_message(LogLevel::debug, "not shown");
+      return memory_stats().bytes_in_use >= a.bytes() + b.bytes() && sum_in_parallel() == 2016;
+    });
+    EXPECT_EQ(result, 0) << i;
   }
   stop = true;
   for (std::thread& thread : threads) {
@@ -128,13 +130,13 @@ TEST_F(ForkTest, MutexesAreTakenInTheOrderOfTheirRanks) {
       const std::lock_guard inner(*pool);
     }
   });
-  for (int i = 0; i < 50; ++i) {
-    ASSERT_EQ(result_of_child([] {
-                const std::lock_guard outer(*names);
-                const std::lock_guard inner(*pool);
-                return true;
-              }),
-              0);
+  for (int i = 0, result = 0; i < 50 && result == 0; ++i) {
+    result = result_of_child([] {
+      const std::lock_guard outer(*names);
+      const std::lock_guard inner(*pool);
+      return true;
+    });
+    EXPECT_EQ(result, 0) << i;
   }
   stop = true;
   thread.join();

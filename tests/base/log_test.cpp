@@ -34,7 +34,7 @@ TEST_F(Log, WritesWhatItsLevelAllows) {
 }
 
 TEST_F(Log, AddsToAFileToo) {
-  const testing_support::TemporaryFolder folder;
+  const tests::TemporaryFolder folder;
   const std::filesystem::path file = folder / "run.log";
   for (const char* message : {"one", "two"}) {
     set_log_file(file);
@@ -42,22 +42,22 @@ TEST_F(Log, AddsToAFileToo) {
     log(LogLevel::warn, message);
     EXPECT_NE(testing::internal::GetCapturedStderr().find(message), std::string::npos);
   }
-  const std::string text = testing_support::file_text(file);
+  const std::string text = tests::file_text(file);
   EXPECT_TRUE(std::regex_match(text, std::regex("[-0-9]{10} [:.0-9]{12} \\[warning\\] one\n"
                                                 "[-0-9]{10} [:.0-9]{12} \\[warning\\] two\n")))
       << text;
-  EXPECT_NE(testing_support::error_of<IoError>([&] {
+  EXPECT_NE(tests::error_of<IoError>([&] {
               set_log_file(folder.path());
             }).find("log file: '" + folder.path().string() + "' cannot be written"),
             std::string::npos);
   set_log_file("");
   logged(LogLevel::warn);
-  EXPECT_EQ(testing_support::file_text(file), text);
+  EXPECT_EQ(tests::file_text(file), text);
 }
 
 TEST_F(Log, RefusesAnUnknownLevelAndKeepsTheOld) {
   set_log_level("error");
-  EXPECT_EQ(testing_support::error_of<ValueError>([] { set_log_level("loud"); }),
+  EXPECT_EQ(tests::error_of<ValueError>([] { set_log_level("loud"); }),
             "log level: expected trace, debug, info, warn, error or off but got 'loud'");
   EXPECT_FALSE(log_enabled(LogLevel::warn));
   EXPECT_TRUE(log_enabled(LogLevel::error));

@@ -52,12 +52,13 @@ TEST_F(ParallelTest, UsesSeveralThreads) {
   EXPECT_TRUE(met);
 }
 
-// However late the second thread came, regions are opened now and then, or nobody would see it come sooner.
+// However late the second thread arrived, regions are opened from time to time; otherwise an improvement would go
+// unnoticed.
 TEST_F(ParallelTest, AsksAgainHowFarThreadsAre) {
   const auto near_of_128 = [] {
     int near = 0;
     for (int i = 0; i < 128; ++i) {
-      near += threads_are_near() ? 1 : 0;
+      near += threads_share_cache() ? 1 : 0;
     }
     return near;
   };
@@ -149,7 +150,7 @@ TEST_F(ParallelTest, WorksFromSeveralThreadsAtOnce) {
 }
 
 TEST_F(ParallelTest, RefusesNoThreads) {
-  EXPECT_EQ(testing_support::error_of<ValueError>([] { set_num_threads(0); }),
+  EXPECT_EQ(tests::error_of<ValueError>([] { set_num_threads(0); }),
             "set_num_threads: expected at least 1 thread but got 0");
 }
 

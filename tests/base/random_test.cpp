@@ -15,7 +15,7 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 
-// The vectors published with Random123 for philox4x32-10.
+// The published Random123 vectors for philox4x32-10.
 TEST(PhiloxTest, KnownAnswers) {
   EXPECT_THAT(detail::philox({0, 0, 0, 0}, {0, 0}), ElementsAre(0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8));
   constexpr std::uint32_t kOnes = 0xffffffff;
@@ -81,7 +81,7 @@ TEST(GeneratorTest, ServesTheStandardLibrary) {
   EXPECT_FALSE(std::is_sorted(cards.begin(), cards.end()));
 }
 
-// Chi-square of counts in equal cells; 99.99% of such sums lie below the bounds used here.
+// Chi-square statistic of counts in equal cells; 99.99% of such statistics are below the bounds used here.
 double chi_square(const std::vector<int>& counts, int draws) {
   const double expected = static_cast<double>(draws) / static_cast<double>(counts.size());
   double sum = 0.0;
@@ -145,7 +145,7 @@ TEST(GeneratorTest, BelowIsUnbiasedAndInRange) {
       EXPECT_LT(chi_square(counts, kDraws), freedom + 6 * std::sqrt(2 * freedom) + 8) << n;
     }
   }
-  // A plain remainder would give the lower third of this range half of all draws.
+  // A plain remainder would assign half of all draws to the lower third of this range.
   const std::uint64_t n = (std::uint64_t{1} << 63) + (std::uint64_t{1} << 62);
   int low = 0;
   for (int i = 0; i < 3000; ++i) {

@@ -8,7 +8,7 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
+using tests::error_of;
 
 TEST(Shape, KnowsItsSizes) {
   const Shape shape = {2, 3, 4};

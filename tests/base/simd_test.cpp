@@ -1,4 +1,4 @@
-#include "normgrad/core/base/simd.hpp"
+#include "normgrad/core/simd/dispatch.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/base/error.hpp"
-#include "normgrad/core/kernels/accumulate.hpp"
+#include "normgrad/core/kernels/elementwise/accumulate.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -57,7 +57,7 @@ TEST(SimdTest, TheSelectedKernelsGiveTheSameSums) {
   set_simd_level(before);
 }
 
-// The variable is read once in a program, so another one is asked.
+// The variable is read once per process, so another process is started.
 std::string answer_with(const char* value) {
   const std::string self = std::string(NORMGRAD_BINARY_DIR) + "/tests/base_tests";
   const std::string command = std::string("NORMGRAD_SIMD=") + value + " " + self + " --gtest_filter=SimdProbe.* 2>&1";

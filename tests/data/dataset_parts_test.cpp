@@ -8,8 +8,8 @@
 #include <numeric>
 
 #include "tests/support/raises.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/data/collate.hpp"
 #include "normgrad/data/loader.hpp"
 
@@ -18,9 +18,9 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
-/// Example i is the number i with the label 10 i.
+/// Example i is the number i with label 10 i.
 std::vector<std::pair<float, int>> pairs(int count) {
   std::vector<std::pair<float, int>> items;
   for (int i = 0; i < count; ++i) {
@@ -58,7 +58,7 @@ TEST(IndexedDatasetTest, AnyIndexableType) {
   EXPECT_EQ(batch.inputs.shape(), (Shape{2, 2, 2}));
   EXPECT_THAT(batch.labels.to_vector<float>(), ElementsAre(-2, -2, -2, 0, 0, 0));
 
-  // A class of a user's own, whose examples have no labels.
+  // A user-defined class, whose examples have no labels.
   struct Squares {
     std::size_t size() const { return 4; }
     Tensor operator[](std::size_t i) const { return full({}, static_cast<double>(i * i)); }
@@ -67,7 +67,7 @@ TEST(IndexedDatasetTest, AnyIndexableType) {
   EXPECT_THAT(squares.inputs.to_vector<float>(), ElementsAre(9, 1));
   EXPECT_FALSE(squares.labels.defined());
 
-  // Elements of a user's own, with a function that makes the batch: here words of different lengths, padded.
+  // User-defined elements, with a function that makes the batch: words of different lengths, padded.
   const DatasetPtr words = make_dataset(std::vector<std::string>{"a", "bcd"}, [](const std::vector<std::string>& some) {
     std::size_t longest = 0;
     for (const std::string& word : some) {
@@ -122,7 +122,7 @@ TEST(SubsetTest, PicksInOrder) {
 TEST(RandomSplitTest, DividesEverythingByTheSeed) {
   const auto parts = random_split(pairs(10), {0.75, 0.25}, 3);
   ASSERT_EQ(parts.size(), 2U);
-  EXPECT_EQ(parts[0].size(), 8);  // 7.5 and 2.5: the one that is left goes to the first
+  EXPECT_EQ(parts[0].size(), 8);  // 7.5 and 2.5: the remaining example goes to the first
   EXPECT_EQ(parts[1].size(), 2);
   std::vector<std::int64_t> all = parts[0].indices();
   all.insert(all.end(), parts[1].indices().begin(), parts[1].indices().end());

@@ -69,7 +69,7 @@ TEST(DigitsTest, NearestMeanTellsMostDigits) {
     }
     right += std::min_element(distance.begin(), distance.end()) - distance.begin() == test.label(i) ? 1 : 0;
   }
-  // Digits can be told apart, but not by their mean images alone: there is something left to learn.
+  // The digits are distinguishable, but not by their mean images alone.
   EXPECT_GT(right, 300);
   EXPECT_LT(right, 450);
 }

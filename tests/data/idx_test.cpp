@@ -14,14 +14,14 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::AllOf;
 using testing::HasSubstr;
-using testing_support::Bytes;
-using testing_support::idx_bytes;
+using tests::Bytes;
+using tests::idx_bytes;
 
 class IdxTest : public testing::Test {
  protected:
-  /// The message with which reading `bytes` fails.
+  /// The error message for reading `bytes`.
   std::string error_of(const Bytes& bytes, int min_rank = 1, int max_rank = 4) {
-    testing_support::write_file(file_, bytes);
+    tests::write_file(file_, bytes);
     return error_of_file(min_rank, max_rank);
   }
   std::string error_of_file(int min_rank = 1, int max_rank = 4) {
@@ -34,7 +34,7 @@ class IdxTest : public testing::Test {
     return "no error";
   }
 
-  testing_support::TemporaryFolder folder_;
+  tests::TemporaryFolder folder_;
   std::filesystem::path file_ = folder_ / "array-idx";
 };
 
@@ -42,7 +42,7 @@ TEST_F(IdxTest, ReadsEveryRank) {
   const Bytes values = {1, 2, 3, 250, 251, 252};
   for (const std::vector<std::uint32_t>& sizes :
        std::vector<std::vector<std::uint32_t>>{{6}, {2, 3}, {1, 2, 3}, {3, 1, 2, 1}}) {
-    testing_support::write_file(file_, idx_bytes(0x800 + static_cast<std::uint32_t>(sizes.size()), sizes, values));
+    tests::write_file(file_, idx_bytes(0x800 + static_cast<std::uint32_t>(sizes.size()), sizes, values));
     const IdxArray array = read_idx(file_);
     EXPECT_EQ(array.shape, Shape(std::vector<std::int64_t>(sizes.begin(), sizes.end())));
     EXPECT_EQ(array.values, values);
@@ -55,14 +55,14 @@ TEST_F(IdxTest, ReadsMoreThanOneChunk) {
     values[i] = static_cast<std::uint8_t>(i * 7 + i / 256);
   }
   const Bytes bytes = idx_bytes(0x801, {static_cast<std::uint32_t>(values.size())}, values);
-  testing_support::write_file(file_, bytes);
+  tests::write_file(file_, bytes);
   EXPECT_EQ(read_idx(file_).values, values);
-  testing_support::write_gzip(file_, bytes);
+  tests::write_gzip(file_, bytes);
   EXPECT_EQ(read_idx(file_).values, values);
 }
 
 TEST_F(IdxTest, ReadsEmptyArray) {
-  testing_support::write_file(file_, idx_bytes(0x803, {0, 28, 28}, {}));
+  tests::write_file(file_, idx_bytes(0x803, {0, 28, 28}, {}));
   EXPECT_EQ(read_idx(file_).shape, Shape({0, 28, 28}));
 }
 
@@ -92,7 +92,7 @@ TEST_F(IdxTest, TellsWrongSize) {
 }
 
 TEST_F(IdxTest, TakesNoMoreMemoryThanTheFileHolds) {
-  // 16 exabytes and more than 2^64: a reader that believed either would run out of memory.
+  // 16 exabytes and more than 2^64: a reader that trusted either would run out of memory.
   EXPECT_THAT(error_of(idx_bytes(0x802, {0xffffffff, 0xffffffff}, {1, 2})), HasSubstr("holds only 2"));
   EXPECT_THAT(error_of(idx_bytes(0x804, {0xffffffff, 0xffffffff, 0xffffffff, 3}, {1, 2})),
               HasSubstr("(more than 2^64) but the file holds only 2"));
@@ -106,8 +106,8 @@ TEST_F(IdxTest, TellsTruncatedAndDamagedGzip) {
     values[i] = static_cast<std::uint8_t>((i * i) >> 5);
   }
   const Bytes bytes = idx_bytes(0x801, {50'000}, values);
-  testing_support::write_gzip(file_, bytes);
-  Bytes packed = testing_support::read_bytes(file_);
+  tests::write_gzip(file_, bytes);
+  Bytes packed = tests::read_bytes(file_);
   ASSERT_EQ(read_idx(file_).values, values);
 
   EXPECT_THAT(error_of(Bytes(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(packed.size() / 2))),
@@ -119,9 +119,9 @@ TEST_F(IdxTest, TellsTruncatedAndDamagedGzip) {
 }
 
 TEST_F(IdxTest, TellsWrongCountInsideGzip) {
-  testing_support::write_gzip(file_, idx_bytes(0x801, {5}, {1, 2, 3}));
+  tests::write_gzip(file_, idx_bytes(0x801, {5}, {1, 2, 3}));
   EXPECT_THAT(error_of_file(), HasSubstr("(5) but the file holds only 3"));
-  testing_support::write_gzip(file_, idx_bytes(0x801, {2}, {1, 2, 3}));
+  tests::write_gzip(file_, idx_bytes(0x801, {2}, {1, 2, 3}));
   EXPECT_THAT(error_of_file(), HasSubstr("(2) but the file holds more"));
 }
 
@@ -131,23 +131,23 @@ TEST_F(IdxTest, TellsWhatFollowsTheCompressedContents) {
     values[i] = static_cast<std::uint8_t>((i * i) >> 7);
   }
   const Bytes bytes = idx_bytes(0x801, {200'000}, values);
-  testing_support::write_gzip(file_, bytes);
-  const Bytes packed = testing_support::read_bytes(file_);
+  tests::write_gzip(file_, bytes);
+  const Bytes packed = tests::read_bytes(file_);
   for (const Bytes& junk : {Bytes{0}, Bytes{0x1f}, Bytes{0x1f, 0x8c}, Bytes(100'000, 'x')}) {
     Bytes longer = packed;
     longer.insert(longer.end(), junk.begin(), junk.end());
     EXPECT_THAT(error_of(longer), HasSubstr("expected nothing after the compressed contents but there are " +
                                             std::to_string(junk.size()) + " more bytes"));
   }
-  // gzip's files may follow each other, cut anywhere: the second one begins at every place of what is read at once.
+  // gzip members may be concatenated; the second one begins at various positions of a read block.
   for (const std::size_t cut : {std::size_t{0}, std::size_t{1}, std::size_t{12}, std::size_t{100'000}, bytes.size()}) {
     const auto middle = bytes.begin() + static_cast<std::ptrdiff_t>(cut);
-    testing_support::write_gzip(file_, Bytes(bytes.begin(), middle));
-    Bytes both = testing_support::read_bytes(file_);
-    testing_support::write_gzip(file_, Bytes(middle, bytes.end()));
-    const Bytes second = testing_support::read_bytes(file_);
+    tests::write_gzip(file_, Bytes(bytes.begin(), middle));
+    Bytes both = tests::read_bytes(file_);
+    tests::write_gzip(file_, Bytes(middle, bytes.end()));
+    const Bytes second = tests::read_bytes(file_);
     both.insert(both.end(), second.begin(), second.end());
-    testing_support::write_file(file_, both);
+    tests::write_file(file_, both);
     EXPECT_EQ(read_idx(file_).values, values) << cut;
     both.push_back(0x1f);
     EXPECT_THAT(error_of(both), HasSubstr("expected nothing after the compressed contents but there are 1 more bytes"));
@@ -155,21 +155,21 @@ TEST_F(IdxTest, TellsWhatFollowsTheCompressedContents) {
 }
 
 TEST_F(IdxTest, FindsTheSecondMemberAcrossTheChunksThatAreRead) {
-  // Stored blocks, so that the first file ends one byte before, at and behind the end of a chunk of 64 KiB.
+  // Stored blocks, so that the first member ends one byte before, at and after the end of a chunk of 64 KiB.
   for (std::size_t size = 65'480; size < 65'540; ++size) {
     const Bytes bytes = idx_bytes(0x801, {static_cast<std::uint32_t>(size)}, Bytes(size - 2, 3));
-    testing_support::write_gzip(file_, bytes, 0);
-    Bytes both = testing_support::read_bytes(file_);
-    testing_support::write_gzip(file_, {3, 3}, 0);
-    const Bytes second = testing_support::read_bytes(file_);
+    tests::write_gzip(file_, bytes, 0);
+    Bytes both = tests::read_bytes(file_);
+    tests::write_gzip(file_, {3, 3}, 0);
+    const Bytes second = tests::read_bytes(file_);
     both.insert(both.end(), second.begin(), second.end());
-    testing_support::write_file(file_, both);
+    tests::write_file(file_, both);
     ASSERT_EQ(read_idx(file_).values, Bytes(size, 3)) << size;
   }
 }
 
 TEST_F(IdxTest, UnpacksNoMoreThanItIsAllowed) {
-  testing_support::write_gzip(file_, idx_bytes(0x802, {1000, 1000}, Bytes(1'000'000, 0)));
+  tests::write_gzip(file_, idx_bytes(0x802, {1000, 1000}, Bytes(1'000'000, 0)));
   ASSERT_LT(std::filesystem::file_size(file_), 3000U) << "a thousandth";
   EXPECT_EQ(read_idx(file_).values.size(), 1'000'000U);
   EXPECT_EQ(read_idx(file_, 1, 4, 1'000'012).values.size(), 1'000'000U);

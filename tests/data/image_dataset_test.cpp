@@ -15,7 +15,7 @@ namespace NORMGRAD_TEST_FILE {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::idx_bytes;
+using tests::idx_bytes;
 
 template <class E, class F>
 std::string error_of(F&& f) {
@@ -39,13 +39,13 @@ TEST(ImageDatasetTest, GivesPixelsFromZeroToOneWithLabels) {
   EXPECT_THAT(labels.to_vector<std::int64_t>(), ElementsAre(1, 2, 1));
 }
 
-TEST(ImageDatasetTest, StandardisedHasMeanZeroAndVarianceOne) {
+TEST(ImageDatasetTest, StandardizedHasMeanZeroAndVarianceOne) {
   const ImageDataset set = three_images();
   const PixelStatistics statistics = set.pixel_statistics();
   // Pixels 0, 1, .2, .4, .6, .8: mean 1/2, variance 0.7/6.
   EXPECT_DOUBLE_EQ(statistics.mean, 0.5);
   EXPECT_NEAR(statistics.std, std::sqrt(0.7 / 6.0), 1e-15);
-  const std::vector<float> values = set.standardised(statistics).all().inputs.to_vector<float>();
+  const std::vector<float> values = set.standardized(statistics).all().inputs.to_vector<float>();
   ASSERT_EQ(values.size(), 6U);
   double sum = 0.0;
   double squares = 0.0;
@@ -75,23 +75,23 @@ TEST(ImageDatasetTest, RefusesWhatDoesNotFit) {
                 ImageDataset({2, 1, 1, 1}, {1, 2}, {0, 10});
               }),
               HasSubstr("labels below 10 but label 1 is 10"));
-  EXPECT_THAT(error_of<ValueError>([] { three_images().standardised({.mean = 0.0, .std = 0.0}); }),
+  EXPECT_THAT(error_of<ValueError>([] { three_images().standardized({.mean = 0.0, .std = 0.0}); }),
               HasSubstr("standard deviation above 0"));
 }
 
 class OpenDatasetTest : public testing::Test {
  protected:
-  OpenDatasetTest() { testing_support::write_mnist_folder(folder_.path(), 40, 20); }
+  OpenDatasetTest() { tests::write_mnist_folder(folder_.path(), 40, 20); }
   std::string error() {
     return error_of<IoError>([&] { open_dataset(folder_.path().string()); });
   }
   std::filesystem::path file(const std::string& name) { return folder_ / name; }
 
-  testing_support::TemporaryFolder folder_;
+  tests::TemporaryFolder folder_;
 };
 
 TEST_F(OpenDatasetTest, ReadsPlainAndCompressedFolders) {
-  const auto [train, test] = open_dataset(folder_.path().string(), {.standardise = false});
+  const auto [train, test] = open_dataset(folder_.path().string(), {.standardize = false});
   EXPECT_EQ(train.size(), 40);
   EXPECT_EQ(test.size(), 20);
   EXPECT_EQ(train.image_shape(), Shape({1, 28, 28}));
@@ -99,15 +99,15 @@ TEST_F(OpenDatasetTest, ReadsPlainAndCompressedFolders) {
   EXPECT_EQ(train.pixels(13)[std::size_t{6} * 28], 255);
   EXPECT_EQ(train.pixels(13)[std::size_t{7} * 28], 0);
 
-  const testing_support::Bytes bytes = testing_support::read_bytes(file("train-images-idx3-ubyte"));
+  const tests::Bytes bytes = tests::read_bytes(file("train-images-idx3-ubyte"));
   std::filesystem::remove(file("train-images-idx3-ubyte"));
-  testing_support::write_gzip(file("train-images-idx3-ubyte.gz"), bytes);
+  tests::write_gzip(file("train-images-idx3-ubyte.gz"), bytes);
   std::filesystem::rename(file("t10k-labels-idx1-ubyte"), file("t10k-labels.idx1-ubyte"));
-  const ImageSplits again = open_dataset(folder_.path().string(), {.standardise = false});
+  const ImageSplits again = open_dataset(folder_.path().string(), {.standardize = false});
   EXPECT_TRUE(std::equal(train.pixels(39).begin(), train.pixels(39).end(), again.train.pixels(39).begin()));
 }
 
-TEST_F(OpenDatasetTest, StandardisesBothPartsWithTheTrainingImagesInUse) {
+TEST_F(OpenDatasetTest, StandardizesBothPartsWithTheTrainingImagesInUse) {
   const auto [train, test] = open_dataset(folder_.path().string(), {.train_limit = 10});
   EXPECT_EQ(train.size(), 10);
   EXPECT_EQ(test.size(), 20);
@@ -121,11 +121,9 @@ TEST_F(OpenDatasetTest, StandardisesBothPartsWithTheTrainingImagesInUse) {
 TEST_F(OpenDatasetTest, ReadsImagesWithChannels) {
   std::filesystem::remove(file("train-images-idx3-ubyte"));
   std::filesystem::remove(file("t10k-images-idx3-ubyte"));
-  testing_support::write_file(file("train-images-idx4-ubyte"),
-                              idx_bytes(0x804, {40, 3, 2, 1}, testing_support::Bytes(240, 7)));
-  testing_support::write_file(file("t10k-images-idx4-ubyte"),
-                              idx_bytes(0x804, {20, 3, 2, 1}, testing_support::Bytes(120, 7)));
-  EXPECT_EQ(open_dataset(folder_.path().string(), {.standardise = false}).train.image_shape(), Shape({3, 2, 1}));
+  tests::write_file(file("train-images-idx4-ubyte"), idx_bytes(0x804, {40, 3, 2, 1}, tests::Bytes(240, 7)));
+  tests::write_file(file("t10k-images-idx4-ubyte"), idx_bytes(0x804, {20, 3, 2, 1}, tests::Bytes(120, 7)));
+  EXPECT_EQ(open_dataset(folder_.path().string(), {.standardize = false}).train.image_shape(), Shape({3, 2, 1}));
   EXPECT_THAT(error(), HasSubstr("all pixels are equal"));
 }
 
@@ -137,20 +135,20 @@ TEST_F(OpenDatasetTest, TellsMissingFolderAndFile) {
 }
 
 TEST_F(OpenDatasetTest, TellsLabelOutOfRange) {
-  testing_support::write_file(file("t10k-labels-idx1-ubyte"), idx_bytes(0x801, {3}, {1, 2, 3}));
+  tests::write_file(file("t10k-labels-idx1-ubyte"), idx_bytes(0x801, {3}, {1, 2, 3}));
   EXPECT_THAT(error(), HasSubstr("t10k-labels-idx1-ubyte': expected 20 labels, one for each image of "
                                  "'t10k-images-idx3-ubyte', but got 3"));
-  testing_support::Bytes labels(20, 9);
+  tests::Bytes labels(20, 9);
   labels[4] = 10;
-  testing_support::write_file(file("t10k-labels-idx1-ubyte"), idx_bytes(0x801, {20}, labels));
+  tests::write_file(file("t10k-labels-idx1-ubyte"), idx_bytes(0x801, {20}, labels));
   EXPECT_THAT(error(), HasSubstr("t10k-labels-idx1-ubyte': expected labels from 0 to 9 but label 4 is 10"));
   EXPECT_NO_THROW(open_dataset(folder_.path().string(), {.num_classes = 11}));
 }
 
 TEST_F(OpenDatasetTest, TellsImagesThatDoNotFitEachOther) {
-  testing_support::write_file(file("t10k-images-idx3-ubyte"), idx_bytes(0x803, {20, 2, 2}, testing_support::Bytes(80)));
+  tests::write_file(file("t10k-images-idx3-ubyte"), idx_bytes(0x803, {20, 2, 2}, tests::Bytes(80)));
   EXPECT_THAT(error(), HasSubstr("same shape but got [1, 28, 28] and [1, 2, 2]"));
-  testing_support::write_file(file("t10k-images-idx3-ubyte"), idx_bytes(0x803, {20, 0, 2}, {}));
+  tests::write_file(file("t10k-images-idx3-ubyte"), idx_bytes(0x803, {20, 0, 2}, {}));
   EXPECT_THAT(error(), HasSubstr("at least one image of at least one pixel but got [20, 1, 0, 2]"));
 }
 
@@ -158,11 +156,11 @@ TEST(FashionMnistTest, HasItsPublishedStatistics) {
   if (!std::filesystem::is_directory("/usr/share/datasets/fashion-mnist")) {
     GTEST_SKIP() << "Debian's package dataset-fashion-mnist is not installed";
   }
-  const auto [train, test] = open_dataset("fashion-mnist", {.standardise = false});
+  const auto [train, test] = open_dataset("fashion-mnist", {.standardize = false});
   EXPECT_EQ(train.size(), 60000);
   EXPECT_EQ(test.size(), 10000);
   EXPECT_NEAR(train.pixel_statistics().mean, 0.2860, 5e-5);  // tol: published with four digits
-  EXPECT_NEAR(train.pixel_statistics().std, 0.3530, 5e-5);   // tol: the same
+  EXPECT_NEAR(train.pixel_statistics().std, 0.3530, 5e-5);   // tol: likewise
   EXPECT_EQ(train.label(0), 9);
 }
 

@@ -16,7 +16,7 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 /// Images [n, 2, 3, 4] of the numbers 1, 2, ...
 Tensor counting(std::int64_t n, DType dtype = kFloat32) {
@@ -27,7 +27,7 @@ double at(const Tensor& x, std::int64_t n, std::int64_t c, std::int64_t i, std::
   return x.to_vector<double>()[static_cast<std::size_t>(((n * x.size(1) + c) * x.size(2) + i) * x.size(3) + j)];
 }
 
-/// y[n, c, i, j] = x[n, c, i + top, j + left], or fill outside: all places that agree.
+/// y[n, c, i, j] = x[n, c, i + top, j + left], or fill outside: all offsets that match.
 std::vector<std::array<std::int64_t, 2>> offsets(const Tensor& x, const Tensor& y, std::int64_t n, std::int64_t most,
                                                  double fill) {
   std::vector<std::array<std::int64_t, 2>> found;

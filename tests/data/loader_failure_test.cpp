@@ -1,4 +1,4 @@
-// A batch that failed is not done: with the same iterator, and from a state.
+// A batch that failed is not counted as done, with the same iterator and from a state.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,9 +15,9 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
-/// Ten examples; example 5 cannot be read as long as `broken` is set.
+/// Ten examples; example 5 cannot be read while `broken` is set.
 class Mendable final : public Dataset {
  public:
   explicit Mendable(std::atomic<bool>& broken) : broken_(&broken) {}
@@ -50,7 +50,7 @@ TEST(LoaderFailureTest, ThatBatchIsYieldedAgain) {
       EXPECT_THAT(error_of<IoError>([&] { *it; }), HasSubstr("example 5 (batch 2 of epoch 0)")) << workers;
       EXPECT_EQ(loader.state_dict().at("batch").item(), 2.0) << workers;
     }
-    ++it;  // nothing is done that it could pass
+    ++it;  // there is no completed batch to skip
     EXPECT_EQ(loader.state_dict().at("batch").item(), 2.0) << workers;
     broken = false;
     EXPECT_THAT(labels_in(*it), ElementsAre(4, 5)) << workers;

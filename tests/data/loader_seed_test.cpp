@@ -1,5 +1,5 @@
-// What a loader draws: it depends on the global seed unless it has one of its own, on the epoch, and on nothing else;
-// and sizes near the largest number.
+// The draws of a loader depend on the global seed (unless it has its own), on the epoch, and on nothing else. Also
+// sizes near the largest integer.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
 
@@ -32,7 +32,7 @@ TensorDataset twenty() {
   return {zeros({20}, {.dtype = kFloat64}), labels};
 }
 
-/// Writes what it draws into the inputs.
+/// Writes its random numbers into the inputs.
 Batch drawing(Batch batch, Generator& generator) {
   for (std::int64_t i = 0; i < batch.inputs.numel(); ++i) {
     batch.inputs.mutable_data<double>()[i] = generator.uniform();
@@ -101,7 +101,7 @@ TEST(LoaderSeedTest, ComesFromTheGlobalSeedUnlessGiven) {
   EXPECT_EQ(run(1, given).orders, run(2, given).orders);
   EXPECT_EQ(run(1, given).draws, run(2, given).draws);
   EXPECT_NE(run(1, given).orders, one.orders);
-  // Numbers drawn in between do not count.
+  // Numbers drawn in between have no effect.
   manual_seed(1);
   default_generator().uniform();
   DataLoader later(twenty(), options);
@@ -143,7 +143,7 @@ TEST(LoaderSeedTest, AStateBringsItsSeed) {
     const Epochs epochs = epochs_of(resumed, 2);
     EXPECT_EQ(epochs.orders, expected.orders);
     EXPECT_EQ(epochs.draws, expected.draws);
-    // Nothing is taken over from a state that does not fit.
+    // A state that does not fit changes nothing.
     DataLoaderOptions other = options();
     other.batch_size = 4;
     DataLoader refusing(twenty(), other);

@@ -10,7 +10,7 @@
 #include "tests/support/raises.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/random.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -18,7 +18,7 @@ namespace NORMGRAD_TEST_FILE {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-/// Example i has the input (i, -i) and the label 10 i.
+/// Example i has input (i, -i) and label 10 i.
 TensorDataset numbers(std::int64_t count) {
   Tensor inputs = Tensor::empty({count, 2}, kFloat64);
   Tensor labels = Tensor::empty({count}, kInt64);
@@ -59,11 +59,11 @@ TEST(DataLoaderTest, BatchesBindToEveryKindOfVariable) {
   DataLoader loader(numbers(5), {.batch_size = 2});
   std::vector<std::vector<double>> seen;
   for (auto& [inputs, labels] : loader) {
-    inputs = inputs + 1.0;  // the loop's own
+    inputs = inputs + 1.0;  // the loop's own copy
     seen.push_back(inputs.to_vector<double>());
   }
   EXPECT_THAT(seen, ElementsAre(ElementsAre(1, 1, 2, 0), ElementsAre(3, -1, 4, -2), ElementsAre(5, -3)));
-  const auto& first = *loader.begin();  // lives on, though its iterator does not
+  const auto& first = *loader.begin();  // outlives its iterator
   EXPECT_THAT(first.inputs.to_vector<double>(), ElementsAre(0, 0, 1, -1));
 }
 
@@ -103,7 +103,7 @@ TEST(DataLoaderTest, OrderDependsOnSeedAndEpochOnly) {
 }
 
 TEST(DataLoaderTest, EveryPlaceIsEquallyLikely) {
-  // Where example 0 of 4 comes in 4000 epochs: 1000 times each, standard deviation 27.
+  // The position of example 0 of 4 in 4000 epochs: 1000 times each, standard deviation 27.
   DataLoader loader(numbers(4), {.shuffle = true, .seed = 1});
   std::vector<int> times(4);
   for (std::int64_t epoch = 0; epoch < 4000; ++epoch) {
@@ -115,7 +115,7 @@ TEST(DataLoaderTest, EveryPlaceIsEquallyLikely) {
   }
 }
 
-/// Goes on from `state` in a new loader up to the end of epoch 2; what it hands out.
+/// Resumes from `state` in a new loader up to the end of epoch 2, and returns the examples.
 std::vector<std::int64_t> rest_of(const StateDict& state, const DataLoaderOptions& options) {
   DataLoader loader(numbers(10), options);
   loader.load_state_dict(state);
@@ -151,7 +151,7 @@ TEST(DataLoaderTest, GoesOnAfterEveryBatch) {
 }
 
 TEST(DataLoaderTest, GoesOnAfterTheLastBatchInTheSameEpoch) {
-  // Saved inside the loop, an epoch is not over: what stands after the loop is still to be done.
+  // Inside the loop an epoch is not over: the code after the loop is still to be run.
   DataLoader loader(numbers(4), {.batch_size = 2});
   StateDict inside;
   for ([[maybe_unused]] const Batch& batch : loader) {
@@ -173,7 +173,7 @@ TEST(DataLoaderTest, GoesOnAfterTheLastBatchInTheSameEpoch) {
 TEST(DataLoaderTest, RefusesTheStateOfAnotherLoader) {
   const auto error = [](const StateDict& state) {
     DataLoader loader(numbers(10), {.batch_size = 3, .seed = 5});
-    std::string text = testing_support::error_of<ValueError>([&] { loader.load_state_dict(state); });
+    std::string text = tests::error_of<ValueError>([&] { loader.load_state_dict(state); });
     EXPECT_EQ(loader.epoch(), 0);
     return text;
   };

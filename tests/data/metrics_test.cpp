@@ -15,7 +15,7 @@ TEST(AccuracyTest, CountsRowsWithTheLargestScoreAtTheLabel) {
   const Tensor labels = from_vector<std::int64_t>({2, 0, 1, 1}, {4});
   for (const DType dtype : {kFloat32, kFloat64}) {
     const Tensor scores = tensor({{1, 2, 3}, {0, 5, 1}, {-3, -1, -2}, {4, 4, 0}}, {.dtype = dtype});
-    EXPECT_EQ(count_correct(scores, labels), 2);  // the last row's first largest is 0
+    EXPECT_EQ(count_correct(scores, labels), 2);  // the first maximum of the last row is 0
     EXPECT_EQ(accuracy(scores, labels), 0.5);
   }
 }
@@ -27,7 +27,7 @@ TEST(AccuracyTest, ARowWithNaNIsWrong) {
   for (const DType dtype : {kFloat32, kFloat64}) {
     const TensorOptions of = {.dtype = dtype};
     EXPECT_EQ(accuracy(full({4, 3}, nan, of), labels), 0.0);
-    // NaN at the label, elsewhere, several of them, and none.
+    // NaN at the label, elsewhere, several times, and nowhere.
     EXPECT_EQ(count_correct(tensor({{nan, 1, 2}, {nan, 5, nan}, {1, nan, inf}, {3, 1, 2}}, of), labels), 1);
     EXPECT_EQ(count_correct(tensor({{0, nan, nan}, {0, nan, nan}, {0, nan, nan}, {inf, 1, -inf}}, of), labels), 1);
   }

@@ -1,4 +1,4 @@
-// Every place that a random transform may choose occurs, about equally often.
+// Every position that a random transform may choose occurs, about equally often.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -11,7 +11,7 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-/// `count` images of one pixel each, whose value tells where it is: 1 + x + 10 y.
+/// `count` images whose values encode the position of each pixel: 1 + x + 10 y.
 Tensor numbered(std::int64_t count, std::int64_t height, std::int64_t width) {
   Tensor images = Tensor::empty({count, 1, height, width}, kFloat64);
   double* to = images.mutable_data<double>();
@@ -21,7 +21,7 @@ Tensor numbered(std::int64_t count, std::int64_t height, std::int64_t width) {
   return images;
 }
 
-/// How often each result comes; every one of them as often as the others within five standard deviations.
+/// Checks that each of `kinds` results occurs equally often, within five standard deviations.
 void expect_equally_often(const std::map<std::vector<double>, int>& times, std::size_t kinds, int count) {
   EXPECT_EQ(times.size(), kinds);
   const double expected = static_cast<double>(count) / static_cast<double>(kinds);
@@ -46,12 +46,12 @@ constexpr int kCount = 12000;
 TEST(RandomPlacesTest, EveryOffsetOfACrop) {
   Generator generator(3);
   const Tensor images = numbered(kCount, 4, 5);
-  // Windows of 2 x 3 in 4 x 5: 3 x 3 places, from the first row and column to the last.
+  // Windows of 2 x 3 in 4 x 5: 3 x 3 positions, from the first row and column to the last.
   const auto times = times_of(RandomCrop{2, 3}(images, generator));
   expect_equally_often(times, 9, kCount);
   EXPECT_TRUE(times.contains({1, 2, 3, 11, 12, 13}));
   EXPECT_TRUE(times.contains({23, 24, 25, 33, 34, 35}));
-  // With padding of 1 there are two more of each, and windows as large as the image move by up to 1.
+  // A padding of 1 adds two of each, and windows as large as the image move by up to 1.
   expect_equally_often(times_of(RandomCrop{2, 3, 1}(images, generator)), 25, kCount);
   expect_equally_often(times_of(RandomCrop{4, 5, 1}(images, generator)), 9, kCount);
   expect_equally_often(times_of(RandomCrop{4, 5}(images, generator)), 1, kCount);

@@ -1,4 +1,4 @@
-// A run that goes on hands out what it would have, whatever sampler it has.
+// A resumed run returns the same examples as an uninterrupted one, with every sampler.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 constexpr std::int64_t kExamples = 10;
 constexpr std::int64_t kEpochs = 3;
@@ -26,7 +26,7 @@ TensorDataset examples() {
   return {labels.to(kFloat32), labels};
 }
 
-/// Draws an example the more often, the more often it was seen: it changes with every batch.
+/// Draws an example more often the more often it was seen; it changes with every batch.
 class Growing final : public Sampler {
  public:
   explicit Growing(std::uint64_t seed) : seed_(seed), weights_(ones({kExamples}, {.dtype = kFloat64})) {}
@@ -52,7 +52,7 @@ struct Training {
   Training(const std::shared_ptr<Sampler>& made, int workers)
       : sampler(made), loader(examples(), {.batch_size = 3, .num_workers = workers, .sampler = made}) {}
 
-  /// Up to the end of the last epoch; `after` each batch and each epoch.
+  /// Runs to the end of the last epoch; calls `after` after each batch and each epoch.
   std::vector<std::int64_t> to_the_end(const std::function<void(std::size_t seen)>& after = [](std::size_t) {}) {
     std::vector<std::int64_t> all;
     while (loader.epoch() < kEpochs) {
@@ -82,7 +82,7 @@ void expect_to_go_on_everywhere(const std::function<std::shared_ptr<Sampler>()>&
     for (const int workers : {0, 2}) {
       Training rest(make(), workers);
       rest.loader.load_state_dict(state);
-      // Stopped once more before its first batch.
+      // Interrupted once more before its first batch.
       Training again(make(), workers);
       again.loader.load_state_dict(rest.loader.state_dict());
       EXPECT_EQ(rest.to_the_end(), expected) << "after " << seen << " examples, " << workers << " workers";
@@ -113,7 +113,7 @@ TEST(SamplerStateTest, GoesOnAfterEveryBatch) {
 
 TEST(SamplerStateTest, GoesOnWithASamplerThatChanges) {
   expect_to_go_on_everywhere([] { return std::make_shared<Growing>(5); });
-  // It does change: one that was never told what was seen gives another second epoch.
+  // It does change: without the seen examples, the second epoch is different.
   Training told(std::make_shared<Growing>(5), 0);
   told.to_the_end();
   EXPECT_NE(told.loader.order(1), Growing(5).order(1));

@@ -18,7 +18,7 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 std::map<std::int64_t, int> counts_of(const std::vector<std::int64_t>& order) {
   std::map<std::int64_t, int> counts;
@@ -51,7 +51,7 @@ TEST(SamplerTest, WeightsAreTheChances) {
 
 TEST(SamplerTest, WeightedWithoutReplacementDrawsFromWhatIsLeft) {
   const WeightedRandomSampler sampler({1.0, 0.0, 2.0, 1.0}, 3, {.replacement = false, .seed = 3});
-  // The first draw is 2 with chance 1/2; all three come in every epoch.
+  // The first draw is 2 with probability 1/2; all three occur in every epoch.
   int first_is_two = 0;
   for (std::int64_t epoch = 0; epoch < 4000; ++epoch) {
     const std::vector<std::int64_t> order = sampler.order(epoch);

@@ -1,4 +1,5 @@
-// What transforms draw: every place occurs about equally often, the edges among them, and no epoch repeats another.
+// The draws of transforms: every position occurs about equally often, including the edges, and no epoch repeats
+// another.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +26,7 @@ constexpr std::int64_t kDraws = 6000;
 constexpr std::int64_t kHeight = 5;
 constexpr std::int64_t kWidth = 7;
 
-// `kDraws` copies of one image whose pixels tell where they are.
+// `kDraws` copies of one image whose pixels encode their position.
 Tensor marked_images() {
   Tensor x = Tensor::empty({kDraws, 1, kHeight, kWidth});
   float* to = x.mutable_data<float>();
@@ -35,7 +36,8 @@ Tensor marked_images() {
   return x;
 }
 
-// How often each place occurred: that of the pixel [row, column] of each result, which must be inside of the image.
+// The number of occurrences of each position: that of the pixel [row, column] of each result, which must be inside the
+// image.
 std::map<Place, std::int64_t> places_of(const Tensor& y, std::int64_t row, std::int64_t column) {
   std::map<Place, std::int64_t> counts;
   const float* from = y.data<float>();
@@ -46,7 +48,7 @@ std::map<Place, std::int64_t> places_of(const Tensor& y, std::int64_t row, std::
   return counts;
 }
 
-// Each of the places from `first` to `last`, and no other, within 6 standard deviations of its share.
+// Checks that the positions are exactly those from `first` to `last`, each within 6 standard deviations of its share.
 void expect_all_places(const std::map<Place, std::int64_t>& counts, Place first, Place last) {
   const std::int64_t places = (last[0] - first[0] + 1) * (last[1] - first[1] + 1);
   EXPECT_EQ(static_cast<std::int64_t>(counts.size()), places);
@@ -64,7 +66,7 @@ TEST(TransformDrawsTest, EveryCropOccurs) {
   const Tensor x = marked_images();
   Generator generator(1);
   expect_all_places(places_of(RandomCrop{.height = 3, .width = 4}(x, generator), 0, 0), {0, 0}, {2, 3});
-  // With padding the corner may lie outside; the pixel in the middle never does.
+  // With padding, the corner may be outside the image; the pixel in the middle never is.
   const Tensor padded = RandomCrop{.height = 5, .width = 7, .padding = 2}(x, generator);
   expect_all_places(places_of(padded, 2, 3), {0, 1}, {4, 5});
   const Tensor whole = RandomCrop{.height = kHeight, .width = kWidth}(x, generator);
@@ -93,7 +95,7 @@ TEST(TransformDrawsTest, FlipsHaveTheirProbability) {
 
 // --- in a loader
 
-// What the transform's generator gives first in each batch, over some epochs.
+// The first number of the transform's generator in each batch, over several epochs.
 std::vector<double> draws_of(DataLoaderOptions options, int epochs) {
   std::vector<double> draws;
   options.batch_size = 2;

@@ -1,4 +1,4 @@
-// Workers: the same batches with any number of them. Run this one under the thread sanitizer, too.
+// Workers: the same batches with any number of them. Also run it under the thread sanitizer.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/base/random.hpp"
-#include "normgrad/core/ops/conv.hpp"
+#include "normgrad/core/ops/conv/conv.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/data/image_dataset.hpp"
 #include "normgrad/data/image_transform.hpp"
@@ -28,9 +28,9 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::error_of;
-using testing_support::is_sanitized;
-using testing_support::result_of_child;
+using tests::error_of;
+using tests::is_sanitized;
+using tests::result_of_child;
 
 ImageDataset images(std::int64_t count) {
   std::vector<std::uint8_t> pixels;
@@ -53,7 +53,7 @@ DataLoaderOptions augmented(int workers) {
       .transform = compose({RandomShift{1}, RandomHorizontalFlip{}, RandomCrop{5, 5, 1}, Normalize{{0.5}, {0.25}}})};
 }
 
-/// Everything that two epochs hand out.
+/// All values of two epochs.
 std::vector<float> everything(DataLoader loader) {
   std::vector<float> all;
   for (int epoch = 0; epoch < 2; ++epoch) {
@@ -78,7 +78,7 @@ TEST(WorkersTest, BatchesAreTheSameWithAnyNumberOfThem) {
   EXPECT_NE(everything(DataLoader(images(30), other_seed)), expected);
 }
 
-/// Refuses example `bad`; slow where others are fast, so that workers overtake each other.
+/// Throws for example `bad`; slow for some examples, so that workers overtake each other.
 class Faulty : public Dataset {
  public:
   Faulty(std::int64_t bad, bool foreign) : bad_(bad), foreign_(foreign) {}
@@ -137,7 +137,7 @@ TEST(WorkersTest, LoopsMayEndEarlyAndBatchesMayBeAskedForTwice) {
   ++it;
   EXPECT_NE((*it).inputs.to_vector<float>(), first);
   EXPECT_EQ((*behind).inputs.to_vector<float>(), first) << "forgotten by the workers, and made anew";
-  DataLoader::Iterator none = loader.begin();  // never asked
+  DataLoader::Iterator none = loader.begin();  // never advanced
 }
 
 TEST(WorkersTest, MakeNoMoreThanTheyMay) {
@@ -162,7 +162,7 @@ TEST(WorkersTest, MakeNoMoreThanTheyMay) {
 }
 
 #if defined(__GLIBC__)
-/// While it lives, threads get stacks of 1 GB, and the process `room` more memory than it has.
+/// While it is alive, threads get stacks of 1 GB, and the process may allocate only `room` more memory.
 class FewThreads {
  public:
   static constexpr std::size_t kStack = std::size_t{1} << 30;
@@ -246,7 +246,7 @@ TEST(WorkersTest, OptionsAreChecked) {
   EXPECT_EQ(DataLoader(images(31), {.batch_size = 3, .drop_last = true}).last_batch_size(), 3);
 }
 
-// Whoever is the first to read the results brings them in row-major order, for all.
+// The first reader of the results converts them to row-major order, for all readers.
 TEST(WorkersTest, ReadTheResultOfAConvolution) {
   manual_seed(5);
   const Tensor x = randn({40, 2, 10, 10});
@@ -261,7 +261,7 @@ TEST(WorkersTest, ReadTheResultOfAConvolution) {
   }
 }
 
-// A child has none of the workers, and neither waits for them nor for what they hold.
+// A child has none of the workers, and waits neither for them nor for their locks.
 TEST(WorkersTest, AForkedProcessGoesOnWithoutThem) {
   if (is_sanitized()) {
     GTEST_SKIP() << "the thread sanitizer ends a forked process that starts threads";

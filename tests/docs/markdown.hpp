@@ -1,4 +1,4 @@
-// The fenced blocks of a document.
+// The fenced blocks of a Markdown document.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 namespace normgrad::tests {
 
 struct MarkdownBlock {
-  std::string language;  // what stands behind the fence's three marks: "cpp", "text", "cpp file"
-  std::string heading;   // of the section that it stands in
+  std::string language;  // info string of the fence: "cpp", "text", "cpp file"
+  std::string heading;   // of the enclosing section
   int line = 0;          // of its first line of text, from 1
   std::string text;
 };

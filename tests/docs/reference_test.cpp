@@ -1,4 +1,4 @@
-// Whoever reads the reference finds a text for every public symbol.
+// Every public symbol has a text in the reference.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -10,10 +10,10 @@
 namespace normgrad::tests {
 namespace NORMGRAD_TEST_FILE {
 
-/// Whether a symbol needs a text of its own: all types, functions, fields, constants, aliases and constructors do; the
-/// functions of classes may share that of the group that they stand in (docs/doxygen/filter.awk). Not: what copies,
-/// moves and destroys; operators that mean what they mean everywhere; the aliases that the standard library asks
-/// iterators and generators for; overrides, which mean what they mean in the base; and specialisations.
+/// Whether a symbol needs its own text. All types, functions, fields, constants, aliases and constructors do; member
+/// functions may share the text of their group (docs/doxygen/filter.awk). Exceptions: copy, move and destruction;
+/// operators with their usual meaning; the aliases that the standard library requires of iterators and generators;
+/// overrides, which are documented in the base; and specializations.
 bool needs_text(const std::string& warning) {
   static const std::regex copy(R"(Member (\w+)\((const )?\1 &&?( ?\w+)?\))");
   static const std::regex special(R"(Member (operator(=|==|\[\]|->|\*| bool)\(|~))");
@@ -30,7 +30,7 @@ TEST(Reference, EveryPublicSymbolIsDocumented) {
     GTEST_SKIP() << "doxygen is not installed";
   }
   const std::filesystem::path build = NORMGRAD_BINARY_DIR;
-  const auto ran = testing_support::run_program({doxygen, (build / "Doxyfile").string()});
+  const auto ran = tests::run_program({doxygen, (build / "Doxyfile").string()});
   ASSERT_EQ(ran.exit_code, 0) << ran.err;
   EXPECT_TRUE(std::filesystem::exists(build / "site" / "index.html"));
   EXPECT_TRUE(std::filesystem::exists(build / "site" / "classnormgrad_1_1BatchNorm2d.html"));

@@ -1,8 +1,8 @@
-// What the fragments of the documents may use: each runs in a function of its own, after
+// The context of the documentation snippets: each runs in its own function, after
 //
 //   Net net; Tensor images, labels, x, w; auto train, test, batches; SGD optimizer;
 //
-// as below. Fragments of one document see the types that it defined before them ("cpp global").
+// as below. Fragments of a document see the types that it defined earlier ("cpp global").
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ struct Net : Module {
   Tensor forward(const Tensor& in) override { return fc2(relu(norm1(fc1(in.flatten(1))))); }
 };
 
-/// Images [1, 28, 28] of noise with labels, in place of a dataset.
+/// Noise images [1, 28, 28] with labels, instead of a dataset.
 inline TensorDataset noise(std::int64_t count) { return {randn({count, 1, 28, 28}), randint(0, 10, {count})}; }
 
 struct Prelude {

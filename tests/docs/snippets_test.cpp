@@ -5,7 +5,7 @@
 //   ```cpp global  definitions that the fragments after it, in the same document, use
 //   ```cpp shape   neither: a sketch with "..." in it, the only kind that is not compiled
 //
-// Fragments of all documents are one program. A program that is one of examples/ is left to the test of that example.
+// The fragments of all documents form one program. A program from examples/ is left to the test of that example.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -36,7 +36,7 @@ std::vector<std::string> documents() {
 
 bool is_program(const MarkdownBlock& block) { return block.text.find("int main(") != std::string::npos; }
 
-/// "#line 7 "docs/norms.md"": errors are told at the place in the document.
+/// Returns "#line 7 "docs/norms.md"", so that errors refer to the document.
 std::string line_mark(const std::string& page, const MarkdownBlock& block) {
   return "#line " + std::to_string(block.line) + " \"" + (source_dir() / page).string() + "\"\n";
 }
@@ -55,19 +55,19 @@ std::set<std::string> examples() {
 
 void compile_and_run(const std::string& name, const std::string& source) {
   const fs::path folder = fs::path(NORMGRAD_BINARY_DIR) / "tests" / "snippets" / name;
-  fs::remove_all(folder);  // a program that resumes would go on from the checkpoint of an older one
+  fs::remove_all(folder);  // a resuming program would continue from an older checkpoint
   fs::create_directories(folder);
   std::ofstream(folder / (name + ".cpp")) << source;
   const std::string program = (folder / name).string();
   const std::string library = fs::path(NORMGRAD_LIBRARY).parent_path().string();
-  const auto compiled = testing_support::run_program(
-      {NORMGRAD_CXX, "-std=c++20", "-O0", "-Wall", "-Wextra", "-Wno-unused",
-       "-I" + std::string(NORMGRAD_BINARY_DIR) + "/include", "-I" + source_dir().string(),
-       (folder / (name + ".cpp")).string(), "-o", program, NORMGRAD_LIBRARY, "-Wl,-rpath," + library});
+  const auto compiled = tests::run_program({NORMGRAD_CXX, "-std=c++20", "-O0", "-Wall", "-Wextra", "-Wno-unused",
+                                            "-I" + std::string(NORMGRAD_BINARY_DIR) + "/include",
+                                            "-I" + source_dir().string(), (folder / (name + ".cpp")).string(), "-o",
+                                            program, NORMGRAD_LIBRARY, "-Wl,-rpath," + library});
   ASSERT_EQ(compiled.exit_code, 0) << name << ":\n" << compiled.err;
   EXPECT_EQ(compiled.err, "") << name;
-  fs::current_path(folder);  // what they write lands there
-  const auto ran = testing_support::run_program({program});
+  fs::current_path(folder);  // their output files go there
+  const auto ran = tests::run_program({program});
   EXPECT_EQ(ran.exit_code, 0) << name << ":\n" << ran.err << ran.out;
 }
 

@@ -1,4 +1,4 @@
-// Each message of docs/troubleshooting.md is produced here, and every message that is produced here is in it.
+// Each message of docs/troubleshooting.md is produced here, and the document contains every message produced here.
 #include <gtest/gtest.h>
 
 #include <functional>

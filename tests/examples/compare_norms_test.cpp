@@ -1,4 +1,4 @@
-// compare_norms as its users run it.
+// compare_norms as a user runs it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,8 +19,8 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
-using testing_support::ProgramResult;
-using testing_support::RunOptions;
+using tests::ProgramResult;
+using tests::RunOptions;
 
 constexpr const char* kHeader = "model,norm,seed,step,epoch,train_loss,test_loss,test_accuracy,seconds";
 
@@ -60,14 +60,14 @@ class CompareNormsTest : public testing::Test {
  protected:
   ProgramResult run(std::vector<std::string> arguments, const RunOptions& options = {}) {
     arguments.insert(arguments.begin(), NORMGRAD_BINARY_DIR "/examples/compare_norms");
-    return testing_support::run_program(arguments, options);
+    return tests::run_program(arguments, options);
   }
-  /// Also with `--out` a new folder.
+  /// As run(), with `--out` set to the folder `name`.
   ProgramResult run_into(const std::string& name, std::vector<std::string> arguments, const RunOptions& options = {}) {
     arguments.insert(arguments.end(), {"--out", (folder_ / name).string()});
     return run(arguments, options);
   }
-  /// Wrong input: exit code 2, nothing on standard output, one line on standard error; gives the line.
+  /// Invalid input: exit code 2, nothing on standard output, and one line on standard error, which is returned.
   std::string refusal(const std::vector<std::string>& arguments) {
     const ProgramResult result = run_into("refused", arguments);
     EXPECT_EQ(result.exit_code, 2) << result.err;
@@ -81,7 +81,7 @@ class CompareNormsTest : public testing::Test {
     return nlohmann::json::parse(text_of(folder_ / name / "summary.json"));
   }
 
-  testing_support::TemporaryFolder folder_;
+  tests::TemporaryFolder folder_;
 };
 
 TEST_F(CompareNormsTest, WritesRowsSummaryFigureAndTable) {
@@ -153,7 +153,7 @@ TEST_F(CompareNormsTest, GoesOnWithoutGnuplot) {
 }
 
 TEST_F(CompareNormsTest, SameSeedSameRowsForAnyNumberOfThreads) {
-  testing_support::write_mnist_folder(folder_ / "data", 300, 60);
+  tests::write_mnist_folder(folder_ / "data", 300, 60);
   const auto rows = [&](const std::string& name, const std::string& threads) {
     const ProgramResult result = run_into(name, {"--data", (folder_ / "data").string(), "--model", "mlp,cnn", "--steps",
                                                  "6", "--eval-every", "3", "--threads", threads});
@@ -199,7 +199,7 @@ TEST_F(CompareNormsTest, TellsDivergedRunsFromOthers) {
 }
 
 TEST_F(CompareNormsTest, RefusesWrongFlags) {
-  EXPECT_THAT(refusal({"--colour"}), HasSubstr("--colour"));
+  EXPECT_THAT(refusal({"--color"}), HasSubstr("--color"));
   EXPECT_THAT(refusal({"--model", "transformer"}), HasSubstr("transformer"));
   EXPECT_THAT(refusal({"--norms", "none,batsch"}), HasSubstr("batsch"));
   EXPECT_THAT(refusal({"--norms", "group:7"}), HasSubstr("7"));
@@ -218,33 +218,33 @@ TEST_F(CompareNormsTest, RefusesWrongFlags) {
 TEST_F(CompareNormsTest, RefusesBadData) {
   const fs::path data = folder_ / "data";
   EXPECT_THAT(refusal({"--data", data.string()}), HasSubstr("there is no folder '" + data.string() + "'"));
-  testing_support::write_mnist_folder(data, 40, 20);
+  tests::write_mnist_folder(data, 40, 20);
   const fs::path images = data / "train-images-idx3-ubyte";
   const fs::path labels = data / "train-labels-idx1-ubyte";
-  const testing_support::Bytes good_images = testing_support::read_bytes(images);
-  const testing_support::Bytes good_labels = testing_support::read_bytes(labels);
+  const tests::Bytes good_images = tests::read_bytes(images);
+  const tests::Bytes good_labels = tests::read_bytes(labels);
 
   fs::resize_file(images, good_images.size() - 1);
   EXPECT_THAT(refusal({"--data", data.string()}), AllOf(HasSubstr(images.string()), HasSubstr("holds only")));
-  testing_support::Bytes bad = good_images;
+  tests::Bytes bad = good_images;
   bad[2] = 0x0d;
-  testing_support::write_file(images, bad);
+  tests::write_file(images, bad);
   EXPECT_THAT(refusal({"--data", data.string()}), AllOf(HasSubstr(images.string()), HasSubstr("type 0x0d")));
-  testing_support::write_file(images, good_images);
+  tests::write_file(images, good_images);
   bad = good_labels;
-  bad[7] = 39;  // one label fewer than there are
-  testing_support::write_file(labels, bad);
+  bad[7] = 39;  // one label too few
+  tests::write_file(labels, bad);
   EXPECT_THAT(refusal({"--data", data.string()}), AllOf(HasSubstr(labels.string()), HasSubstr("holds more")));
   bad = good_labels;
   bad[8] = 10;
-  testing_support::write_file(labels, bad);
+  tests::write_file(labels, bad);
   EXPECT_THAT(refusal({"--data", data.string()}), AllOf(HasSubstr(labels.string()), HasSubstr("label 0 is 10")));
-  testing_support::write_file(labels, good_labels);
+  tests::write_file(labels, good_labels);
   EXPECT_EQ(run_into("good", {"--data", data.string(), "--steps", "1"}).exit_code, 0);
 }
 
 TEST_F(CompareNormsTest, RefusesUnwritableFolder) {
-  testing_support::write_file(folder_ / "file", {1});
+  tests::write_file(folder_ / "file", {1});
   for (const fs::path& out : {folder_ / "file", folder_ / "file/below", fs::path("/proc/normgrad")}) {
     const ProgramResult result = run({"--data", "digits", "--out", out.string()});
     EXPECT_EQ(result.exit_code, 2);
@@ -276,7 +276,7 @@ TEST_F(CompareNormsTest, InterruptionKeepsWhatWasMeasured) {
 
 TEST_F(CompareNormsTest, InterruptionBeforeAnyMeasurementLeavesOlderResults) {
   fs::create_directories(folder_ / "a");
-  testing_support::write_file(folder_ / "a/results.csv", {'o', 'l', 'd'});
+  tests::write_file(folder_ / "a/results.csv", {'o', 'l', 'd'});
   const ProgramResult result =
       run_into("a", {"--data", "digits", "--model", "mlp", "--steps", "100000000", "--eval-every", "100000000"},
                {.signal_when = [](const std::string& err) { return err.find("test images") != std::string::npos; },

@@ -1,4 +1,4 @@
-#include "examples/compare_norms/models.hpp"
+#include "lab/compare_norms/models.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -99,7 +99,7 @@ TEST(ModelsTest, TellWhatCannotBe) {
   for (const std::string wrong : {"batsch", "group:", "group:0", "group:x", "none:2", "group:3"}) {
     EXPECT_THROW(why_not_applicable("mlp", wrong), ValueError) << wrong;
   }
-  EXPECT_EQ(why_not_applicable("lenet", "group"), "");  // 2 groups of 3 channels, where 8 would not do
+  EXPECT_EQ(why_not_applicable("lenet", "group"), "");  // 2 groups of 3 channels, where 8 groups would not fit
   EXPECT_THAT(why_not_applicable("lenet", "instance"), HasSubstr("one value"));
   for (const std::string model : {"cnn", "lenet", "resnet"}) {
     EXPECT_THROW(make_model({.model = model, .image_shape = {1, 3, 28}}), ShapeError) << model;

@@ -1,4 +1,4 @@
-#include "examples/lab/page.hpp"
+#include "lab/page.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "examples/lab/files.hpp"
+#include "lab/files.hpp"
 #include "tests/support/browser.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "normgrad/normgrad.hpp"
@@ -15,10 +15,10 @@
 namespace lab {
 namespace NORMGRAD_TEST_FILE {
 
-using normgrad::testing_support::BrowserResult;
-using normgrad::testing_support::find_browser;
-using normgrad::testing_support::open_in_browser;
-using normgrad::testing_support::TemporaryFolder;
+using normgrad::tests::BrowserResult;
+using normgrad::tests::find_browser;
+using normgrad::tests::open_in_browser;
+using normgrad::tests::TemporaryFolder;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -97,13 +97,13 @@ TEST(PageTest, NeedsNothingElse) {
 TEST(PageTest, ManyCurvesStaySmallAndUsable) {
   ASSERT_TRUE(find_browser()) << "chromium is not installed (scripts/setup.sh test)";
   TemporaryFolder folder;
-  // 1,000 runs, each a setting of its own with 200 measurements, accuracy and loss.
+  // 1,000 runs, each with its own setting and 200 measurements, accuracy and loss.
   const Page page = page_of(1000, 200);
   ASSERT_TRUE(write_page(page, folder / "page.html"));
   EXPECT_LT(std::filesystem::file_size(folder / "page.html"), 5'000'000U);
   const BrowserResult result = open_in_browser(folder / "page.html", "");
   EXPECT_EQ(result.console, "");
-  EXPECT_THAT(result.document, HasSubstr("data-drawn=\"1\""));  // one setting at a time, chosen from a list
+  EXPECT_THAT(result.document, HasSubstr("data-drawn=\"1\""));  // one setting at a time, selected from a list
   EXPECT_THAT(result.document, HasSubstr("<option value=\"model 999\">"));
 }
 

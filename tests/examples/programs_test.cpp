@@ -12,8 +12,8 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::ProgramResult;
-using testing_support::run_program;
+using tests::ProgramResult;
+using tests::run_program;
 
 std::string text_of(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
@@ -35,7 +35,7 @@ TEST(ReadmeTrainingTest, Learns) {
 }
 
 TEST(TrainingKitTest, LearnsAndGoesOn) {
-  const testing_support::TemporaryFolder folder;
+  const tests::TemporaryFolder folder;
   const std::filesystem::path before = std::filesystem::current_path();
   std::filesystem::current_path(folder.path());
   const std::vector<std::string> command = {NORMGRAD_BINARY_DIR "/examples/training_kit"};

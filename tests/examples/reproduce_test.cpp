@@ -1,4 +1,4 @@
-// reproduce as its users run it.
+// reproduce as a user runs it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,8 +6,8 @@
 #include <sstream>
 #include <nlohmann/json.hpp>
 
-#include "examples/lab/files.hpp"
-#include "examples/reproduce/report.hpp"
+#include "lab/files.hpp"
+#include "lab/reproduce/report.hpp"
 #include "tests/support/browser.hpp"
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -16,16 +16,16 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::ProgramResult;
+using tests::ProgramResult;
 
 class ReproduceTest : public testing::Test {
  protected:
   ProgramResult run(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), NORMGRAD_BINARY_DIR "/examples/reproduce");
     arguments.insert(arguments.end(), {"--out", (folder_ / "out").string()});
-    return testing_support::run_program(arguments);
+    return tests::run_program(arguments);
   }
-  testing_support::TemporaryFolder folder_;
+  tests::TemporaryFolder folder_;
 };
 
 TEST_F(ReproduceTest, GradientsGrowThroughBatchNormAsInTheory) {
@@ -44,8 +44,8 @@ TEST_F(ReproduceTest, GradientsGrowThroughBatchNormAsInTheory) {
   EXPECT_THAT(result.out, HasSubstr("held        ReLU, batch 8: "));
   EXPECT_THAT(result.out, HasSubstr("published   1.7882"));
   EXPECT_THAT(lab::read_whole(folder_ / "out/mean-field.md").value_or(""), HasSubstr("| held | ReLU, batch 8: "));
-  ASSERT_TRUE(testing_support::find_browser()) << "chromium is not installed (scripts/setup.sh test)";
-  const testing_support::BrowserResult page = testing_support::open_in_browser(folder_ / "out/report.html", "all");
+  ASSERT_TRUE(tests::find_browser()) << "chromium is not installed (scripts/setup.sh test)";
+  const tests::BrowserResult page = tests::open_in_browser(folder_ / "out/report.html", "all");
   EXPECT_EQ(page.console, "");
   EXPECT_THAT(page.document, HasSubstr("data-drawn=\"2\""));
 }

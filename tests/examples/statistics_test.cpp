@@ -1,4 +1,4 @@
-#include "examples/lab/statistics.hpp"
+#include "lab/statistics.hpp"
 
 #include <gtest/gtest.h>
 
@@ -51,8 +51,8 @@ TEST(StatisticsTest, OneValueOrEqualValuesHaveNoWidth) {
   }
 }
 
-/// How often intervals of samples from a normal distribution hold its median: nearly as often as they say. Exactly 95 %
-/// is not to be had: for 15 values the bootstrap of the median is known to cover between 90 and 97 %.
+/// How often confidence intervals of samples from a normal distribution contain its median: close to the nominal rate.
+/// Exactly 95 % is not attainable: for 15 values the bootstrap of the median is known to cover between 90 and 97 %.
 TEST(StatisticsTest, IntervalsCoverTheTruth) {
   normgrad::Generator generator(11);
   int covered = 0;

@@ -1,11 +1,11 @@
-#include "examples/compare_norms/summary.hpp"
+#include "lab/compare_norms/summary.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "examples/compare_norms/results.hpp"
+#include "lab/compare_norms/results.hpp"
 
 namespace compare_norms {
 namespace NORMGRAD_TEST_FILE {
@@ -70,7 +70,7 @@ TEST(SummaryTest, MediansOverTheSeeds) {
   EXPECT_TRUE(s.verdict.empty());
 }
 
-// The median of three runs of which two stay at chance is chance.
+// The median of three runs is at chance if two of them are.
 TEST(ChartsTest, RunsThatDivergedStayInTheMedian) {
   Cell cell = cell_with("none", {0.8, 0.1, 0.1});
   for (const std::size_t i : {1U, 2U}) {
@@ -107,7 +107,7 @@ TEST(ChartsTest, RunsThatDivergedStayInTheMedian) {
 }
 
 TEST(SummaryTest, DifferencesAreTakenSeedBySeed) {
-  // Seeds differ by far more than the norms do, yet each seed says the same.
+  // Seeds differ by far more than the norms, yet every seed shows the same difference.
   const Cell none = cell_with("none", {0.60, 0.70, 0.80, 0.65, 0.75, 0.85});
   const Cell batch = cell_with("batch", {0.61, 0.712, 0.811, 0.661, 0.759, 0.862});
   const auto d = compare_cells(batch, none, 1'000'000);
@@ -130,7 +130,7 @@ TEST(SummaryTest, SaysWhenADifferenceIsWithinNoise) {
 TEST(SummaryTest, FewSeedsMustAlsoExceedTheNoiseOfTheImages) {
   const Cell none = cell_with("none", {0.800, 0.810, 0.820});
   const Cell little = cell_with("batch", {0.805, 0.815, 0.826});
-  EXPECT_FALSE(compare_cells(little, none, 10'000)->beyond_noise);  // 0.5 points; the images explain 1.1
+  EXPECT_FALSE(compare_cells(little, none, 10'000)->beyond_noise);  // 0.5 points; the number of images explains 1.1
   const Cell much = cell_with("batch", {0.85, 0.86, 0.88});
   const auto d = compare_cells(much, none, 10'000);
   EXPECT_TRUE(d->beyond_noise);

@@ -1,4 +1,4 @@
-// compare_norms as an instrument: sweeps that go on after a kill, any data, probes and the report.
+// compare_norms as an instrument: sweeps that resume after a kill, arbitrary data, probes and the report.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <sstream>
 #include <nlohmann/json.hpp>
 
-#include "examples/lab/files.hpp"
+#include "lab/files.hpp"
 #include "tests/support/browser.hpp"
 #include "tests/support/idx_files.hpp"
 #include "tests/support/run_program.hpp"
@@ -24,8 +24,8 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-using testing_support::Bytes;
-using testing_support::ProgramResult;
+using tests::Bytes;
+using tests::ProgramResult;
 
 const std::string kProgram = NORMGRAD_BINARY_DIR "/examples/compare_norms";
 
@@ -55,8 +55,7 @@ std::size_t stored_runs(const fs::path& folder) {
   return count;
 }
 
-/// Coloured images [N, channels, height, width] in the style of MNIST: image i of class i % classes has a bright
-/// column.
+/// Color images [N, channels, height, width] in the style of MNIST: image i of class i % classes has a bright column.
 void write_images(const fs::path& folder, std::uint32_t channels, std::uint32_t height, std::uint32_t width,
                   std::uint32_t classes) {
   fs::create_directories(folder);
@@ -70,16 +69,15 @@ void write_images(const fs::path& folder, std::uint32_t channels, std::uint32_t 
         pixels[(std::size_t{i} * channels * height + row) * width + i % classes % width] = 220;
       }
     }
-    testing_support::write_file(folder / (part + "-images-idx4-ubyte"),
-                                testing_support::idx_bytes(0x804, {count, channels, height, width}, pixels));
-    testing_support::write_file(folder / (part + "-labels-idx1-ubyte"),
-                                testing_support::idx_bytes(0x801, {count}, labels));
+    tests::write_file(folder / (part + "-images-idx4-ubyte"),
+                      tests::idx_bytes(0x804, {count, channels, height, width}, pixels));
+    tests::write_file(folder / (part + "-labels-idx1-ubyte"), tests::idx_bytes(0x801, {count}, labels));
   }
 }
 
 class SweepTest : public testing::Test {
  protected:
-  SweepTest() { testing_support::write_mnist_folder(folder_ / "data", 200, 50); }
+  SweepTest() { tests::write_mnist_folder(folder_ / "data", 200, 50); }
 
   std::vector<std::string> command(const std::string& out, std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(),
@@ -87,12 +85,12 @@ class SweepTest : public testing::Test {
     return arguments;
   }
   ProgramResult run(const std::string& out, const std::vector<std::string>& arguments) {
-    ProgramResult result = testing_support::run_program(command(out, arguments));
+    ProgramResult result = tests::run_program(command(out, arguments));
     EXPECT_EQ(result.exit_code, 0) << result.err;
     return result;
   }
 
-  testing_support::TemporaryFolder folder_;
+  tests::TemporaryFolder folder_;
 };
 
 TEST_F(SweepTest, MakesAllCombinationsWhateverTheJobs) {
@@ -141,7 +139,7 @@ TEST_F(SweepTest, RunsNothingTwice) {
   const std::string first = *read_whole(folder_ / "a/results.csv");
   const ProgramResult again = run("a", flags);
   EXPECT_THAT(again.err, HasSubstr("2 of 2 runs were done before"));
-  EXPECT_EQ(*read_whole(folder_ / "a/results.csv"), first);  // seconds, too
+  EXPECT_EQ(*read_whole(folder_ / "a/results.csv"), first);  // including seconds
 
   std::vector<std::string> more = flags;
   more.insert(more.end(), {"--seeds", "2"});
@@ -188,7 +186,7 @@ TEST_F(SweepTest, MakesADamagedRunAgain) {
               HasSubstr("is damaged: it is not a run's JSON and is not used; the run is made again"));
   EXPECT_THAT(damage([](const std::string&) { return "{\"key\": \"other\"}"; }),
               HasSubstr("is the file of another run and is not used"));
-  EXPECT_THAT(damage([](std::string text) {  // another number, in a file that is as good as before
+  EXPECT_THAT(damage([](std::string text) {  // another number, in an otherwise valid file
                 char& digit = text[text.find("\"seconds\":") + 10];
                 digit = digit == '1' ? '2' : '1';
                 return text;
@@ -207,17 +205,16 @@ TEST_F(SweepTest, KilledAtAnyMomentItGoesOnToTheSameResults) {
   for (int round = 0; round < 3; ++round) {
     const std::string out = "killed" + std::to_string(round);
     for (std::size_t kill = 0; kill < 3; ++kill) {
-      // Only the program itself is killed; its workers have to end by themselves. The first time before anything is
-      // kept, as a rule, then with one run or more; where that is seen too late, it has come to its end.
-      testing_support::run_program(command(out, flags),
-                                   {.signal_when =
-                                        [&](const std::string& err) {
-                                          const auto lines = std::count(err.begin(), err.end(), '\n');
-                                          return kill == 0 ? lines > round
-                                                           : fs::exists(folder_ / out / "runs") &&
-                                                                 stored_runs(folder_ / out) >= kill;
-                                        },
-                                    .signal = SIGKILL});
+      // Only the program itself is killed; its workers have to end by themselves. The first kill usually comes before
+      // any run is stored, later ones after one run or more. If the kill comes too late, the program has finished.
+      tests::run_program(command(out, flags), {.signal_when =
+                                                   [&](const std::string& err) {
+                                                     const auto lines = std::count(err.begin(), err.end(), '\n');
+                                                     return kill == 0 ? lines > round
+                                                                      : fs::exists(folder_ / out / "runs") &&
+                                                                            stored_runs(folder_ / out) >= kill;
+                                                   },
+                                               .signal = SIGKILL});
       kept = std::max(kept, fs::exists(folder_ / out / "runs") ? stored_runs(folder_ / out) : 0);
     }
     const std::size_t before = stored_runs(folder_ / out);
@@ -234,12 +231,12 @@ TEST_F(SweepTest, KilledAtAnyMomentItGoesOnToTheSameResults) {
 TEST_F(SweepTest, InterruptedItKeepsWhatItHas) {
   const std::vector<std::string> flags = {"--models", "mlp,cnn", "--norms", "none,batch", "--steps", "40"};
   run("whole", flags);
-  const ProgramResult stopped = testing_support::run_program(
+  const ProgramResult stopped = tests::run_program(
       command("stopped", flags),
       {.signal_when =
            [](const std::string& err) { return err.find("mlp batch seed 1 (2/4): step 40/40") != std::string::npos; },
        .signal = SIGINT});
-  if (stopped.exit_code == 130) {  // else it was done before the signal came
+  if (stopped.exit_code == 130) {  // otherwise it was done before the signal came
     EXPECT_THAT(stopped.out, HasSubstr("INTERRUPTED"));
   }
   EXPECT_THAT(run("stopped", flags).err, HasSubstr("runs were done before"));
@@ -249,7 +246,7 @@ TEST_F(SweepTest, InterruptedItKeepsWhatItHas) {
 TEST_F(SweepTest, OneFolderOneProgram) {
   fs::create_directories(folder_ / "a/runs");
   const lab::FolderLock lock(folder_ / "a/runs");
-  const ProgramResult result = testing_support::run_program(command("a", {"--steps", "1"}));
+  const ProgramResult result = tests::run_program(command("a", {"--steps", "1"}));
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("another program writes to '"));
 }
@@ -280,10 +277,10 @@ TEST_F(SweepTest, OtherImagesAndClasses) {
 
 TEST_F(SweepTest, RefusesClassesThatOnlyOnePartHas) {
   const fs::path labels = folder_ / "data/t10k-labels-idx1-ubyte";
-  Bytes bytes = testing_support::read_bytes(labels);
+  Bytes bytes = tests::read_bytes(labels);
   bytes[8 + 3] = 12;
-  testing_support::write_file(labels, bytes);
-  const ProgramResult result = testing_support::run_program(command("a", {"--steps", "1"}));
+  tests::write_file(labels, bytes);
+  const ProgramResult result = tests::run_program(command("a", {"--steps", "1"}));
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr(labels.string() + ": label 3 is 12, but the training labels end at 9"));
 }
@@ -308,7 +305,7 @@ TEST_F(SweepTest, ProbesChangeNothingAndTellWhatANormDoes) {
     EXPECT_THAT(probes, HasSubstr("\n" + row)) << row;
   }
   EXPECT_THAT(probes, Not(HasSubstr("\nmlp,layer,1,10,norm1,mean_shift")));  // no running statistics
-  // Layer norm does the same in both modes.
+  // Layer norm is the same in both modes.
   std::map<std::string, std::string> accuracies;
   for (const std::string& line : lines_of(probes)) {
     if (line.starts_with("mlp,layer,1,20,,")) {
@@ -319,10 +316,10 @@ TEST_F(SweepTest, ProbesChangeNothingAndTellWhatANormDoes) {
 }
 
 TEST_F(SweepTest, TheReportDrawsEverythingOffline) {
-  ASSERT_TRUE(testing_support::find_browser()) << "chromium is not installed (scripts/setup.sh test)";
+  ASSERT_TRUE(tests::find_browser()) << "chromium is not installed (scripts/setup.sh test)";
   run("a", {"--models", "mlp,cnn", "--norms", "none,batch", "--lrs", "0.01,0.1", "--steps", "6", "--eval-every", "2",
             "--seeds", "2", "--probes"});
-  const testing_support::BrowserResult page = testing_support::open_in_browser(folder_ / "a/report.html", "all");
+  const tests::BrowserResult page = tests::open_in_browser(folder_ / "a/report.html", "all");
   EXPECT_EQ(page.console, "");
   // 2 models x (1 against the learning rate + 2 rates x (2 curves + 3 inputs + gradients of 4 layers + drift + gap)).
   const std::size_t charts = 2 + 4 * (2 + 3 + 4 + 1) + 2 * 3 + 2 * 2;

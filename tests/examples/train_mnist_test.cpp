@@ -21,23 +21,23 @@ namespace NORMGRAD_TEST_FILE {
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::StartsWith;
-using testing_support::file_text;
-using testing_support::ProgramResult;
-using testing_support::RunOptions;
-using testing_support::write_text;
+using tests::file_text;
+using tests::ProgramResult;
+using tests::RunOptions;
+using tests::write_text;
 
 class TrainMnistTest : public testing::Test {
  protected:
-  /// `within`: a command that runs the one that follows it.
+  /// `within`: a command that runs the command after it.
   ProgramResult run(const std::vector<std::string>& arguments, const RunOptions& options = {},
                     std::vector<std::string> within = {}) {
     std::vector<std::string>& command = within;
     command.insert(command.end(), {NORMGRAD_BINARY_DIR "/examples/train_mnist", "--data", "digits", "--train-limit",
                                    "300", "--batch-size", "30", "--epochs", "2", "--checkpoint-every", "1"});
     command.insert(command.end(), arguments.begin(), arguments.end());
-    return testing_support::run_program(command, options);
+    return tests::run_program(command, options);
   }
-  /// The message of a call that is refused.
+  /// The error message of an invalid call.
   std::string error(const std::vector<std::string>& arguments) {
     const ProgramResult result = run(arguments);
     EXPECT_EQ(result.exit_code, 2) << result.err;
@@ -46,7 +46,7 @@ class TrainMnistTest : public testing::Test {
     return result.err.substr(std::min<std::size_t>(result.err.size(), 13));
   }
   std::string out(const std::string& name) const { return folder_ / name; }
-  /// Begins a run in `name` that is killed after its first epoch. Where the signal comes too late, it begins anew.
+  /// Starts a run in `name` that is killed after its first epoch. If the signal comes too late, starts again.
   void run_and_kill(const std::string& name) {
     const RunOptions kill = {
         .signal_when = [](const std::string& err) { return err.find("epoch 1: training loss") != std::string::npos; },
@@ -69,7 +69,7 @@ class TrainMnistTest : public testing::Test {
     return names;
   }
 
-  const testing_support::TemporaryFolder folder_;
+  const tests::TemporaryFolder folder_;
 };
 
 TEST_F(TrainMnistTest, TrainsAndLeavesAllItsFiles) {
@@ -101,7 +101,7 @@ TEST_F(TrainMnistTest, GoesOnAfterBeingKilledAsIfItHadNotBeen) {
   }
 }
 
-// What goes on and cannot write ends with exit code 2, and leaves the checkpoint as it was.
+// A resumed run that cannot write exits with code 2 and leaves the checkpoint unchanged.
 TEST_F(TrainMnistTest, GoesOnAfterDisksThatWereFullAndFoldersThatWereLocked) {
   ASSERT_EQ(run({"--out", out("whole")}).exit_code, 0);
   ASSERT_NO_FATAL_FAILURE(run_and_kill("a"));
@@ -114,7 +114,7 @@ TEST_F(TrainMnistTest, GoesOnAfterDisksThatWereFullAndFoldersThatWereLocked) {
     EXPECT_THAT(partial_files(folder), testing::IsEmpty());
   };
 
-  // No file of more than 16 KiB.
+  // No file may exceed 16 KiB.
   ASSERT_GT(bytes.size(), 16U * 1024U);
   expect_failure(
       run({"--out", out("a"), "--resume"}, {}, {"/bin/bash", "-c", "trap '' XFSZ; ulimit -f 16; exec \"$@\"", ""}),
@@ -124,7 +124,7 @@ TEST_F(TrainMnistTest, GoesOnAfterDisksThatWereFullAndFoldersThatWereLocked) {
   const std::string disk = out("disk");
   std::filesystem::create_directory(disk);
   const std::string size = "size=" + std::to_string(bytes.size() * 3 / 2 / 1024 + 16) + "k";
-  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, size.c_str()) == 0) {  // needs the right to
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, size.c_str()) == 0) {  // requires the privilege
     for (const char* file : {"checkpoint.safetensors", "metrics.csv", "metrics.jsonl", "train.log"}) {
       std::filesystem::copy(out("a") + "/" + file, disk);
     }
@@ -132,10 +132,10 @@ TEST_F(TrainMnistTest, GoesOnAfterDisksThatWereFullAndFoldersThatWereLocked) {
     umount(disk.c_str());
   }
 
-  // A folder in which nothing can be made.
+  // A folder without write permission.
   std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));
   std::filesystem::permissions(out("a"), std::filesystem::perms(0555));
-  const bool root = geteuid() == 0;  // who may write anywhere
+  const bool root = geteuid() == 0;  // root may write anywhere
   ASSERT_TRUE(!root || seteuid(65534) == 0);
   if (euidaccess(NORMGRAD_BINARY_DIR "/examples/train_mnist", X_OK) == 0) {
     const ProgramResult locked = run({"--out", out("a"), "--resume"});
@@ -182,12 +182,12 @@ TEST_F(TrainMnistTest, RefusesBadInputAndKeepsTheCheckpoint) {
             "--resume: there is no checkpoint '" + out("b/checkpoint.safetensors") + "'\n");
   write_text(out("file"), "");
   EXPECT_THAT(error({"--out", out("file")}), HasSubstr("--out: the folder '" + out("file") + "' cannot be made"));
-  EXPECT_THAT(error({"--colour"}), HasSubstr("--colour"));
+  EXPECT_THAT(error({"--color"}), HasSubstr("--color"));
   EXPECT_THAT(error({"--lr", "0"}), HasSubstr("--lr"));
   EXPECT_THAT(error({"--resume", "--overwrite"}), HasSubstr("excludes"));
 }
 
-// The rows of a run that is not gone on with stay, whatever is missing.
+// The rows of a run that is not resumed remain, whatever is missing.
 TEST_F(TrainMnistTest, ARefusedResumeLeavesTheMetrics) {
   ASSERT_EQ(run({"--out", out("a")}).exit_code, 0);
   const std::string rows = file_text(out("a/metrics.csv"));
@@ -199,12 +199,12 @@ TEST_F(TrainMnistTest, ARefusedResumeLeavesTheMetrics) {
 }
 
 TEST_F(TrainMnistTest, GoesOnWithOtherDataOnlyWhenToldTo) {
-  testing_support::write_mnist_folder(out("first"), 300, 20);
+  tests::write_mnist_folder(out("first"), 300, 20);
   std::filesystem::copy(out("first"), out("second"));
   std::filesystem::rename(out("second/train-images-idx3-ubyte"), out("second/kept"));
-  testing_support::Bytes bytes = testing_support::read_bytes(out("second/kept"));
+  tests::Bytes bytes = tests::read_bytes(out("second/kept"));
   bytes.back() ^= 1;
-  testing_support::write_file(out("second/train-images-idx3-ubyte"), bytes);
+  tests::write_file(out("second/train-images-idx3-ubyte"), bytes);
   const auto run_with = [&](const std::string& data, const std::vector<std::string>& more) {
     std::vector<std::string> arguments = {"--data", out(data), "--out", out("a")};
     arguments.insert(arguments.end(), more.begin(), more.end());

@@ -1,4 +1,4 @@
-// A file in memory, so that a reader is fed through the entry point that programs call.
+// A file in memory, so that a reader is tested through its public entry point.
 #pragma once
 
 #include <sys/mman.h>
@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <string>
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
 class MemoryFile {
  public:
@@ -19,7 +19,7 @@ class MemoryFile {
   MemoryFile& operator=(const MemoryFile&) = delete;
   ~MemoryFile() { close(descriptor_); }
 
-  /// The path of a file of these bytes, good until the next call.
+  /// The path of a file with these bytes, valid until the next call.
   std::filesystem::path with(const std::uint8_t* bytes, std::size_t size) const {
     if (ftruncate(descriptor_, 0) != 0 || pwrite(descriptor_, bytes, size, 0) != static_cast<ssize_t>(size)) {
       std::abort();
@@ -31,4 +31,4 @@ class MemoryFile {
   int descriptor_;
 };
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

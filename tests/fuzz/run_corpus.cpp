@@ -1,5 +1,5 @@
-// The main program of a fuzzing harness in ordinary builds: feeds it every file of the folders that are given, each
-// whole, cut off at every length, and with single bits flipped.
+// The main program of a fuzzing harness in ordinary builds. Runs it on every file of the given folders: whole,
+// truncated at various lengths, and with single bits flipped.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -10,11 +10,11 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size);
 
 int main(int argc, char** argv) {
-  constexpr std::size_t kVariants = 400;  // of a file, evenly spread over it
+  constexpr std::size_t kVariants = 400;  // per file, evenly spread
   std::size_t files = 0;
   std::size_t runs = 0;
   const auto run = [&](const std::vector<std::uint8_t>& bytes, std::size_t size) {
-    // A block of just that size, so that sanitizers see any byte read behind it.
+    // A block of exactly this size, so that sanitizers detect reads beyond it.
     const std::vector<std::uint8_t> exact(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
     LLVMFuzzerTestOneInput(exact.data(), exact.size());
     ++runs;

@@ -5,7 +5,7 @@
 
 #include "normgrad/core/autograd/record.hpp"
 
-namespace normgrad::gradient_cases {
+namespace normgrad::tests {
 
 namespace {
 
@@ -120,4 +120,4 @@ std::vector<GradientCase> all_cases() {
   return std::move(list.cases);
 }
 
-}  // namespace normgrad::gradient_cases
+}  // namespace normgrad::tests

@@ -1,10 +1,10 @@
 #include "tests/gradcheck_report/cases.hpp"
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/dropout.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/dropout.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
 
-namespace normgrad::gradient_cases {
+namespace normgrad::tests {
 
 namespace {
 
@@ -12,7 +12,7 @@ struct ShapePair {
   Shape a;
   Shape b;
 };
-// The same, a row, a column, both ways, a scalar, new axes, more than two axes.
+// Equal shapes, a row, a column, both, a scalar, new axes, more than two axes.
 const std::vector<ShapePair> kPairs = {{{2, 3}, {2, 3}},         {{2, 3}, {3}}, {{2, 3}, {2, 1}},
                                        {{2, 1}, {1, 3}},         {{}, {2, 3}},  {{2, 1, 3}, {4, 1}},
                                        {{2, 2, 2, 2}, {2, 1, 2}}};
@@ -148,4 +148,4 @@ void add_functions(CaseList& list) {
   list.add("dropout eval", [](const Inputs& in) { return dropout(in[0], 0.5, false); }, {list.normal({4, 5})});
 }
 
-}  // namespace normgrad::gradient_cases
+}  // namespace normgrad::tests

@@ -1,9 +1,10 @@
-// Layers: the input and all parameters are checked, through the layer.
+// Layers: the gradients of the input and of all parameters are checked.
 #include <memory>
 
 #include "tests/gradcheck_report/cases.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/dropout.hpp"
 #include "normgrad/layers/embedding.hpp"
@@ -18,13 +19,12 @@
 #include "normgrad/layers/norm/rms_norm.hpp"
 #include "normgrad/layers/norm/running_stats.hpp"
 #include "normgrad/layers/pooling.hpp"
-#include "normgrad/layers/sequential.hpp"
 
-namespace normgrad::gradient_cases {
+namespace normgrad::tests {
 
 namespace {
 
-// Random parameters, running statistics of a batch like the input, and the layer's mode.
+// Random parameters, running statistics of a batch like the input, and the given mode.
 void add_layer(CaseList& list, const std::string& name, const std::shared_ptr<Module>& layer, const Tensor& x,
                bool train = true) {
   Inputs inputs = {x};
@@ -88,9 +88,9 @@ void add_norm_layers(CaseList& list) {
     const GroupNormOptions group = {.affine = kind.affine, .dtype = kFloat64};
     add_both_modes<GroupNorm>(list, name("GroupNorm"), list.normal({3, 6}), 2, 6, group);
     add_both_modes<GroupNorm>(list, name("GroupNorm"), list.normal({2, 4, 2, 2}), 2, 4, group);
-    GroupNormOptions uncentred = group;
-    uncentred.centre = false;
-    add_both_modes<GroupNorm>(list, name("GroupNorm centre=false"), list.normal({2, 4, 2, 2}), 1, 4, uncentred);
+    GroupNormOptions uncentered = group;
+    uncentered.center = false;
+    add_both_modes<GroupNorm>(list, name("GroupNorm center=false"), list.normal({2, 4, 2, 2}), 1, 4, uncentered);
   }
   for (const bool affine : {true, false}) {
     const RMSNormOptions rms = {.elementwise_affine = affine, .dtype = kFloat64};
@@ -111,7 +111,7 @@ void add_norm_layers(CaseList& list) {
         shape.push_back(axis == 0 ? 2 : 1);
       }
       add_layer(list, "registry: " + name, std::shared_ptr<Module>(make_norm(name, context)), list.normal(shape));
-      list.cases.back().max_order = 1;  // 120 elements and more; second orders are above
+      list.cases.back().max_order = 1;  // 120 elements and more; second order is checked above
     }
   }
 }
@@ -172,4 +172,4 @@ void add_layers(CaseList& list) {
   }
 }
 
-}  // namespace normgrad::gradient_cases
+}  // namespace normgrad::tests

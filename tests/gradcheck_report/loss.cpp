@@ -1,9 +1,9 @@
-#include "normgrad/core/ops/loss.hpp"
+#include "normgrad/core/ops/loss/loss.hpp"
 
 #include "tests/gradcheck_report/cases.hpp"
-#include "normgrad/core/ops/softmax.hpp"
+#include "normgrad/core/ops/reduction/softmax.hpp"
 
-namespace normgrad::gradient_cases {
+namespace normgrad::tests {
 
 namespace {
 
@@ -72,7 +72,7 @@ void add_losses(CaseList& list) {
     list.add("mse_loss" + suffix, [=](const Inputs& in) { return mse_loss(in[0], in[1], {reduction}); },
              {list.normal(shape), list.normal(shape)});
     pair("l1_loss", [=](const Inputs& in) { return l1_loss(in[0], in[1], {reduction}); });
-    for (const double size : {0.5, 30.0}) {  // the linear part, and the quadratic one
+    for (const double size : {0.5, 30.0}) {  // the linear part and the quadratic one
       pair("smooth_l1_loss beta=" + number(size),
            [=](const Inputs& in) { return smooth_l1_loss(in[0], in[1], {.beta = size, .reduction = reduction}); });
       pair("huber_loss delta=" + number(size),
@@ -102,4 +102,4 @@ void add_losses(CaseList& list) {
   }
 }
 
-}  // namespace normgrad::gradient_cases
+}  // namespace normgrad::tests

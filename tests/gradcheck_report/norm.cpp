@@ -1,12 +1,12 @@
-// The matrix {norm} x {full, scale only, bias only, none} x {train, eval} x {2 to 5 axes} x {row-major, channels last}
-// x {fresh, filled gradient}. Inputs have mean 3 and standard deviation 0.2, so that a lost 1 / sigma shows.
-#include "normgrad/core/ops/norm.hpp"
+// The matrix {norm} x {full, scale only, bias only, none} x {train, eval} x {2 to 5 axes} x {row-major, channels-last}
+// x {fresh, filled gradient}. Inputs have mean 3 and standard deviation 0.2, so that a missing 1 / sigma is detected.
+#include "normgrad/core/ops/norm/norm.hpp"
 
 #include <array>
 
 #include "tests/gradcheck_report/cases.hpp"
 
-namespace normgrad::gradient_cases {
+namespace normgrad::tests {
 
 namespace {
 
@@ -18,12 +18,12 @@ struct Subset {
 constexpr std::array<Subset, 4> kSubsets = {
     Subset{"affine", true, true}, {"scale only", true, false}, {"bias only", false, true}, {"no affine", false, false}};
 
-// [N, C, *] of 2 to 5 axes with at least 3 values per statistic where a norm does not need the position axes.
+// [N, C, *] with 2 to 5 axes and at least 3 values per statistic, for norms that do not need positions.
 const std::vector<Shape> kInputs = {{5, 4}, {3, 4, 3}, {2, 4, 2, 2}, {2, 4, 2, 1, 2}};
 
 using Norm = std::function<Tensor(const Tensor& x, const Tensor& weight, const Tensor& bias)>;
 
-// One row of the matrix: fresh and filled, row-major and channels last.
+// One row of the matrix: fresh and filled, row-major and channels-last.
 void add_norm(CaseList& list, const std::string& name, const Norm& norm, const Shape& x, const Shape& parameter,
               const Subset& subset) {
   const auto inputs = [&] {
@@ -152,7 +152,7 @@ void add_rms_and_response(CaseList& list) {
   }
 }
 
-// Where implementations are known to fail: far from zero, next to constant, a gamma of zero.
+// Inputs where implementations are known to fail: far from zero, nearly constant, and a gamma of zero.
 void add_hard_inputs(CaseList& list) {
   list.start_family("norm functions: hard inputs");
   const auto all = [&](const std::string& name, double mean, double sigma) {
@@ -189,4 +189,4 @@ void add_norm_functions(CaseList& list) {
   add_hard_inputs(list);
 }
 
-}  // namespace normgrad::gradient_cases
+}  // namespace normgrad::tests

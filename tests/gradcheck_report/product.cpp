@@ -1,9 +1,9 @@
 #include "tests/gradcheck_report/cases.hpp"
-#include "normgrad/core/ops/conv.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/pool.hpp"
+#include "normgrad/core/ops/conv/conv.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/pool/pool.hpp"
 
-namespace normgrad::gradient_cases {
+namespace normgrad::tests {
 
 void add_products(CaseList& list) {
   list.start_family("products");
@@ -88,4 +88,4 @@ void add_convolutions(CaseList& list) {
   pool("adaptive_avg_pool2d to 1", {2, 3, 3, 3}, [](const Tensor& x) { return adaptive_avg_pool2d(x, 1); });
 }
 
-}  // namespace normgrad::gradient_cases
+}  // namespace normgrad::tests

@@ -1,9 +1,9 @@
 #include "tests/gradcheck_report/cases.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/softmax.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/reduction/softmax.hpp"
 
-namespace normgrad::gradient_cases {
+namespace normgrad::tests {
 
 void add_reductions(CaseList& list) {
   list.start_family("reductions");
@@ -61,4 +61,4 @@ void add_reductions(CaseList& list) {
            {list.normal({2, 5}, 700, 1)});
 }
 
-}  // namespace normgrad::gradient_cases
+}  // namespace normgrad::tests

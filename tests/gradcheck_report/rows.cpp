@@ -10,11 +10,11 @@
 
 #include "normgrad/core/autograd/backward.hpp"
 
-namespace normgrad::gradient_cases {
+namespace normgrad::tests {
 
 namespace {
 
-// backward() into leaves whose gradient is random already must add exactly what grad() gives: the largest difference.
+// Returns the largest difference between grad() and the gradient that backward() adds to leaves with a random gradient.
 double filled_gradient_error(const GradientCase& c) {
   Generator generator(5);
   std::vector<Tensor> leaves;
@@ -158,4 +158,4 @@ std::string to_json(const std::vector<Row>& rows) {
   return document.dump(1) + "\n";
 }
 
-}  // namespace normgrad::gradient_cases
+}  // namespace normgrad::tests

@@ -1,10 +1,10 @@
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 #include "tests/gradcheck_report/cases.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
 
-namespace normgrad::gradient_cases {
+namespace normgrad::tests {
 
 void add_shapes(CaseList& list) {
   list.start_family("shapes");
@@ -73,4 +73,4 @@ void add_shapes(CaseList& list) {
            {list.normal({5, 3})});
 }
 
-}  // namespace normgrad::gradient_cases
+}  // namespace normgrad::tests

@@ -1,4 +1,4 @@
-// What loads a checkpoint in two steps: nothing changes until all parts have said that they fit.
+// Checkpoints load in two steps: nothing changes until all parts have reported that they fit.
 #include <gtest/gtest.h>
 
 #include "tests/support/raises.hpp"
@@ -8,22 +8,22 @@
 #include "normgrad/data/loader.hpp"
 #include "normgrad/data/sampler.hpp"
 #include "normgrad/io/checkpoint.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
-#include "normgrad/layers/sequential.hpp"
 #include "normgrad/optim/adam.hpp"
-#include "normgrad/optim/combined_schedules.hpp"
-#include "normgrad/optim/reduce_lr_on_plateau.hpp"
-#include "normgrad/optim/schedules.hpp"
+#include "normgrad/optim/schedules/combined.hpp"
+#include "normgrad/optim/schedules/reduce_lr_on_plateau.hpp"
+#include "normgrad/optim/schedules/schedules.hpp"
 #include "normgrad/optim/sgd.hpp"
 #include "normgrad/train/averaged_model.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
+using tests::error_of;
 
-/// The values of a state, by key.
+/// The values of a state by key.
 std::map<std::string, std::vector<double>> values_of(const StateDict& state) {
   std::map<std::string, std::vector<double>> values;
   for (const auto& [key, tensor] : state) {
@@ -40,7 +40,7 @@ StateDict copies_of(const StateDict& state) {
   return copies;
 }
 
-/// What a part was, then what `change` makes of it; prepares the former, which changes nothing, and commits it.
+/// Prepares the original state of a part after `change`, which must change nothing, and commits it.
 void expect_two_steps(const CheckpointPart& part, const std::function<void()>& change) {
   SCOPED_TRACE(part.name());
   const StateDict earlier = copies_of(part.save());
@@ -135,7 +135,7 @@ TEST(CheckpointPrepareTest, Loaders) {
   expect_two_steps({"sequential", sequential}, [&] { sequential.set_epoch(3); });
 }
 
-// A sampler, and a model, that load in a way of their own are not prepared past it.
+// A sampler and a model with their own load function are loaded through it.
 struct OwnSampler : Sampler {
   double loaded = 0.0;
   std::int64_t size() const override { return 10; }

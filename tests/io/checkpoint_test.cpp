@@ -15,9 +15,9 @@
 #include "tests/support/temporary_folder.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/io/detail/safetensors_format.hpp"
 #include "normgrad/io/metrics_file.hpp"
 #include "normgrad/io/safetensors.hpp"
-#include "normgrad/io/safetensors_format.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/optim/sgd.hpp"
 
@@ -25,14 +25,14 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::error_of;
-using testing_support::file_text;
-using testing_support::run_program;
-using testing_support::write_text;
+using tests::error_of;
+using tests::file_text;
+using tests::run_program;
+using tests::write_text;
 
 class CheckpointTest : public testing::Test {
  protected:
-  /// The message without its beginning.
+  /// The message without its prefix.
   template <class E>
   std::string error(const CheckpointParts& parts, CheckpointOptions options = {}) {
     const std::string text = error_of<E>([&] { load_checkpoint(path_, parts, options); });
@@ -41,7 +41,7 @@ class CheckpointTest : public testing::Test {
     return text.substr(std::min(text.size(), start.size()));
   }
 
-  const testing_support::TemporaryFolder folder_;
+  const tests::TemporaryFolder folder_;
   const std::filesystem::path path_ = folder_ / "run.ckpt";
 };
 
@@ -135,7 +135,7 @@ TEST_F(CheckpointTest, RefusesOtherPartsAndChangesNothing) {
   EXPECT_EQ(default_generator().seed(), 77U);
 }
 
-// Whatever is thrown, and by whichever part, the others stay as they were.
+// Whatever is thrown, and by whichever part, the other parts are unchanged.
 TEST_F(CheckpointTest, APartThatThrowsLeavesTheOthersAsTheyWere) {
   Linear net(3, 2);
   SGD optimizer(net.parameters(), {.lr = 0.1, .momentum = 0.9});
@@ -154,7 +154,7 @@ TEST_F(CheckpointTest, APartThatThrowsLeavesTheOthersAsTheyWere) {
   }
   optimizer.set_lr(0.3);
   best = 2.0;
-  csv.write({{"step", 2}});  // newer rows, which cannot be written again once they are cut off
+  csv.write({{"step", 2}});  // newer rows, which cannot be restored after truncation
   manual_seed(123);
   const std::vector<std::pair<std::function<void()>, std::string>> throwers = {
       {[] { throw IoError("own error"); }, "own error"},
@@ -243,7 +243,7 @@ TEST_F(CheckpointTest, GoesOnOnlyUnderTheSameConditions) {
     detail::write_safetensors("test", folder_ / "other", file.tensors, file.metadata, detail::Checksum::yes);
     EXPECT_EQ(checkpoint_differences(folder_ / "other", run("60 examples")), "\n  " + name + ": was older, is " + now);
     EXPECT_THROW(load_checkpoint(folder_ / "other", run("60 examples")), ValueError);
-    load_checkpoint(folder_ / "other", {{"value", value}}, {.partial = true});  // to look at a part, not to go on
+    load_checkpoint(folder_ / "other", {{"value", value}}, {.partial = true});  // to inspect a part, not to resume
     file.metadata.erase("condition." + name);
     detail::write_safetensors("test", folder_ / "other", file.tensors, file.metadata, detail::Checksum::yes);
     EXPECT_EQ(checkpoint_differences(folder_ / "other", run("60 examples")),
@@ -296,7 +296,7 @@ TEST_F(CheckpointTest, RefusesEveryFlippedBitAndEveryTruncation) {
             "load_checkpoint: '" + (folder_ / "no").string() + "': no such file");
 }
 
-/// Saves a checkpoint, then lets a second one fail within `fail`, and sees that the first is still good.
+/// Saves a checkpoint, lets a second one fail within `fail`, and checks that the first is still valid.
 template <class F>
 void expect_survives(const std::filesystem::path& path, const std::string& expected, F&& fail) {
   double value = 1.0;
@@ -349,7 +349,7 @@ TEST_F(CheckpointTest, AFolderThatCannotBeWrittenLeavesThePreviousOne) {
   expect_survives(locked / "run.ckpt", "Permission denied", [&](auto&& save) {
     chmod(folder_.path().c_str(), 0755);
     chmod(locked.c_str(), 0555);
-    const bool root = geteuid() == 0;  // who may write anywhere
+    const bool root = geteuid() == 0;  // root may write anywhere
     EXPECT_TRUE(!root || seteuid(65534) == 0);
     save();
     EXPECT_TRUE(!root || seteuid(0) == 0);
@@ -369,7 +369,7 @@ TEST_F(CheckpointTest, AKilledRunGoesOnAsIfItHadNotBeen) {
     const std::string name = "trial" + std::to_string(trial);
     const std::vector<std::string> command = {program, folder_ / (name + ".ckpt"), folder_ / name};
     const auto killed =
-        run_program({program, command[1], command[2], hold},  // which saves until the signal comes
+        run_program({program, command[1], command[2], hold},  // saves until the signal comes
                     {.signal_when = [&](const std::string& err) { return err.find(mark) != std::string::npos; },
                      .signal = SIGKILL});
     ASSERT_EQ(killed.exit_code, 128 + SIGKILL) << mark;
@@ -387,7 +387,7 @@ TEST_F(CheckpointTest, ARunKilledTimeAndAgainGoesOn) {
   std::vector<std::string> held = command;
   held.emplace_back("3");
   for (int kills = 0; kills < 5; ++kills) {
-    // Every start gets three steps further before it is killed, or two, when that comes before its third save.
+    // Each start advances three steps before it is killed, or two if the kill precedes its third save.
     const auto count_steps = [](const std::string& err) { return std::count(err.begin(), err.end(), '\n') >= 3; };
     ASSERT_EQ(run_program(held, {.signal_when = count_steps, .signal = SIGKILL}).exit_code, 128 + SIGKILL);
   }

@@ -1,4 +1,5 @@
-// Weights go to PyTorch and come from it: tests/fixtures/exchange holds what PyTorch wrote, and the scripts.
+// Exchanging weights with PyTorch in both directions: tests/fixtures/exchange has the files that PyTorch wrote, and the
+// scripts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -55,7 +56,7 @@ TEST(ExchangeTest, WeightsOfPyTorchGiveItsLogits) {
 }
 
 TEST(ExchangeTest, WeightsOfPyTorchComeBackByteForByte) {
-  const testing_support::TemporaryFolder folder;
+  const tests::TemporaryFolder folder;
   Net net;
   load_safetensors(kFixtures + "cnn.safetensors", net);
   save_safetensors(folder / "net.safetensors", net);
@@ -89,7 +90,7 @@ std::string expected_line(const std::string& name, const Tensor& tensor) {
 TEST(ExchangeTest, PythonReadsWhatIsWrittenHere) {
   const std::string python =
       std::filesystem::exists("/usr/bin/python3") ? "/usr/bin/python3" : "/usr/local/bin/python3";
-  const testing_support::TemporaryFolder folder;
+  const tests::TemporaryFolder folder;
   manual_seed(3);
   Net net;
   for (const auto& [name, tensor] : net.named_buffers()) {
@@ -98,9 +99,9 @@ TEST(ExchangeTest, PythonReadsWhatIsWrittenHere) {
     }
   }
   save_safetensors(folder / "net.safetensors", net, {{"format", "pt"}});
-  const testing_support::ProgramResult result = testing_support::run_program(
-      {python, kFixtures + "read.py", folder / "net.safetensors", kFixtures + "cnn_logits.npz"},
-      {.environment = {{"PYTHONDONTWRITEBYTECODE", "1"}}});
+  const tests::ProgramResult result =
+      tests::run_program({python, kFixtures + "read.py", folder / "net.safetensors", kFixtures + "cnn_logits.npz"},
+                         {.environment = {{"PYTHONDONTWRITEBYTECODE", "1"}}});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   std::istringstream lines(result.out);
   std::string line;

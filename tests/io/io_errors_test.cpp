@@ -1,5 +1,5 @@
-// Whatever the system refuses, the functions that deal with files throw an IoError that names function and file.
-#include "normgrad/core/base/io_errors.hpp"
+// For every system error, the file functions throw an IoError that names the function and the file.
+#include "normgrad/core/base/detail/io_errors.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,8 +29,8 @@ namespace NORMGRAD_TEST_FILE {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::StartsWith;
-using testing_support::error_of;
-using testing_support::write_text;
+using tests::error_of;
+using tests::write_text;
 
 struct FileFunction {
   std::string name;
@@ -85,7 +85,7 @@ class IoErrorsTest : public testing::Test {
     fs::create_symlink("loop", folder_ / "loop");
     ASSERT_EQ(mkfifo((folder_ / "pipe").c_str(), 0600), 0);
   }
-  /// The message after the function's and the file's name.
+  /// The message after the names of the function and the file.
   static std::string refusal(const FileFunction& function, const fs::path& path) {
     const std::string text = error_of<IoError>([&] { function.call(path); });
     const std::string start = function.name + ": '" + path.string() + "': ";
@@ -93,7 +93,7 @@ class IoErrorsTest : public testing::Test {
     return text.substr(std::min(text.size(), start.size()));
   }
 
-  const testing_support::TemporaryFolder folder_;
+  const tests::TemporaryFolder folder_;
   const std::string long_name_ = std::string(300, 'n');
   const std::string long_path_ = std::string(2500, '/') + std::string(2500, 'n');
 };

@@ -20,13 +20,13 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
-using testing_support::file_text;
-using testing_support::write_text;
+using tests::error_of;
+using tests::file_text;
+using tests::write_text;
 
 class MetricsFileTest : public testing::Test {
  protected:
-  const testing_support::TemporaryFolder folder_;
+  const tests::TemporaryFolder folder_;
   const std::filesystem::path path_ = folder_ / "metrics";
 };
 
@@ -52,7 +52,7 @@ TEST_F(MetricsFileTest, WritesJsonLines) {
 }
 
 TEST_F(MetricsFileTest, ReplacesOrGoesOn) {
-  write_text(path_, "step,loss\n1,2\n3,");  // the last row is cut off
+  write_text(path_, "step,loss\n1,2\n3,");  // the last row is truncated
   {
     CsvFile csv(path_, {.append = true});
     EXPECT_EQ(error_of<ValueError>([&] {
@@ -123,7 +123,7 @@ TEST_F(MetricsFileTest, AKilledProgramLeavesWholeRowsAndPerhapsTheBeginningOfOne
   EXPECT_EQ(file_text(path_), text.substr(0, text.rfind('\n') + 1) + "{\"step\": -1}\n");
 }
 
-// As a kill leaves them: cut anywhere.
+// As a kill leaves them: truncated anywhere.
 TEST_F(MetricsFileTest, HalfALastRowIsTakenOff) {
   const std::string whole = "step,loss\n1,0.5\n2,0.5\n";
   for (std::size_t cut = 0; cut <= whole.size(); ++cut) {

@@ -9,20 +9,20 @@
 #include "tests/support/raises.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/core/xtensor.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
-using testing_support::error_of;
-using testing_support::file_text;
-using testing_support::write_text;
+using tests::error_of;
+using tests::file_text;
+using tests::write_text;
 
 class NpyTest : public testing::Test {
  protected:
-  /// A file of version 1 with this header.
+  /// Loads a file of version 1 with this header.
   Tensor load(const std::string& header, const std::string& data = "") {
     std::string bytes("\x93NUMPY\x01\x00", 8);
     bytes += static_cast<char>(header.size() & 0xff);
@@ -43,7 +43,7 @@ class NpyTest : public testing::Test {
     }
     return error_of_file();
   }
-  const testing_support::TemporaryFolder folder_;
+  const tests::TemporaryFolder folder_;
   const std::filesystem::path path_ = folder_ / "x.npy";
 };
 

@@ -12,7 +12,7 @@
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/io/npy.hpp"
 
 namespace normgrad {
@@ -20,9 +20,9 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
-using testing_support::file_text;
-using testing_support::write_text;
+using tests::error_of;
+using tests::file_text;
+using tests::write_text;
 
 const std::string kFixtures = NORMGRAD_SOURCE_DIR "/tests/fixtures/exchange/";
 
@@ -42,7 +42,7 @@ class NpzTest : public testing::Test {
     }
     ASSERT_EQ(zip_close(archive), 0);
   }
-  const testing_support::TemporaryFolder folder_;
+  const tests::TemporaryFolder folder_;
   const std::filesystem::path path_ = folder_ / "x.npz";
 };
 
@@ -73,8 +73,8 @@ TEST_F(NpzTest, ReadsWhatNumPyWrote) {
 
 TEST_F(NpzTest, GivesEveryBitBack) {
   StateDict state;
-  state["layer.weight"] = test::random_tensor({300, 1000}, kFloat32, 1);
-  state["a/b"] = test::random_tensor({3, 2}, kFloat64, 2);
+  state["layer.weight"] = tests::random_tensor({300, 1000}, kFloat32, 1);
+  state["a/b"] = tests::random_tensor({3, 2}, kFloat64, 2);
   state["\xc3\xa9"] = arange(3);
   for (const bool compress : {false, true}) {
     save_npz(path_, state, {.compress = compress});
@@ -102,14 +102,14 @@ TEST_F(NpzTest, RefusesDamagedArchives) {
   EXPECT_THAT(error(), HasSubstr("is not a valid archive"));
   write_text(path_, std::string(1000, 'x'));
   EXPECT_THAT(error(), HasSubstr("is not a valid archive: Not a zip archive"));
-  save_npz(path_, {{"x", test::random_tensor({100}, kFloat32, 1)}});
+  save_npz(path_, {{"x", tests::random_tensor({100}, kFloat32, 1)}});
   const std::string bytes = file_text(path_);
   for (const std::size_t length : {bytes.size() - 1, bytes.size() / 2, std::size_t{30}}) {
     write_text(path_, bytes.substr(0, length));
     EXPECT_THAT(error(), HasSubstr("is not a valid archive"));
   }
   std::string flipped = bytes;
-  flipped[300] = static_cast<char>(flipped[300] ^ 1);  // in an element
+  flipped[300] = static_cast<char>(flipped[300] ^ 1);  // within an element
   write_text(path_, flipped);
   EXPECT_EQ(error(), "array 'x': is damaged: CRC error");
 }

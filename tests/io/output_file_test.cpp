@@ -1,4 +1,4 @@
-#include "normgrad/io/output_file.hpp"
+#include "normgrad/io/detail/output_file.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,9 +22,9 @@ namespace NORMGRAD_TEST_FILE {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing_support::error_of;
-using testing_support::file_text;
-using testing_support::write_text;
+using tests::error_of;
+using tests::file_text;
+using tests::write_text;
 
 class OutputFileTest : public testing::Test {
  protected:
@@ -48,7 +48,7 @@ class OutputFileTest : public testing::Test {
     return names;
   }
 
-  const testing_support::TemporaryFolder folder_;
+  const tests::TemporaryFolder folder_;
   const fs::path path_ = folder_ / "file";
 };
 
@@ -87,7 +87,7 @@ TEST_F(OutputFileTest, ProcessesThatSaveOneCheckpointLeaveItWhole) {
   for (int writer = 1; writer <= 3; ++writer) {
     children.push_back(fork());
     if (children.back() == 0) {
-      set_num_threads(1);  // OpenMP's threads are not in a child
+      set_num_threads(1);  // OpenMP's threads do not exist in a child
       value = writer;
       weights.fill_(writer);
       for (int i = 0; i < 20; ++i) {
@@ -158,7 +158,7 @@ TEST_F(OutputFileTest, RemovesWhatDeadWritersOfThisNameLeft) {
   if (child == 0) {
     detail::OutputFile file("save", path_);
     file.write("half");
-    _exit(0);  // as a kill ends it: nothing is removed
+    _exit(0);  // like a kill: nothing is removed
   }
   waitpid(child, nullptr, 0);
   const std::vector<std::string> left = partial_files();
@@ -168,7 +168,7 @@ TEST_F(OutputFileTest, RemovesWhatDeadWritersOfThisNameLeft) {
   ASSERT_EQ(partial_files().size(), 1U);
   const std::string of_living = partial_files()[0];
   EXPECT_NE(of_living, left[0]);
-  // None of ours: other names, of other files and of programs that do it otherwise; a link.
+  // Not our files: other names, names of other files and of other programs, and a link.
   for (const char* other : {"file.partial", "file.0123456789abcdeg.partial", "file2.0123456789abcdef.partial"}) {
     write_text(folder_ / other, "x");
   }

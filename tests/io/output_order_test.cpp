@@ -1,5 +1,5 @@
-// What reaches the system when a file is written, and in which order. The functions of the system are stood in for
-// here: what the library calls by name comes by.
+// The system calls that write a file, and their order. This file replaces the system functions that the library calls
+// by name.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,9 +21,9 @@ namespace {
 
 struct SystemCalls {
   bool watched = false;
-  std::string order;              // F: a file is synced, D: a folder, R: a file is renamed
-  std::size_t largest_write = 0;  // 0: any
-  int interruptions = 0;          // still to come
+  std::string order;              // F: a file is synced, D: a folder is synced, R: a file is renamed
+  std::size_t largest_write = 0;  // 0: no limit
+  int interruptions = 0;          // remaining
   int short_writes = 0;
 };
 
@@ -64,9 +64,9 @@ extern "C" ssize_t write(int descriptor, const void* bytes, std::size_t count) {
 namespace normgrad {
 namespace {
 
-using testing_support::TemporaryFolder;
+using tests::TemporaryFolder;
 
-// A machine that stops between the two would otherwise leave an empty file under the name.
+// If the machine stopped between the two, an empty file with that name would remain.
 TEST(OutputOrderTest, FilesAreOnTheDiskBeforeTheyAreRenamed) {
   const TemporaryFolder folder_of_test;
   system_calls = SystemCalls();

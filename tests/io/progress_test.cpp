@@ -21,14 +21,14 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 
-/// What `f` writes to standard error, which is no terminal then.
+/// The output of `f` on standard error, which is not a terminal.
 std::string written(const std::function<void()>& f) {
   testing::internal::CaptureStderr();
   f();
   return testing::internal::GetCapturedStderr();
 }
 
-/// Makes the terminal on standard error that wide.
+/// Sets the width of the terminal on standard error.
 void resize(unsigned short columns) {
   winsize size{};
   size.ws_row = 24;
@@ -36,7 +36,7 @@ void resize(unsigned short columns) {
   EXPECT_EQ(ioctl(STDERR_FILENO, TIOCSWINSZ, &size), 0);
 }
 
-/// What `f` writes to a terminal of so many columns; 0: one that does not know its size.
+/// The output of `f` on a terminal of `columns` columns; 0: a terminal of unknown size.
 std::string drawn(const std::function<void()>& f, unsigned short columns = 0) {
   int master = -1;
   int slave = -1;
@@ -105,14 +105,14 @@ TEST(ProgressTest, DrawsABarOnATerminal) {
   EXPECT_THAT(text, ContainsRegex("\nepoch 1: 1/4, [0-9.]+ steps/s, in [0-9]+:[0-9]{2}, loss 0.5\r\n$"));
 }
 
-/// The last line that a bar with three metrics draws in so many columns.
+/// The last line that a bar with three metrics draws in `columns` columns.
 std::string bar_in(unsigned short columns, const std::string& label = "epoch 12/20") {
   std::string text = drawn(
       [&] {
         Progress bar(label, 938);
         usleep(110'000);
         bar.advance(401, {{"loss", 0.25}, {"accuracy", 0.875}, {"lr", 0.001}});
-        TerminalLine().erase();  // does nothing: the line is another's
+        TerminalLine().erase();  // does nothing: the line belongs to another
         std::fputs("|", stderr);
         usleep(1000);
       },
@@ -151,7 +151,7 @@ TEST(ProgressTest, FollowsTheTerminalsWidth) {
         TerminalLine line;
         EXPECT_EQ(TerminalLine::columns(), 99U);
         line.write(std::string(150, 'a'));
-        resize(40);  // terminals break the line into 40, 40 and 19
+        resize(40);  // a terminal wraps the line into 40, 40 and 19
         EXPECT_EQ(TerminalLine::columns(), 39U);
         line.write(std::string(150, 'b'));
         resize(200);
@@ -180,7 +180,7 @@ TEST(ProgressTest, CanBeMovedAndRefusesNonsense) {
     two.advance(5);
   });
   EXPECT_THAT(text, MatchesRegex("one: 0/1, in [0-9]+:[0-9]{2}\ntwo: 2/2, [0-9.]+ steps/s, in [0-9]+:[0-9]{2}\n"));
-  EXPECT_EQ(testing_support::error_of<ValueError>([] { Progress("run", 3, {.done = 4}); }),
+  EXPECT_EQ(tests::error_of<ValueError>([] { Progress("run", 3, {.done = 4}); }),
             "Progress: expected 0 <= done <= total but got 4 and 3");
 }
 

@@ -21,9 +21,9 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
-using testing_support::file_text;
-using testing_support::write_text;
+using tests::error_of;
+using tests::file_text;
+using tests::write_text;
 
 std::string header_of_length(std::uint64_t length) {
   std::string bytes(8, '\0');
@@ -33,7 +33,7 @@ std::string header_of_length(std::uint64_t length) {
   return bytes;
 }
 
-/// A file made by hand.
+/// A hand-made file.
 std::string file_of(const std::string& json, const std::string& data = "") {
   return header_of_length(json.size()) + json + data;
 }
@@ -64,7 +64,7 @@ class SafetensorsTest : public testing::Test {
     write_text(file_, bytes);
     return load_safetensors(file_);
   }
-  /// The message, without the name of the file.
+  /// The message without the file name.
   std::string error(const std::string& bytes) {
     const std::string text = error_of<IoError>([&] { load(bytes); });
     const std::string start = "load_safetensors: '" + file_.string() + "': ";
@@ -72,7 +72,7 @@ class SafetensorsTest : public testing::Test {
     return text.size() > start.size() ? text.substr(start.size()) : text;
   }
 
-  testing_support::TemporaryFolder folder_;
+  tests::TemporaryFolder folder_;
   std::filesystem::path file_ = folder_ / "x.safetensors";
 };
 
@@ -96,12 +96,12 @@ TEST_F(SafetensorsTest, GivesEveryBitBack) {
   const float subnormal = std::numeric_limits<float>::denorm_min();
   StateDict state;
   state["odd floats"] = tensor_of<float>({5}, {-0.0F, subnormal, INFINITY, std::nanf("7"), -1e-38F});
-  state["doubles"] = test::random_tensor({3, 4, 5}, kFloat64, 1);
-  state["floats"] = test::random_tensor({70'000, 3}, kFloat32, 2);
+  state["doubles"] = tests::random_tensor({3, 4, 5}, kFloat64, 1);
+  state["floats"] = tests::random_tensor({70'000, 3}, kFloat32, 2);
   state["ints"] = tensor_of<std::int64_t>({2}, {INT64_MIN, INT64_MAX});
   state["bools"] = tensor_of<bool>({2, 2}, {true, false, false, true});
   state["none"] = Tensor::empty({0, 7});
-  state["8 axes"] = test::random_tensor({1, 2, 1, 2, 1, 2, 1, 2}, kFloat32, 3);
+  state["8 axes"] = tests::random_tensor({1, 2, 1, 2, 1, 2, 1, 2}, kFloat32, 3);
   const Metadata metadata = {{"", "empty key"}, {"text", "line\nbreak, \"quotes\", \xc3\xa9"}};
   save_safetensors(file_, state, metadata);
   const Safetensors loaded = load_safetensors(file_);
@@ -144,7 +144,7 @@ TEST_F(SafetensorsTest, WidensTypesThatTheLibraryLacks) {
   EXPECT_THAT(integers(one_tensor<std::int32_t>("I32", {INT32_MIN, INT32_MAX})), ElementsAre(INT32_MIN, INT32_MAX));
   EXPECT_THAT(integers(one_tensor<std::uint32_t>("U32", {UINT32_MAX})), ElementsAre(UINT32_MAX));
   EXPECT_THAT(integers(one_tensor<std::uint64_t>("U64", {1, INT64_MAX})), ElementsAre(1, INT64_MAX));
-  // One, the smallest normal and subnormal, the largest, and the infinities of binary16; then a NaN.
+  // One, the smallest normal and subnormal numbers, the largest, and the infinities of binary16; then a NaN.
   const std::vector<float> halves =
       load(one_tensor<std::uint16_t>("F16", {0x3c00, 0xbc00, 0x0400, 0x8001, 0x7bff, 0x7c00, 0xfc00, 0x8000, 0x7e00}))
           .tensors.at("x")

@@ -1,4 +1,4 @@
-// Tied parameters in safetensors files: stored once, the other names in the metadata.
+// Tied parameters in safetensors files: stored once, with the other names in the metadata.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 struct TiedLm : Module {
   Embedding tok{4, 2};
@@ -29,7 +29,7 @@ struct UntiedLm : Module {
 };
 
 TEST(SafetensorsTiedTest, StoredOnceAndReadUnderEachName) {
-  const testing_support::TemporaryFolder folder;
+  const tests::TemporaryFolder folder;
   const auto path = folder.path() / "tied.safetensors";
   const TiedLm model;
   save_safetensors(path, model, {{"format", "pt"}});
@@ -49,7 +49,7 @@ TEST(SafetensorsTiedTest, StoredOnceAndReadUnderEachName) {
 }
 
 TEST(SafetensorsTiedTest, FilesOfOtherPrograms) {
-  const testing_support::TemporaryFolder folder;
+  const tests::TemporaryFolder folder;
   const auto path = folder.path() / "one_name.safetensors";
   // Without the alias, or with metadata that happens to name a tensor.
   save_safetensors(path, StateDict{{"tok.weight", ones({4, 2})}}, {{"best", "tok.weight"}});

@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/channels.hpp"
+#include "normgrad/core/kernels/elementwise/channel_bias.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 namespace normgrad::kernels {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_values;
+using tests::random_values;
 
 template <class T>
 class ChannelsTest : public testing::Test {};
@@ -49,7 +49,7 @@ TYPED_TEST(ChannelsTest, SumsEqualTheNaiveOnes) {
     }
     std::vector<T> sums(expected.size(), T(9));
     channel_sums(a, gy.data(), sums.data());
-    // Runs of 64 normal numbers, added in T, and at most 1100 of them.
+    // Runs of 64 normal numbers, summed in T, and at most 1100 of them.
     const double bound = std::is_same_v<T, float> ? 2e-4 : 1e-11;
     for (std::size_t c = 0; c < sums.size(); ++c) {
       ASSERT_NEAR(static_cast<double>(sums[c]), expected[c], bound) << c;

@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/conv.hpp"
+#include "normgrad/core/kernels/conv/conv.hpp"
 
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ void PrintTo(const ConvGeometry& g, std::ostream* out) {
 
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_values;
+using tests::random_values;
 using Sizes = ConvGeometry::Sizes;
 
 ConvGeometry geometry(std::int64_t n, std::int64_t c_in, std::int64_t c_out, std::int64_t groups, Sizes in,
@@ -42,7 +42,7 @@ ConvGeometry geometry(std::int64_t n, std::int64_t c_in, std::int64_t c_out, std
   return g;
 }
 
-// Sums in double with the sum of absolute terms, which bounds the rounding.
+// Sums in double, and sums of absolute terms, which bound the rounding error.
 struct Sums {
   explicit Sums(std::int64_t size) : value(static_cast<std::size_t>(size)), terms(static_cast<std::size_t>(size)) {}
   void add(std::int64_t i, double term) {
@@ -52,7 +52,7 @@ struct Sums {
   std::vector<double> value, terms;
 };
 
-// Calls f(x index, w index, y index) for every product of a convolution: the definition.
+// Calls f(x index, w index, y index) for every product of a convolution, by its definition.
 template <class F>
 void for_each_product(const ConvGeometry& g, F f) {
   const std::int64_t in_group = g.c_in / g.groups;
@@ -143,7 +143,7 @@ class ConvTest : public testing::TestWithParam<ConvGeometry> {
       conv_forward<T>(last, x_last.data(), w.data(), bias.data(), y.data());
       conv_backward_input<T>(last, gy_last.data(), w.data(), gx.data());
       conv_backward_weight<T>(last, gy_last.data(), x_last.data(), gw.data());
-      // Transposing [n, s, c] as if it were [n, c, s] brings it back.
+      // Transposing [n, s, c] as if it were [n, c, s] restores the original.
       expect_sums(channels_last(y, g.n, ConvGeometry::volume(g.out)), y_sums, depth + 1, "y, channels last");
       expect_sums(channels_last(gx, g.n, ConvGeometry::volume(g.in)), gx_sums, g.w_size() / g.c_in,
                   "gx, channels last");
@@ -205,7 +205,7 @@ TYPED_TEST(ConvThreadsTest, SameBitsForAnyNumberOfThreads) {
 }
 
 TEST(ConvGeometryTest, FloatTakesSizesThatNoForwardGives) {
-  // As a transposed convolution with an output padding as large as the stride asks for it.
+  // As a transposed convolution with an output padding as large as the stride requires.
   ConvGeometry g = geometry(2, 3, 4, 1, {1, 1, 9}, {1, 1, 3}, {1, 1, 1}, {0, 0, 0}, {1, 1, 2});
   --g.out[2];
   const auto gy = random_values<float>(g.n * g.y_size(), 1);

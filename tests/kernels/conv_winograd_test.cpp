@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/conv_winograd.hpp"
+#include "normgrad/core/kernels/conv/winograd.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@
 namespace normgrad::kernels {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_values;
+using tests::random_values;
 
 ConvGeometry geometry(std::int64_t n, std::int64_t c_in, std::int64_t c_out, std::int64_t height, std::int64_t width,
                       std::int64_t padding_height, std::int64_t padding_width) {
@@ -40,7 +40,7 @@ std::vector<T> channels_last(const std::vector<T>& x, std::int64_t n, std::int64
 
 std::vector<double> as_double(const std::vector<float>& x) { return {x.begin(), x.end()}; }
 
-// Root of the mean square of the difference.
+// Root mean square of the difference.
 template <class T>
 double distance(const std::vector<T>& a, const std::vector<double>& b) {
   double sum = 0.0;
@@ -60,7 +60,8 @@ double largest_difference(const std::vector<T>& a, const std::vector<double>& b)
   return largest;
 }
 
-// The operands, row-major and channels last, and the three results: of doubles and of floats summed up directly.
+// The operands, row-major and channels-last, and the three results y, gx and gw, summed directly in double and in
+// float.
 struct Case {
   explicit Case(const ConvGeometry& geometry)
       : g(geometry),
@@ -109,15 +110,16 @@ const ConvGeometry kGeometries[] = {geometry(13, 32, 48, 14, 14, 1, 1), geometry
 TEST(WinogradTest, IsAsNearToTheExactSumsAsTheDirectOnes) {
   for (const ConvGeometry& g : kGeometries) {
     const Case c(g);
-    for (const SimdLevel level : test::supported_levels()) {
-      const test::UsedSimdLevel used(level);
+    for (const SimdLevel level : tests::supported_levels()) {
+      const tests::UsedSimdLevel used(level);
       const Results r(c);
-      // The transforms widen what is summed by 5/3 (see conv_winograd.hpp); a sum twice as long rounds sqrt(2) as much.
+      // The transforms amplify the sums by 5/3 (see conv_winograd.hpp); a sum of twice as many terms has sqrt(2) times
+      // the rounding error.
       const double bound = 5.0 / 3.0 * std::sqrt(2.0);
       EXPECT_LT(distance(r.y, c.exact_y), bound * distance(c.direct_y, c.exact_y)) << simd_name(level);
       EXPECT_LT(distance(r.gx, c.exact_gx), bound * distance(c.direct_gx, c.exact_gx)) << simd_name(level);
       EXPECT_LT(distance(r.gw, c.exact_gw), bound * distance(c.direct_gw, c.exact_gw)) << simd_name(level);
-      // The largest of thousands of errors, of both: twice that.
+      // The largest of thousands of errors, for both: twice that.
       EXPECT_LT(largest_difference(r.y, c.exact_y), 2 * bound * largest_difference(c.direct_y, c.exact_y));
       EXPECT_LT(largest_difference(r.gx, c.exact_gx), 2 * bound * largest_difference(c.direct_gx, c.exact_gx));
       EXPECT_LT(largest_difference(r.gw, c.exact_gw), 2 * bound * largest_difference(c.direct_gw, c.exact_gw));
@@ -133,7 +135,7 @@ TEST(WinogradTest, IsExactWhereNothingIsRounded) {
       value = std::nearbyint(value * scale);
     }
   };
-  // Small whole numbers, the weights multiples of 4 for the two halvings.
+  // Small integers; the weights are multiples of 4 for the two halvings.
   whole(c.x_last, 4.0F);
   whole(c.gy_last, 4.0F);
   whole(c.w, 4.0F);
@@ -168,7 +170,7 @@ TEST(WinogradTest, ServesWhatItCan) {
   if (!simd_supported(SimdLevel::avx2)) {
     GTEST_SKIP() << "for AVX2 and better";
   }
-  const test::UsedSimdLevel used(SimdLevel::avx2);
+  const tests::UsedSimdLevel used(SimdLevel::avx2);
   const ConvGeometry good = geometry(13, 32, 48, 14, 14, 1, 1);
   EXPECT_TRUE(winograd_serves(good));
   const auto with = [&](auto change) {

@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/copy.hpp"
+#include "normgrad/core/kernels/memory/copy.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ class CopyKernelTest : public testing::Test {};
 using Types = testing::Types<std::uint8_t, std::uint32_t, std::uint64_t>;
 TYPED_TEST_SUITE(CopyKernelTest, Types);
 
-// Matrices of all sizes around those of blocks and tiles, with gaps behind the rows that must stay as they were.
+// Matrices of all sizes around block and tile sizes, with gaps after the rows that must remain unchanged.
 TYPED_TEST(CopyKernelTest, TransposesMatricesOfAllSizes) {
   using T = TypeParam;
   for (const std::int64_t rows : {1, 2, 3, 4, 5, 8, 15, 16, 17, 20, 33}) {

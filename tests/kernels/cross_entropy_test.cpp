@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/cross_entropy.hpp"
+#include "normgrad/core/kernels/reduce/cross_entropy.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ class CrossEntropyKernelTest : public testing::Test {};
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(CrossEntropyKernelTest, Types);
 
-// All row lengths around the widths of the vectors, against long double.
+// All row lengths around the vector widths, against long double.
 TYPED_TEST(CrossEntropyKernelTest, AgreesWithTheFormula) {
   using T = TypeParam;
   Generator g(4);
@@ -76,7 +76,7 @@ TYPED_TEST(CrossEntropyKernelTest, LargeAndInfiniteLogits) {
   const kernels::CrossEntropyRows<T> in{x.data(), target.data(), nullptr, 3, 3, -100, 0.0};
   std::vector<T> loss(3), logsumexp(3), gx(9);
   kernels::cross_entropy_forward(in, loss.data(), logsumexp.data());
-  // tol: log1p(exp(-1)) at 1e4, where a float is good to 1e-3
+  // tol: log1p(exp(-1)) at 1e4, where a float has an error of 1e-3
   EXPECT_NEAR(static_cast<double>(loss[0]), std::log1p(std::exp(-1.0)), sizeof(T) == 4 ? 1e-3 : 1e-11);
   EXPECT_EQ(loss[1], 0);
   EXPECT_TRUE(std::isnan(loss[2]));

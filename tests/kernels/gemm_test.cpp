@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/gemm.hpp"
+#include "normgrad/core/kernels/gemm/gemm.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 namespace normgrad::kernels {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_values;
+using tests::random_values;
 
 struct Case {
   std::int64_t m, n, k;
@@ -26,7 +26,7 @@ class GemmTest : public testing::Test {};
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(GemmTest, Types);
 
-// Elements of a [rows, columns] matrix whose rows are `ld` apart.
+// Elements of a [rows, columns] matrix with row stride `ld`.
 std::int64_t storage(std::int64_t rows, std::int64_t ld) { return rows * ld; }
 
 TYPED_TEST(GemmTest, EqualsTheNaiveSumForAllTransposesAndGaps) {
@@ -61,7 +61,7 @@ TYPED_TEST(GemmTest, EqualsTheNaiveSumForAllTransposesAndGaps) {
             size_of_terms += std::abs(term);
           }
           const double expected = 0.5 * sum - 2.0 * static_cast<double>(before[at]);
-          // Rounding of a sum of k terms stays below (k + 2) ulp of the terms' absolute sum.
+          // The rounding error of a sum of k terms is below (k + 2) ulp of the sum of absolute terms.
           const double bound =
               static_cast<double>(s.k + 2) * static_cast<double>(std::numeric_limits<T>::epsilon()) * size_of_terms;
           ASSERT_NEAR(static_cast<double>(c[at]), expected, bound)
@@ -97,7 +97,7 @@ TYPED_TEST(GemmTest, PlusRowAddsItToEveryRow) {
         const auto a = random_values<T>(s.m * s.k, 1);
         const auto b = random_values<T>(s.n * s.k, 2);
         const auto row = random_values<T>(s.n, 3);
-        // The same sum, begun with the row.
+        // The same sum, starting from the row.
         std::vector<T> expected;
         for (std::int64_t i = 0; i < s.m; ++i) {
           expected.insert(expected.end(), row.begin(), row.end());
@@ -132,7 +132,7 @@ TYPED_TEST(GemmTest, EmptySumsScale) {
 TYPED_TEST(GemmTest, SameBitsForAnyNumberOfThreads) {
   using T = TypeParam;
   const int before = get_num_threads();
-  // Cut by rows and by columns, and those of a small perceptron, which one thread does not cut.
+  // Split by rows and by columns, and the products of a small perceptron, which are not split for one thread.
   for (const GemmShape& s :
        {GemmShape::dense(false, true, 515, 130, 333), GemmShape::dense(false, true, 130, 515, 333),
         GemmShape::dense(false, true, 60, 100, 784), GemmShape::dense(false, true, 60, 100, 100),

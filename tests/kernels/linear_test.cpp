@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/linear.hpp"
+#include "normgrad/core/kernels/gemm/linear.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,19 +9,19 @@
 
 #include "tests/support/values.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/base/simd.hpp"
-#include "normgrad/core/kernels/gemm.hpp"
-#include "normgrad/core/kernels/unary.hpp"
+#include "normgrad/core/kernels/elementwise/unary.hpp"
+#include "normgrad/core/kernels/gemm/gemm.hpp"
+#include "normgrad/core/simd/dispatch.hpp"
 
 namespace normgrad::kernels {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_values;
+using tests::random_values;
 
 struct Case {
   std::int64_t rows, in, out;
 };
-// Cut into pieces and not, a bias shorter than a register, and no rows at all.
+// Split and not split, a bias shorter than a register, and no rows at all.
 constexpr Case kCases[] = {{60, 784, 100}, {60, 100, 100}, {240, 100, 100}, {60, 100, 10}, {1, 3, 2},
                            {7, 5, 33},     {300, 20, 130}, {2, 900, 260},   {0, 4, 3},     {130, 1, 50}};
 
@@ -38,7 +38,7 @@ struct Given {
   std::vector<T> x = random_values<T>(c.rows * c.in, 2);
   std::vector<T> w = random_values<T>(c.out * c.in, 3);
 
-  // Those asked for; the others stay empty.
+  // The requested gradients; the others are empty.
   Gradients<T> backward(bool with_gx = true, bool with_gw = true, bool with_gb = true,
                         std::optional<UnaryGrad> f = {}) const {
     const T nan = std::numeric_limits<T>::quiet_NaN();
@@ -53,7 +53,7 @@ struct Given {
   }
 };
 
-// One sum in double, and the sum of its terms' sizes.
+// A sum in double, and the sum of absolute terms.
 template <class F>
 void expect_sum(double got, std::int64_t terms, double epsilon, F term, const char* what) {
   double sum = 0.0;
@@ -62,13 +62,13 @@ void expect_sum(double got, std::int64_t terms, double epsilon, F term, const ch
     sum += term(p);
     size += std::abs(term(p));
   }
-  // Rounding of a sum of k terms stays below (k + 2) ulp of the terms' absolute sum.
+  // The rounding error of a sum of k terms is below (k + 2) ulp of the sum of absolute terms.
   ASSERT_NEAR(got, sum, static_cast<double>(terms + 2) * epsilon * size) << what;
 }
 
 template <class T>
 void expect_sums(const Given<T>& given, const Gradients<T>& g) {
-  const std::int64_t rows = given.c.rows;  // clang 14 lets no lambda capture a structured binding
+  const std::int64_t rows = given.c.rows;  // in clang 14, lambdas cannot capture structured bindings
   const std::int64_t in = given.c.in;
   const std::int64_t out = given.c.out;
   const double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
@@ -145,7 +145,7 @@ TYPED_TEST(LinearBackwardTest, SameBitsForAnyNumberOfThreads) {
   set_num_threads(before);
 }
 
-// With the slope of an activation: what unary_grad() makes of the gradient without it.
+// With the derivative of the preceding activation: equals unary_grad() of the gradient without it.
 TYPED_TEST(LinearBackwardTest, AppliesTheSlopeOfWhatGaveItsInput) {
   using T = TypeParam;
   const int before = get_num_threads();

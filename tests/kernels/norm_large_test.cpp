@@ -1,5 +1,5 @@
-// Outputs of 4 MB and more are written past the caches, in batches at aligned addresses: the same numbers, wherever the
-// output begins and however its rows lie.
+// Outputs of 4 MB and more use non-temporal stores, in batches at aligned addresses. The numbers are the same for every
+// offset of the output and every row length.
 #include <gtest/gtest.h>
 
 #include "tests/support/norm_kernels.hpp"
@@ -27,14 +27,14 @@ std::vector<T> first(const std::vector<T>& values, std::int64_t n) {
   return {values.begin(), values.begin() + n};
 }
 
-// The first rows of a large result are bit for bit those of these rows alone, which are written as usual.
+// The first rows of a large result equal, bit for bit, the result for these rows alone, which uses regular stores.
 template <class T>
 void expect_rows_as_alone(RowGeometry g) {
   SCOPED_TRACE(testing::Message() << g.length() << " elements in a row");
-  g.rows = (kLarge / static_cast<std::int64_t>(sizeof(T)) / (g.cycle * g.length()) + 1) * g.cycle;
+  g.rows = (kLarge / static_cast<std::int64_t>(sizeof(T)) / (g.param_period * g.length()) + 1) * g.param_period;
   const Data<T> d = random_data<T>(g);
   RowGeometry alone = g;
-  alone.rows = 3 * g.cycle;
+  alone.rows = 3 * g.param_period;
   const Data<T> d_alone{first(d.x, alone.rows * g.length()), first(d.gy, alone.rows * g.length()), d.gamma, d.beta};
   for (const bool affine : {true, false}) {
     const Result<T> all = run(g, d, 1e-5, true, affine, affine);
@@ -66,7 +66,7 @@ TYPED_TEST(NormLargeTest, AgreesWithTheReference) {
   check(ChannelGeometry{rows(30 * 555), 30, 555});
 }
 
-// Sets are summed around their first element: here it lies far off.
+// Sets are summed around their first element, which is far from the mean here.
 TYPED_TEST(NormLargeTest, PartsThatBeginFarFromTheirMean) {
   const auto check = [](const auto& g, std::int64_t set) {
     Data<TypeParam> d = random_data<TypeParam>(g);
@@ -88,7 +88,7 @@ TYPED_TEST(NormLargeTest, PartsThatBeginFarFromTheirMean) {
   check(ChannelGeometry{5, 3, 9001}, 9001);
 }
 
-// Short spans: parameters repeated for each element, sums of several spans added at once, and neither.
+// Short runs: parameters repeated per element, sums of several runs added at once, and neither.
 TYPED_TEST(NormLargeTest, ShortSpansAgreeWithTheReference) {
   for (const std::int64_t samples : {1, 4, 9}) {
     for (const std::int64_t span : {2, 15, 16, 17, 49, 127, 128}) {

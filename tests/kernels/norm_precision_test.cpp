@@ -1,4 +1,4 @@
-// What the norm kernels promise for large means, huge and tiny values.
+// The precision guarantees of the norm kernels for large means and for huge and tiny values.
 #include <gtest/gtest.h>
 
 #include "tests/support/norm_kernels.hpp"
@@ -7,7 +7,7 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using kernels::ChannelGeometry;
-using kernels::PixelGeometry;
+using kernels::ChannelsLastGeometry;
 using kernels::RowGeometry;
 using tests::Data;
 using tests::expect_agrees;
@@ -19,7 +19,7 @@ using tests::ReferenceResult;
 using tests::Result;
 using tests::run;
 
-// |mean| / std from 0 to 1e6 in float32: the error against long double on the very same values does not grow.
+// |mean| / std from 0 to 1e6 in float32: the error against long double on the same values does not grow.
 TEST(NormPrecisionTest, LargeMeansCostNoDigitsInFloat32) {
   for (const double ratio : {0.0, 1.0, 1e2, 1e3, 1e4, 1e5, 1e6}) {
     SCOPED_TRACE(ratio);
@@ -35,7 +35,7 @@ TEST(NormPrecisionTest, LargeMeansCostNoDigitsInFloat32) {
     check(ChannelGeometry{3, 2, 9001});
     check(ChannelGeometry{500, 33, 1});
     check(ChannelGeometry{2500, 33, 1});
-    check(PixelGeometry{4, 196, 36, 4});
+    check(ChannelsLastGeometry{4, 196, 36, 4});
   }
 }
 
@@ -58,12 +58,12 @@ TEST(NormPrecisionTest, HugeAndTinyValuesInFloat32) {
       check(ChannelGeometry{4, 3, 150});
       check(ChannelGeometry{30, 20, 1});
       check(ChannelGeometry{1100, 20, 1});
-      check(PixelGeometry{2, 30, 20, 4});
+      check(ChannelsLastGeometry{2, 30, 20, 4});
     }
   }
 }
 
-// Products of gradients and deviations from the mean that float32 cannot hold.
+// Products of gradients and deviations from the mean that overflow float32.
 TEST(NormPrecisionTest, LargeGradientsOfHugeValuesInFloat32) {
   const auto check = [](const auto& g) {
     Data<float> d = random_data<float>(g, 0.5e30, 1e30);

@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/norm.hpp"
+#include "normgrad/core/kernels/norm/norm.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,13 +9,13 @@
 #include "tests/support/norm_kernels.hpp"
 #include "tests/support/simd_levels.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/base/simd.hpp"
+#include "normgrad/core/simd/dispatch.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using kernels::ChannelGeometry;
-using kernels::PixelGeometry;
+using kernels::ChannelsLastGeometry;
 using kernels::RowGeometry;
 using tests::Data;
 using tests::expect_agrees;
@@ -34,9 +34,9 @@ class NormKernelTest : public testing::Test {
  protected:
   template <class F>
   void for_each_level(F f) {
-    for (const SimdLevel level : test::supported_levels()) {
+    for (const SimdLevel level : tests::supported_levels()) {
       SCOPED_TRACE(simd_name(level));
-      const test::UsedSimdLevel used(level);
+      const tests::UsedSimdLevel used(level);
       f();
     }
   }
@@ -61,7 +61,8 @@ TYPED_TEST(NormKernelTest, RowsWithAParameterPerSpan) {
     for (std::int64_t span = 1; span <= 67; ++span) {
       for (const RowGeometry g : {RowGeometry{6, 3, 1, span}, RowGeometry{4, 2, 3, span}, RowGeometry{3, 1, 5, span},
                                   RowGeometry{3, 1, 8, span}, RowGeometry{4, 2, 13, span}}) {
-        SCOPED_TRACE(testing::Message() << "cycle " << g.cycle << ", " << g.per_row << " spans of " << span);
+        SCOPED_TRACE(testing::Message() << "period " << g.param_period << ", " << g.params_per_row << " runs of "
+                                        << span);
         expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5);
       }
     }
@@ -99,7 +100,7 @@ TYPED_TEST(NormKernelTest, ChannelsLast) {
       for (const std::int64_t positions : {5, 16, 77}) {
         for (const std::int64_t groups : {std::int64_t{1}, channels % 3 == 0 ? 3 : channels, channels}) {
           SCOPED_TRACE(testing::Message() << positions << " x " << channels << " in " << groups);
-          const PixelGeometry g{3, positions, channels, groups};
+          const ChannelsLastGeometry g{3, positions, channels, groups};
           expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5);
         }
       }
@@ -109,28 +110,28 @@ TYPED_TEST(NormKernelTest, ChannelsLast) {
 
 TYPED_TEST(NormKernelTest, TallMatricesAreCutInBlocksOfRows) {
   for (const ChannelGeometry g : {ChannelGeometry{1025, 16, 1}, ChannelGeometry{2600, 37, 1}}) {
-    for (const bool centre : {true, false}) {
-      expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5, centre);
+    for (const bool center : {true, false}) {
+      expect_agrees<TypeParam>(g, random_data<TypeParam>(g), 1e-5, center);
     }
   }
 }
 
-TYPED_TEST(NormKernelTest, WithoutCentreAndWithoutParameters) {
+TYPED_TEST(NormKernelTest, WithoutCenterAndWithoutParameters) {
   this->for_each_level([&] {
-    for (const bool centre : {false, true}) {
+    for (const bool center : {false, true}) {
       for (const bool scale : {false, true}) {
         for (const bool shift : {false, true}) {
-          SCOPED_TRACE(testing::Message() << centre << scale << shift);
+          SCOPED_TRACE(testing::Message() << center << scale << shift);
           const RowGeometry elementwise{5, 1, 37, 1};
-          expect_agrees<TypeParam>(elementwise, random_data<TypeParam>(elementwise), 1e-5, centre, scale, shift);
+          expect_agrees<TypeParam>(elementwise, random_data<TypeParam>(elementwise), 1e-5, center, scale, shift);
           const RowGeometry groups{8, 4, 3, 21};
-          expect_agrees<TypeParam>(groups, random_data<TypeParam>(groups), 1e-5, centre, scale, shift);
+          expect_agrees<TypeParam>(groups, random_data<TypeParam>(groups), 1e-5, center, scale, shift);
           const ChannelGeometry columns{11, 37, 1};
-          expect_agrees<TypeParam>(columns, random_data<TypeParam>(columns), 1e-5, centre, scale, shift);
-          const PixelGeometry pixels{3, 11, 36, 4};
-          expect_agrees<TypeParam>(pixels, random_data<TypeParam>(pixels), 1e-5, centre, scale, shift);
+          expect_agrees<TypeParam>(columns, random_data<TypeParam>(columns), 1e-5, center, scale, shift);
+          const ChannelsLastGeometry pixels{3, 11, 36, 4};
+          expect_agrees<TypeParam>(pixels, random_data<TypeParam>(pixels), 1e-5, center, scale, shift);
           const ChannelGeometry planes{3, 5, 29};
-          expect_agrees<TypeParam>(planes, random_data<TypeParam>(planes), 1e-5, centre, scale, shift);
+          expect_agrees<TypeParam>(planes, random_data<TypeParam>(planes), 1e-5, center, scale, shift);
         }
       }
     }
@@ -189,7 +190,7 @@ TYPED_TEST(NormKernelTest, ExactDataGivesExactResults) {
     expect_exact<TypeParam>(RowGeometry{6, 3, 1, 128});
     expect_exact<TypeParam>(ChannelGeometry{16, 35, 1});
     expect_exact<TypeParam>(ChannelGeometry{2048, 35, 1});
-    expect_exact<TypeParam>(PixelGeometry{3, 16, 24, 6});
+    expect_exact<TypeParam>(ChannelsLastGeometry{3, 16, 24, 6});
     expect_exact<TypeParam>(ChannelGeometry{4, 3, 32});
   });
 }
@@ -219,7 +220,7 @@ TYPED_TEST(NormKernelTest, ConstantSetsGiveBetaExactly) {
       check(ChannelGeometry{7, 3, 333});
       check(ChannelGeometry{777, 19, 1});
       check(ChannelGeometry{3001, 19, 1});
-      check(PixelGeometry{3, 50, 36, 4});
+      check(ChannelsLastGeometry{3, 50, 36, 4});
     }
   });
 }
@@ -289,7 +290,7 @@ TYPED_TEST(NormKernelTest, SameBitsForAnyNumberOfThreads) {
   check(ChannelGeometry{16, 24, 784});
   check(ChannelGeometry{600, 300, 1});
   check(ChannelGeometry{5000, 40, 1});
-  check(PixelGeometry{40, 196, 32, 8});
+  check(ChannelsLastGeometry{40, 196, 32, 8});
   set_num_threads(before);
 }
 

@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/pool.hpp"
+#include "normgrad/core/kernels/pool/pool.hpp"
 
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ void PrintTo(const PoolGeometry& g, std::ostream* out) {
 
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_values;
+using tests::random_values;
 using Sizes = PoolGeometry::Sizes;
 
 PoolGeometry geometry(std::int64_t outer, std::int64_t inner, Sizes in, Sizes kernel, Sizes stride,
@@ -71,7 +71,7 @@ class PoolTest : public testing::TestWithParam<PoolGeometry> {
   void check_max() {
     const PoolGeometry& g = GetParam();
     auto x = random_values<T>(g.outer * g.in_size(), 1);
-    // Coarse values, so that many windows have several largest elements.
+    // Coarse values, so that many windows have several equal maxima.
     std::transform(x.begin(), x.end(), x.begin(), [](T v) { return std::max(T(0), std::round(v)); });
     const auto gy = random_values<T>(g.outer * g.out_size(), 2);
     std::vector<T> y(gy.size()), expected(gy.size(), -std::numeric_limits<T>::infinity());
@@ -103,7 +103,8 @@ class PoolTest : public testing::TestWithParam<PoolGeometry> {
   template <class T>
   void check_mean(bool count_padding) {
     const PoolGeometry& p = GetParam();
-    const PoolGeometry g = geometry(p.outer, p.inner, p.in, p.kernel, p.stride, p.padding);  // means have no dilation
+    const PoolGeometry g =
+        geometry(p.outer, p.inner, p.in, p.kernel, p.stride, p.padding);  // average pooling has no dilation
     MeanGeometry mean{.outer = g.outer, .inner = g.inner, .axes = {}};
     for (std::size_t i = 0; i < 3; ++i) {
       mean.axes[i] = MeanWindows::regular(g.in[i], g.out[i], g.kernel[i], g.stride[i], g.padding[i], count_padding);
@@ -182,7 +183,7 @@ TEST(PoolKernelTest, WindowsOfMinusInfinityHaveAnIndexInside) {
 TEST(PoolKernelTest, WindowsOfNothingHaveNoIndex) {
   const float infinity = std::numeric_limits<float>::infinity();
   const std::vector<float> x(6, -infinity);
-  // The window reaches -1 and 2 of an axis of 2: nothing.
+  // The window covers -1 and 2 of an axis of size 2: no element.
   const PoolGeometry g = geometry(3, 1, {1, 1, 2}, {1, 1, 2}, {1, 1, 1}, {0, 0, 1}, {1, 1, 3});
   std::vector<float> y(3);
   std::vector<std::int32_t> index(3);

@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/unary.hpp"
+#include "normgrad/core/kernels/elementwise/unary.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,23 +15,23 @@
 namespace normgrad::kernels {
 namespace NORMGRAD_TEST_FILE {
 
-using test::supported_levels;
-using test::UsedSimdLevel;
+using tests::supported_levels;
+using tests::UsedSimdLevel;
 
 constexpr long double kRootHalf = 0.70710678118654752440084436210484904L;
 constexpr long double kDensity = 0.39894228040143267793994605993438187L;
 
 using Exact = long double (*)(long double);
 
-// Each function with its range, and how many units in the last place a result may be off; relative to the smallest
-// normal number below that.
+// Each function with its range and its maximum error in units in the last place; below the smallest normal number, the
+// error is relative to that number.
 struct Function {
   const char* name;
   UnaryOp op;
   UnaryParams params;
   Exact exact;
-  double low, high;     // arguments for float64
-  float low_f, high_f;  // and for float32
+  double low, high;     // range of float64 arguments
+  float low_f, high_f;  // range of float32 arguments
   double ulps;
 };
 
@@ -70,7 +70,7 @@ double ulps_off(T got, long double want) {
   return static_cast<double>(std::abs(got - want) / std::ldexp(1.0L, exponent - std::numeric_limits<T>::digits));
 }
 
-// Even over the range, and logarithmically towards 0.
+// Uniform over the range, and logarithmic towards 0.
 template <class T>
 std::vector<T> arguments(double low, double high) {
   std::mt19937_64 engine(1);
@@ -129,7 +129,7 @@ bool same_bits(T a, T b) {
   return std::bit_cast<Bits>(a) == std::bit_cast<Bits>(b);
 }
 
-// Every length and offset gives each element what it gets alone, and touches nothing else.
+// For every length and offset, each element has the same result as alone, and nothing else is changed.
 template <class T, class F>
 void check_every_length(F f) {
   std::mt19937 engine(2);
@@ -239,7 +239,7 @@ struct Derivative {
   const char* name;
   UnaryGrad op;
   UnaryParams params;
-  Exact saved;  // what the kernel gets, from x
+  Exact saved;  // the kernel's input, from x
   Exact exact;
 };
 
@@ -290,7 +290,7 @@ void check_derivative(const Derivative& d) {
   std::vector<T> gx(saved.size());
   unary_grad(d.op, d.params, saved.data(), gy.data(), gx.data(), 1000);
   for (std::size_t i = 0; i < gx.size(); ++i) {
-    // 1 - y loses the digits of a y that is saved rounded: absolute, of the size of gy
+    // 1 - y loses the digits of a y that was rounded when saved: an absolute error of the size of gy
     EXPECT_NEAR(gx[i], want[i], 8 * std::numeric_limits<T>::epsilon() * std::max(T(1), std::abs(gy[i]))) << d.name;
   }
 }

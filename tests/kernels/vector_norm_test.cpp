@@ -1,4 +1,4 @@
-#include "normgrad/core/kernels/vector_norm.hpp"
+#include "normgrad/core/kernels/reduce/vector_norm.hpp"
 
 #include <gtest/gtest.h>
 

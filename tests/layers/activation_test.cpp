@@ -16,7 +16,7 @@ using Definition = std::function<double(double)>;
 void expect_function(const AnyModule& module, const std::string& repr, const Definition& definition) {
   EXPECT_EQ(to_string(*module), repr);
   for (const DType dtype : {kFloat32, kFloat64}) {
-    const Tensor x = test::random_tensor({4, 9}, dtype, 5);
+    const Tensor x = tests::random_tensor({4, 9}, dtype, 5);
     const Tensor y = module(x);
     ASSERT_EQ(y.shape(), x.shape());
     const auto xs = x.to_vector<double>();
@@ -44,7 +44,7 @@ TEST(ActivationTest, ModulesPassTheirOptionsOn) {
 }
 
 TEST(ActivationTest, SoftmaxAlongItsAxis) {
-  const Tensor x = test::random_tensor({3, 4}, kFloat64, 6);
+  const Tensor x = tests::random_tensor({3, 4}, kFloat64, 6);
   const auto xs = x.to_vector<double>();
   for (const std::int64_t dim : {0, 1}) {
     const auto soft = Softmax(dim)(x).to_vector<double>();
@@ -65,11 +65,9 @@ TEST(ActivationTest, SoftmaxAlongItsAxis) {
 }
 
 TEST(ActivationTest, Errors) {
-  EXPECT_EQ(testing_support::error_of<ValueError>([] { Softplus(0.0); }), "Softplus: expected beta > 0 but got 0");
+  EXPECT_EQ(tests::error_of<ValueError>([] { Softplus(0.0); }), "Softplus: expected beta > 0 but got 0");
   Softmax softmax(2);
-  const std::string text = testing_support::error_of<IndexError>([&] {
-    softmax(test::random_tensor({3, 4}, kFloat32, 1));
-  });
+  const std::string text = tests::error_of<IndexError>([&] { softmax(tests::random_tensor({3, 4}, kFloat32, 1)); });
   EXPECT_EQ(text.find("Softmax: softmax: "), 0U) << text;
 }
 

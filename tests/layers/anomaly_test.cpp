@@ -11,19 +11,19 @@
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/watch.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
-#include "normgrad/layers/module.hpp"
-#include "normgrad/layers/sequential.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 struct Root : Module {
   NORMGRAD_MEMBERS(Root)
@@ -37,7 +37,7 @@ struct Net : Module {
   Tensor forward(const Tensor& x) override { return head(stem(x)); }
 };
 
-/// Its stem.0 gives zeros, where the square root has no finite slope.
+/// stem.0 outputs zeros, where the square root has no finite derivative.
 Net net_at_zero() {
   Net net;
   const NoGradGuard no_grad;
@@ -57,7 +57,7 @@ Tensor vector(const std::vector<double>& values) {
 TEST(AnomalyTest, NamesOperationLayerAndElementOfTheFirstBadGradient) {
   Net net = net_at_zero();
   const Tensor x = ones({4, 2}, {.dtype = kFloat64});
-  net(x).sum().backward();  // silent without the guard
+  net(x).sum().backward();  // no error without the guard
   EXPECT_FALSE(is_anomaly_enabled());
   const DetectAnomalyGuard guard;
   EXPECT_TRUE(is_anomaly_enabled());
@@ -121,7 +121,7 @@ TEST(AnomalyTest, KnowsTheLayerInRecordedBackwards) {
   const DetectAnomalyGuard guard;
   const Tensor x = vector({0.0});
   Tensor z = x * 1e-200;
-  z = z + 1e-320;  // the slope is finite, the second one is not
+  z = z + 1e-320;  // the first derivative is finite, the second is not
   const std::string text = error_of<GraphError>([&] {
     const Tensor y = net(z);
     const Tensor g = grad({y.sum()}, {z}, {}, {.create_graph = true})[0];
@@ -135,7 +135,7 @@ TEST(AnomalyTest, NestsAndEnds) {
     const DetectAnomalyGuard outer;
     { const DetectAnomalyGuard inner({.check_values = true}); }
     EXPECT_TRUE(is_anomaly_enabled());
-    exp(vector({1e9}));  // infinite, but values are not looked at any more
+    exp(vector({1e9}));  // infinite, but values are no longer checked
   }
   EXPECT_FALSE(is_anomaly_enabled());
   EXPECT_FALSE(detail::is_watched());

@@ -12,9 +12,9 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
-using testing_support::error_of;
-using testing_support::gradients_agree;
+using tests::error_of;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 TEST(ConvLayerTest, ShapesOfParametersAndResults) {
   Conv1d conv1(4, 6, 3, {.stride = 2, .padding = 1, .groups = 2});
@@ -38,7 +38,7 @@ TEST(ConvLayerTest, ShapesOfParametersAndResults) {
   EXPECT_EQ(up(random_tensor({2, 4, 5, 5}, kFloat32, 1)).shape(), Shape({2, 6, 10, 10}));
 }
 
-// A 1x1 kernel is a product with a matrix at every place.
+// A 1x1 kernel is a matrix product at every position.
 TEST(ConvLayerTest, ValuesOfAPointwiseConvolution) {
   Conv2d conv(3, 2, 1, {.stride = 2, .dtype = kFloat64});
   const Tensor x = random_tensor({2, 3, 4, 5}, kFloat64, 2);

@@ -1,4 +1,4 @@
-// A model that is converted between a backward and a step keeps its gradients.
+// A model converted between backward and step keeps its gradients.
 #include <gtest/gtest.h>
 
 #include "normgrad/core/ops/creation.hpp"

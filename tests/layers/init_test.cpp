@@ -1,4 +1,4 @@
-#include "normgrad/layers/init.hpp"
+#include "normgrad/layers/init/init.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,15 +6,15 @@
 #include <cmath>
 
 #include "tests/support/raises.hpp"
-#include "normgrad/core/ops/conv.hpp"
+#include "normgrad/core/ops/conv/conv.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/linear.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
+using tests::error_of;
 
 struct Statistics {
   double mean = 0.0;
@@ -39,7 +39,7 @@ Statistics statistics_of(const Tensor& tensor) {
   return s;
 }
 
-// The values of a sample of n deviate by about 1 / sqrt(n) of the spread; 5 of those are allowed.
+// Statistics of a sample of n values deviate by about 1 / sqrt(n) of the spread; 5 times that is allowed.
 void expect_spread(const Tensor& tensor, double mean, double std) {
   const Statistics s = statistics_of(tensor);
   const double unit = 5.0 * std / std::sqrt(static_cast<double>(tensor.numel()));
@@ -131,7 +131,7 @@ TEST_P(InitTest, TheSeedDecides) {
   EXPECT_NE(a.weight.to_vector<double>(), b.weight.to_vector<double>());
 }
 
-// Mean and deviation of a normal variable between a and b, by numbers: sums over a fine grid.
+// Mean and standard deviation of a normal variable between a and b, by sums over a fine grid.
 Statistics truncated(double mean, double std, double a, double b) {
   constexpr int kPoints = 200000;
   Statistics s;
@@ -157,7 +157,7 @@ TEST_P(InitTest, TruncatedNormal) {
       {.std = 0.02},
       {.mean = 1.0, .std = 2.0, .a = 0.0, .b = 1.5},
       {.std = 1.0, .a = 1.0, .b = 2.0},
-      {.std = 1.0, .a = -9.0, .b = -8.0},  // far out in a tail
+      {.std = 1.0, .a = -9.0, .b = -8.0},  // far out in the tail
       {.std = 1.0, .a = 8.0, .b = 9.0},
   };
   for (TruncNormalOptions options : cases) {
@@ -179,7 +179,7 @@ TEST_P(InitTest, TruncatedNormal) {
             "trunc_normal_: expected a < b but got 1 and 1");
 }
 
-// The share of values below a few points, against the normal distribution between the bounds.
+// The fraction of values below several points, compared with the truncated normal distribution.
 TEST_P(InitTest, TruncatedNormalHasItsShape) {
   const Tensor w = Tensor::empty({200, 500}, GetParam());
   trunc_normal_(w, {.a = -1.0, .b = 3.0, .generator = &generator});
@@ -212,7 +212,7 @@ TEST_P(InitTest, Orthogonal) {
       }
     }
   }
-  // Uniform: the elements of a rotation of the plane are cos and sin of an angle that is anywhere.
+  // Uniform: the elements of a plane rotation are cos and sin of a uniform angle.
   double sum = 0.0;
   double square = 0.0;
   double determinant = 0.0;
@@ -250,7 +250,7 @@ TEST_P(InitTest, Sparse) {
     }
     ASSERT_EQ(zeros, 16) << c;
   }
-  for (const int zeros : of_row) {  // a share of 0.32 of 300, at random
+  for (const int zeros : of_row) {  // 0.32 of 300 on average, at random
     EXPECT_NEAR(zeros, 96.0, 5.0 * std::sqrt(300.0 * 0.32 * 0.68));
   }
   double square = 0.0;
@@ -271,7 +271,7 @@ TEST_P(InitTest, Identities) {
   eye_(e);
   EXPECT_EQ(e.to_vector<double>(), (std::vector<double>{1, 0, 0, 0, 1, 0}));
   for (const std::int64_t groups : {1, 2}) {
-    // What goes in comes out, but for channels that one side does not have.
+    // The input is passed through, except for channels that the input or the output lacks.
     const Tensor x = randn({2, 4, 6, 5}, {.dtype = GetParam()});
     const Tensor w = Tensor::empty({6, 4 / groups, 3, 3}, GetParam());
     dirac_(w, groups);

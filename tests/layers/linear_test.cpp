@@ -5,16 +5,16 @@
 #include "tests/support/gradients.hpp"
 #include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
-#include "normgrad/core/autograd/gradcheck.hpp"
+#include "normgrad/core/autograd/gradcheck/gradcheck.hpp"
 #include "normgrad/layers/activation.hpp"
-#include "normgrad/layers/sequential.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
-using testing_support::error_of;
-using testing_support::gradients_agree;
+using tests::error_of;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 TEST(LinearTest, IsAWeightedSum) {
   for (const DType dtype : {kFloat32, kFloat64}) {

@@ -1,21 +1,21 @@
-// States from elsewhere: other keys, wrappers' prefixes, older forms.
+// States from other sources: other keys, prefixes of wrappers, older formats.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
-#include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 StateDict under_prefix(const StateDict& state, const std::string& prefix) {
   StateDict result;
@@ -38,12 +38,12 @@ TEST(LoadStateTest, NumBatchesTrackedMayBeMissingOrOfOneAxis) {
   EXPECT_EQ(into.at<BatchNorm1d>(1).num_batches_tracked.shape(), Shape{});
   state.erase("norm.num_batches_tracked");
   EXPECT_TRUE(into.load_state_dict(state).missing_keys.empty());
-  EXPECT_EQ(into.at<BatchNorm1d>(1).num_batches_tracked.item(), 9.0);  // stays
+  EXPECT_EQ(into.at<BatchNorm1d>(1).num_batches_tracked.item(), 9.0);  // unchanged
   InstanceNorm1d instance(3, {.track_running_stats = true});
   StateDict of_instance = instance.state_dict();
   of_instance.erase("num_batches_tracked");
   EXPECT_TRUE(instance.load_state_dict(of_instance).missing_keys.empty());
-  // The other running statistics are wanted, and two numbers are not one.
+  // The other running statistics are required, and two numbers are not one.
   state.erase("norm.running_var");
   state["norm.num_batches_tracked"] = tensor({9, 9}, {.dtype = kInt64});
   const std::string text = error_of<ValueError>([&] { into.load_state_dict(state); });
@@ -58,7 +58,7 @@ TEST(LoadStateTest, PrefixesOfWrappersAreTakenOff) {
     into.load_state_dict(under_prefix(from.state_dict(), prefix));
     EXPECT_EQ(into.parameters()[0].to_vector<double>(), from.parameters()[0].to_vector<double>()) << prefix;
   }
-  // Not where the model has such a child itself, nor where only some keys begin so.
+  // Prefixes are kept if the model has such a child, or if only some keys begin with them.
   Sequential with_child({{"module", Linear(2, 2)}});
   with_child.load_state_dict(with_child.state_dict());
   StateDict mixed = under_prefix(from.state_dict(), "module.");
@@ -105,7 +105,7 @@ TEST(LoadStateTest, AnEntryWithoutAValueIsRefused) {
   EXPECT_EQ(layer.weight.to_vector<double>(), before);
 }
 
-// The state shares memory with the module: no load may read what another one has written.
+// The state shares memory with the module: no load may read a value that another load has written.
 TEST(LoadStateTest, AModulesOwnStateUnderOtherNames) {
   struct Two : Module {
     Linear a{2, 2};

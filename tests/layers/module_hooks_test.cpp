@@ -1,4 +1,4 @@
-#include "normgrad/layers/module_hooks.hpp"
+#include "normgrad/layers/module/hooks.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,21 +8,21 @@
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/autograd/gradcheck.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/autograd/gradcheck/gradcheck.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
-#include "normgrad/layers/module.hpp"
-#include "normgrad/layers/sequential.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 /// y = scale * x.
 struct Scale : Module {
@@ -145,7 +145,7 @@ TEST(ModuleHookTest, GradientsOfAllOrdersGoThroughBackwardHooks) {
   const Tensor x = vector({0.3, -0.7}, true);
   const auto f = [&](const std::vector<Tensor>& in) { return twice(in[0] * in[0] * in[0]); };
   check_gradients(f, {x});
-  // Only the parameter's gradient is asked for, recorded: nothing may hold itself.
+  // Only the parameter's gradient is requested, and recorded: there must be no reference cycle.
   const Tensor y = twice(x).square().sum();
   grad({y}, {twice.scale}, {}, {.create_graph = true});
 }
@@ -183,7 +183,7 @@ TEST(ModuleHookTest, HooksMayTakeOthersOffAndPutOthersOn) {
     calls += 'a';
     first.remove();
     second.remove();
-    for (int i = 0; i < 20; ++i) {  // the list grows, and moves
+    for (int i = 0; i < 20; ++i) {  // the list grows and is reallocated
       module.register_full_backward_hook([&calls](Module&, const Tensor&, const Tensor&) {
         calls += 'n';
         return Tensor();
@@ -197,7 +197,7 @@ TEST(ModuleHookTest, HooksMayTakeOthersOffAndPutOthersOn) {
   });
   const Tensor x = vector({1.0, 2.0}, true);
   twice(x).sum().backward();
-  EXPECT_EQ(calls, "a");  // those that come count from the next call on, those that go are not called
+  EXPECT_EQ(calls, "a");  // added hooks count from the next call on, removed ones are not called
   calls.clear();
   twice(x).sum().backward();
   EXPECT_EQ(calls, std::string(20, 'n'));

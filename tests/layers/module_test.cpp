@@ -1,4 +1,4 @@
-#include "normgrad/layers/module.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,15 +6,15 @@
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
-#include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 std::vector<std::string> names_of(const NamedTensors& named) {
   std::vector<std::string> names;
@@ -24,7 +24,7 @@ std::vector<std::string> names_of(const NamedTensors& named) {
   return names;
 }
 
-// Gives back what it is given; refuses what is not of `size` elements.
+// Returns its input. Throws for inputs without `size` elements.
 class Picky : public Module {
  public:
   explicit Picky(std::int64_t size) : size_(size), scale(Tensor::empty({size})), seen(Tensor::empty({}, kInt64)) {
@@ -159,7 +159,7 @@ TEST(ModuleErrorTest, ANameThatIsThereAlreadyIsNotRepeated) {
   EXPECT_EQ(error_of<Error>([] { SaysItsName().forward(Tensor()); }), "SaysItsName: expected something else");
 }
 
-// A model of two inputs and two results.
+// A model with two inputs and two results.
 struct Siamese : Module {
   Picky left{2};
   Picky right{3};

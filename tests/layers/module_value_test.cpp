@@ -1,4 +1,4 @@
-// Modules and parameters as values: what copies and assignments do to the tensors that others hold.
+// Modules and parameters as values: the effect of copies and assignments on tensors with other handles.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,22 +6,22 @@
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
-#include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
-// Parts of all kinds: members, a vector, a Sequential and a module of a type chosen at run time.
+// Members of all kinds: modules, a vector, a Sequential and a module whose type is chosen at run time.
 struct Varied : Module {
   Linear first{2, 3};
   std::vector<Linear> more;
@@ -65,7 +65,7 @@ TEST(ModuleValueTest, AssignmentCopiesIntoTheTensorsThatAreThere) {
   EXPECT_TRUE(held[0].grad().defined());
   net.zero_grad();
   EXPECT_FALSE(held[0].grad().defined());
-  // A temporary and a moved model as well.
+  // Temporaries and moved models also copy.
   net = Varied();
   expect_same_tensors(held, net);
   Varied other;
@@ -101,7 +101,7 @@ TEST(ModuleValueTest, AnotherShapeIsSeenByAllWhoHoldTheParameter) {
   EXPECT_EQ(held.dtype(), kFloat64);
   EXPECT_FALSE(held.grad().defined());  // it had the old shape
   EXPECT_EQ(layer(ones({1, 3}, {.dtype = kFloat64})).shape(), (Shape{1, 4}));
-  // A bias that the source has not is gone, and one that it has is there.
+  // A bias that the source lacks is removed, and one that it has is added.
   layer = Linear(3, 4, {.bias = false});
   EXPECT_FALSE(layer.bias.defined());
   layer = Linear(3, 4);
@@ -135,11 +135,11 @@ TEST(ModuleValueTest, ModesStayAsTheyAre) {
   for (const Tensor& parameter : target.parameters()) {
     EXPECT_FALSE(parameter.requires_grad());
   }
-  // A copy takes them over.
+  // A copy keeps them.
   const Sequential copy = target;
   EXPECT_FALSE(copy.is_training());
   EXPECT_TRUE(copy.at<BatchNorm1d>(1).is_frozen());
-  // A frozen norm that is assigned one without running statistics has none to normalise with.
+  // A frozen norm that is assigned one without running statistics cannot normalize with them.
   BatchNorm1d frozen(3);
   frozen.freeze();
   frozen = BatchNorm1d(3, {.track_running_stats = false});
@@ -189,7 +189,7 @@ struct WithHead : PlainBase {
 
 struct Further : WithHead {
   Linear c{2, 1};
-  NORMGRAD_MEMBERS(Further, c, a)  // what the base has named may be named again
+  NORMGRAD_MEMBERS(Further, c, a)  // members of the base may be named again
 };
 
 std::vector<std::string> state_keys_of(const Module& module) {
@@ -221,7 +221,7 @@ TEST(DerivedModuleTest, RefusesTwoMembersOfOneName) {
               HasSubstr("a class and its base class both have a member called 'a'"));
 }
 
-struct Times100 : Linear {  // without a NORMGRAD_MEMBERS of its own
+struct Times100 : Linear {  // without its own NORMGRAD_MEMBERS
   using Linear::Linear;
   Tensor forward(const Tensor& x) override { return Linear::forward(x) * 100.0; }
 };
@@ -242,7 +242,7 @@ TEST(DerivedModuleTest, CopiesKeepTheirType) {
   assigned = net;
   EXPECT_TRUE(is_same(held, assigned.parameters()[0]));
   EXPECT_EQ(assigned(x).to_vector<double>(), net(x).to_vector<double>());
-  // Where the type cannot be known, a copy is refused.
+  // If the type cannot be known, copying throws.
   const AnyModule hidden(std::unique_ptr<Module>(new Times100(2, 2)));
   EXPECT_EQ(
       error_of<Error>([&] { const AnyModule cut = hidden; }),
@@ -273,7 +273,7 @@ TEST(ModuleValueTest, ModulesWithPointersAreNotCopied) {
             "std::unique_ptr");
 }
 
-// --- layers that NORMGRAD_MEMBERS does not name
+// --- layers missing from NORMGRAD_MEMBERS
 
 struct Forgets : Module {
   Linear named{2, 2};
@@ -287,7 +287,7 @@ TEST(ForgottenMemberTest, IsToldInTheFirstCall) {
   const std::string text = error_of<ValueError>([&] { net(ones({1, 2})); });
   EXPECT_THAT(text, HasSubstr("Forgets '0': expected all layers in NORMGRAD_MEMBERS but a member "
                               "Linear(in_features=2, out_features=3, bias=true)"));
-  EXPECT_EQ(error_of<ValueError>([&] { net(ones({1, 2})); }), text);  // again, not only once
+  EXPECT_EQ(error_of<ValueError>([&] { net(ones({1, 2})); }), text);  // on every call, not only the first
 }
 
 TEST(ForgottenMemberTest, WhatDoesNotLearnMayBeUnnamed) {
@@ -295,7 +295,7 @@ TEST(ForgottenMemberTest, WhatDoesNotLearnMayBeUnnamed) {
   net.forgotten.requires_grad_(false);
   EXPECT_EQ(net(ones({1, 2})).shape(), (Shape{1, 3}));
   Forgets alone;
-  EXPECT_EQ(alone.forgotten(ones({1, 2})).shape(), (Shape{1, 3}));  // called by itself
+  EXPECT_EQ(alone.forgotten(ones({1, 2})).shape(), (Shape{1, 3}));  // called separately
 }
 
 struct CallsAnother : Module {

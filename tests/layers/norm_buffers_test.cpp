@@ -1,4 +1,4 @@
-// Running statistics that were given another shape or dtype are refused wherever they are used.
+// Running statistics of a wrong shape or dtype throw wherever they are used.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 template <class Norm, class Options>
 void expect_buffers_checked(const Options& options) {
@@ -46,7 +46,7 @@ void expect_buffers_checked(const Options& options) {
           "expected running statistics of float32 or float64 but got int64", false);
   refuses([](Norm& n) { n.num_batches_tracked = StateBuffer(zeros({})); },
           "expected num_batches_tracked of int64 but got float32", false);
-  // Both dtypes that files and to() give are taken.
+  // Both dtypes that files and to() produce are accepted.
   Norm norm(8, options);
   norm.running_mean = StateBuffer(zeros({8}));
   norm.running_var = StateBuffer(ones({8}));

@@ -1,4 +1,4 @@
-// What every norm of the registry has to do, in every place where it can stand: a new norm is tested by being there.
+// The contract of every norm of the registry, at every applicable position. A new norm is included automatically.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -10,9 +10,9 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/io/safetensors.hpp"
 #include "normgrad/layers/norm/registry.hpp"
 #include "normgrad/layers/norm/running_stats.hpp"
@@ -20,9 +20,9 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::gradients_agree;
 using tests::bits;
 using tests::distance;
+using tests::gradients_agree;
 using tests::largest;
 
 class NormContractTest : public tests::NormPlaceTest {};
@@ -119,7 +119,7 @@ TEST_P(NormContractTest, CloneStateAndConversion) {
 }
 
 TEST_P(NormContractTest, FileRoundTrip) {
-  const testing_support::TemporaryFolder folder;
+  const tests::TemporaryFolder folder;
   for (const DType dtype : {kFloat32, kFloat64}) {
     const auto norm = make(dtype);
     (*norm)(input(2, dtype));
@@ -143,7 +143,7 @@ TEST_P(NormContractTest, NodesAreFreed) {
   const std::int64_t before = live_nodes();
   {
     const Tensor y = (*norm)(x);
-    EXPECT_GE(live_nodes(), before + (entry().normalises ? 1 : 0));
+    EXPECT_GE(live_nodes(), before + (entry().normalizes ? 1 : 0));
     const Tensor gx = grad({y}, {x}, {gradient()}, {.create_graph = true})[0];
     const Tensor second = (*norm)((*norm)(x));
   }
@@ -181,7 +181,7 @@ TEST_P(NormContractTest, ConstantInputGivesBetaAndFiniteGradients) {
     Tensor x = full(shape(), value).requires_grad_();
     const Tensor y = (*norm)(x);
     EXPECT_TRUE(std::isfinite(largest(y))) << value;
-    if (entry().centres) {
+    if (entry().centers) {
       const std::vector<float> beta = norm->state_dict().at("bias").to_vector<float>();
       const std::vector<float> values = y.to_vector<float>();
       const std::size_t positions = values.size() / (3 * beta.size());
@@ -201,8 +201,8 @@ TEST_P(NormContractTest, SameBitsForAnyNumberOfThreads) {
   for (std::size_t i = 2; i < large.rank(); ++i) {
     large[i] = 9;
   }
-  Tensor x = test::random_tensor(large, kFloat32, 1).requires_grad_();
-  const Tensor gy = test::random_tensor(large, kFloat32, 2);
+  Tensor x = tests::random_tensor(large, kFloat32, 1).requires_grad_();
+  const Tensor gy = tests::random_tensor(large, kFloat32, 2);
   std::vector<std::vector<double>> results;
   for (const int threads : {1, 2, 4}) {
     set_num_threads(threads);

@@ -1,4 +1,5 @@
-// What the norm layers say to wrong uses: every line of tests/fixtures/parity/errors.jsonl, and the options.
+// Error messages of the norm layers for incorrect uses: every line of tests/fixtures/parity/errors.jsonl, and the
+// options.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +21,7 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using nlohmann::json;
-using testing_support::error_of;
+using tests::error_of;
 
 Shape shape_from(const json& sizes) { return {sizes.get<std::vector<std::int64_t>>()}; }
 
@@ -66,7 +67,7 @@ std::unique_ptr<Module> make(const std::string& layer, const json& args, const j
   return std::make_unique<LocalResponseNorm>(number(0));
 }
 
-// In the order of the lines; "" where the use is right.
+// In the order of the lines; "" if the use is valid.
 const std::vector<std::string>& expected_texts() {
   static const std::vector<std::string> expected = {
       "LayerNorm: layer_norm: expected an input [*, 6, 3] for normalized_shape [6, 3] but got [8, 6, 3, 4]",
@@ -229,7 +230,7 @@ TEST(NormErrorTest, DtypesThatDoNotFit) {
               BatchNorm1d(3)(zeros({2, 3}, {.dtype = kFloat64}));
             }),
             "BatchNorm1d: expected an input of dtype float32 but got float64; convert with to()");
-  // Without parameters there is nothing that would have to fit.
+  // Without parameters there is no dtype to match.
   EXPECT_EQ(BatchNorm1d(3, {.affine = false})(zeros({2, 3}, {.dtype = kFloat64})).dtype(), kFloat64);
   EXPECT_EQ(error_of<DTypeError>([] {
               LayerNorm(3)(zeros({2, 3}, {.dtype = kInt64}));

@@ -1,4 +1,4 @@
-// Exact identities between norms, and the Jacobian's limits, by their numbers in docs/identities.md.
+// Exact identities between norms, and the limits of the Jacobian, by their numbers in docs/identities.md.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,11 +8,11 @@
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/shape.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
 
@@ -24,10 +24,10 @@ using tests::distance;
 using tests::largest;
 
 constexpr double kEps = 1e-3;
-// As good as none: an eps of 0 is refused.
+// Effectively no eps; an eps of 0 throws.
 constexpr double kNone = 1e-300;
 
-Tensor normal(const Shape& shape, std::uint32_t seed) { return test::random_tensor(shape, kFloat64, seed); }
+Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 Tensor image(std::uint32_t seed = 1) { return (normal({3, 6, 2, 4}, seed) * 0.7 + 2.0).detach(); }
 
 using Norm = std::function<Tensor(const Tensor& x)>;
@@ -37,7 +37,7 @@ Tensor gradient_of(const Norm& norm, const Tensor& x, const Tensor& gy) {
   return grad({norm(leaf)}, {leaf}, {gy})[0];
 }
 
-/// The same function: values and gradients.
+/// Whether both are the same function, in values and gradients.
 testing::AssertionResult same(const Norm& a, const Norm& b, const Tensor& x, double tolerance = 1e-13) {
   const Tensor gy = normal(x.shape(), 77);
   const double values = distance(a(x), b(x));
@@ -83,7 +83,7 @@ TEST(Identity, N06_GroupNormOfOneGroupAndOfAllChannels) {
                    x));
   EXPECT_TRUE(
       same([](const Tensor& t) { return group_norm(t, 6); }, [](const Tensor& t) { return instance_norm(t); }, x));
-  // With parameters of a channel only where those of LayerNorm are theirs, broadcast.
+  // Per-channel parameters agree only if those of LayerNorm are their broadcast.
   const Tensor w = normal({6}, 2);
   const Tensor b = normal({6}, 3);
   const Tensor wide_w = w.reshape({6, 1, 1}).expand({6, 2, 4});
@@ -113,7 +113,7 @@ TEST(Identity, N08_BatchNormOfOneSample) {
   const Tensor x = image().narrow(0, 0, 1);
   EXPECT_TRUE(same([](const Tensor& t) { return batch_norm_training(t).y; },
                    [](const Tensor& t) { return instance_norm(t); }, x));
-  // One value would give beta and no gradient, whatever it is: the functions refuse it as the layers do.
+  // A single value would give beta and no gradient, whatever its value. The functions throw, as the layers do.
   const Tensor one = normal({1, 6, 1, 1}, 4);
   EXPECT_THROW(batch_norm_training(one), ShapeError);
   EXPECT_THROW(instance_norm(one), ShapeError);
@@ -121,7 +121,7 @@ TEST(Identity, N08_BatchNormOfOneSample) {
   EXPECT_THROW(InstanceNorm2d(6, {.dtype = kFloat64})(one), ShapeError);
 }
 
-TEST(Identity, N09_LayerNormIsRmsNormOfTheCentredInput) {
+TEST(Identity, N09_LayerNormIsRmsNormOfTheCenteredInput) {
   const Tensor x = image();
   const auto rms = [](const Tensor& t) { return rms_norm(t, {2, 4}, {}, kEps); };
   const auto layer = [](const Tensor& t) { return layer_norm(t, {2, 4}, {}, {}, kEps); };
@@ -131,8 +131,8 @@ TEST(Identity, N09_LayerNormIsRmsNormOfTheCentredInput) {
         return rms(t - mean(t, {2, 3}, true));
       },
       x));
-  const Tensor centred = x - mean(x, {2, 3}, true);
-  EXPECT_LE(distance(layer(centred), rms(centred)), 1e-14);
+  const Tensor centered = x - mean(x, {2, 3}, true);
+  EXPECT_LE(distance(layer(centered), rms(centered)), 1e-14);
   EXPECT_GT(distance(layer(x), rms(x)), 0.1);
   EXPECT_LE(distance(mean(square(x), {2, 3}), square(mean(x, {2, 3})) + var(x, {2, 3}, false)), 1e-13);
 }
@@ -145,7 +145,7 @@ TEST(Identity, N10_PermutationsOfChannels) {
     return t.index_select(axis, from_vector(order, {static_cast<std::int64_t>(order.size())}));
   };
   const std::vector<std::int64_t> any = {3, 0, 5, 1, 4, 2};
-  const std::vector<std::int64_t> inside = {1, 2, 0, 5, 4, 3};  // of 2 groups
+  const std::vector<std::int64_t> inside = {1, 2, 0, 5, 4, 3};  // within 2 groups
   const auto commutes = [&](const auto& norm, const std::vector<std::int64_t>& order) {
     return distance(norm(permuted(x, 1, order), permuted(w, 0, order), permuted(b, 0, order)),
                     permuted(norm(x, w, b), 1, order));
@@ -165,10 +165,10 @@ TEST(Identity, N10_PermutationsOfChannels) {
   EXPECT_GT(commutes(group, any), 0.1);
 }
 
-// The only eigenvalues are 0 and eps / s^3: nothing is learned below such a layer.
+// The only eigenvalues are 0 and eps / s^3: no gradient passes such a layer.
 TEST(Identity, N11_SetsOfTwoPassAlmostNoGradient) {
   const auto check = [](const Norm& norm, const Tensor& x, const Tensor& gy) {
-    // Sets are neighbours in x: [sets, 2].
+    // Sets are contiguous in x: [sets, 2].
     const std::vector<double> gx = bits(gradient_of(norm, x, gy));
     const std::vector<double> in = bits(x);
     const std::vector<double> g = bits(gy);
@@ -188,7 +188,7 @@ TEST(Identity, N11_SetsOfTwoPassAlmostNoGradient) {
   check([](const Tensor& t) { return instance_norm(t.reshape({1, 5, 2}), {}, {}, kEps).reshape({5, 2}); }, x, gy);
 }
 
-// Without eps, s J is the projection that takes the constants and xhat away (RMSNorm: xhat alone).
+// Without eps, s J is the projection that removes constants and xhat (RMSNorm: xhat alone).
 TEST(Identity, N15_TheJacobianWithoutEpsIsAProjection) {
   constexpr std::int64_t m = 7;
   const Tensor x = normal({1, m}, 1) + 2.0;
@@ -231,7 +231,7 @@ TEST(Identity, N17_EqualGradientsAndTheGradientOfGamma) {
   const Tensor xhat = batch_norm_training(x, {}, {}, kEps).y;
   const Tensor s = (var(x, {0, 2, 3}, false) + kEps).sqrt();
   EXPECT_LE(distance(sum(g[0] * xhat, {0, 2, 3}), w * g[1] * kEps / (s * s * s)), 1e-12);
-  // dgamma of a norm whose sets span channels does not vanish for equal gradients.
+  // dgamma of a norm whose sets span channels is not 0 for equal gradients.
   const Tensor y = layer_norm_over(x, {1}, w, b);
   EXPECT_GT(largest(grad({y}, {w}, {full(x.shape(), 0.7, {.dtype = kFloat64})})[0]), 0.1);
 }

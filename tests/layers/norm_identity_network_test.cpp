@@ -1,5 +1,5 @@
-// Exact identities of a linear layer a = W u followed by a norm, by their numbers in docs/identities.md. u: [N, in],
-// W: [out, in], a: [N, out]; BatchNorm's sets are the columns of a, those of LayerNorm and RMSNorm its rows.
+// Exact identities of a linear layer a = W u followed by a norm, by their numbers in docs/identities.md. u: [N, in], W:
+// [out, in], a: [N, out]. The sets of BatchNorm are the columns of a; those of LayerNorm and RMSNorm are its rows.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,13 +7,13 @@
 
 #include "tests/support/norm_places.hpp"
 #include "normgrad/core/autograd/backward.hpp"
-#include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/shape.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -23,7 +23,7 @@ using tests::largest;
 
 constexpr double kEps = 1e-2;
 
-Tensor normal(const Shape& shape, std::uint32_t seed) { return test::random_tensor(shape, kFloat64, seed); }
+Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 Tensor data() { return (normal({9, 5}, 1) + 0.5).detach(); }
 Tensor weights() { return normal({4, 5}, 2); }
 Tensor upstream() { return normal({9, 4}, 3); }
@@ -31,7 +31,7 @@ Tensor upstream() { return normal({9, 4}, 3); }
 struct NormKind {
   const char* name;
   bool by_column;  // BatchNorm
-  bool centres;
+  bool centers;
   std::function<Tensor(const Tensor& a, double eps)> norm;
 };
 const NormKind kBatch = {"batch", true, true,
@@ -41,7 +41,7 @@ const NormKind kLayer = {"layer", false, true,
 const NormKind kRms = {"rms", false, false,
                        [](const Tensor& a, double eps) { return rms_norm(a, {a.size(1)}, {}, eps); }};
 
-/// What the identities speak of, for one norm.
+/// The quantities of the identities, for one norm.
 struct Network {
   Tensor a, xhat, s, gw, gu;
   Tensor g = upstream();
@@ -56,7 +56,7 @@ struct Network {
     gw = gradients[1];
     a = linear(u, w);
     xhat = y.detach();
-    s = (mean(square(kind.centres ? a - mean(a, set, true) : a), set, true) + eps).sqrt();
+    s = (mean(square(kind.centers ? a - mean(a, set, true) : a), set, true) + eps).sqrt();
   }
 };
 
@@ -89,9 +89,9 @@ TEST(Identity, N21_LayerNormAndTheWholeMatrix) {
       const Network net(kind, data(), weights(), eps);
       const Tensor expected = sum(sum(net.g * net.xhat, {1}, true) * eps / square(net.s));
       EXPECT_NEAR(sum(weights() * net.gw).item(), expected.item(), 1e-12);
-      // W + 1 v^T is the same to LayerNorm, so that each input's gradients sum to 0.
+      // W + 1 v^T is equivalent for LayerNorm, so the gradients of each input sum to 0.
       const double columns = largest(sum(net.gw, {0}));
-      if (kind.centres) {
+      if (kind.centers) {
         EXPECT_LE(columns, 1e-12);
       } else {
         EXPECT_GT(columns, 1e-2);
@@ -113,7 +113,7 @@ TEST(Identity, N22_LargerWeightsHaveSmallerGradients) {
   }
 }
 
-// Statistics taken as constants give g / s, whose sum is not 0.
+// Detached statistics give g / s, whose sum is not 0.
 TEST(Identity, N24_DetachedStatistics) {
   Tensor x = data().requires_grad_();
   const Tensor g = normal({9, 5}, 3);
@@ -127,7 +127,7 @@ TEST(Identity, N24_DetachedStatistics) {
   EXPECT_LE(largest(sum(whole, {0})), 1e-13);
 }
 
-// Table 1 of Ba, Kiros and Hinton 2016, and the row of Zhang and Sennrich 2019.
+// Table 1 of Ba, Kiros and Hinton 2016, and the RMSNorm row of Zhang and Sennrich 2019.
 TEST(Identity, N25_WhatEachNormIsInvariantTo) {
   const Tensor u = data();
   const Tensor w = weights();

@@ -6,9 +6,9 @@
 #include "tests/support/norm_places.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/shape.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
@@ -21,10 +21,10 @@ using tests::bits;
 using tests::distance;
 using tests::largest;
 
-Tensor normal(const Shape& shape, std::uint32_t seed) { return test::random_tensor(shape, kFloat64, seed); }
+Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 Tensor images(std::uint32_t seed = 1) { return (normal({6, 3, 2, 4}, seed) * 0.7 + 2.0).detach(); }
 
-// A layer whose running statistics and parameters are all its own.
+// A layer whose running statistics and parameters are all distinct from the defaults.
 BatchNorm2d trained() {
   BatchNorm2d norm(3, {.dtype = kFloat64});
   norm.running_mean.set_data(normal({3}, 11));
@@ -50,14 +50,14 @@ TEST(Identity, N27_RunningStatisticsAfterEqualBatches) {
       EXPECT_LE(distance(norm.running_mean, mu * (1.0 - old)), 1e-14);
       EXPECT_LE(distance(norm.running_var, v * (1.0 - old) * m / (m - 1.0) + old), 1e-14);
       EXPECT_EQ(norm.num_batches_tracked.item(), t);
-      // InstanceNorm: means over the samples, each of 8 values.
+      // InstanceNorm: means over the samples, of 8 values each.
       EXPECT_LE(distance(instance.running_mean, mu * (1.0 - old)), 1e-14);
       EXPECT_LE(distance(instance.running_var, mean(var(x, {2, 3}), {0}) * (1.0 - old) + old), 1e-14);
     }
   }
 }
 
-// pytorch#60528, asked as a bug: y normalises with the biased variance, running_var takes the unbiased one.
+// pytorch#60528, reported as a bug: y is normalized with the biased variance, running_var uses the unbiased one.
 TEST(Identity, N27_GoldenPyTorch60528) {
   BatchNorm1d norm(3);
   Tensor x = zeros({4, 3, 4});
@@ -88,7 +88,7 @@ TEST(Identity, N27_GoldenPyTorch106366) {
   EXPECT_LE(distance(biased.running_var, full({2}, 1.0250, {.dtype = kFloat64})), 5e-5);
 }
 
-// Law of total variance: cumulative statistics of equal parts are those of the whole.
+// Law of total variance: cumulative statistics of equal parts equal those of the whole.
 TEST(Identity, N28_StatisticsOfPartsMakeThoseOfTheWhole) {
   const Tensor x = images();
   BatchNorm2d norm(3, {.momentum = std::nullopt, .variance = Variance::biased, .dtype = kFloat64});
@@ -104,7 +104,7 @@ TEST(Identity, N28_StatisticsOfPartsMakeThoseOfTheWhole) {
   EXPECT_GT(largest(of_means), 1e-3);
 }
 
-// Over all batches of 3 that can be drawn from 4 values, with replacement.
+// Over all batches of 3 drawn with replacement from 4 values.
 TEST(Identity, N29_TheUnbiasedEstimateIsUnbiased) {
   const double population[] = {1.0, 2.0, 4.0, 9.0};
   constexpr double kVariance = 9.5;  // mean 4: (9 + 4 + 0 + 25) / 4
@@ -142,10 +142,10 @@ TEST(Identity, N31_EvaluationWithTheBatchsOwnStatisticsIsTraining) {
   const Tensor x = images();
   BatchNorm2d norm(3, {.momentum = 1.0, .dtype = kFloat64});
   const Tensor in_training = norm(x);
-  norm.running_var.mul_(47.0 / 48.0);  // the unbiased estimate back to the biased one
+  norm.running_var.mul_(47.0 / 48.0);  // converts the unbiased estimate to the biased one
   norm.eval();
   EXPECT_LE(distance(norm(x), in_training), 1e-14);
-  // Values agree, gradients do not: in training, statistics are functions of x.
+  // Values agree but gradients do not: in training, statistics are functions of x.
   Tensor leaf = images().requires_grad_();
   const Tensor gy = normal(x.shape(), 5);
   const Tensor in_eval = grad({norm(leaf)}, {leaf}, {gy})[0];

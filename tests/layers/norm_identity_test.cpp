@@ -1,5 +1,5 @@
-// The exact identities of normalization, by their numbers in docs/identities.md, for every norm of the registry: a new
-// norm is held to them by being there. Each holds for any eps, up to rounding; the terms in eps are part of them.
+// The exact identities of normalization, by their numbers in docs/identities.md, for every norm of the registry. A new
+// norm is included automatically. Each identity holds for any eps up to rounding, including its terms in eps.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,8 +8,8 @@
 #include "tests/support/norm_sets.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -28,7 +28,7 @@ constexpr double kRounding = 1e-11;
 
 class NormIdentity : public tests::NormPlaceTest {
  protected:
-  /// What one forward and backward give, with the sets that the results were taken over.
+  /// The results of one forward and backward, with the sets of elements that share statistics.
   struct Run {
     Values x, y, gy, gx;
     std::vector<SetOf> sets;
@@ -41,7 +41,7 @@ class NormIdentity : public tests::NormPlaceTest {
   }
 
   Values forward(const Tensor& x) const { return bits((*plain())(x)); }
-  /// Of the norm without parameters: y is xhat.
+  /// Without parameters, so y is xhat.
   Values backward(const Tensor& x, const Tensor& gy) const {
     Tensor leaf = x.detach().requires_grad_();
     return bits(grad({(*plain())(leaf)}, {leaf}, {gy})[0]);
@@ -49,11 +49,11 @@ class NormIdentity : public tests::NormPlaceTest {
   Run run(const Tensor& x, const Tensor& gy) const {
     Run r{bits(x), forward(x), bits(gy), backward(x, gy), {}};
     for (const Elements& set : elements_) {
-      r.sets.emplace_back(set, r.x, entry().centres, eps_);
+      r.sets.emplace_back(set, r.x, entry().centers, eps_);
     }
     return r;
   }
-  /// f on inputs whose variance is far above eps, and on one where it is about eps.
+  /// Calls f for inputs whose variance is far above eps, and for one whose variance is about eps.
   template <class F>
   void for_each_run(const F& f) const {
     for (const auto& [mean, sigma] : {std::pair{3.0, 0.2}, std::pair{0.0, 0.003}}) {
@@ -62,7 +62,7 @@ class NormIdentity : public tests::NormPlaceTest {
     }
   }
   Tensor tensor_of(const Values& values) const { return from_vector(values, shape()); }
-  /// A number for each set, as a tensor of x's shape.
+  /// Expands a number per set to a tensor of x's shape.
   template <class F>
   Tensor per_set(const F& f) const {
     Values values(static_cast<std::size_t>(shape().numel()));
@@ -91,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Registry, NormIdentity, testing::ValuesIn(tests::norm_p
 TEST_P(NormIdentity, N01_MeanIsZeroAndVarianceIsRho) {
   for_each_run([&](const Run& r) {
     for (const SetOf& set : r.sets) {
-      if (entry().centres) {
+      if (entry().centers) {
         EXPECT_SUM(set.sum(r.y), 0.0);
       }
       EXPECT_SUM(set.dot(r.y, r.y), set.m * set.rho);
@@ -100,7 +100,7 @@ TEST_P(NormIdentity, N01_MeanIsZeroAndVarianceIsRho) {
 }
 
 TEST_P(NormIdentity, N02_NoValueIsBeyondTheRootOfTheCount) {
-  const auto bound = [&](const SetOf& set) { return std::sqrt(set.m - (entry().centres ? 1.0L : 0.0L)); };
+  const auto bound = [&](const SetOf& set) { return std::sqrt(set.m - (entry().centers ? 1.0L : 0.0L)); };
   for_each_run([&](const Run& r) {
     for (const SetOf& set : r.sets) {
       for (const std::size_t i : set.members) {
@@ -108,7 +108,7 @@ TEST_P(NormIdentity, N02_NoValueIsBeyondTheRootOfTheCount) {
       }
     }
   });
-  // One value far from the others, which are equal, comes up to it.
+  // One outlier among equal values attains the bound.
   Values outliers(static_cast<std::size_t>(shape().numel()), 0.0);
   for (const Elements& set : elements_) {
     outliers[set.back()] = 1e6;
@@ -124,7 +124,7 @@ TEST_P(NormIdentity, N02_NoValueIsBeyondTheRootOfTheCount) {
 TEST_P(NormIdentity, N03_AShiftOfEachSetChangesNothing) {
   const Tensor x = input();
   const Tensor shifted = x + per_set([](std::size_t s) { return 7.0 + static_cast<double>(s % 5); });
-  if (entry().centres) {
+  if (entry().centers) {
     EXPECT_LE(distance(tensor_of(forward(shifted)), tensor_of(forward(x))), kRounding);
   } else {
     EXPECT_GT(distance(tensor_of(forward(shifted)), tensor_of(forward(x))), 1e-3);
@@ -132,7 +132,7 @@ TEST_P(NormIdentity, N03_AShiftOfEachSetChangesNothing) {
 }
 
 TEST_P(NormIdentity, N04_AScaleIsItsSignAndASmallerEps) {
-  // N_eps(a x) = sign(a) N_{eps / a^2}(x), and N of another eps is y s / sqrt(v + eps / a^2).
+  // N_eps(a x) = sign(a) N_{eps / a^2}(x), and N with another eps is y s / sqrt(v + eps / a^2).
   for_each_run([&](const Run& r) {
     for (const double a : {-3.0, 0.01, 100.0}) {
       const Values scaled = forward(tensor_of(r.x) * a);
@@ -182,7 +182,7 @@ TEST_P(NormIdentity, N12_TheGradientOfEachSetSumsToZero) {
   for_each_run([&](const Run& r) {
     for (const SetOf& set : r.sets) {
       const Sum sum = set.sum(r.gx);
-      if (entry().centres) {
+      if (entry().centers) {
         EXPECT_SUM(sum, 0.0);
       } else {
         EXPECT_GT(std::fabs(sum.value), 1e-5L * sum.size);
@@ -202,7 +202,7 @@ TEST_P(NormIdentity, N13_TheGradientAlongTheResultIsOfTheOrderOfEps) {
 TEST_P(NormIdentity, N14_Energy) {
   for_each_run([&](const Run& r) {
     for (const SetOf& set : r.sets) {
-      const long double mean = entry().centres ? set.sum(r.gy).value / set.m : 0.0L;
+      const long double mean = entry().centers ? set.sum(r.gy).value / set.m : 0.0L;
       const long double c = set.dot(r.gy, r.y).value / set.m;
       const long double g2 = set.dot(r.gy, r.gy).value;
       const long double gx2 = set.dot(r.gx, r.gx).value;
@@ -227,7 +227,7 @@ TEST_P(NormIdentity, N15_TheJacobianIsSymmetricAndIsTheDerivative) {
   };
   const Sum along_w = dot(backward(x, u), bits(w));
   EXPECT_SUM(dot(bits(u), backward(x, w)), along_w.value);
-  // <J u, w> from a central difference along u, in which J u is of the order of 5.
+  // <J u, w> from a central difference along u, where J u is of order 5.
   const double h = 1e-6;
   const Tensor difference = (tensor_of(forward(x + u * h)) - tensor_of(forward(x - u * h))) / (2 * h);
   const Sum numeric = dot(bits(difference), bits(w));
@@ -242,7 +242,7 @@ TEST_P(NormIdentity, N16_TheBackwardIsLinearAndKnowsTwoOfItsDirections) {
     const Tensor w = gradient(kFloat64, 22);
     const Tensor both = tensor_of(backward(x, u)) * 2.0 - tensor_of(backward(x, w)) * 3.0;
     EXPECT_LE(distance(tensor_of(backward(x, u * 2.0 - w * 3.0)), both), kRounding * largest(both));
-    // A constant has no gradient; xhat has xhat eps / s^3.
+    // A constant gradient gives 0, and the gradient xhat gives xhat eps / s^3.
     const Tensor constant =
         tensor_of(backward(x, per_set([](std::size_t s) { return 1.0 + static_cast<double>(s % 3); })));
     const Values along = backward(x, tensor_of(r.y));
@@ -252,7 +252,7 @@ TEST_P(NormIdentity, N16_TheBackwardIsLinearAndKnowsTwoOfItsDirections) {
                     kRounding / static_cast<double>(set.s));
       }
     }
-    if (entry().centres) {
+    if (entry().centers) {
       EXPECT_LE(largest(constant), kRounding * largest(both));
     } else {
       EXPECT_GT(largest(constant), 1e-3);
@@ -294,7 +294,7 @@ TEST_P(NormIdentity, N18_SamplesAreIndependentBitForBit) {
     EXPECT_EQ(y1, Values(y.begin() + size, y.begin() + 2 * size));
     EXPECT_EQ(gx1, Values(gx.begin() + size, gx.begin() + 2 * size));
   } else {
-    // The first sample's result depends on the last one, and so does the last one's gradient.
+    // The first sample's result depends on the last sample, and so does the last sample's gradient.
     const auto [other, unused] = run(cat({input().narrow(0, 0, 2), input(9).narrow(0, 2, 1)}), gradient());
     EXPECT_NE(other.front(), y.front());
     const Tensor of_first = cat({gradient().narrow(0, 0, 1), zeros_like(gradient().narrow(0, 1, 2))});
@@ -307,8 +307,8 @@ TEST_P(NormIdentity, N42_LargeMeansAndOutliersInFloat32) {
   const Tensor x = input(1, kFloat32, 2000.0, 1.0);
   const Values y = bits((*norm)(x));
   for (const Elements& members : elements_) {
-    const SetOf set(members, bits(x), entry().centres, eps_);
-    EXPECT_LE(std::fabs(set.sum(y).value / set.m), entry().centres ? 1e-5L : 2.0L);
+    const SetOf set(members, bits(x), entry().centers, eps_);
+    EXPECT_LE(std::fabs(set.sum(y).value / set.m), entry().centers ? 1e-5L : 2.0L);
     EXPECT_NEAR(static_cast<double>(set.dot(y, y).value / set.m), static_cast<double>(set.rho), 1e-5);
   }
   Tensor outlier = zeros(shape());
@@ -320,7 +320,7 @@ TEST_P(NormIdentity, N42_LargeMeansAndOutliersInFloat32) {
 }
 
 TEST_P(NormIdentity, N43_TheFusedGradientIsThatOfTheComposedFormula) {
-  // mean and variance by a matrix with 1/m for elements of one set.
+  // Mean and variance by a matrix with 1/m for elements of the same set.
   const std::int64_t n = shape().numel();
   Values matrix(static_cast<std::size_t>(n * n), 0.0);
   for (const Elements& set : elements_) {
@@ -333,7 +333,7 @@ TEST_P(NormIdentity, N43_TheFusedGradientIsThatOfTheComposedFormula) {
   const Tensor averages = from_vector(matrix, {n, n});
   for_each_run([&](const Run& r) {
     Tensor x = from_vector(r.x, {n, 1}).requires_grad_();
-    const Tensor d = entry().centres ? x - matmul(averages, x) : x * 1.0;
+    const Tensor d = entry().centers ? x - matmul(averages, x) : x * 1.0;
     const Tensor y = d / (matmul(averages, d * d) + eps_).sqrt();
     const Tensor gx = grad({y}, {x}, {from_vector(r.gy, {n, 1})})[0];
     EXPECT_LE(distance(from_vector(r.y, {n, 1}), y), 1e-12 * largest(y));

@@ -1,4 +1,4 @@
-// What the identities say of whole trainings, by their numbers in docs/identities.md.
+// Identities of whole training runs, by their numbers in docs/identities.md.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -7,13 +7,13 @@
 
 #include "tests/support/norm_places.hpp"
 #include "normgrad/core/autograd/backward.hpp"
-#include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/loss.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/loss/loss.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/optim/adam.hpp"
 #include "normgrad/optim/sgd.hpp"
 
@@ -25,11 +25,11 @@ using tests::largest;
 
 constexpr double kNone = 1e-300;
 
-Tensor normal(const Shape& shape, std::uint32_t seed) { return test::random_tensor(shape, kFloat64, seed); }
+Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 
 enum class Kind { batch, layer };
 
-// tanh(norm(u W^T)) against a target: a loss that does not change with the scale of W.
+// tanh(norm(u W^T)) against a target: a loss that is invariant to the scale of W.
 struct Training {
   Kind kind;
   double eps;
@@ -50,7 +50,7 @@ struct Training {
   }
 };
 
-// ||w'||^2 = ||w||^2 + lr^2 ||g||^2: for BatchNorm of each row, for LayerNorm of the matrix.
+// ||w'||^2 = ||w||^2 + lr^2 ||g||^2: for each row with BatchNorm, for the whole matrix with LayerNorm.
 TEST(Identity, N23_WeightsGrowByTheSquareOfTheirSteps) {
   for (const Kind kind : {Kind::batch, Kind::layer}) {
     Training training(kind, kNone, 1.0);
@@ -67,7 +67,8 @@ TEST(Identity, N23_WeightsGrowByTheSquareOfTheirSteps) {
   }
 }
 
-// Learning rate, decay, weights and eps of (lr, decay, w, eps) and (a^2 lr, decay / a^2, a w, a^2 eps): one function.
+// (lr, decay, w, eps) and (a^2 lr, decay / a^2, a w, a^2 eps), for learning rate, decay, weights and eps, give the same
+// function.
 TEST(Identity, N23_TrajectoriesOfScaledWeightsAreTheSame) {
   const double a = 4.0;
   for (const Kind kind : {Kind::batch, Kind::layer}) {
@@ -87,7 +88,7 @@ TEST(Identity, N23_TrajectoriesOfScaledWeightsAreTheSame) {
   }
 }
 
-// Adam's steps do not depend on the gradient's size: (lr, w) and (a lr, a w).
+// Adam's steps do not depend on the scale of the gradient: (lr, w) and (a lr, a w).
 TEST(Identity, N23_TrajectoriesOfScaledWeightsUnderAdam) {
   const double a = 4.0;
   Training small(Kind::batch, kNone, 1.0);
@@ -105,8 +106,8 @@ TEST(Identity, N23_TrajectoriesOfScaledWeightsUnderAdam) {
   EXPECT_GT(distance(small.output(), start), 1e-2);
 }
 
-// Yang et al. 2019, theorem 8: by how much the squared gradient grows from a layer to the one below it, in a network of
-// linear, BatchNorm and ReLU (or nothing) with random weights of variance 1 / width.
+// Yang et al. 2019, theorem 8: the growth of the squared gradient from a layer to the one below it, in a network of
+// linear, BatchNorm and ReLU (or identity) with random weights of variance 1 / width.
 double theory(double batch, bool with_relu) {
   if (!with_relu) {
     return (batch - 2) / (batch - 3);
@@ -123,7 +124,7 @@ double measured(std::int64_t batch, bool with_relu) {
   constexpr std::int64_t kWidth = 128;
   constexpr std::size_t kDepth = 18;
   constexpr std::uint32_t kNets = 6;
-  // The first layers see an input that is not of the limit yet, the last ones a gradient that is not.
+  // The input of the first layers and the gradient of the last ones have not reached the limit.
   constexpr std::size_t kSkipped = 4;
   double log_growth = 0.0;
   for (std::uint32_t net = 0; net < kNets; ++net) {

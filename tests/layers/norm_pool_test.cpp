@@ -1,7 +1,8 @@
-// Sequential has a norm apply the ReLU and the max pooling that follow it: nothing but the time may show it.
+// Sequential fuses a norm with the ReLU and the max pooling that follow it. Only the run time may differ.
 //
-// In float64 the kernel's sums of gradients go window by window and not row by row, so gradients of the training pass
-// may differ from those of the three layers in their last digits; in float32 they round to the same numbers.
+// The kernel sums gradients window by window instead of row by row. In float64, gradients of the training pass may
+// therefore differ from those of the three separate layers in the last digits; in float32 they round to the same
+// numbers.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,10 +15,10 @@
 #include "tests/support/fused_norms.hpp"
 #include "tests/support/gradients.hpp"
 #include "tests/support/simd_levels.hpp"
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/core/ops/pool.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
+#include "normgrad/core/ops/pool/pool.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/identity.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
@@ -28,11 +29,11 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::gradients_agree;
 using tests::draw_parameters;
 using tests::Drawn;
 using tests::every_bit;
 using tests::expect_same;
+using tests::gradients_agree;
 using tests::laid;
 using tests::name_of;
 using tests::NormPlace;
@@ -52,11 +53,12 @@ Place batch(const std::string& name, const Shape& shape, const PerAxis& window =
 Place instance(const std::string& name, bool tracked, const Shape& shape, const PerAxis& window = 2) {
   return {place<InstanceNorm2d>(name, shape[1], InstanceNormOptions{.track_running_stats = tracked}, shape), window};
 }
-Place groups(const std::string& name, std::int64_t n, bool centre, const Shape& shape, const PerAxis& window = 2) {
-  return {tests::groups(name, n, centre, shape), window};
+Place groups(const std::string& name, std::int64_t n, bool center, const Shape& shape, const PerAxis& window = 2) {
+  return {tests::groups(name, n, center, shape), window};
 }
 
-// Sizes that the windows divide and others, channels that fill registers and others, few rows and tall matrices.
+// Sizes that are and are not multiples of the window, channel counts that are and are not multiples of a register, few
+// rows and tall matrices.
 std::vector<Place> places() {
   return {
       batch("BatchNorm", {5, 16, 8, 6}),
@@ -84,7 +86,7 @@ class FusedPoolTest : public tests::FusedNormTest<Place> {
   }
   Sequential fused(const Module& plain) const { return Sequential(plain.clone(), ReLU(), MaxPool2d(where().window)); }
   Tensor separately(Module& plain, const Tensor& x) const { return max_pool2d(relu(plain(x)), where().window); }
-  // Compares, bit for bit in float32, else gradients to a few units of the last place of the largest.
+  // Compares bit for bit in float32, otherwise gradients to a few units in the last place of the largest.
   void expect_alike(Module& model, Module& plain, const Tensor& x, const Tensor& gy, bool for_x,
                     const std::string& what) const {
     const Results a = results_of(
@@ -124,8 +126,8 @@ INSTANTIATE_TEST_SUITE_P(Norms, FusedPoolTest,
                          name_of<Place>);
 
 TEST_P(FusedPoolTest, GivesTheSameBits) {
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     for (const bool affine : {true, false}) {
       for (const bool training : {true, false}) {
         for (const bool for_x : {true, false}) {
@@ -142,10 +144,10 @@ TEST_P(FusedPoolTest, GivesTheSameBits) {
   }
 }
 
-// In windows of equal elements, of nothing above 0, and with NaN.
+// In windows of equal elements, of elements not above 0, and with NaN.
 TEST_P(FusedPoolTest, TakesTheSameOfEqualElements) {
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     const auto plain = norm(true);
     Sequential model = fused(*plain);
     const Tensor few = (draw() * 1.5).to(kInt64).to(dtype());
@@ -184,7 +186,7 @@ TEST_P(FusedPoolTest, RecordedGradientsAreThoseOfTheLayers) {
   expect_same(a, b, "recorded");
 }
 
-// Differences are taken of small float64 tensors.
+// Finite differences use small float64 tensors.
 class FusedPoolGradientTest : public FusedPoolTest {};
 std::vector<Place> small_places() {
   std::vector<Place> all = places();
@@ -218,7 +220,7 @@ TEST_P(FusedPoolGradientTest, GradientsAgreeWithDifferences) {
   EXPECT_TRUE(gradients_agree(run, inputs, 2, {.allow_kinks = true, .allow_degenerate = true, .max_elements = 8}));
 }
 
-// What the model made x of: the name of its last operation.
+// The name of the last operation applied to x.
 std::string last_operation(Sequential& net, const Tensor& x, bool channels_last = true) {
   Tensor leaf = laid(x.clone(), channels_last).detach();
   return net(leaf.requires_grad_()).node()->name();
@@ -263,7 +265,7 @@ TEST(FusedPoolSequentialTest, OnlyWindowsSideBySideOfWideImages) {
   EXPECT_EQ(last_operation(few, randn({2, 8, 6, 6})), "relu") << "too few channels for the kernel";
 }
 
-// What is kept of the windows is of this forward, whatever else is run meanwhile.
+// The saved argmax data belong to this forward, even if other forwards run in between.
 TEST_P(FusedPoolTest, AKeptGraphGivesItsGradientsAgain) {
   Sequential model = fused(*norm(true));
   const Tensor x = laid(draw(), true).detach().requires_grad_();
@@ -289,10 +291,10 @@ TEST_P(FusedPoolTest, ForwardsWithoutGradientsGiveTheSame) {
   EXPECT_EQ(every_bit(model(x)), recorded);
 }
 
-// The sums of windows without a winner are of 0 times x, which has to be an x of the window and finite.
+// The sums over windows without an argmax contain 0 times x, so that x must be a finite element of the window.
 TEST_P(FusedPoolTest, HugeElementsOfWindowsThatNobodyWins) {
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     const auto plain = norm(true);
     if (plain->parameters().size() > 1) {
       const NoGradGuard no_grad;
@@ -305,8 +307,8 @@ TEST_P(FusedPoolTest, HugeElementsOfWindowsThatNobodyWins) {
 }
 
 TEST(FusedPoolSequentialTest, NanWinsItsWindow) {
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     Tensor x = randn({1, 16, 2, 4});
     x.mutable_data<float>()[1] = std::numeric_limits<float>::quiet_NaN();
     Sequential net(GroupNorm(16, 16), ReLU(), MaxPool2d(2));
@@ -339,10 +341,10 @@ TEST(FusedPoolSequentialTest, ErrorsHaveTheNormInTheirPath) {
   }
 }
 
-TEST(NormThenTest, PoolsWhateverTheOperationAndOrderOfElements) {
+TEST(EpilogueTest, PoolsWhateverTheOperationAndOrderOfElements) {
   manual_seed(4);
-  const NormThen pooled(NormActivation::relu, 2, 3);
-  const NormThen unbent(NormActivation::none, 2, 3);
+  const Epilogue pooled{.activation = Activation::relu, .window_height = 2, .window_width = 3};
+  const Epilogue unbent{.window_height = 2, .window_width = 3};
   for (const bool channels_last : {false, true}) {
     const Tensor x = laid(randn({3, 16, 7, 9}), channels_last);
     const auto same = [&](const Tensor& a, const Tensor& b) { EXPECT_EQ(every_bit(a), every_bit(b)); };
@@ -357,8 +359,8 @@ TEST(NormThenTest, PoolsWhateverTheOperationAndOrderOfElements) {
   }
 }
 
-// Of this many elements of gx one may be so near the middle between two numbers of float32 that the order of the sums
-// decides: it is one of 20 million, by a unit in the last place.
+// Among this many elements of gx, one may be so close to the midpoint of two float32 numbers that the order of
+// summation decides. It is one of 20 million, by one unit in the last place.
 void expect_nearly_same(const Results& a, const Results& b, const std::string& what) {
   ASSERT_EQ(a.all.size(), b.all.size());
   for (std::size_t i = 0; i < a.all.size(); ++i) {
@@ -376,7 +378,7 @@ void expect_nearly_same(const Results& a, const Results& b, const std::string& w
   }
 }
 
-// The CNN's own sizes, where tasks hold several samples or a part of one.
+// The sizes of the CNN, where tasks hold several samples or part of one.
 TEST(FusedPoolSequentialTest, LargeImages) {
   manual_seed(7);
   for (const Shape& shape : {Shape{64, 32, 28, 28}, Shape{3, 64, 57, 41}}) {

@@ -1,4 +1,4 @@
-// The precision promise of docs/norms.md, for every norm of the registry, against long double on the very same values.
+// The precision guarantee of docs/norms.md, for every norm of the registry, against long double on the same values.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,9 +26,9 @@ class NormPrecision : public tests::NormPlaceTest {
     eps_ = tests::printed_eps(*plain(), kFloat32);
   }
 
-  /// The largest distances of y and of dx from the truth: of each element in units of the last place of the float32
-  /// next to it. Half a unit is what rounding once leaves; what the sums of float64 leave beside it is taken off: a few
-  /// units of float64 for each of the terms that make an element, which may cancel.
+  /// The largest errors of y and of dx, per element in units in the last place of the nearest float32. Rounding once
+  /// gives half a unit. The error of the float64 sums is subtracted: a few float64 units for each term of an element,
+  /// since terms may cancel.
   std::pair<double, double> errors(const Tensor& input, double eps) const {
     Tensor x = input.detach().requires_grad_();
     const Tensor gy = gradient(kFloat32);
@@ -39,11 +39,11 @@ class NormPrecision : public tests::NormPlaceTest {
     const std::vector<double> g = bits(gy);
     long double y_error = 0, gx_error = 0;
     for (const Elements& members : elements_) {
-      const SetOf set(members, in, entry().centres, eps);
+      const SetOf set(members, in, entry().centers, eps);
       const auto xhat = [&](std::size_t i) { return (static_cast<long double>(in[i]) - set.mu) / set.s; };
       long double mean_g = 0, mean_g_xhat = 0, largest_x = 0, largest_g = 0;
       for (const std::size_t i : members) {
-        mean_g += entry().centres ? static_cast<long double>(g[i]) / set.m : 0.0L;
+        mean_g += entry().centers ? static_cast<long double>(g[i]) / set.m : 0.0L;
         mean_g_xhat += static_cast<long double>(g[i]) * xhat(i) / set.m;
         largest_x = std::max(largest_x, std::fabs(static_cast<long double>(in[i])));
         largest_g = std::max(largest_g, std::fabs(static_cast<long double>(g[i])));
@@ -59,7 +59,7 @@ class NormPrecision : public tests::NormPlaceTest {
     return {static_cast<double>(y_error), static_cast<double>(gx_error)};
   }
 
-  /// |actual - truth| - slack in units of the last place of the float32 at truth.
+  /// |actual - truth| - slack, in units in the last place of the float32 at `truth`.
   static long double units(double actual, long double truth, long double slack) {
     int exponent = 0;
     std::frexp(truth, &exponent);

@@ -1,4 +1,4 @@
-// What Sequential fuses with a ReLU, seen from outside: hooks, watchers, errors, memory, and convolutions.
+// Observable behavior of a norm fused with ReLU in Sequential: hooks, watchers, errors, memory, and convolutions.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -10,9 +10,9 @@
 #include "normgrad/core/autograd/anomaly.hpp"
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/norm.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/identity.hpp"
@@ -31,7 +31,7 @@ using tests::plant_specials;
 using tests::Results;
 using tests::results_of;
 
-// Large images, which are worked on in other ways, and are fused even where a pooling follows.
+// Large images, which take other code paths and are fused even if a pooling follows.
 TEST(FusedReluSequentialTest, LargeImages) {
   manual_seed(7);
   const Shape shape{64, 32, 24, 24};
@@ -45,7 +45,7 @@ TEST(FusedReluSequentialTest, LargeImages) {
       EXPECT_TRUE(is_fused(fused, x));
       fused[0].zero_grad();
       const Tensor gy = randn(pooled ? Shape{64, 32, 12, 12} : shape);
-      separately(x);  // as is_fused() did
+      separately(x);  // like is_fused()
       const Results a = results_of(
           fused, [&](const Tensor& in) { return fused(in); }, x, gy, channels_last, true);
       expect_same(a, results_of(plain, separately, x, gy, channels_last, true),
@@ -79,6 +79,43 @@ TEST(FusedReluSequentialTest, DerivedClassesKeepTheirForwards) {
   EXPECT_EQ(every_bit(own_norm(x)), every_bit(relu(batch_norm_training(x).y - 0.5)));
   Sequential own_relu(BatchNorm2d(3), OwnReLU());
   EXPECT_EQ(every_bit(own_relu(x)), every_bit(y + 1.0));
+}
+
+// norm(x, relu) fuses in a custom forward as Sequential does.
+TEST(CallWithActivationTest, FusesReluAndCallsOtherFunctions) {
+  manual_seed(6);
+  const auto nodes_of = [](const auto& f) {
+    const std::int64_t before = live_nodes();
+    const Tensor y = f();
+    return std::pair(live_nodes() - before, every_bit(y));
+  };
+  const Tensor x = randn({4, 3, 5, 5}).requires_grad_();
+  BatchNorm2d norm(3);
+  Conv2d conv(3, 2, 3);
+  for (Module* layer : {static_cast<Module*>(&norm), static_cast<Module*>(&conv)}) {
+    const auto plain = nodes_of([&] { return relu((*layer)(x)); });
+    const auto fused = nodes_of([&] { return (*layer)(x, relu); });
+    EXPECT_EQ(fused.second, plain.second);
+    EXPECT_LE(fused.first, plain.first);
+    EXPECT_EQ(every_bit((*layer)(x, tanh)), every_bit(tanh((*layer)(x))));
+  }
+  EXPECT_LT(nodes_of([&] { return norm(x, relu); }).first, nodes_of([&] { return relu(norm(x)); }).first);
+  EXPECT_THROW(norm(x, nullptr), ValueError);
+}
+
+TEST(CallWithActivationTest, HooksAndDerivedClassesGetWhatTheyAskFor) {
+  manual_seed(6);
+  const Tensor x = randn({4, 3, 5, 5});
+  OwnNorm own(3);
+  EXPECT_EQ(every_bit(own(x, relu)), every_bit(relu(batch_norm_training(x).y - 0.5)));
+  BatchNorm2d norm(3);
+  double least = 0.0;
+  norm.register_forward_hook([&](Module&, const Tensor& /*in*/, const Tensor& out) {
+    least = out.min().item();
+    return Tensor();
+  });
+  norm(x, relu);
+  EXPECT_LT(least, 0.0) << "the hook has not seen the norm's own result";
 }
 
 TEST(FusedReluSequentialTest, WatchersSeeBothLayers) {
@@ -137,7 +174,7 @@ TEST(FusedReluSequentialTest, FrozenAndFoldedNorms) {
   }
 }
 
-// A parameter that changes between forward and backward changes the gradient no more than it does without fusing.
+// Changing a parameter between forward and backward has the same effect on the gradient as without fusing.
 TEST(FusedReluSequentialTest, BiasMayChangeBeforeTheBackward) {
   manual_seed(9);
   const Tensor values = randn({6, 4});
@@ -157,7 +194,7 @@ TEST(FusedReluSequentialTest, BiasMayChangeBeforeTheBackward) {
   EXPECT_EQ(gradients[0], gradients[1]);
 }
 
-// A row-major copy of x may be made between forward and backward.
+// x may be copied to row-major between forward and backward.
 TEST(FusedReluSequentialTest, InputMayBeReadBeforeTheBackward) {
   manual_seed(10);
   const Tensor values = randn({4, 32, 9, 9});
@@ -176,7 +213,7 @@ TEST(FusedReluSequentialTest, InputMayBeReadBeforeTheBackward) {
   }
 }
 
-// Neither what the norm alone would have given nor the result of the ReLU is kept by the graph.
+// The graph keeps neither the norm's own result nor the result of the ReLU.
 TEST(FusedReluSequentialTest, KeepsOnlyItsInput) {
   manual_seed(11);
   const Shape shape{8, 16, 16, 16};
@@ -207,7 +244,7 @@ ConvCase conv_case(std::int64_t in, std::int64_t out, std::int64_t kernel, ConvL
           shape};
 }
 
-// All ways to compute a convolution: Winograd's, pieces of the batch with a smaller last one, and unfolded (float64).
+// All convolution algorithms: Winograd, parts of the batch with a smaller last one, and unfolding (float64).
 std::vector<ConvCase> conv_cases() {
   return {
       conv_case<Conv2d>(16, 32, 3, {.padding = 1}, {3, 16, 13, 11}),
@@ -268,8 +305,8 @@ TEST(FusedReluSequentialTest, ConvolutionsAreDifferentiableTwice) {
   for (const Tensor& p : net.parameters()) {
     inputs.push_back(p);
   }
-  EXPECT_TRUE(testing_support::gradients_agree([&](const auto& in) { return net(in[0]); }, inputs, 2,
-                                               {.allow_kinks = true, .allow_degenerate = true, .max_elements = 8}));
+  EXPECT_TRUE(tests::gradients_agree([&](const auto& in) { return net(in[0]); }, inputs, 2,
+                                     {.allow_kinks = true, .allow_degenerate = true, .max_elements = 8}));
 }
 
 TEST(FusedReluSequentialTest, HooksSeeTheConvolution) {

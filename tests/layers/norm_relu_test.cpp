@@ -1,4 +1,4 @@
-// Sequential has a norm apply the ReLU that follows it: nothing but the time may show it.
+// Sequential fuses a norm with the ReLU that follows it. Only the run time may differ.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -8,8 +8,8 @@
 #include "tests/support/fused_layers.hpp"
 #include "tests/support/fused_norms.hpp"
 #include "tests/support/gradients.hpp"
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
@@ -21,10 +21,10 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::gradients_agree;
 using tests::Drawn;
 using tests::every_bit;
 using tests::expect_same;
+using tests::gradients_agree;
 using tests::groups;
 using tests::is_fused;
 using tests::name_of;
@@ -92,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(Norms, FusedReluImageTest,
                                           testing::Values(kFloat32, kFloat64)),
                          name_of<Place>);
 
-// Differences are taken of small float64 tensors.
+// Finite differences use small float64 tensors.
 class FusedReluGradientTest : public FusedReluTest {};
 INSTANTIATE_TEST_SUITE_P(Norms, FusedReluGradientTest,
                          testing::Combine(testing::ValuesIn(places_where([](const Shape& s) {
@@ -125,7 +125,7 @@ TEST_P(FusedReluTest, GivesTheSameBits) {
   }
 }
 
-// The smallest number as gamma: half of what is above 0 before it is stored is 0 afterwards, and passes no gradient on.
+// gamma is the smallest number: half of the values above 0 round to 0 when stored, and pass no gradient.
 TEST_P(FusedReluTest, ResultsThatRoundToZeroPassNothingOn) {
   const auto plain = norm(true);
   {
@@ -141,7 +141,7 @@ TEST_P(FusedReluTest, ResultsThatRoundToZeroPassNothingOn) {
   expect_alike(fused, *plain, x, draw(), false, true, "gamma next to zero");
 }
 
-// Parameters that learn alone, and those that stay.
+// Parameters that learn alone, and frozen ones.
 TEST_P(FusedReluTest, GivesTheSameBitsForEverySubsetOfGradients) {
   for (const bool training : {true, false}) {
     const auto plain = norm(true);

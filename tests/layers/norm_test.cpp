@@ -9,9 +9,10 @@
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
@@ -19,7 +20,6 @@
 #include "normgrad/layers/norm/local_response_norm.hpp"
 #include "normgrad/layers/norm/registry.hpp"
 #include "normgrad/layers/norm/rms_norm.hpp"
-#include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -27,7 +27,7 @@ namespace NORMGRAD_TEST_FILE {
 using testing::DoubleNear;
 using testing::ElementsAre;
 using testing::Pointwise;
-using testing_support::gradients_agree;
+using tests::gradients_agree;
 
 const TensorOptions kDouble{.dtype = kFloat64};
 const BatchNormOptions kDoubleBatchNorm{.dtype = kFloat64};
@@ -97,7 +97,7 @@ TEST(RunningStatsTest, EvalUsesThemAndLeavesThemAlone) {
   BatchNorm1d norm(1, {.momentum = 1.0, .variance = Variance::biased, .dtype = kFloat64});
   const Tensor trained = norm(second_batch());
   norm.eval();
-  // Law 31: with the batch's own statistics eval gives what training gave.
+  // Law 31: with the batch's own statistics, eval mode gives the training result.
   EXPECT_THAT(values(norm(second_batch())), Pointwise(testing::DoubleNear(1e-14), values(trained)));
   norm(first_batch());
   EXPECT_EQ(norm.running_mean.item(), 5.0);
@@ -117,17 +117,17 @@ TEST(RunningStatsTest, TwoSwitches) {
   const std::vector<double> by_batch = values(norm(first_batch()));
   norm.reset_running_stats();
   EXPECT_EQ(norm.num_batches_tracked.item(), 0);
-  // Batch statistics normalise, the running ones stay.
+  // Normalizes with batch statistics; the running ones are unchanged.
   norm.set_updates(false);
   EXPECT_EQ(values(norm(first_batch())), by_batch);
   EXPECT_EQ(norm.running_mean.item(), 0.0);
-  // Running statistics (0, 1) normalise and are updated.
+  // Normalizes with the running statistics (0, 1) and updates them.
   norm.set_updates(true);
   norm.set_statistics(Statistics::running);
   EXPECT_THAT(values(norm(first_batch())),
               ElementsAre(DoubleNear(1, 1e-5), DoubleNear(1, 1e-5), DoubleNear(3, 2e-5), DoubleNear(3, 2e-5)));
   EXPECT_DOUBLE_EQ(norm.running_mean.item(), 2.0);
-  // Batch statistics normalise in eval mode, too; nothing is updated there.
+  // Normalizes with batch statistics in eval mode too, without updating the running ones.
   norm.set_statistics(Statistics::batch);
   norm.eval();
   EXPECT_EQ(values(norm(first_batch())), by_batch);
@@ -213,10 +213,10 @@ TEST(RunningStatsTest, SingleValuePolicy) {
   EXPECT_EQ(norm.running_mean.to_vector<float>(), (std::vector<float>{1, 1}));
 }
 
-// One sample has many values per channel where there are positions.
+// A single sample with positions has many values per channel.
 TEST(RunningStatsTest, OneSampleWithPositionsIsABatch) {
   BatchNorm2d norm(3, {.momentum = 1.0, .dtype = kFloat64});
-  const Tensor x = test::random_tensor({1, 3, 2, 2}, kFloat64, 1);
+  const Tensor x = tests::random_tensor({1, 3, 2, 2}, kFloat64, 1);
   EXPECT_EQ(values(norm(x)), values(instance_norm(x)));
   EXPECT_EQ(norm.num_batches_tracked.item(), 1);
   EXPECT_THAT(values(norm.running_mean), Pointwise(testing::DoubleNear(1e-15), values(x.mean({0, 2, 3}))));
@@ -231,7 +231,7 @@ TEST(RunningStatsTest, EmptyBatchesAreNotCounted) {
 
 TEST(BatchNormTest, StateHasPyTorchsKeysAndSurvivesARoundTrip) {
   BatchNorm2d norm(2);
-  norm(test::random_tensor({3, 2, 4, 4}, kFloat32, 1));
+  norm(tests::random_tensor({3, 2, 4, 4}, kFloat32, 1));
   std::vector<std::string> keys;
   for (const auto& [name, tensor] : norm.state_dict()) {
     keys.push_back(name);
@@ -244,7 +244,7 @@ TEST(BatchNormTest, StateHasPyTorchsKeysAndSurvivesARoundTrip) {
   other.load_state_dict(norm.state_dict());
   norm.eval();
   other.eval();
-  const Tensor x = test::random_tensor({3, 2, 4, 4}, kFloat32, 2);
+  const Tensor x = tests::random_tensor({3, 2, 4, 4}, kFloat32, 2);
   EXPECT_EQ(values(norm(x)), values(other(x)));
   BatchNorm2d copy = norm;
   EXPECT_EQ(values(copy(x)), values(norm(x)));
@@ -279,7 +279,7 @@ TEST(InstanceNormTest, DefaultsAreAffineAndTrackingOff) {
   InstanceNorm2d norm(3);
   EXPECT_TRUE(norm.parameters().empty());
   EXPECT_TRUE(norm.buffers().empty());
-  const Tensor x = test::random_tensor({2, 3, 4, 5}, kFloat64, 1);
+  const Tensor x = tests::random_tensor({2, 3, 4, 5}, kFloat64, 1);
   const std::vector<double> trained = values(norm(x));
   norm.eval();
   EXPECT_EQ(values(norm(x)), trained);
@@ -287,7 +287,7 @@ TEST(InstanceNormTest, DefaultsAreAffineAndTrackingOff) {
 
 TEST(InstanceNormTest, TakesSamplesWithoutABatchAxis) {
   InstanceNorm2d norm(3, {.affine = true, .track_running_stats = true, .dtype = kFloat64});
-  const Tensor x = test::random_tensor({3, 4, 5}, kFloat64, 1);
+  const Tensor x = tests::random_tensor({3, 4, 5}, kFloat64, 1);
   const Tensor y = norm(x);
   EXPECT_EQ(y.shape(), x.shape());
   InstanceNorm2d batched(3, {.affine = true, .track_running_stats = true, .dtype = kFloat64});
@@ -296,21 +296,21 @@ TEST(InstanceNormTest, TakesSamplesWithoutABatchAxis) {
   EXPECT_EQ(norm.num_batches_tracked.item(), 0);  // as in PyTorch
 }
 
-TEST(LayerNormTest, AxesNormaliseTheChannelsOfEachPixel) {
+TEST(LayerNormTest, AxesNormalizeTheChannelsOfEachPixel) {
   LayerNorm over_channels(3, {.axes = {1}, .dtype = kFloat64});
   LayerNorm last(3, {.dtype = kFloat64});
-  const Tensor x = test::random_tensor({2, 3, 4, 5}, kFloat64, 1);
+  const Tensor x = tests::random_tensor({2, 3, 4, 5}, kFloat64, 1);
   for (LayerNorm* norm : {&over_channels, &last}) {
-    norm->weight.set_data(test::random_tensor({3}, kFloat64, 2));
-    norm->bias.set_data(test::random_tensor({3}, kFloat64, 3));
+    norm->weight.set_data(tests::random_tensor({3}, kFloat64, 2));
+    norm->bias.set_data(tests::random_tensor({3}, kFloat64, 3));
   }
   EXPECT_EQ(values(over_channels(x)), values(last(x.permute({0, 2, 3, 1})).permute({0, 3, 1, 2})));
-  EXPECT_THROW(over_channels(test::random_tensor({2, 4, 3, 3}, kFloat64, 1)), ShapeError);
+  EXPECT_THROW(over_channels(tests::random_tensor({2, 4, 3, 3}, kFloat64, 1)), ShapeError);
   LayerNorm plain({3, 5}, {.elementwise_affine = false, .axes = {1, 3}});
-  EXPECT_EQ(testing_support::error_of<ShapeError>([&] {
-              plain(test::random_tensor({2, 3, 4, 6}, kFloat32, 1));
+  EXPECT_EQ(tests::error_of<ShapeError>([&] {
+              plain(tests::random_tensor({2, 3, 4, 6}, kFloat32, 1));
             }),
-            "LayerNorm: expected sizes [3, 5] along the normalised axes but got [3, 6] in [2, 3, 4, 6]");
+            "LayerNorm: expected sizes [3, 5] along the normalized axes but got [3, 6] in [2, 3, 4, 6]");
 }
 
 TEST(LayerNormTest, BiasIsAnOption) {
@@ -342,14 +342,14 @@ TEST(GroupNormTest, ChoosesGroupsThatDivide) {
 }
 
 TEST(GroupNormTest, OneGroupAndAsManyAsChannels) {
-  const Tensor x = test::random_tensor({2, 4, 3, 3}, kFloat64, 1);
+  const Tensor x = tests::random_tensor({2, 4, 3, 3}, kFloat64, 1);
   GroupNorm one(1, 4, {.affine = false});
   GroupNorm all(4, 4, {.affine = false});
   LayerNorm layer({4, 3, 3}, {.elementwise_affine = false});
   InstanceNorm2d instance(4);
   EXPECT_EQ(values(one(x)), values(layer(x)));
   EXPECT_EQ(values(all(x)), values(instance(x)));
-  GroupNorm rms(1, 4, {.affine = false, .centre = false});
+  GroupNorm rms(1, 4, {.affine = false, .center = false});
   RMSNorm reference({4, 3, 3}, {.eps = 1e-5, .elementwise_affine = false});
   EXPECT_EQ(values(rms(x)), values(reference(x)));
 }
@@ -364,10 +364,10 @@ TEST(RMSNormTest, EpsDefaultsToTheMachineEpsilonOfTheInput) {
 }
 
 TEST(NormLayerTest, GradientsInBothModes) {
-  const Tensor x = (test::random_tensor({4, 3, 5}, kFloat64, 1) * 0.2 + 3.0).detach().requires_grad_();
+  const Tensor x = (tests::random_tensor({4, 3, 5}, kFloat64, 1) * 0.2 + 3.0).detach().requires_grad_();
   for (const bool training : {true, false}) {
     BatchNorm1d norm(3, kDoubleBatchNorm);
-    norm(test::random_tensor({4, 3, 5}, kFloat64, 2));
+    norm(tests::random_tensor({4, 3, 5}, kFloat64, 2));
     norm.train(training);
     const FreezeStatisticsGuard guard;
     EXPECT_TRUE(gradients_agree([&](const auto& in) { return norm(in[0]); }, {x, norm.weight, norm.bias}));
@@ -399,7 +399,7 @@ TEST(NormRegistryTest, MakesWhatItsTableSays) {
   EXPECT_TRUE(is_norm_applicable("instance", {.num_features = 100, .spatial_dims = 1}));
 }
 
-// What folding leaves behind gives its input back; one number of one channel that is another ends that.
+// A folded norm returns its input; changing a single number of one channel ends that.
 TEST(RunningStatsTest, OnlyAnIdentityPassesItsInputOn) {
   const NoGradGuard no_grad;
   BatchNorm1d identity(3);

@@ -1,4 +1,4 @@
-// A tensor that no memory can hold is an error of the library, which names it.
+// A tensor too large for any memory throws an error of the library that names it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,10 +6,10 @@
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/base/error.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/linear.hpp"
 
 namespace normgrad {
@@ -17,10 +17,10 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing::StartsWith;
-using testing_support::error_of;
+using tests::error_of;
 
 constexpr std::int64_t kLong = std::int64_t{1} << 23;
-constexpr std::int64_t kLonger = std::int64_t{1} << 24;  // together above the address space of any processor
+constexpr std::int64_t kLonger = std::int64_t{1} << 24;  // together beyond the address space of any processor
 
 TEST(OutOfMemoryTest, NamesDtypeShapeAndBytes) {
   const std::string text = error_of<OutOfMemoryError>([] { zeros({kLong, kLonger}, {.dtype = kFloat64}); });
@@ -36,7 +36,7 @@ TEST(OutOfMemoryTest, OfResultsToo) {
   EXPECT_THAT(error_of<OutOfMemoryError>([&] { matmul(column, row); }), HasSubstr(expected));
   EXPECT_THAT(error_of<OutOfMemoryError>([&] { column.expand({kLong, kLonger}); }), HasSubstr(expected));
   EXPECT_THAT(error_of<OutOfMemoryError>([] { Linear(kLong, kLonger, {.bias = false}); }), HasSubstr("no memory"));
-  // A layer says which one it is.
+  // The message names the layer.
   Linear wide(1, kLonger, {.bias = false});
   EXPECT_THAT(error_of<OutOfMemoryError>([&] { wide(column); }), StartsWith("Linear: tensor: no memory for float32"));
 }

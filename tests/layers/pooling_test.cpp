@@ -4,12 +4,12 @@
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
+using tests::error_of;
 using Values = std::vector<double>;
 
 Tensor counting(const Shape& shape) {

@@ -1,15 +1,15 @@
-#include "normgrad/layers/sequential.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/pool.hpp"
-#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/pool/pool.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/pooling.hpp"
@@ -49,7 +49,7 @@ TEST(SequentialTest, NamedEntries) {
 
 TEST(SequentialTest, CopiesShareNothing) {
   Sequential net(Linear(3, 4), Sequential(Linear(4, 4), ReLU()));
-  Sequential copy = net;  // not a Sequential within a Sequential
+  Sequential copy = net;  // not nested
   EXPECT_EQ(copy.size(), 2);
   EXPECT_EQ(net.parameters().size(), 4U);
   EXPECT_FALSE(is_same(copy.parameters()[2], net.parameters()[2]));
@@ -64,11 +64,11 @@ TEST(SequentialTest, EmptyGivesItsInput) {
   EXPECT_TRUE(is_same(net(x), x));
 }
 
-// ReLU and max pooling may be computed in either order: neither values nor gradients may show it.
+// ReLU and max pooling may be computed in either order, with the same values and gradients.
 TEST(SequentialTest, ReluBeforeMaxPoolingGivesWhatItSays) {
   for (const DType dtype : {kFloat32, kFloat64}) {
     manual_seed(3);
-    // Rounded to whole numbers, for ties, zeros and windows without anything positive.
+    // Rounded to integers, for ties, zeros and windows without positive elements.
     Tensor values = randn({3, 4, 8, 8}, {.dtype = dtype});
     values = where(gt(values, 0.5), 1.0 + 0.0 * values, where(lt(values, -0.5), values, 0.0 * values));
     for (const std::int64_t padding : {0, 1}) {
@@ -98,7 +98,7 @@ TEST(SequentialTest, HooksSeeTheOrderThatIsWritten) {
   EXPECT_EQ(seen[0], (Shape{2, 3, 4, 4}));
 }
 
-// An activation may be computed by the linear layer behind it: neither values nor gradients may show it.
+// The following linear layer may compute an activation, with the same values and gradients.
 TEST(SequentialTest, ActivationBeforeLinearGivesWhatItSays) {
   const AnyModule activations[] = {Sigmoid(), Tanh(), ReLU()};
   for (const AnyModule& activation : activations) {

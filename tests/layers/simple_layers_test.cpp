@@ -7,17 +7,17 @@
 #include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/dropout.hpp"
 #include "normgrad/layers/embedding.hpp"
 #include "normgrad/layers/flatten.hpp"
 #include "normgrad/layers/identity.hpp"
-#include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
-using testing_support::error_of;
+using tests::error_of;
+using tests::random_tensor;
 
 TEST(DropoutTest, DropsInTrainingOnly) {
   manual_seed(4);

@@ -1,12 +1,12 @@
-// States with entries that have no value: refused by name, and nothing is loaded.
+// States with undefined entries throw an error that names them, and nothing is loaded.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
-#include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -23,7 +23,7 @@ TEST(StateWithoutValueTest, IsRefusedAndNothingIsLoaded) {
       }
       state[name] = Tensor();
       const std::vector<float> before = model.get_parameter("0.weight").to_vector<float>();
-      EXPECT_THAT(testing_support::error_of<ValueError>([&] { model.load_state_dict(state, {.strict = strict}); }),
+      EXPECT_THAT(tests::error_of<ValueError>([&] { model.load_state_dict(state, {.strict = strict}); }),
                   HasSubstr("without a value: " + name));
       EXPECT_EQ(model.get_parameter("0.weight").to_vector<float>(), before) << name;
       EXPECT_EQ(model.get_parameter("1.bias").to_vector<float>(), std::vector<float>(3, 0.0F)) << name;

@@ -1,13 +1,14 @@
-#include "normgrad/layers/summary.hpp"
+#include "normgrad/layers/module/summary.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
 
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/dropout.hpp"
 #include "normgrad/layers/flatten.hpp"
@@ -16,7 +17,6 @@
 #include "normgrad/layers/norm/check_batches.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
 #include "normgrad/layers/pooling.hpp"
-#include "normgrad/layers/sequential.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {

@@ -1,22 +1,22 @@
-// Weight tying: one parameter under several names.
+// Weight tying: one parameter with several names.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/embedding.hpp"
 #include "normgrad/layers/linear.hpp"
-#include "normgrad/layers/sequential.hpp"
-#include "normgrad/layers/summary.hpp"
+#include "normgrad/layers/module/summary.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::error_of;
+using tests::error_of;
 
 struct Lm : Module {
   Embedding tok{5, 3};
@@ -76,7 +76,7 @@ TEST(TiedWeightsTest, SurvivesCopiesConversionsAndAssignments) {
   expect_tied(model);
   EXPECT_EQ(model.out.weight.dtype(), kFloat64);
   const Tensor held = copy.tok.weight;
-  copy = Lm();  // which has not been tied before
+  copy = Lm();  // not tied before
   expect_tied(copy);
   EXPECT_TRUE(is_same(held, copy.tok.weight));
   const Lm fresh;

@@ -9,17 +9,17 @@
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/activation_kind.hpp"
-#include "normgrad/core/ops/matmul.hpp"
+#include "normgrad/core/ops/detail/activation_kind.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using detail::activated_linear;
 using detail::ActivationKind;
-using test::random_tensor;
-using testing_support::gradients_agree;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 struct Case {
   const ActivationKind& kind;

@@ -1,4 +1,4 @@
-#include "normgrad/core/ops/conv.hpp"
+#include "normgrad/core/ops/conv/conv.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,8 +14,8 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
-using testing_support::gradients_agree;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 std::string message_of(const std::function<void()>& f) {
   try {
@@ -71,7 +71,7 @@ TEST_P(ConvOpTest, FloatFollowsDouble) {
   for (std::size_t i = 0; i < 4; ++i) {
     ASSERT_EQ(results[i].size(), results[i + 4].size());
     for (std::size_t j = 0; j < results[i].size(); ++j) {
-      // Sums of at most some hundred products of standard normal numbers.
+      // Sums of at most a few hundred products of standard normal numbers.
       ASSERT_NEAR(results[i][j], results[i + 4][j], 2e-5) << "result " << i << " at " << j;
     }
   }

@@ -7,18 +7,18 @@
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/loss.hpp"
-#include "normgrad/core/ops/softmax.hpp"
+#include "normgrad/core/ops/loss/loss.hpp"
+#include "normgrad/core/ops/reduction/softmax.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
-using test::random_tensor;
 using testing::Each;
 using testing::ElementsAre;
 using testing::ThrowsMessage;
-using testing_support::gradients_agree;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 struct Case {
   Shape logits;
@@ -52,7 +52,7 @@ Shape target_shape(const Shape& logits) {
   return shape;
 }
 
-// Class 1 is the one to ignore, where some are.
+// The class to ignore in the cases that ignore one.
 constexpr std::int64_t kIgnored = 1;
 
 Tensor targets(const Case& c) {
@@ -154,7 +154,7 @@ TEST(CrossEntropyTest, HandComputed) {
 TEST(CrossEntropyTest, GradientsAgreeWithDifferences) {
   for (const Case& c : all_cases()) {
     if (c.logits == Shape{3, 1}) {
-      continue;  // one class: the loss is 0 whatever the logits are
+      continue;  // one class: the loss is 0 for all logits
     }
     const Tensor x = random_tensor(c.logits, kFloat64, 4).requires_grad_();
     const Tensor t = targets(c);
@@ -268,7 +268,7 @@ TEST(CrossEntropyTest, ProbabilityTargets) {
   }
 }
 
-// A one-hot target is the class index, except that the weighted mean divides by the rows.
+// A one-hot target equals the class index, except that the weighted mean divides by the number of rows.
 TEST(CrossEntropyTest, OneHotTargetsAreClassIndices) {
   const Tensor x = random_tensor({3, 4}, kFloat64, 12);
   const Tensor one_hot = tensor({{0, 0, 1, 0}, {1, 0, 0, 0}, {0, 0, 0, 1}}, {.dtype = kFloat64});

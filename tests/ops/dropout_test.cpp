@@ -1,4 +1,4 @@
-#include "normgrad/core/ops/dropout.hpp"
+#include "normgrad/core/ops/elementwise/dropout.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -4,16 +4,16 @@
 
 #include "tests/support/gradients.hpp"
 #include "tests/support/values.hpp"
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
-using test::random_tensor;
-using testing_support::gradients_agree;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 Tensor input(const Shape& shape, std::uint32_t seed) {
   Tensor x = random_tensor(shape, kFloat64, seed);

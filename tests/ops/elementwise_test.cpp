@@ -8,23 +8,23 @@
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/shape.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
-using testing_support::error_of;
+using tests::error_of;
+using tests::random_tensor;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// Position in a dense tensor of shape `s` of the element that meets position `at` of the result.
+// The index in a dense tensor of shape `s` of the element that broadcasts to index `at` of the result.
 std::int64_t meets(const Shape& s, const Shape& result, std::int64_t at) {
   const auto strides = strides_of(s);
   std::int64_t position = 0;
@@ -64,7 +64,7 @@ void expect_operation(const Operation& op, const Shape& sa, const Shape& sb) {
   for (std::int64_t i = 0; i < shape.numel(); ++i) {
     const T u = a.data<T>()[meets(sa, shape, i)];
     const T v = b.data<T>()[meets(sb, shape, i)];
-    // one rounding: in float, too, the same as from double
+    // one rounding: the same in float as from double
     ASSERT_EQ(y.data<T>()[i], static_cast<T>(op.expected(u, v))) << op.name << sa << sb << " at " << i;
   }
 }
@@ -86,8 +86,8 @@ TEST(ArithmeticTest, BroadcastsAsANaiveLoopOnEveryInstructionSet) {
                                             {{2, 1}, {0}},
                                             {{1, 1}, {1}},
                                             {{2, 2, 2, 2, 2, 2, 2, 2}, {2, 1, 2, 1, 2, 1, 2}}};
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     for (const Operation& op : kOperations) {
       for (const auto& [sa, sb] : shapes) {
         expect_operation<float>(op, sa, sb);
@@ -98,8 +98,8 @@ TEST(ArithmeticTest, BroadcastsAsANaiveLoopOnEveryInstructionSet) {
 }
 
 TEST(ArithmeticTest, EveryLengthIsComputed) {
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     for (std::int64_t n = 0; n <= 67; ++n) {
       for (const Operation& op : kOperations) {
         expect_operation<float>(op, {n}, {n});
@@ -171,8 +171,8 @@ TEST(ArithmeticTest, ComparisonsTreatNanAsUnequal) {
 }
 
 TEST(ArithmeticTest, MaximumAndMinimumPassNanOn) {
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     for (const DType dtype : {kFloat32, kFloat64}) {
       const Tensor a = full({21}, 1.0, {.dtype = dtype});
       const Tensor nan = full({21}, kNan, {.dtype = dtype});

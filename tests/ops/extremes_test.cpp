@@ -1,4 +1,4 @@
-// Values and gradients at infinity and where a factor is 0: both are the limit, by the ordinary and the recorded
+// Values and gradients at infinity and where a factor is 0. Both are the limit, by the ordinary and the recorded
 // backward.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,15 +9,15 @@
 #include <set>
 
 #include "normgrad/core/autograd/backward.hpp"
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/dropout.hpp"
-#include "normgrad/core/ops/loss.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/shape.hpp"
-#include "normgrad/core/ops/softmax.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/dropout.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/loss/loss.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/reduction/softmax.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -38,7 +38,7 @@ struct Limit {
   double gx;
 };
 
-// Every element, wherever it lies among the lanes of a register.
+// Checks every element, in every lane of a register.
 void expect_limit(const Limit& limit, DType dtype) {
   SCOPED_TRACE(detail::concat(limit.what, " at ", limit.x, " ", dtype));
   for (const bool create_graph : {false, true}) {
@@ -112,7 +112,7 @@ TEST(ExtremesTest, PowersOfTensorsByTheirExponents) {
   }
 }
 
-// What is dropped is 0, whatever it was.
+// Dropped elements are 0 for every input.
 TEST(ExtremesTest, DroppedElementsAreZero) {
   Generator generator(1);
   for (const double value : dropout(full({1000}, kInf), 0.5, true, &generator).to_vector<double>()) {
@@ -210,7 +210,7 @@ TEST(ExtremesTest, ElementwiseLosses) {
   }
 }
 
-// 0 log(0) counts nothing, in the gradient of the target, too.
+// 0 log(0) contributes 0, also to the gradient of the target.
 TEST(ExtremesTest, GradientsOfTargetsAreFinite) {
   const Tensor x = tensor({-kInf, 0, 1}, {.dtype = kFloat64});
   const Tensor teacher = tensor({-kInf, 2, 1}, {.dtype = kFloat64}).requires_grad_();
@@ -232,7 +232,7 @@ TEST(ExtremesTest, GradientsOfTargetsAreFinite) {
 struct ClassLimit {
   const char* what;
   std::vector<double> x;
-  std::vector<double> target;  // one number is an index
+  std::vector<double> target;  // a single number is an index
   std::vector<double> weight;
   double smoothing;
   double loss;
@@ -336,7 +336,7 @@ TEST(ExtremesTest, LogsumexpOfInfinities) {
   EXPECT_THAT(gx.to_vector<double>(), ElementsAre(0, 0, 1, 0, testing::DoubleEq(0.5), testing::DoubleEq(0.5)));
 }
 
-// Products that overflow or vanish cannot be divided again; both backwards multiply the others.
+// Products that overflow or underflow cannot be divided; both backwards multiply the other factors.
 TEST(ExtremesTest, ProductsOutOfRange) {
   for (const std::vector<double>& values :
        {std::vector<double>{kInf, 2, 3}, {1e200, 1e200, 1e-300}, {1e-200, 1e-200, 1e300}, {0, 2, 3}, {kNaN, 2, 3}}) {
@@ -355,7 +355,7 @@ TEST(ExtremesTest, ProductsOutOfRange) {
   }
 }
 
-// --- the ends of what is allowed
+// --- the limits of the valid range
 
 TEST(ExtremesTest, AnIndexAtEitherEndIsOutOfRange) {
   const Tensor x = zeros({1, 3});
@@ -390,7 +390,7 @@ TEST(ExtremesTest, EveryRandomNumberAndOrderOccurs) {
   EXPECT_EQ(orders.size(), 6U);
 }
 
-// --- several NaN at once
+// --- several NaNs at once
 
 TEST(ExtremesTest, ReductionsKeepNaNWhereverItLies) {
   for (const DType dtype : {kFloat32, kFloat64}) {

@@ -1,4 +1,4 @@
-// Sizes at the ends of their range: 0, 1, as large as a 64-bit number can be; windows that reach no element.
+// Extreme sizes: 0, 1, and the largest 64-bit numbers; windows that cover no element.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -9,23 +9,23 @@
 #include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/conv.hpp"
+#include "normgrad/core/ops/conv/conv.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/core/ops/pool.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
+#include "normgrad/core/ops/pool/pool.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
-using testing_support::error_of;
+using tests::error_of;
+using tests::random_tensor;
 
 constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
 
 struct GeometryResult {
   std::string name;
@@ -33,7 +33,7 @@ struct GeometryResult {
   Shape shape;
 };
 
-// Results whose shapes are right although a size, a step or a position is extreme. Those that can are differentiated.
+// Valid results even though a size, a step or a position is extreme. Differentiated if possible.
 TEST(GeometryTest, ExtremeSizesThatHaveAResult) {
   const Tensor x = random_tensor({3, 4}, kFloat32, 1).requires_grad_();
   const Tensor image = random_tensor({1, 2, 4, 4}, kFloat32, 2).requires_grad_();
@@ -43,9 +43,9 @@ TEST(GeometryTest, ExtremeSizesThatHaveAResult) {
   const Tensor wide = zeros({0, std::int64_t{1} << 40}).requires_grad_();
   const std::vector<GeometryResult> cases{
       {"slice with the largest step", [&] { return slice(x, 0, 0, 3, kLargest); }, {1, 4}},
-      {"slice with the largest bounds", [&] { return slice(x, 0, kLeast, kLargest); }, {3, 4}},
+      {"slice with the largest bounds", [&] { return slice(x, 0, kMin, kLargest); }, {3, 4}},
       {"slice behind the end", [&] { return slice(x, 0, kLargest, kLargest, kLargest); }, {0, 4}},
-      {"slice before the start", [&] { return slice(x, 1, {}, kLeast, 2); }, {3, 0}},
+      {"slice before the start", [&] { return slice(x, 1, {}, kMin, 2); }, {3, 0}},
       {"slice of nothing", [&] { return slice(nothing, 0, 0, kLargest, kLargest); }, {0, 4}},
       {"narrow to nothing at the end", [&] { return narrow(x, 0, 3, 0); }, {0, 4}},
       {"split in larger parts", [&] { return split(x, kLargest, 0)[0]; }, {3, 4}},
@@ -138,7 +138,7 @@ TEST(GeometryTest, ExtremeSizesThatHaveAResult) {
 struct GeometryRefusal {
   std::string name;
   std::function<void()> f;
-  std::string text;  // how the message begins
+  std::string text;  // the start of the message
 };
 
 TEST(GeometryTest, SizesBeyondAnyMemoryAreRefused) {
@@ -159,7 +159,7 @@ TEST(GeometryTest, SizesBeyondAnyMemoryAreRefused) {
        "pad: expected sizes within 64 bits"},
       {"pad of all",
        [&] {
-         pad(x, {kLeast, kLeast});
+         pad(x, {kMin, kMin});
        },
        "pad: expected sizes within 64 bits but got 0 - "},
       {"pad to too much",
@@ -199,8 +199,8 @@ TEST(GeometryTest, SizesBeyondAnyMemoryAreRefused) {
        },
        "split: expected sizes within 64 bits"},
       {"narrow", [&] { narrow(x, 0, 2, kLargest); }, "narrow: expected a range within axis 0 of [3, 4]"},
-      {"narrow before", [&] { narrow(x, 0, kLeast, 1); }, "narrow: expected a range within axis 0 of [3, 4]"},
-      {"select", [&] { select(x, 0, kLeast); }, "select: expected an index in [-3, 3)"},
+      {"narrow before", [&] { narrow(x, 0, kMin, 1); }, "narrow: expected a range within axis 0 of [3, 4]"},
+      {"select", [&] { select(x, 0, kMin); }, "select: expected an index in [-3, 3)"},
       {"matmul",
        [&] {
          matmul(zeros({std::int64_t{1} << 40, 0}), zeros({0, std::int64_t{1} << 40}));
@@ -257,7 +257,7 @@ TEST(GeometryTest, SizesBeyondAnyMemoryAreRefused) {
   }
 }
 
-// An axis without elements has neither a largest one nor a mean.
+// An axis without elements has neither a maximum nor a mean.
 TEST(GeometryTest, NothingIsMadeUpForNoElement) {
   const Tensor empty_rows = zeros({1, 1, 0, 4096});
   const std::vector<GeometryRefusal> cases{
@@ -326,7 +326,7 @@ TEST(GeometryTest, NothingIsMadeUpForNoElement) {
   }
 }
 
-// Windows whose positions, a dilation apart, are all in the padding: minus infinity, which no element has a part in.
+// Windows whose dilated positions are all in the padding give minus infinity, to which no element contributes.
 TEST(GeometryTest, WindowsInThePaddingHaveNoWinner) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   for (const DType dtype : {kFloat32, kFloat64}) {
@@ -335,7 +335,7 @@ TEST(GeometryTest, WindowsInThePaddingHaveNoWinner) {
         if (channels_last && channels == 1) {
           continue;
         }
-        // Rows at -1 and 2 of two, columns at -1 and 1, 0 and 2, 1 and 3 of three.
+        // Rows at -1 and 2 of two; columns at -1 and 1, 0 and 2, 1 and 3 of three.
         const Tensor given = random_tensor({2, channels, 2, 3}, dtype, 5);
         Tensor x = channels_last ? given.as_channels_last() : given;
         x.requires_grad_();
@@ -351,14 +351,14 @@ TEST(GeometryTest, WindowsInThePaddingHaveNoWinner) {
       }
     }
   }
-  // Beside windows that have elements, be they all minus infinities.
+  // Next to windows with elements, even if all are minus infinity.
   Tensor x = full({1, 1, 2}, -kInfinity, {.dtype = kFloat64}).requires_grad_();
   const Tensor y = max_pool1d(x, 2, {.stride = 1, .padding = 1, .dilation = 2});
   y.backward(tensor({{{1, 2}}}, {.dtype = kFloat64}));
   EXPECT_EQ(x.grad().to_vector<double>(), (std::vector<double>{2, 1}));
 }
 
-// A mean is a sum divided by a number, rounded once: that of equal numbers is that number.
+// A mean is a sum divided by a number, rounded once. The mean of equal numbers is that number.
 TEST(GeometryTest, MeansOfEqualNumbersAreThatNumber) {
   EXPECT_EQ(avg_pool2d(full({1, 1, 3, 5}, 12.0), {3, 5}).item(), 12.0);
   for (const DType dtype : {kFloat32, kFloat64}) {
@@ -375,7 +375,7 @@ TEST(GeometryTest, MeansOfEqualNumbersAreThatNumber) {
   }
 }
 
-// A norm of one value is 0 whatever the value is. The layers refuse it; so do their functions.
+// A norm of a single value is 0 for every value. The functions throw, as the layers do.
 TEST(GeometryTest, NormsOfOneValueAreRefused) {
   const Tensor row = tensor({{1, 2, 3}});
   EXPECT_EQ(error_of<ShapeError>([&] { instance_norm(row); }),

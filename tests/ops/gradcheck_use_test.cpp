@@ -1,4 +1,4 @@
-// The gradient checker on what people differentiate: sums that cancel, penalties on gradients.
+// The gradient checker in typical uses: sums that cancel, and gradient penalties.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,34 +8,34 @@
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/function.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/norm.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/softmax.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/reduction/softmax.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
-using test::random_tensor;
-using testing_support::faulty_norm;
-using testing_support::gradients_agree;
-using testing_support::NormFault;
+using tests::faulty_norm;
+using tests::gradients_agree;
+using tests::NormFault;
+using tests::random_tensor;
 
 Tensor leaf_of(const Shape& shape, std::uint32_t seed) { return random_tensor(shape, kFloat64, seed).requires_grad_(); }
 
-// A mistake of that size in the gradient of what is passed through.
+// Passes x through, with an error of the given size in its gradient.
 Tensor off_by(const Tensor& x, double error) {
   return apply_function(
       "off_by", {x}, [](auto& in) { return in[0].clone(); },
       [error](auto&, auto&, auto& gy) { return Inputs{gy + error}; });
 }
 
-// Zero up to rounding, whatever x is: nothing of f is left but its own noise.
+// Zero up to rounding for every x: only the noise of f remains.
 TEST(GradCheckUseTest, SumsThatCancelPass) {
   for (const Shape& shape : {Shape{4, 8}, Shape{2, 3, 5}, Shape{2, 100}}) {
     for (const double level : {0.0, 10.0, 1e4}) {
@@ -46,8 +46,8 @@ TEST(GradCheckUseTest, SumsThatCancelPass) {
       EXPECT_TRUE(gradients_agree(by_batch, {x})) << shape << level;
       const auto probabilities = [](const Inputs& in) { return sum(softmax(in[0], 1), 1); };
       EXPECT_TRUE(gradients_agree(probabilities, {x})) << shape << level;
-      const auto centred = [](const Inputs& in) { return sum(in[0] - mean(in[0])); };
-      EXPECT_TRUE(gradients_agree(centred, {x})) << shape << level;
+      const auto centered = [](const Inputs& in) { return sum(in[0] - mean(in[0])); };
+      EXPECT_TRUE(gradients_agree(centered, {x})) << shape << level;
     }
   }
 }
@@ -62,7 +62,7 @@ TEST(GradCheckUseTest, ASumThatCancelsIsReportedAsConstant) {
   EXPECT_EQ(report.max_rel_error(), 0.0);
 }
 
-// Allowing for the noise of f does not make the checker blind, not even where f is nothing but noise.
+// Allowing for the noise of f must not hide errors, even if f is nothing but noise.
 TEST(GradCheckUseTest, WrongGradientsOfSumsThatCancelAreFound) {
   const Tensor x = leaf_of({4, 8}, 3);
   for (const double error : {1.0, 1e-3, 1e-6, 1e-9}) {
@@ -94,7 +94,7 @@ TEST(GradCheckUseTest, NoiseOfFloat32IsNotExcused) {
   EXPECT_FALSE(gradcheck(f, {leaf_of({4, 8}, 5)}).passed);
 }
 
-// A step at the point itself is no noise.
+// A step at the point itself is not noise.
 TEST(GradCheckUseTest, StepsAreNotExcused) {
   const auto f = [](const Inputs& in) {
     return apply_function(
@@ -104,7 +104,7 @@ TEST(GradCheckUseTest, StepsAreNotExcused) {
   EXPECT_FALSE(gradcheck(f, {tensor({0.5, 2}, {.dtype = kFloat64}).requires_grad_()}).passed);
 }
 
-// --- functions that ask for gradients themselves
+// --- functions that request gradients themselves
 
 Tensor critic(const Inputs& in) { return matmul(tanh(matmul(in[0], in[1])), in[2]); }
 

@@ -1,4 +1,4 @@
-#include "normgrad/core/ops/loss.hpp"
+#include "normgrad/core/ops/loss/loss.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,18 +9,18 @@
 #include "tests/support/gradients.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
-#include "normgrad/core/ops/activation.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
-using test::random_tensor;
 using testing::ElementsAre;
 using testing::ThrowsMessage;
-using testing_support::gradients_agree;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 struct Loss {
   const char* name;
@@ -32,7 +32,7 @@ void PrintTo(const Loss& loss, std::ostream* out) { *out << loss.name; }
 
 class ElementwiseLossTest : public testing::TestWithParam<Loss> {};
 
-// Targets in (0, 1), which suits all of them.
+// Targets in (0, 1), valid for all losses.
 Tensor target_tensor(const Shape& shape, DType dtype) { return sigmoid(random_tensor(shape, dtype, 2)); }
 
 TEST_P(ElementwiseLossTest, AgreesWithPlainLoops) {
@@ -198,7 +198,7 @@ TEST(KlDivTest, LogTargetsZerosAndBatchmean) {
   }
   EXPECT_NEAR(kl_div(x, t, {.reduction = Reduction::batchmean}).item(), sum / 2, 1e-15);
   const auto gt = grad({kl_div(x, t, {.reduction = Reduction::sum})}, {t})[0].to_vector<double>();
-  EXPECT_NEAR(gt[0], 1.0, 1e-15);  // finite: 0 log(0) counts 0
+  EXPECT_NEAR(gt[0], 1.0, 1e-15);  // finite: 0 log(0) is 0
   EXPECT_NEAR(gt[2], std::log(0.25) + 1 + 0.5, 1e-15);
 
   const Tensor log_t = random_tensor({2, 3}, kFloat64, 6).requires_grad_();

@@ -1,4 +1,4 @@
-#include "normgrad/core/ops/matmul.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,8 +15,8 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
-using testing_support::gradients_agree;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 std::string message_of(const std::function<void()>& f) {
   try {
@@ -27,7 +27,7 @@ std::string message_of(const std::function<void()>& f) {
   return "no error";
 }
 
-// Element [batch..., i, j] by index arithmetic of its own: NumPy's matmul on shapes of at least two axes.
+// Element [batch..., i, j] by independent index arithmetic: NumPy's matmul for shapes of at least two axes.
 std::vector<double> naive_matmul(const Tensor& a, const Tensor& b, const Shape& result) {
   const auto x = a.to_vector<double>();
   const auto y = b.to_vector<double>();
@@ -227,7 +227,7 @@ TEST(LinearTest, FloatGradientsFollowDoubleOnes) {
   }
 }
 
-// The ordinary backward is one kernel, a recorded one is made of operations.
+// The ordinary backward is one kernel; a recorded one consists of operations.
 TEST(LinearTest, RecordedGradientsEqualOrdinaryOnes) {
   for (const DType dtype : {kFloat32, kFloat64}) {
     for (const Shape& shape : {Shape{7}, Shape{60, 7}, Shape{2, 3, 7}, Shape{0, 7}}) {

@@ -1,4 +1,4 @@
-#include "normgrad/core/ops/norm.hpp"
+#include "normgrad/core/ops/norm/norm.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,27 +15,27 @@
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/record.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/shape.hpp"
-#include "normgrad/core/ops/unary.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::error_of;
-using testing_support::gradients_agree;
+using tests::error_of;
+using tests::gradients_agree;
 using tests::Reals;
 using tests::ReferenceNorm;
 
-// x with mean 3 and standard deviation 0.2, so that a lost factor shows.
+// x with mean 3 and standard deviation 0.2, so that a missing factor is detected.
 Tensor input(const Shape& shape, DType dtype = kFloat64, std::uint32_t seed = 1) {
-  return (test::random_tensor(shape, dtype, seed) * 0.2 + 3.0).detach();
+  return (tests::random_tensor(shape, dtype, seed) * 0.2 + 3.0).detach();
 }
 Tensor normal(const Shape& shape, std::uint32_t seed, DType dtype = kFloat64) {
-  return test::random_tensor(shape, dtype, seed);
+  return tests::random_tensor(shape, dtype, seed);
 }
 Tensor leaf(Tensor x) { return x.requires_grad_(); }
 
@@ -47,7 +47,7 @@ std::int64_t spatial_of(const Shape& shape) {
   return n;
 }
 
-// One norm on one shape: how to call it, and what it is by its definition.
+// One norm on one shape: its call and its definition.
 struct Case {
   std::string name;
   Shape shape;
@@ -79,33 +79,33 @@ Case instance_case(const Shape& shape) {
            [=](std::int64_t i) { return i / s % c; }, 1e-5}};
 }
 
-Case group_case(const Shape& shape, std::int64_t groups, bool centre) {
+Case group_case(const Shape& shape, std::int64_t groups, bool center) {
   const std::int64_t c = shape[1];
   const std::int64_t s = spatial_of(shape);
-  return {std::string(centre ? "group_norm" : "group_rms_norm") + to_string(shape),
+  return {std::string(center ? "group_norm" : "group_rms_norm") + to_string(shape),
           shape,
           {c},
           [=](const Tensor& x, const Tensor& w, const Tensor& b) {
-            return centre ? group_norm(x, groups, w, b) : group_rms_norm(x, groups, w, b);
+            return center ? group_norm(x, groups, w, b) : group_rms_norm(x, groups, w, b);
           },
           {shape.numel(), shape[0] * groups, c, [=](std::int64_t i) { return i / (s * c / groups); },
-           [=](std::int64_t i) { return i / s % c; }, 1e-5, centre}};
+           [=](std::int64_t i) { return i / s % c; }, 1e-5, center}};
 }
 
-Case layer_case(const Shape& shape, const Shape& normalized, bool centre) {
+Case layer_case(const Shape& shape, const Shape& normalized, bool center) {
   const std::int64_t m = normalized.numel();
-  return {std::string(centre ? "layer_norm" : "rms_norm") + to_string(shape),
+  return {std::string(center ? "layer_norm" : "rms_norm") + to_string(shape),
           shape,
           normalized,
           [=](const Tensor& x, const Tensor& w, const Tensor& b) {
-            return centre ? layer_norm(x, normalized, w, b) : rms_norm(x, normalized, w, 1e-5);
+            return center ? layer_norm(x, normalized, w, b) : rms_norm(x, normalized, w, 1e-5);
           },
           {shape.numel(), shape.numel() / m, m, [=](std::int64_t i) { return i / m; },
-           [=](std::int64_t i) { return i % m; }, 1e-5, centre},
-          centre};
+           [=](std::int64_t i) { return i % m; }, 1e-5, center},
+          center};
 }
 
-Case axes_case() {  // the channels of each pixel of [2, 5, 3, 2]
+Case axes_case() {  // the channels at each position of [2, 5, 3, 2]
   return {
       "layer_norm_over",
       {2, 5, 3, 2},
@@ -159,7 +159,7 @@ TEST_P(NormOpTest, ValuesAndGradientsAreThoseOfTheDefinition) {
       const std::vector<Tensor> g = grad({y}, {x, weight, bias}, {gy}, {.allow_unused = true});
       const auto e = tests::reference_norm(c.reference, x.to_vector<T>(), gy.to_vector<T>(), weight.to_vector<T>(),
                                            bias.to_vector<T>());
-      // Relative to the largest value; x is off its set's mean by 15 standard deviations.
+      // Relative to the largest value; x differs from the mean of its set by 15 standard deviations.
       const long double tolerance = 256 * static_cast<long double>(std::numeric_limits<T>::epsilon());
       const auto expect_near = [&](const Tensor& actual, const Reals& expected, const char* what) {
         const std::vector<T> values = actual.to_vector<T>();
@@ -204,7 +204,7 @@ TEST_P(NormOpTest, OrdersOneToFour) {
   const Case& c = GetParam();
   const Tensor x = leaf(input(c.shape));
   const Tensor weight = leaf(normal(c.params, 2));
-  // Differences of differences lose digits: orders 3 and 4 are held to 1e-6.
+  // Repeated differences lose digits: the tolerance of orders 3 and 4 is 1e-6.
   EXPECT_TRUE(gradients_agree([&](const auto& in) { return c.f(in[0], in[1], {}); }, {x, weight}, 4,
                               {.rtol = 1e-6, .atol = 1e-6, .max_elements = 12}));
 }
@@ -268,13 +268,13 @@ TEST(NormFunctionTest, GivenStatisticsMayChangeBeforeTheBackward) {
   EXPECT_EQ(grad({y}, {x}, {gy})[0].to_vector<double>(), expected.to_vector<double>());
 }
 
-// The identity, with a result that lies channels last.
+// The identity, with a channels-last result.
 Tensor channels_last_of(const Tensor& x) {
   return record("channels_last_of", x.as_channels_last(), {x},
                 [](const Tensor& gy, GradSink& into) { into.add(0, gy * 1.0); });
 }
 
-// Results do not depend on how elements lie; where they lie channels last, results do, too.
+// Results do not depend on the memory format, and are channels-last if the input is.
 TEST(NormFunctionTest, ChannelsLastGivesTheSame) {
   const Shape shape{3, 20, 4, 5};
   const Tensor w = leaf(normal({20}, 2));
@@ -333,11 +333,11 @@ TEST(NormFunctionTest, BatchStatisticsAreThoseOfTheBatch) {
 }
 
 TEST(NormFunctionTest, WrongBackwardsAreToldFromTheRightOne) {
-  using testing_support::faulty_norm;
+  using tests::faulty_norm;
   const Tensor x = leaf(input({3, 8}));
   const Tensor gy = normal({3, 8}, 4);
   const std::vector<double> right = grad({layer_norm(x, {8})}, {x}, {gy})[0].to_vector<double>();
-  const auto distance = [&](testing_support::NormFault fault) {
+  const auto distance = [&](tests::NormFault fault) {
     const std::vector<double> other = grad({faulty_norm(x, fault)}, {x}, {gy})[0].to_vector<double>();
     double largest = 0.0;
     for (std::size_t i = 0; i < right.size(); ++i) {
@@ -345,9 +345,9 @@ TEST(NormFunctionTest, WrongBackwardsAreToldFromTheRightOne) {
     }
     return largest;
   };
-  EXPECT_LT(distance(testing_support::NormFault::none), 1e-12);
-  for (const testing_support::NormFault fault : testing_support::kNormFaults) {
-    EXPECT_GT(distance(fault), 1e-2) << testing_support::fault_name(fault);
+  EXPECT_LT(distance(tests::NormFault::none), 1e-12);
+  for (const tests::NormFault fault : tests::kNormFaults) {
+    EXPECT_GT(distance(fault), 1e-2) << tests::fault_name(fault);
   }
 }
 

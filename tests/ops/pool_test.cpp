@@ -1,4 +1,4 @@
-#include "normgrad/core/ops/pool.hpp"
+#include "normgrad/core/ops/pool/pool.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,13 +9,13 @@
 #include "tests/support/gradients.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
-using testing_support::gradients_agree;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 std::string message_of(const std::function<void()>& f) {
   try {
@@ -51,7 +51,7 @@ TEST(MaxPoolTest, TakesTheLargestOfEachWindow) {
     EXPECT_EQ(max_pool2d(x, 2).to_vector<double>(), (Values{7, 8}));
     EXPECT_EQ(max_pool2d(x, 2, {.stride = 1}).to_vector<double>(), (Values{7, 8, 8, 7, 8, 8}));
     EXPECT_EQ(max_pool2d(x, {1, 2}).to_vector<double>(), (Values{5, 2, 7, 8, -1, -3}));
-    // Padding never wins, not even over negative elements.
+    // Padding is never the maximum, not even over negative elements.
     EXPECT_EQ(max_pool2d(x, 2, {.stride = 2, .padding = 1}).to_vector<double>(), (Values{1, 5, 0, 7, 8, 4}));
     EXPECT_EQ(max_pool1d(x.reshape({3, 4}), 2, {.stride = 1, .dilation = 2}).to_vector<double>(),
               (Values{2, 5, 8, 4, -1, -2}));
@@ -78,7 +78,7 @@ TEST(MaxPoolTest, GradientsOfFirstAndSecondOrder) {
        }},
   };
   for (const auto& [shape, f] : cases) {
-    // Not linear, so that the second order is not zero.
+    // Nonlinear, so that the second order is not zero.
     EXPECT_TRUE(gradients_agree(
         [&f = f](const std::vector<Tensor>& in) {
           const Tensor y = f(in[0]);
@@ -151,7 +151,7 @@ TEST(AvgPoolTest, GradientsOfFirstAndSecondOrder) {
   }
 }
 
-// The same through both orders of the elements in memory, derivatives of first and second order included.
+// The same result in both memory formats, including first and second derivatives.
 TEST(PoolOrderTest, ChannelsLastChangesNothingButTheOrder) {
   using F = std::function<Tensor(const Tensor&)>;
   const std::vector<F> cases{
@@ -194,7 +194,7 @@ TEST(PoolOrderTest, ChannelsLastChangesNothingButTheOrder) {
 }
 
 TEST(PoolOrderTest, AnOrderOfOtherAxesIsNotTaken) {
-  // [N, C, L] with channels last, pooled as an image [C, H, W] without batch.
+  // [N, C, L] in channels-last format, pooled as an image [C, H, W] without batch axis.
   const Tensor x = random_tensor({3, 6, 8}, kFloat32, 1);
   const Values expected = max_pool2d(x, 2).to_vector<double>();
   EXPECT_EQ(max_pool2d(x.as_channels_last(), 2).to_vector<double>(), expected);

@@ -2,16 +2,16 @@
 
 #include "tests/support/gradients.hpp"
 #include "tests/support/values.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/softmax.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/reduction/softmax.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
-using test::random_tensor;
-using testing_support::gradients_agree;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 struct Reduction {
   const char* name;

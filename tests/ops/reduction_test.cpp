@@ -1,4 +1,4 @@
-#include "normgrad/core/ops/reduction.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,21 +9,21 @@
 #include "tests/support/simd_levels.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/shape.hpp"
-#include "normgrad/core/ops/softmax.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/reduction/softmax.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
-using testing_support::error_of;
+using tests::error_of;
+using tests::random_tensor;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// The elements of x that go into each result, in row-major order of the results.
+// The elements of x that contribute to each result, in row-major order of the results.
 template <class T>
 std::vector<std::vector<long double>> groups(const Tensor& x, const Axes& axes) {
   const auto reduced = axes.mask("test", x.dim());
@@ -87,7 +87,7 @@ struct Reduction {
   const char* name;
   Tensor (*f)(const Tensor&, const Axes&, ReduceFlag);
   long double (*expected)(const Group&);
-  long double scale;  // of what is added up, for the tolerance
+  long double scale;  // of the summands, for the tolerance
 };
 
 const Reduction kReductions[] = {
@@ -111,7 +111,7 @@ void expect_reduction(const Reduction& op, const Shape& shape, const Axes& axes)
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const long double want = op.expected(expected[i]);
     const auto n = static_cast<long double>(expected[i].size());
-    // a few roundings of numbers of size 1, sums of n of them; a product rounds n times
+    // a few roundings of numbers of size 1, and of sums of n of them; a product rounds n times
     const long double size = std::abs(want) * (op.expected == prod_of ? n : 1) + 1 + op.scale * std::sqrt(n);
     ASSERT_NEAR(y.data<T>()[i], static_cast<double>(want),
                 static_cast<double>(4 * std::numeric_limits<T>::epsilon() * size))
@@ -134,8 +134,8 @@ TEST(ReductionTest, AgreesWithANaiveLoopForAnyAxesOnEveryInstructionSet) {
                                           {{3, 1, 5, 1}, {0, 1}},
                                           {{2, 3, 2, 3, 2, 3}, {0, 2, 4}},
                                           {{2, 3, 2, 3, 2, 3}, {1, 3, 5}}};
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     for (const Reduction& op : kReductions) {
       for (const auto& [shape, axes] : cases) {
         expect_reduction<float>(op, shape, axes);
@@ -146,8 +146,8 @@ TEST(ReductionTest, AgreesWithANaiveLoopForAnyAxesOnEveryInstructionSet) {
 }
 
 TEST(ReductionTest, EveryLengthIsComputed) {
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     for (std::int64_t n = 2; n <= 67; ++n) {
       for (const Reduction& op : kReductions) {
         expect_reduction<float>(op, {3, n}, 1);
@@ -178,7 +178,7 @@ TEST(ReductionTest, LargeReductionsAreTheSameWithAnyNumberOfThreads) {
   EXPECT_EQ(results[0], results[1]);
   EXPECT_EQ(results[0], results[2]);
   const std::vector<long double> whole = groups<float>(x, {})[0];
-  // 630,000 additions that round numbers of size 4, by 2^-23 each in the mean square
+  // 630,000 additions of numbers of size 4, each rounded by 2^-23 in the root mean square
   EXPECT_NEAR(results[0][0], static_cast<double>(sum_of(whole)), 3e-4);
 }
 
@@ -202,8 +202,8 @@ TEST(ReductionTest, VarianceSurvivesALargeOffset) {
 }
 
 TEST(ReductionTest, MaximumPassesNanOn) {
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     for (std::int64_t n = 1; n < 40; ++n) {
       for (std::int64_t at = 0; at < n; ++at) {
         Tensor x = random_tensor({n}, kFloat32, 10);
@@ -310,8 +310,8 @@ void expect_softmax(const Shape& shape, std::int64_t axis) {
 }
 
 TEST(SoftmaxTest, AgreesWithTheDefinitionOnEveryInstructionSet) {
-  for (const SimdLevel level : test::supported_levels()) {
-    const test::UsedSimdLevel used(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     for (std::int64_t n = 1; n <= 67; ++n) {
       expect_softmax<float>({3, n}, 1);
       expect_softmax<double>({3, n}, 1);

@@ -1,4 +1,4 @@
-// Mistakes in shape or kind: what the message says to do instead, that this works, and what does not compile.
+// Mistakes in shape or dtype: the remedy in the message, that it works, and code that must not compile.
 #include <gtest/gtest.h>
 
 #include <type_traits>
@@ -6,21 +6,21 @@
 
 #include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
-#include "normgrad/core/ops/conv.hpp"
+#include "normgrad/core/ops/conv/conv.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/matmul.hpp"
-#include "normgrad/core/ops/pool.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/pool/pool.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
-using testing_support::error_of;
+using tests::error_of;
+using tests::random_tensor;
 
-// What a mistake in shape or kind is told to be, with its remedy.
+// Messages for mistakes in shape or dtype, with their remedies.
 TEST(RemediesTest, MessagesThatNameTheRemedy) {
   const Tensor x = random_tensor({3, 4}, kFloat32, 1);
   const Tensor image = random_tensor({1, 2, 4, 4}, kFloat32, 2);
@@ -66,7 +66,7 @@ TEST(RemediesTest, MessagesThatNameTheRemedy) {
             "arange(n - 1, -1, -1)");
 }
 
-// An error of a backward gives the shape that the user gave, not the matrix that it was seen as.
+// An error in a backward reports the shape that the user gave, not the one after reshaping to a matrix.
 TEST(RemediesTest, SavedOperandsKeepTheirShapes) {
   const Tensor w = random_tensor({64, 3}, kFloat64, 1).requires_grad_();
   for (const Shape& shape : {Shape{64}, Shape{2, 5, 64}}) {
@@ -79,7 +79,7 @@ TEST(RemediesTest, SavedOperandsKeepTheirShapes) {
   }
 }
 
-// The remedies of these messages.
+// Applies the remedies of these messages.
 TEST(RemediesTest, TheRemediesWork) {
   const Tensor a = tensor({1, 1, 0, 0}).to(kBool);
   const Tensor b = tensor({1, 0, 1, 0}).to(kBool);
@@ -94,7 +94,7 @@ TEST(RemediesTest, TheRemediesWork) {
   EXPECT_EQ((x - 1.5).to_vector<double>(), (std::vector<double>{-0.5, 0.5, 1.5, 2.5, 3.5, 4.5}));
 }
 
-// What does not compile, because it would mean something else than it seems to.
+// Code that does not compile because it would not mean what it seems to.
 template <class Axes, class Second>
 constexpr bool sums_with = requires(const Tensor& x, Axes axes, Second second) {
   x.sum(axes, second);

@@ -1,4 +1,4 @@
-// Gradients of the operations that move elements: all are linear, so that first and second order show everything.
+// Gradients of the operations that move elements. All are linear, so first and second order are sufficient.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,19 +8,19 @@
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/dropout.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/dropout.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using Inputs = std::vector<Tensor>;
-using test::random_tensor;
 using testing::ElementsAre;
 using testing::ThrowsMessage;
-using testing_support::gradients_agree;
+using tests::gradients_agree;
+using tests::random_tensor;
 
 Tensor indices(const std::vector<std::int64_t>& values, const Shape& shape) { return from_vector(values, shape); }
 

@@ -1,10 +1,10 @@
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -19,7 +19,7 @@ Tensor counted(const Shape& shape, DType dtype = kFloat32) {
   return arange(0, static_cast<double>(shape.numel()), 1, {.dtype = dtype == kBool ? kInt64 : dtype}).alias(shape);
 }
 
-// The element at `index`, read without the code under test.
+// The element at `index`, read independently of the tested code.
 double at(const Tensor& x, const Index& index) {
   std::int64_t flat = 0;
   for (std::size_t i = 0; i < index.size(); ++i) {

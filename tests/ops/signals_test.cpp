@@ -1,4 +1,4 @@
-// Signal handlers beside products: oneDNN 2.6 computes some of them with its stack pointer in a block of the heap.
+// Signal handlers during matrix products: oneDNN 2.6 computes some of them with its stack pointer in a heap block.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <time.h>
@@ -10,17 +10,17 @@
 #include <vector>
 
 #include "tests/support/values.hpp"
-#include "normgrad/core/ops/conv.hpp"
-#include "normgrad/core/ops/matmul.hpp"
+#include "normgrad/core/ops/conv/conv.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using test::random_tensor;
+using tests::random_tensor;
 
 volatile std::sig_atomic_t signals_handled = 0;
 
-// As a handler of some size: what lies below the stack pointer is overwritten.
+// A handler with a large stack frame overwrites the memory below the stack pointer.
 void overwrite_stack(int) {
   constexpr int kBytes = 8192;
   volatile unsigned char used[kBytes];
@@ -30,7 +30,7 @@ void overwrite_stack(int) {
   signals_handled = signals_handled + (used[0] == 0xA5 ? 1 : 0);
 }
 
-// Sends SIGALRM to this process a thousand times a second; handlers run on a stack of their own where asked for.
+// Sends SIGALRM to this process a thousand times a second. Handlers optionally run on an alternate stack.
 class SignalsAtOneKilohertz {
  public:
   explicit SignalsAtOneKilohertz(bool own_stack) : memory_(std::size_t{1} << 17) {
@@ -55,7 +55,7 @@ class SignalsAtOneKilohertz {
   SignalsAtOneKilohertz& operator=(const SignalsAtOneKilohertz&) = delete;
   ~SignalsAtOneKilohertz() {
     timer_delete(timer_);
-    // To ignore a signal drops one that is still pending.
+    // Ignoring a signal discards a pending one.
     struct sigaction ignored = {};
     ignored.sa_handler = SIG_IGN;
     sigaction(SIGALRM, &ignored, nullptr);
@@ -76,7 +76,7 @@ struct SignalledProduct {
   Shape x, w;
 };
 
-// Outcome and gradients, all in one row.
+// Result and gradients, concatenated.
 std::vector<float> run_signalled(const SignalledProduct& product, Tensor x, Tensor w, const Tensor& gy) {
   x.set_grad({});
   w.set_grad({});

@@ -1,4 +1,4 @@
-// No int64 goes through a double on its way: 2^53 + 1 stays what it is.
+// int64 values are never converted through double: 2^53 + 1 is preserved.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,43 +6,43 @@
 #include <limits>
 
 #include "tests/support/raises.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/loss.hpp"
-#include "normgrad/core/ops/reduction.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/loss/loss.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
-using testing_support::error_of;
+using tests::error_of;
 
-constexpr std::int64_t kOdd = 9007199254740993;  // 2^53 + 1, which no double is
-constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kOdd = 9007199254740993;  // 2^53 + 1, which is not representable as a double
+constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
 constexpr TensorOptions kWhole{.dtype = kInt64};
 
 std::vector<std::int64_t> whole(const Tensor& x) { return x.to_vector<std::int64_t>(); }
 std::vector<bool> truths(const Tensor& x) { return x.to_vector<bool>(); }
 
 TEST(WholeNumbersTest, TensorsOfNumbers) {
-  EXPECT_THAT(whole(tensor({kOdd, -kOdd, kMost, kLeast}, kWhole)), ElementsAre(kOdd, -kOdd, kMost, kLeast));
+  EXPECT_THAT(whole(tensor({kOdd, -kOdd, kMax, kMin}, kWhole)), ElementsAre(kOdd, -kOdd, kMax, kMin));
   EXPECT_THAT(whole(full({2}, kOdd, kWhole)), ElementsAre(kOdd, kOdd));
-  EXPECT_THAT(whole(full_like(zeros({1}, kWhole), kMost)), ElementsAre(kMost));
+  EXPECT_THAT(whole(full_like(zeros({1}, kWhole), kMax)), ElementsAre(kMax));
   EXPECT_THAT(whole(zeros({2}, kWhole).fill_(kOdd)), ElementsAre(kOdd, kOdd));
   EXPECT_THAT(whole(arange(kOdd, kOdd + 3)), ElementsAre(kOdd, kOdd + 1, kOdd + 2));
   EXPECT_THAT(whole(arange(kOdd, kOdd - 5, -2)), ElementsAre(kOdd, kOdd - 2, kOdd - 4));
-  EXPECT_THAT(whole(arange(kMost - 1, kMost)), ElementsAre(kMost - 1));
-  EXPECT_THAT(whole(full({1}, 2.9, kWhole)), ElementsAre(2));  // PyTorch, too, leaves the fraction out
+  EXPECT_THAT(whole(arange(kMax - 1, kMax)), ElementsAre(kMax - 1));
+  EXPECT_THAT(whole(full({1}, 2.9, kWhole)), ElementsAre(2));  // the fraction is dropped, as in PyTorch
 }
 
 TEST(WholeNumbersTest, Item) {
   const Tensor x = tensor({kOdd}, kWhole);
   EXPECT_EQ(x.item<std::int64_t>(), kOdd);
   EXPECT_EQ(x.item(), 9007199254740992.0);
-  EXPECT_EQ(tensor({kMost}, kWhole).item<std::int64_t>(), kMost);
-  EXPECT_EQ(tensor({kLeast}, kWhole).item<std::int64_t>(), kLeast);
+  EXPECT_EQ(tensor({kMax}, kWhole).item<std::int64_t>(), kMax);
+  EXPECT_EQ(tensor({kMin}, kWhole).item<std::int64_t>(), kMin);
   EXPECT_EQ(tensor({-7}, kWhole).item<int>(), -7);
   EXPECT_EQ(tensor({2.9}).item<int>(), 2);
   EXPECT_TRUE(tensor({kOdd}, kWhole).item<bool>());
@@ -72,7 +72,7 @@ TEST(WholeNumbersTest, Comparisons) {
   EXPECT_THAT(truths(small < 0.5), ElementsAre(true, true, false));
   EXPECT_THAT(truths(ne(small, NAN)), ElementsAre(true, true, true));
   EXPECT_THAT(truths(small > NAN), ElementsAre(false, false, false));
-  const Tensor ends = tensor({kLeast, kMost}, kWhole);
+  const Tensor ends = tensor({kMin, kMax}, kWhole);
   EXPECT_THAT(truths(ends < 9223372036854775808.0), ElementsAre(true, true));
   EXPECT_THAT(truths(eq(ends, 9223372036854775808.0)), ElementsAre(false, false));
   EXPECT_THAT(truths(ends > -1e300), ElementsAre(true, true));
@@ -86,7 +86,7 @@ TEST(WholeNumbersTest, Arithmetic) {
   EXPECT_THAT(whole(x - kOdd), ElementsAre(1 - kOdd, 2 - kOdd));
   EXPECT_THAT(whole(kOdd - x), ElementsAre(kOdd - 1, kOdd - 2));
   EXPECT_THAT(whole(x * kOdd), ElementsAre(kOdd, 2 * kOdd));
-  EXPECT_THAT(whole(x - kLeast), ElementsAre(kLeast + 1, kLeast + 2));  // around the end, as in a tensor
+  EXPECT_THAT(whole(x - kMin), ElementsAre(kMin + 1, kMin + 2));  // wraps around, as in a tensor
   EXPECT_THAT(whole(clamp(tensor({0, kOdd + 5}, kWhole), kOdd, kOdd + 2)), ElementsAre(kOdd, kOdd + 2));
   EXPECT_THAT(whole(tensor({1, 2}, kWhole).mul_(kOdd)), ElementsAre(kOdd, 2 * kOdd));
   EXPECT_THAT(whole(tensor({1, 2}, kWhole).add_(tensor({1, 1}, kWhole), kOdd)), ElementsAre(kOdd + 1, kOdd + 2));
@@ -119,7 +119,7 @@ TEST(WholeNumbersTest, IndicesThatDifferInTheirLastDigit) {
   EXPECT_EQ(nll_loss(logits, target, {.ignore_index = kOdd, .reduction = Reduction::none})[0].item(), 0.0);
 }
 
-// What would be cut off or undefined is refused, and the tensor is as it was.
+// A number that would be truncated or is undefined throws, and the tensor is unchanged.
 TEST(WholeNumbersTest, FractionsThatAnInt64CannotTake) {
   Tensor x = tensor({4, 6}, kWhole);
   EXPECT_EQ(
@@ -146,7 +146,7 @@ TEST(ScalarTest, KeepsIntegersAndDoubles) {
   EXPECT_FALSE(Scalar(std::numeric_limits<std::uint64_t>::max()).fits_int64());
   EXPECT_EQ(Scalar(std::numeric_limits<std::uint64_t>::max()).real(), 18446744073709551616.0);
   EXPECT_EQ((-Scalar(kOdd)).whole(), -kOdd);
-  EXPECT_EQ((-Scalar(kLeast)).whole(), kLeast);
+  EXPECT_EQ((-Scalar(kMin)).whole(), kMin);
   EXPECT_TRUE(std::signbit(Scalar(-0.0).real()));
   EXPECT_EQ(detail::concat(Scalar(kOdd), " ", Scalar(0.5)), "9007199254740993 0.5");
 }

@@ -7,7 +7,7 @@
 #include <xtensor/xstrided_view.hpp>
 
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {

@@ -12,11 +12,11 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
-using testing_support::kGradients;
-using testing_support::kStart;
-using testing_support::param_of;
-using testing_support::tensor_of;
+using tests::error_of;
+using tests::kGradients;
+using tests::kStart;
+using tests::param_of;
+using tests::tensor_of;
 
 template <class O, class Options>
 void expect_end(const Options& options, const std::vector<double>& end) {
@@ -34,7 +34,7 @@ void expect_end(const Options& options, const std::vector<double>& end) {
   }
 }
 
-// The ends of torch.optim.Adam and AdamW, float64, after the four steps of kGradients.
+// The results of torch.optim.Adam and AdamW, float64, after the four steps of kGradients.
 TEST(AdamTest, EndsWherePyTorchDoes) {
   expect_end<Adam>(AdamOptions{}, {0.4977143945135815, -1.2482255976431293, 1.9977086208212225});
   expect_end<Adam>(AdamOptions{.lr = 0.1, .betas = {0.8, 0.95}, .eps = 1e-3, .weight_decay = 0.1},
@@ -73,7 +73,7 @@ struct Naive {
   }
 };
 
-// 100 steps on 67 numbers (whole registers and a rest), with gradients of very different sizes.
+// 100 steps on 67 numbers (whole registers and a remainder), with gradients of very different magnitudes.
 template <class O, class Options>
 void expect_naive(const Options& options, double decay_in_gradient, double decoupled_decay) {
   for (const DType dtype : {kFloat64, kFloat32}) {
@@ -105,7 +105,7 @@ void expect_naive(const Options& options, double decay_in_gradient, double decou
     }
     const std::vector<double> values = param.to_vector<double>();
     for (std::size_t i = 0; i < values.size(); ++i) {
-      // A hundred steps with a few roundings of values of about 1 each.
+      // A hundred steps with a few roundings each, of values of about 1.
       ASSERT_NEAR(values[i], naive[i].p, dtype == kFloat64 ? 1e-13 : 5e-5) << dtype << " " << i;
     }
   }
@@ -127,7 +127,7 @@ TEST(AdamTest, EachParameterCountsItsOwnSteps) {
   EXPECT_EQ(late.item(), 1.0);
   Tensor(late).set_grad(tensor_of({-3.0}));
   optimizer.step();
-  EXPECT_NEAR(late.item(), 1.1, 1e-9);  // a first step has the length lr
+  EXPECT_NEAR(late.item(), 1.1, 1e-9);  // the first step has length lr
 }
 
 TEST(AdamTest, GroupsAndErrors) {

@@ -10,8 +10,8 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::param_of;
-using testing_support::tensor_of;
+using tests::param_of;
+using tests::tensor_of;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 

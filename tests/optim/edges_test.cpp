@@ -1,4 +1,4 @@
-// Second groups, second halves and second parameters: what a test of the first does not see.
+// Second groups, second halves and second parameters, which tests of the first do not cover.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,16 +9,16 @@
 
 #include "tests/optim/optim_support.hpp"
 #include "normgrad/optim/clip.hpp"
-#include "normgrad/optim/combined_schedules.hpp"
-#include "normgrad/optim/cycle_schedules.hpp"
-#include "normgrad/optim/schedules.hpp"
+#include "normgrad/optim/schedules/combined.hpp"
+#include "normgrad/optim/schedules/cycle.hpp"
+#include "normgrad/optim/schedules/schedules.hpp"
 #include "normgrad/optim/sgd.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::param_of;
-using testing_support::tensor_of;
+using tests::param_of;
+using tests::tensor_of;
 
 SGD two_groups(SGDOptions first, SGDOptions second) {
   std::vector<ParamGroup<SGDOptions>> groups;
@@ -38,7 +38,7 @@ TEST(OptimEdgesTest, ZeroGradReachesAllGroups) {
   EXPECT_FALSE(sgd.params(1)[0].grad().defined());
 }
 
-// At its top the second group would have no momentum, which Nesterov's method needs.
+// At its maximum the second group would have no momentum, which Nesterov's method requires.
 TEST(OptimEdgesTest, ARefusedMomentumLeavesTheOtherGroupsAsTheyWere) {
   SGD sgd = two_groups({.momentum = 0.5}, {.momentum = 0.5, .nesterov = true});
   OneCycleLR schedule(sgd, 1.0, {.total_steps = 10, .base_momentum = {0.25, 0.0}, .max_momentum = {0.75, 0.75}});
@@ -61,7 +61,8 @@ TEST(OptimEdgesTest, CosineAnnealingGoesUpAndDownAgain) {
   }
 }
 
-// In a chain the rate follows from the one before; that of another schedule is not the lowest point's own.
+// In a chain the rate continues from the current one. At the minimum of the cosine, that includes the factor of the
+// other schedule.
 TEST(OptimEdgesTest, AChainedCosineGoesUpFromItsLowestPoint) {
   SGD sgd({param_of({1.0})}, {.lr = 2.0});
   ChainedScheduler chain({CosineAnnealingLR(sgd, 4, 0.5), ExponentialLR(sgd, 0.9)});

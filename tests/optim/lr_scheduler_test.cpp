@@ -1,5 +1,5 @@
-// What schedules refuse, and how they share an optimizer; their numbers are in torch_schedules_test.cpp.
-#include "normgrad/optim/lr_scheduler.hpp"
+// Errors of the schedules, and schedules that share an optimizer. Their values are tested in torch_schedules_test.cpp.
+#include "normgrad/optim/schedules/lr_scheduler.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,9 +12,9 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
-using testing_support::param_of;
-using testing_support::tensor_of;
+using tests::error_of;
+using tests::param_of;
+using tests::tensor_of;
 
 TEST(LRSchedulerTest, EveryGroupFromItsOwnRate) {
   SGD optimizer({{{param_of({0.0})}, {.lr = 1.0}}, {{param_of({0.0})}, {.lr = 8.0}}});
@@ -111,7 +111,7 @@ TEST(LRSchedulerTest, OneCycleEnds) {
   EXPECT_EQ(schedule.epoch(), 3);
 }
 
-// A phase of no length: PyTorch divides by zero here.
+// A phase of length 0: PyTorch divides by zero here.
 TEST(LRSchedulerTest, OneCycleWithoutARise) {
   SGD optimizer({param_of({0.0})}, {.lr = 0.5});
   OneCycleLR schedule(optimizer, 1.0, {.total_steps = 10, .pct_start = 0.1});
@@ -121,7 +121,7 @@ TEST(LRSchedulerTest, OneCycleWithoutARise) {
 
 TEST(LRSchedulerTest, CombinedOnesInsideOfOthers) {
   SGD o({param_of({0.0})}, {.lr = 1.0});
-  // 0.1 for two epochs, then 1 / 2 more in each epoch, halved once more in the sequence's epoch 6.
+  // 0.1 for two epochs, then 1 / 2 more in each epoch, halved once more in epoch 6 of the sequence.
   SequentialLR schedule(
       o,
       {ConstantLR(o, {.factor = 0.1, .total_iters = 10}), ChainedScheduler({ExponentialLR(o, 0.5), StepLR(o, 4, 0.5)})},

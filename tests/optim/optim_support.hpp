@@ -5,7 +5,7 @@
 
 #include "normgrad/core/autograd/tensor.hpp"
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
 inline Tensor tensor_of(const std::vector<double>& values, DType dtype = kFloat64) {
   Tensor tensor = Tensor::empty({static_cast<std::int64_t>(values.size())}, dtype);
@@ -25,9 +25,9 @@ inline Tensor param_of(const std::vector<double>& values, DType dtype = kFloat64
   return tensor;
 }
 
-/// The gradients of four steps of a parameter that starts as kStart.
+/// The start value of a parameter, and its gradients in four steps.
 inline const std::vector<double> kStart = {0.5, -1.25, 2.0};
 inline const std::vector<std::vector<double>> kGradients = {
     {0.3, -0.7, 1.1}, {-0.2, 0.4, 0.9}, {0.6, 0.1, -1.3}, {0.05, -0.9, 0.2}};
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

@@ -1,4 +1,4 @@
-// Optimizer states know the names of parameters.
+// Optimizer states contain parameter names.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,9 +10,9 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
-using testing_support::error_of;
-using testing_support::param_of;
-using testing_support::tensor_of;
+using tests::error_of;
+using tests::param_of;
+using tests::tensor_of;
 
 struct FirstSecond : Module {
   Linear first{2, 2, {.bias = false}};
@@ -56,7 +56,7 @@ TEST(OptimizerStateTest, EachParameterGetsTheStateOfItsName) {
   optimizer.load_state_dict(state);
   EXPECT_EQ(momentum_of(optimizer, 0), 2.0);
   EXPECT_EQ(momentum_of(optimizer, 1), 1.0);
-  // In groups, too.
+  // Also in groups.
   SGD grouped({{other.second.parameters(), {}}, {other.first.parameters(), {}}});
   EXPECT_EQ(error_of<ValueError>([&] { grouped.load_state_dict(state); }).substr(0, 60),
             "SGD: load_state_dict: the state does not fit; nothing was lo");
@@ -116,7 +116,7 @@ TEST(OptimizerStateTest, StatesWithoutNamesLoadByTheirOrder) {
   EXPECT_EQ(momentum_of(optimizer, 1), 2.0);
   EXPECT_EQ(error_of<ValueError>([&] { optimizer.load_state_dict(state, {.prefix = "module."}); }),
             "SGD: load_state_dict: the state has no names of parameters for prefix and key_map to change");
-  // An optimizer of a plain vector has no names either.
+  // An optimizer of a plain vector has no names.
   SGD unnamed(std::vector<Tensor>{net.first.weight, net.second.weight});
   EXPECT_EQ(unnamed.param_name(0), "");
   unnamed.load_state_dict(trained(net));
@@ -133,7 +133,7 @@ TEST(OptimizerStateTest, NamesBelongToTheTensors) {
   std::swap(list[0], list[1]);
   EXPECT_EQ(list.name(1), "second.weight");
   EXPECT_THROW(list.name(2), std::out_of_range);
-  // A name that two have is none.
+  // A name shared by two parameters is not stored.
   Linear a(2, 2, {.bias = false});
   Linear b(2, 2, {.bias = false});
   SGD optimizer({{a.parameters(), {}}, {b.parameters(), {}}});
@@ -165,7 +165,7 @@ TEST(OptimizerStateTest, TheInitialRateGoesAlong) {
   second.load_state_dict(first.state_dict());
   EXPECT_EQ(second.lr(), 0.25);
   EXPECT_EQ(second.initial_lr(), 0.5);
-  const StepLR fresh(second, 3);  // one that is made after loading starts from there
+  const StepLR fresh(second, 3);  // a schedule made after loading starts from there
   EXPECT_EQ(second.lr(), 0.5);
 }
 

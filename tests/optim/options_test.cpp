@@ -1,5 +1,4 @@
-// Options of the optimizers: their ranges, reading and writing them by name; and gradients gathered over several
-// backwards.
+// Options of the optimizers: their ranges, and access by name. Also gradients accumulated over several backwards.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -11,9 +10,9 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
-using testing_support::param_of;
-using testing_support::tensor_of;
+using tests::error_of;
+using tests::param_of;
+using tests::tensor_of;
 
 TEST(OptionsTest, OutOfRangeIsRefused) {
   const double nan = std::nan("");
@@ -88,7 +87,7 @@ TEST(OptionsTest, NAdamsProductOfMomentaIsPartOfItsState) {
             "NAdam: load_state_dict: the state does not fit; nothing was loaded\n  missing: state.0.mu_product");
 }
 
-// Four backwards of a quarter of the batch each, and one step: the step of the whole batch.
+// Four backwards of a quarter of the batch each, and one step: equals the step of the whole batch.
 TEST(GradientAccumulationTest, PartsAddUpToTheWhole) {
   for (const DType dtype : {kFloat64, kFloat32}) {
     std::vector<Tensor> ends;

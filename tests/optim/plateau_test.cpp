@@ -1,5 +1,5 @@
-// What ReduceLROnPlateau takes for better: metrics below zero, in both modes and with both thresholds, and NaN. Its
-// numbers for positive metrics are in torch_schedules_test.cpp.
+// Improvement in ReduceLROnPlateau: negative metrics, in both modes and with both thresholds, and NaN. Positive metrics
+// are tested in torch_schedules_test.cpp.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -12,12 +12,12 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
-using testing_support::param_of;
+using tests::error_of;
+using tests::param_of;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-/// Reductions by half that the metrics bring about.
+/// The number of halvings caused by the metrics.
 int plateau_reductions(const std::vector<double>& metrics, ReduceLROnPlateauOptions options) {
   options.factor = 0.5;
   options.eps = 0.0;
@@ -39,9 +39,9 @@ std::vector<double> line(double start, double slope, int count) {
 
 TEST(PlateauTest, NegativeMetricsThatDoNotImproveReduce) {
   const ReduceLROnPlateauOptions options = {.patience = 3};
-  EXPECT_EQ(plateau_reductions(line(-1.0, 5e-5, 13), options), 3);   // slowly worse
+  EXPECT_EQ(plateau_reductions(line(-1.0, 5e-5, 13), options), 3);   // slowly getting worse
   EXPECT_EQ(plateau_reductions(line(-1.0, 0.0, 13), options), 3);    // constant
-  EXPECT_EQ(plateau_reductions(line(-1.0, -5e-6, 13), options), 3);  // better by less than the threshold in all
+  EXPECT_EQ(plateau_reductions(line(-1.0, -5e-6, 13), options), 3);  // total improvement below the threshold
   EXPECT_EQ(plateau_reductions(line(-1.0, -2e-4, 13), options), 0);
   EXPECT_EQ(plateau_reductions(line(1.0, -2e-4, 13), options), 0);
   EXPECT_EQ(plateau_reductions(line(1.0, 0.0, 13), options), 3);

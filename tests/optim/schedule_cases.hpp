@@ -1,4 +1,4 @@
-// One schedule of every kind, alone and combined, for an optimizer of two groups.
+// One schedule of every kind, alone and combined, for an optimizer with two groups.
 #pragma once
 
 #include <cmath>
@@ -11,9 +11,9 @@
 #include "tests/optim/optim_support.hpp"
 #include "normgrad/normgrad.hpp"
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
-/// SGD with momentum, or Adam; two groups of one parameter each.
+/// SGD with momentum, or Adam, with two groups of one parameter each.
 inline std::unique_ptr<Optimizer> make_optimizer(const std::string& type) {
   if (type == "Adam") {
     return std::make_unique<Adam>(
@@ -31,7 +31,7 @@ std::unique_ptr<LRScheduler> owned_schedule(S schedule) {
 }
 
 using ScheduleMaker = std::function<std::unique_ptr<LRScheduler>(Optimizer&)>;
-/// By the names of the fixtures.
+/// By the names in the fixtures.
 inline const std::map<std::string, ScheduleMaker>& schedule_makers() {
   using O = Optimizer&;
   static const std::map<std::string, ScheduleMaker> all = {
@@ -149,10 +149,10 @@ inline const std::map<std::string, ScheduleMaker>& schedule_makers() {
   return all;
 }
 
-/// Rates and momenta of both groups.
+/// Learning rates and momenta of both groups.
 inline std::vector<double> rates_of(const Optimizer& optimizer) {
   const std::string momentum = optimizer.has_option("beta1") ? "beta1" : "momentum";
   return {optimizer.lr(0), optimizer.lr(1), optimizer.option(momentum, 0), optimizer.option(momentum, 1)};
 }
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

@@ -1,5 +1,5 @@
-// Properties of every schedule: stepping goes where the closed form does, a schedule that is made again starts anew,
-// states load in any order, and a step that throws changes nothing.
+// Properties of every schedule: stepping agrees with the closed form, a newly made schedule starts over, states load in
+// any order, and a step that throws changes nothing.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -10,11 +10,11 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
-using testing_support::make_optimizer;
-using testing_support::param_of;
-using testing_support::rates_of;
-using testing_support::schedule_makers;
+using tests::error_of;
+using tests::make_optimizer;
+using tests::param_of;
+using tests::rates_of;
+using tests::schedule_makers;
 
 constexpr std::int64_t kEpochs = 39;
 
@@ -52,7 +52,7 @@ TEST(ScheduleFormsTest, MadeAgainItStartsAnew) {
     const auto optimizer = make_optimizer("SGD");
     const auto first = make(*optimizer);
     const auto all = forty_epochs(*optimizer, *first);
-    const auto second = make(*optimizer);  // the first one is still there
+    const auto second = make(*optimizer);  // the first one still exists
     EXPECT_EQ(forty_epochs(*optimizer, *second), all) << name;
   }
 }
@@ -71,7 +71,7 @@ TEST(ScheduleFormsTest, OneMadeAtTheEndOfAnotherStartsFromTheInitialRate) {
   }
   EXPECT_EQ(optimizer.lr(), 0.0);
   again.step();
-  EXPECT_NEAR(optimizer.lr(), 0.25 * (1.0 - std::cos(std::acos(-1.0) / 10.0)), 1e-15);  // rises out of 0
+  EXPECT_NEAR(optimizer.lr(), 0.25 * (1.0 - std::cos(std::acos(-1.0) / 10.0)), 1e-15);  // rises from 0
   const ExponentialLR exponential(optimizer, 0.5);
   EXPECT_EQ(optimizer.lr(), 0.5);
   optimizer.set_lr(0.125);
@@ -105,7 +105,7 @@ TEST(ScheduleFormsTest, AConstantFactorForNoEpochIsNone) {
   EXPECT_EQ(optimizer.lr(), 0.5);
 }
 
-// The optimizer's state before or after the schedule's, before or after the schedule is made.
+// The optimizer's state is loaded before or after the schedule's, and before or after the schedule is made.
 TEST(ScheduleFormsTest, StatesLoadInAnyOrder) {
   for (const auto& [name, make] : schedule_makers()) {
     const auto whole = make_optimizer("SGD");
@@ -148,7 +148,7 @@ TEST(ScheduleFormsTest, AStepThatThrowsChangesNothing) {
     return [=](std::int64_t epoch) { return epoch == bad ? value : 0.5; };
   };
   for (const double bad : {-1.0, std::numeric_limits<double>::infinity(), std::nan("")}) {
-    // The second group's rate fails, and the second part's.
+    // Setting the rate of the second group fails, and that of the second part.
     LambdaLR lambda(*optimizer, {[](std::int64_t) { return 0.5; }, fails_at(2, bad)});
     ChainedScheduler chained({ExponentialLR(*optimizer, 0.5), LambdaLR(*optimizer, fails_at(2, bad)),
                               CyclicLR(*optimizer, 0.1, 0.2, {.step_size_up = 2})});
@@ -164,7 +164,7 @@ TEST(ScheduleFormsTest, AStepThatThrowsChangesNothing) {
       }
     }
   }
-  // A momentum out of range: the second group's is refused after the first one's was set.
+  // A momentum out of range: that of the second group throws after the first group's was set.
   CyclicLR cyclic(*optimizer, 0.1, 0.2,
                   {.step_size_up = 2,
                    .scale_fn = [](double epoch) { return epoch == 1.0 ? 100.0 : 0.0; },

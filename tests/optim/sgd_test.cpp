@@ -10,11 +10,11 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
-using testing_support::kGradients;
-using testing_support::kStart;
-using testing_support::param_of;
-using testing_support::tensor_of;
+using tests::error_of;
+using tests::kGradients;
+using tests::kStart;
+using tests::param_of;
+using tests::tensor_of;
 
 struct Trajectory {
   const char* name;
@@ -172,7 +172,7 @@ TEST(SgdTest, StateGoesOnElsewhere) {
             "  unexpected: state.1.step");
 }
 
-// Long enough for several blocks, with a rest that fills no register: all elements are treated alike.
+// Long enough for several blocks, with a remainder shorter than a register: all elements are treated alike.
 TEST(SgdTest, LongParametersOnAnyNumberOfThreads) {
   constexpr std::int64_t kSize = (std::int64_t{1} << 17) + 13;
   Generator generator(3);

@@ -1,19 +1,19 @@
-// A training step finds all of its memory in the pool once the first steps have filled it.
+// A training step takes all of its memory from the pool once the first steps have filled it.
 #include <gtest/gtest.h>
 
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/ops/activation.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/loss.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/loss/loss.hpp"
 #include "normgrad/layers/activation.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/flatten.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/pooling.hpp"
-#include "normgrad/layers/sequential.hpp"
 #include "normgrad/optim/adam.hpp"
 #include "normgrad/optim/sgd.hpp"
 
@@ -22,7 +22,7 @@ namespace NORMGRAD_TEST_FILE {
 
 class StepMemoryTest : public testing::Test {
  protected:
-  // Tasks that run side by side take scratch memory of their own each: how many do depends on the moment.
+  // Concurrent tasks each need scratch memory; their number depends on timing.
   void SetUp() override {
     threads_ = get_num_threads();
     set_num_threads(1);
@@ -67,7 +67,7 @@ TEST_F(StepMemoryTest, OfAConvolutionalNetwork) {
   expect_no_requests(model, optimizer, randn({8, 1, 16, 16}));
 }
 
-// Activations are given back as the backward passes them: a longer chain needs little more at its peak than its saved
+// The backward releases activations as it proceeds: the peak memory of a longer chain is little more than its saved
 // values.
 TEST_F(StepMemoryTest, BackwardFreesWhatItHasPassed) {
   constexpr std::int64_t kSize = 1 << 16;
@@ -81,7 +81,7 @@ TEST_F(StepMemoryTest, BackwardFreesWhatItHasPassed) {
   reset_peak_memory();
   const Tensor gy = ones({kSize});
   y.backward(gy);
-  // The gradient on its way, that of the leaf, and `gy`; never one for each operation.
+  // The propagated gradient, that of the leaf, and `gy`; never one per operation.
   EXPECT_LE(memory_stats().peak_bytes_in_use, before + 4 * kSize * sizeof(float));
   EXPECT_LE(memory_stats().bytes_in_use, before + 2 * kSize * sizeof(float));
 }

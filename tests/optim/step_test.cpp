@@ -1,4 +1,4 @@
-// A step is made whole or not at all, by every optimizer, and says when there is nothing to do.
+// For every optimizer, a step is complete or has no effect, and reports when there is nothing to do.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,9 +15,9 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::HasSubstr;
 using testing::Not;
-using testing_support::error_of;
-using testing_support::param_of;
-using testing_support::tensor_of;
+using tests::error_of;
+using tests::param_of;
+using tests::tensor_of;
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
@@ -46,7 +46,7 @@ const std::vector<OptimizerMaker>& optimizer_makers() {
   return all;
 }
 
-/// A model whose last parameter changes its shape or dtype on its own after the first step, or whose options go wrong.
+/// Checks that step() throws an error containing `expected` and changes neither parameters nor state.
 void expect_nothing_changes(Optimizer& optimizer, const std::vector<Tensor>& params, const std::string& expected) {
   std::vector<std::vector<double>> before;
   for (const Tensor& param : params) {
@@ -80,9 +80,9 @@ TEST(StepTest, AStateOfAnotherShapeChangesNothing) {
     optimizer->step();
     if (optimizer->state_dict().size() < 20 && std::string(optimizer->type_name()) == "SGD" &&
         optimizer->option("momentum") == 0.0) {
-      continue;  // remembers nothing
+      continue;  // has no state
     }
-    // The last one gets another shape, and a gradient of that.
+    // The last one gets another shape, with a matching gradient.
     const NoGradGuard no_grad;
     Tensor last = net.parameters().back();
     const Tensor other = zeros({5});
@@ -123,7 +123,7 @@ TEST(StepTest, OptionsOutOfRangeChangeNothing) {
     }
     EXPECT_THROW(optimizer->set_lr(kInfinite), ValueError);
   }
-  // Of a later group.
+  // In a later group.
   const Tensor a = param_of({1.0});
   const Tensor b = param_of({1.0});
   SGD sgd({{{a}, {.lr = 0.5}}, {{b}, {.lr = 0.5}}});
@@ -159,7 +159,7 @@ TEST(StepTest, AParameterIsThereOnceFrozenOrNot) {
   EXPECT_EQ(optimizer.num_groups(), 1U);
 }
 
-// The first step with momentum sets the buffer to the gradient, whenever that is.
+// The first step with momentum sets the buffer to the gradient, in whichever step that is.
 TEST(StepTest, AMomentumThatComesLater) {
   const Tensor param = param_of({0.0});
   SGD optimizer({param}, {.lr = 1.0});

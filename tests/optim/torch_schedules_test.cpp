@@ -1,4 +1,4 @@
-// Every schedule, alone and combined, against what PyTorch computed; see tests/fixtures/optim/generate.py.
+// Every schedule, alone and combined, against results of PyTorch; see tests/fixtures/optim/generate.py.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,9 +18,9 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using nlohmann::json;
-using testing_support::make_optimizer;
-using testing_support::rates_of;
-using testing_support::schedule_makers;
+using tests::make_optimizer;
+using tests::rates_of;
+using tests::schedule_makers;
 
 const json& golden() {
   static const json file = json::parse(std::ifstream(tests::source_dir() / "tests/fixtures/optim/schedules.json"));
@@ -57,8 +57,8 @@ TEST(TorchSchedulesTest, FortyEpochs) {
   EXPECT_EQ(seen, schedule_makers().size());
 }
 
-// A run that is stopped after some epochs and started anew: with the schedule's state alone, and with the optimizer's
-// state loaded before the schedule is made, or after.
+// A run interrupted after some epochs and restarted: with the schedule's state alone, and with the optimizer's state
+// loaded before or after the schedule is made.
 TEST(TorchSchedulesTest, StatesGoOn) {
   for (const json& c : golden()["cases"]) {
     const std::string name = c["name"];
@@ -82,8 +82,8 @@ TEST(TorchSchedulesTest, StatesGoOn) {
         }
         schedule->load_state_dict(first->state_dict());
         EXPECT_EQ(rates_of(*optimizer), rates_of(*first_optimizer)) << name << " " << stop << " " << order;
-        // A schedule that is made on decayed rates has those as its base until it is loaded; parts of a sequence that
-        // set the optimizer's momentum when they are made do so again.
+        // A schedule made on decayed rates has those as its base until its state is loaded. Parts of a sequence that
+        // set the optimizer's momentum when made do so again.
         for (std::size_t epoch = static_cast<std::size_t>(stop) + 1; epoch < c["rates"].size(); ++epoch) {
           schedule->step();
           first->step();

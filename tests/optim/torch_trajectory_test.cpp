@@ -1,4 +1,4 @@
-// Every optimizer over 100 steps against what PyTorch computed (Lion: against its published algorithm); see
+// Every optimizer over 100 steps against results of PyTorch (Lion: against its published algorithm); see
 // tests/fixtures/optim/generate.py.
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using nlohmann::json;
-using testing_support::tensor_of;
+using tests::tensor_of;
 
 json golden() {
   std::ifstream file(tests::source_dir() / "tests/fixtures/optim/optimizers.json");
@@ -64,8 +64,8 @@ std::vector<Tensor> split(const std::vector<double>& values, const json& shapes,
   return tensors;
 }
 
-// The parameters after the steps that the file keeps. After step `handover` a new optimizer goes on from the state of
-// the first.
+// The parameters after the steps recorded in the file. After step `handover`, a new optimizer continues from the state
+// of the first.
 std::vector<std::vector<double>> trajectory(const json& file, const json& c, DType dtype, int handover) {
   std::vector<Tensor> params = split(file["start"], file["shapes"], dtype);
   for (Tensor& param : params) {
@@ -119,7 +119,7 @@ TEST(TorchTrajectoryTest, HundredSteps) {
   EXPECT_EQ(file["cases"].size(), 38U);
   for (const json& c : file["cases"]) {
     const std::string text = c["optimizer"].dump() + c["options"].dump();
-    // PyTorch keeps NAdam's product of momenta in float32.
+    // PyTorch stores NAdam's product of momenta in float32.
     const double bound = c["optimizer"] == "NAdam" ? 1e-6 : 1e-12;
     EXPECT_LT(largest_error(trajectory(file, c, kFloat64, 0), c["float64"], false), bound) << text;
     EXPECT_LT(largest_error(trajectory(file, c, kFloat32, 0), c["float32"], true), 1e-6) << text;

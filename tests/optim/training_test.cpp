@@ -20,7 +20,7 @@ double train(const std::function<std::unique_ptr<Optimizer>(Module&)>& make, int
   manual_seed(1);
   Xor model;
   const std::unique_ptr<Optimizer> optimizer = make(model);
-  model.to(dtype);  // after the optimizer has taken its handles
+  model.to(dtype);  // after the optimizer has stored its handles
   const Tensor x = tensor({{0, 0}, {0, 1}, {1, 0}, {1, 1}}, {.dtype = dtype});
   const Tensor target = tensor({{0}, {1}, {1}, {0}}, {.dtype = dtype});
   double loss = 0.0;
@@ -37,7 +37,7 @@ double train(const std::function<std::unique_ptr<Optimizer>(Module&)>& make, int
 
 TEST(TrainingTest, EveryOptimizerLearnsXor) {
   for (const DType dtype : {kFloat32, kFloat64}) {
-    // From 0.25 for the best answer that does not depend on the input.
+    // Starts at 0.25, the loss of the best constant answer.
     EXPECT_LT(
         train([](Module& m) { return std::make_unique<SGD>(m.parameters(), SGDOptions{.lr = 0.1, .momentum = 0.9}); },
               500, dtype),

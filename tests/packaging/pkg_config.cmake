@@ -1,4 +1,4 @@
-# Compiles SOURCE with what pkg-config says of the installed copy, and runs it. KIND: shared or static.
+# Compiles SOURCE with the flags that pkg-config gives for the installed copy, and runs it. KIND: shared or static.
 set(ENV{PKG_CONFIG_PATH} ${LIBDIR}/pkgconfig)
 if(KIND STREQUAL static)
   set(static --static)
@@ -6,7 +6,7 @@ endif()
 execute_process(COMMAND ${PKG_CONFIG} ${static} --cflags --libs normgrad OUTPUT_VARIABLE flags
                 COMMAND_ERROR_IS_FATAL ANY)
 if(KIND STREQUAL static)
-  # Both libraries lie there, and the linker would take the shared one.
+  # Both libraries are installed there, and the linker would choose the shared one.
   string(REPLACE "-lnormgrad" "-l:libnormgrad.a" flags "${flags}")
 endif()
 separate_arguments(flags UNIX_COMMAND "${flags}")

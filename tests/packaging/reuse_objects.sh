@@ -1,11 +1,11 @@
 #!/bin/bash
 # usage: reuse_objects.sh COMPILER ARGUMENT...   (as CMAKE_CXX_COMPILER_LAUNCHER)
-# Where the build in $NORMGRAD_BUILT has compiled the same file by the same command, its object is taken; anything else is
-# compiled. So normgrad can be built as a part of another project in seconds, and every command of that build is looked at.
+# Reuses the object if the build in $NORMGRAD_BUILT has compiled the same file with the same command, and compiles
+# anything else. So normgrad builds as a subproject in seconds, and every command of that build is checked.
 set -eu
 
-# The command on standard input, a line each: without the files that it writes, with one name for the folder through
-# which normgrad's headers are found, and with the text of a generated file that includes a group of sources.
+# The command on standard input, one argument per line, normalized: without its output files, with a fixed name for the
+# folder of normgrad's headers, and with the contents of generated files that include a group of sources.
 essence() {
   local word skip=no
   while IFS= read -r word; do

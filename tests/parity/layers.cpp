@@ -15,7 +15,7 @@ namespace normgrad::tests {
 
 namespace {
 
-// Hands arguments out by name and knows which were never asked for.
+// Provides arguments by name and tracks which were never used.
 class Arguments {
  public:
   explicit Arguments(const std::string& json) : values_(nlohmann::json::parse(json)) {}
@@ -103,7 +103,7 @@ std::unique_ptr<Module> group_norm_layer(Arguments& args, DType dtype) {
   return std::make_unique<GroupNorm>(args.get<std::int64_t>("num_groups"), args.get<std::int64_t>("num_channels"),
                                      GroupNormOptions{.eps = args.get("eps", 1e-5),
                                                       .affine = args.affine("affine", true),
-                                                      .centre = args.get("centre", true),
+                                                      .center = args.get("center", true),
                                                       .dtype = dtype});
 }
 

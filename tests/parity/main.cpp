@@ -1,7 +1,8 @@
-// parity_test [--above] [FOLDER]: runs the normalization cases that PyTorch computed (tests/fixtures/parity/FORMAT.md),
-// from the folder given, from NORMGRAD_PARITY_DIR, or from tests/fixtures/parity and tests/fixtures/parity_extra. One
-// line per failing case with its worst tensor, then "N passed, N failed"; exit code 1 when a case failed or there was
-// none. --above lists the float32 tensors whose error is above PyTorch's own, too, in units of float32's epsilon.
+// parity_test [--above] [FOLDER]: runs the normalization cases computed by PyTorch (tests/fixtures/parity/FORMAT.md),
+// from the given folder, from NORMGRAD_PARITY_DIR, or from tests/fixtures/parity and tests/fixtures/parity_extra.
+// Prints one line per failing case with its worst tensor, then "N passed, N failed". The exit code is 1 if a case
+// failed or there was none. --above also lists the float32 tensors whose error exceeds PyTorch's own, in units of
+// float32's epsilon.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -22,7 +23,7 @@ namespace normgrad::tests {
 
 namespace {
 
-// Relative error in the 2-norm, absolute where the truth is zero; infinite for another shape or values not finite.
+// Relative error in the 2-norm, absolute if the truth is zero; infinite for another shape or nonfinite values.
 double error_of(const Tensor& truth, const Tensor& result) {
   std::vector<double> expected = truth.dtype() == kInt64 ? std::vector<double>() : truth.to_vector<double>();
   if (truth.dtype() == kInt64) {
@@ -51,7 +52,7 @@ double error_of(const Tensor& truth, const Tensor& result) {
 
 constexpr double kUnit = std::numeric_limits<float>::epsilon();
 
-// The float32 tensors compared, and what is said of those above PyTorch's own error.
+// The number of float32 tensors compared, and the text about those above PyTorch's own error.
 struct Above {
   int compared = 0;
   std::vector<std::string> lines;
@@ -74,7 +75,7 @@ class Case {
     }
   }
 
-  /// Empty when the case passes, else what is worst.
+  /// Returns "" if the case passes, otherwise its worst error.
   std::string run() {
     const std::unique_ptr<Module> layer = make_layer(file_.metadata.at("layer"), file_.metadata.at("args"), dtype_);
     load_state(*layer);

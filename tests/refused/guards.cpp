@@ -1,4 +1,4 @@
-// A guard as a statement of its own must not compile silently: it ends at once. See momentum.cpp for how the cases are
+// A guard without a name must not compile silently, because it ends at once. See momentum.cpp for how the cases are
 // run.
 #include "normgrad/core/autograd/anomaly.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
@@ -11,7 +11,7 @@
 using namespace normgrad;
 
 int main() {
-#if NORMGRAD_CASE == 0  // right uses, so that the others do not fail for another reason
+#if NORMGRAD_CASE == 0  // correct uses, so that the others do not fail for another reason
   const NoGradGuard no_grad;
   const GradModeGuard grad(true);
   const DetectAnomalyGuard anomalies;

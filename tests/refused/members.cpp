@@ -1,5 +1,4 @@
-// Parameters that look like handles, and models whose members are not what they have to be. See momentum.cpp for how
-// the cases are run.
+// Parameters that look like handles, and models with invalid members. See momentum.cpp for how the cases are run.
 #include "normgrad/layers/linear.hpp"
 
 using namespace normgrad;
@@ -27,7 +26,7 @@ int main() {
   PlainTensor plain;
   WithoutMacro net;
   Linear layer(2, 2);
-#if NORMGRAD_CASE == 0  // right uses, so that the others do not fail for another reason
+#if NORMGRAD_CASE == 0  // correct uses, so that the others do not fail for another reason
   const Tensor handle = layer.weight;
   auto& same = layer.weight;
   const Parameter copy(layer.weight);

@@ -1,15 +1,15 @@
-// What must not compile: each NORMGRAD_CASE but 0 is refused by the compiler (tests/CMakeLists.txt runs them).
+// Code that must not compile: the compiler rejects each NORMGRAD_CASE except 0 (tests/CMakeLists.txt runs them).
 #include "normgrad/layers/norm/options.hpp"
 
 using namespace normgrad;
 
-struct Options {  // as those of the layers
+struct Options {  // like those of the layers
   double eps = 1e-5;
   Momentum momentum = 0.1;
 };
 
 int main() {
-#if NORMGRAD_CASE == 0  // right uses, so that the others do not fail for another reason
+#if NORMGRAD_CASE == 0  // correct uses, so that the others do not fail for another reason
   const Options plain{.momentum = 0.3};
   const Options weight{.momentum = UpdateWeight(0.1)};
   const Options decay{.momentum = Decay(0.9)};

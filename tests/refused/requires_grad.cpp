@@ -1,7 +1,7 @@
-// A name where requires_grad_() takes a bool must not compile: it would count as true, for all parameters. See
+// A name where requires_grad_() takes a bool must not compile: it would convert to true, for all parameters. See
 // momentum.cpp for how the cases are run.
+#include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
-#include "normgrad/layers/sequential.hpp"
 
 using namespace normgrad;
 
@@ -9,7 +9,7 @@ int main() {
   Linear one(2, 3);
   Sequential net(Linear(2, 3), Linear(3, 1));
   Tensor x = one.weight.detach();
-#if NORMGRAD_CASE == 0  // right uses, so that the others do not fail for another reason
+#if NORMGRAD_CASE == 0  // correct uses, so that the others do not fail for another reason
   one.requires_grad_();
   one.requires_grad_(false);
   x.requires_grad_();

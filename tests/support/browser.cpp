@@ -5,7 +5,7 @@
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
 std::optional<std::string> find_browser() {
   for (const char* path : {"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"}) {
@@ -35,4 +35,4 @@ BrowserResult open_in_browser(const std::filesystem::path& file, const std::stri
   return page;
 }
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

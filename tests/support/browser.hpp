@@ -1,21 +1,21 @@
-// A browser without a window, for tests of pages.
+// A headless browser for tests of HTML pages.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
-/// Chromium's program, if it is installed.
+/// Returns the path of Chromium, if it is installed.
 std::optional<std::string> find_browser();
 
 struct BrowserResult {
   std::string document;  ///< the page as HTML after its scripts have run
-  std::string console;   ///< what came on the console, errors of scripts included
+  std::string console;   ///< console output, including script errors
 };
 
-/// Opens a file without any network. `fragment` is what stands behind # in the address.
+/// Opens a file without network access. `fragment` is the part of the address after #.
 BrowserResult open_in_browser(const std::filesystem::path& file, const std::string& fragment);
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

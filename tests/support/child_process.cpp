@@ -9,7 +9,7 @@
 #include <exception>
 #include <thread>
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
 int result_of_child(const std::function<bool()>& f) {
   const pid_t child = fork();
@@ -49,4 +49,4 @@ bool is_sanitized() {
 #endif
 }
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

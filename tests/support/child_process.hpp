@@ -1,16 +1,15 @@
-// A forked process that must end by itself.
+// Runs a function in a forked process with a time limit.
 #pragma once
 
 #include <functional>
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
-/// Forks; the child calls `f` and ends at once, without destructors of static objects. Returns 0 when f returned true,
-/// 1 when it returned false, 2 when it threw, 100 + n when signal n ended it; -1 when it still ran after a minute, and
-/// had to be killed.
+/// Forks; the child calls `f` and exits at once, without destroying static objects. Returns 0 if f returned true, 1 if
+/// it returned false, 2 if it threw, 100 + n if signal n ended it, and -1 if it was killed after running for a minute.
 int result_of_child(const std::function<bool()>& f);
 
-/// Whether this program was built with the thread or the address sanitizer, which have limits of their own.
+/// Returns whether this program was built with the thread or the address sanitizer, which have their own limits.
 bool is_sanitized();
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

@@ -1,4 +1,4 @@
-// Whole files as strings.
+// Reads and writes whole files as strings.
 #pragma once
 
 #include <filesystem>
@@ -6,7 +6,7 @@
 #include <iterator>
 #include <string>
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
 inline std::string file_text(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -17,4 +17,4 @@ inline void write_text(const std::filesystem::path& file, const std::string& tex
   std::ofstream(file, std::ios::binary).write(text.data(), static_cast<std::streamsize>(text.size()));
 }
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

@@ -1,4 +1,4 @@
-// What the tests of fused layers compare: everything that a forward and a backward leave behind, bit for bit.
+// Compares fused layers bit for bit: everything that a forward and a backward produce.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,11 +17,11 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/layers/sequential.hpp"
+#include "normgrad/layers/container/sequential.hpp"
 
 namespace normgrad::tests {
 
-// Values in which every bit counts, but for those of NaN.
+// Values as bit patterns; all NaN are equal.
 inline std::vector<std::uint64_t> every_bit(const Tensor& x) {
   std::vector<std::uint64_t> all;
   for (const double v : x.detach().to(kFloat64).to_vector<double>()) {
@@ -30,7 +30,7 @@ inline std::vector<std::uint64_t> every_bit(const Tensor& x) {
   return all;
 }
 
-// Parameters of both signs; of the first few gamma is 0, of some of these beta, too: y is 0 there.
+// Draws parameters of both signs. For the first few channels gamma is 0, and for some of these beta too: y is 0 there.
 inline void draw_parameters(Module& norm) {
   const NoGradGuard no_grad;
   for (auto& [name, parameter] : norm.named_parameters()) {
@@ -67,7 +67,7 @@ struct Results {
   }
 };
 
-// What there is to see of one forward and backward of `model`.
+// Returns all observable results of one forward and backward of `model`.
 inline Results results_of(Module& model, const std::function<Tensor(const Tensor&)>& run, const Tensor& values,
                           const Tensor& gy, bool channels_last, bool gradient_of_x) {
   Results r;

@@ -1,4 +1,4 @@
-// Norms that apply the layers after them, next to the same layers one by one: what the tests of each such pair share.
+// Compares norms with fused subsequent layers to the same layers applied separately.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 #include "tests/support/fused_layers.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 
 namespace normgrad::tests {
@@ -38,12 +38,12 @@ NormPlace place(const std::string& name, const Size& size, Options options, cons
   };
   return {name, make, shape};
 }
-inline NormPlace groups(const std::string& name, std::int64_t n, bool centre, const Shape& shape) {
+inline NormPlace groups(const std::string& name, std::int64_t n, bool center, const Shape& shape) {
   const std::int64_t channels = shape[1];
   return {name,
           [=](bool affine, DType dtype) -> std::unique_ptr<Module> {
             return std::make_unique<GroupNorm>(n, channels,
-                                               GroupNormOptions{.affine = affine, .centre = centre, .dtype = dtype});
+                                               GroupNormOptions{.affine = affine, .center = center, .dtype = dtype});
           },
           shape};
 }
@@ -67,7 +67,7 @@ std::string name_of(const testing::TestParamInfo<std::tuple<Place, DType>>& para
   return std::get<0>(param.param).name + (std::get<1>(param.param) == kFloat32 ? "Float32" : "Float64");
 }
 
-// Has the parameters of both learn in every combination, and x with each.
+// Runs `compare` for every combination of parameters that require gradients, with and without a gradient of x.
 inline void for_every_subset_of_gradients(Module& fused, Module& plain,
                                           const std::function<void(unsigned learn, bool gradient_of_x)>& compare) {
   const std::size_t parameters = plain.parameters().size();
@@ -103,10 +103,11 @@ inline void expect_threads_do_not_show(const std::function<Sequential()>& make, 
 struct Drawn {
   Tensor x;
   Tensor gy;
-  Tensor again;  // the gradient of the first gradient
+  Tensor again;  // gradient of the first gradient
 };
-// Gradients of the recorded backward and of their own; of the second without the sign of zeros: through several layers
-// zeros go back that one leaves out. Where ReLU's slope is multiplied earlier, the first are taken without it, too.
+// Gradients of the recorded backward, and their own gradients. The second gradients ignore the sign of zeros, because
+// zeros propagate through several layers of which one variant omits some. If ReLU's slope is multiplied earlier, the
+// first gradients ignore it too.
 inline Results recorded_gradients(Module& model, const std::function<Tensor(const Tensor&)>& run, const Drawn& drawn,
                                   bool channels_last, bool signs_of_first) {
   const Tensor x = laid(drawn.x.clone(), channels_last).detach().requires_grad_();

@@ -8,7 +8,7 @@
 #include "normgrad/core/autograd/function.hpp"
 #include "normgrad/core/base/random.hpp"
 
-namespace normgrad::toy {
+namespace normgrad::tests {
 
 using Inputs = std::vector<Tensor>;
 
@@ -23,13 +23,13 @@ inline Tensor random(const Shape& shape, double mean = 0.0, double sigma = 1.0, 
 
 inline Tensor filled(const Shape& shape, double value) { return Tensor::empty(shape, kFloat64).fill_(value); }
 
-// An element-wise function with its derivative as told (true or not); first order only.
+// An element-wise function with the given derivative, which may be wrong; first order only.
 inline Tensor unary(const Tensor& x, const std::function<double(double)>& f, const std::function<double(double)>& df) {
   return apply_function(
       "unary", {x}, [f](auto& in) { return map(in[0], f); },
       [df](auto& in, auto&, auto& gy) { return Inputs{map(gy, map(in[0], df), std::multiplies<double>())}; });
 }
 
-inline Tensor square(const Inputs& in) { return toy::mul(in[0], in[0]); }
+inline Tensor square(const Inputs& in) { return tests::mul(in[0], in[0]); }
 
-}  // namespace normgrad::toy
+}  // namespace normgrad::tests

@@ -1,11 +1,11 @@
-// EXPECT_TRUE(gradients_agree(f, inputs)): first and second order against differences, with the report on failure.
+// EXPECT_TRUE(gradients_agree(f, inputs)): checks first and second order; prints the report on failure.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include "normgrad/core/autograd/gradcheck.hpp"
+#include "normgrad/core/autograd/gradcheck/gradcheck.hpp"
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
 inline testing::AssertionResult gradients_agree(const TensorFunction& f, const std::vector<Tensor>& inputs,
                                                 int max_order = 2, const GradCheckOptions& options = {}) {
@@ -18,4 +18,4 @@ inline testing::AssertionResult gradients_agree(const TensorFunction& f, const s
   return testing::AssertionSuccess();
 }
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

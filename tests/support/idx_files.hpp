@@ -1,4 +1,4 @@
-// IDX files for tests, written byte by byte: independent of the library's reader.
+// Writes IDX files byte by byte, independently of the library's reader.
 #pragma once
 
 #include <zlib.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
 using Bytes = std::vector<std::uint8_t>;
 
@@ -44,7 +44,7 @@ inline Bytes read_bytes(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// A small dataset as MNIST names its files: 28x28 images, image i of class i % 10 with the row 2 * (i % 10) white.
+/// Writes a small dataset with MNIST's file names: 28x28 images; image i has class i % 10 and row 2 * (i % 10) white.
 inline void write_mnist_folder(const std::filesystem::path& folder, std::uint32_t train, std::uint32_t test) {
   std::filesystem::create_directories(folder);
   const auto part = [&](const std::string& name, std::uint32_t count) {
@@ -63,4 +63,4 @@ inline void write_mnist_folder(const std::filesystem::path& folder, std::uint32_
   part("t10k", test);
 }
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

@@ -1,4 +1,4 @@
-// The main program of every GoogleTest executable here: after each test no recorded operation may be alive.
+// The main program of every GoogleTest executable: checks after each test that no recorded operation is alive.
 #include <gtest/gtest.h>
 
 #include "normgrad/core/autograd/node.hpp"
@@ -17,7 +17,7 @@ class LiveNodeListener : public testing::EmptyTestEventListener {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  // First in the list, so that its failures are seen by the printer, which is asked in reverse order at a test's end.
+  // Appended: listeners are called in reverse order at the end of a test, so the printer sees its failures.
   testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
   listeners.Append(new LiveNodeListener);
   return RUN_ALL_TESTS();

@@ -10,46 +10,46 @@
 #include <vector>
 
 #include "tests/support/reference_norms.hpp"
-#include "normgrad/core/kernels/norm.hpp"
+#include "normgrad/core/kernels/norm/norm.hpp"
 
 namespace normgrad::tests {
 
 using kernels::ChannelGeometry;
-using kernels::PixelGeometry;
+using kernels::ChannelsLastGeometry;
 using kernels::RowGeometry;
 
 inline std::int64_t elements(const RowGeometry& g) { return g.rows * g.length(); }
 inline std::int64_t elements(const ChannelGeometry& g) { return g.count() * g.channels; }
-inline std::int64_t elements(const PixelGeometry& g) { return g.samples * g.positions * g.channels; }
-inline std::int64_t params(const PixelGeometry& g) { return g.channels; }
-inline std::int64_t sets(const PixelGeometry& g) { return g.samples * g.groups; }
+inline std::int64_t elements(const ChannelsLastGeometry& g) { return g.samples * g.positions * g.channels; }
+inline std::int64_t params(const ChannelsLastGeometry& g) { return g.channels; }
+inline std::int64_t sets(const ChannelsLastGeometry& g) { return g.samples * g.groups; }
 inline std::int64_t params(const RowGeometry& g) { return g.params(); }
 inline std::int64_t params(const ChannelGeometry& g) { return g.channels; }
 inline std::int64_t sets(const RowGeometry& g) { return g.rows; }
 inline std::int64_t sets(const ChannelGeometry& g) { return g.channels; }
 
-inline ReferenceNorm reference(const RowGeometry& g, double eps, bool centre) {
+inline ReferenceNorm reference(const RowGeometry& g, double eps, bool center) {
   return {elements(g),
           g.rows,
           g.params(),
           [g](std::int64_t i) { return i / g.length(); },
-          [g](std::int64_t i) { return i / g.length() % g.cycle * g.per_row + i % g.length() / g.span; },
+          [g](std::int64_t i) { return i / g.length() % g.param_period * g.params_per_row + i % g.length() / g.inner; },
           eps,
-          centre};
+          center};
 }
-inline ReferenceNorm reference(const ChannelGeometry& g, double eps, bool centre) {
+inline ReferenceNorm reference(const ChannelGeometry& g, double eps, bool center) {
   const auto channel = [g](std::int64_t i) { return i / g.spatial % g.channels; };
-  return {elements(g), g.channels, g.channels, channel, channel, eps, centre};
+  return {elements(g), g.channels, g.channels, channel, channel, eps, center};
 }
 
-inline ReferenceNorm reference(const PixelGeometry& g, double eps, bool centre) {
+inline ReferenceNorm reference(const ChannelsLastGeometry& g, double eps, bool center) {
   return {elements(g),
           sets(g),
           g.channels,
           [g](std::int64_t i) { return i / (g.positions * g.channels) * g.groups + i % g.channels / g.per_group(); },
           [g](std::int64_t i) { return i % g.channels; },
           eps,
-          centre};
+          center};
 }
 
 template <class T>
@@ -82,7 +82,7 @@ const T* pointer(const std::vector<T>& values, bool present) {
 }
 
 template <class T, class Geometry>
-Result<T> run(const Geometry& g, const Data<T>& d, double eps, bool centre = true, bool scale = true,
+Result<T> run(const Geometry& g, const Data<T>& d, double eps, bool center = true, bool scale = true,
               bool shift = true) {
   const T nan = std::numeric_limits<T>::quiet_NaN();
   const auto n = static_cast<std::size_t>(elements(g));
@@ -92,9 +92,9 @@ Result<T> run(const Geometry& g, const Data<T>& d, double eps, bool centre = tru
               std::vector<T>(p, nan),     std::vector<double>(s, nan), std::vector<double>(s, nan),
               std::vector<double>(s, nan)};
   const T* gamma = pointer(d.gamma, scale);
-  kernels::norm_forward<T>(g, {d.x.data(), gamma, pointer(d.beta, shift), eps, centre, r.y.data(), r.mean.data(),
+  kernels::norm_forward<T>(g, {d.x.data(), gamma, pointer(d.beta, shift), eps, center, r.y.data(), r.mean.data(),
                                r.rstd.data(), r.var.data()});
-  kernels::norm_backward<T>(g, {d.gy.data(), d.x.data(), gamma, r.mean.data(), r.rstd.data(), centre, r.gx.data(),
+  kernels::norm_backward<T>(g, {d.gy.data(), d.x.data(), gamma, r.mean.data(), r.rstd.data(), center, r.gx.data(),
                                 r.ggamma.data(), r.gbeta.data()});
   return r;
 }
@@ -121,9 +121,9 @@ testing::AssertionResult near(const char* what, const std::vector<T>& actual, co
   return testing::AssertionSuccess();
 }
 
-// Rounding of a few units in the last place of the largest term of each sum: `units` of them.
+// Allows rounding errors of `units` units in the last place of the largest term of each sum.
 template <class T, class Geometry>
-void expect_agrees(const Geometry& g, Data<T> d, double eps, bool centre = true, bool scale = true, bool shift = true,
+void expect_agrees(const Geometry& g, Data<T> d, double eps, bool center = true, bool scale = true, bool shift = true,
                    long double units = 16) {
   if (!scale) {
     std::fill(d.gamma.begin(), d.gamma.end(), T(1));
@@ -131,11 +131,11 @@ void expect_agrees(const Geometry& g, Data<T> d, double eps, bool centre = true,
   if (!shift) {
     std::fill(d.beta.begin(), d.beta.end(), T(0));
   }
-  const Result<T> r = run(g, d, eps, centre, scale, shift);
-  const ReferenceResult e = reference_norm(reference(g, eps, centre), d.x, d.gy, d.gamma, d.beta);
+  const Result<T> r = run(g, d, eps, center, scale, shift);
+  const ReferenceResult e = reference_norm(reference(g, eps, center), d.x, d.gy, d.gamma, d.beta);
   const long double ulp = units * std::numeric_limits<T>::epsilon();
   const long double xhat = std::sqrt(static_cast<long double>(elements(g)) / static_cast<long double>(sets(g)));
-  // Statistics are rounded as doubles: what that does to xhat grows with |mean| / std.
+  // Statistics are rounded to double, which affects xhat in proportion to |mean| / std.
   const long double of_xhat = ulp * xhat + 0x1p-51L * largest(d.x) * largest(e.rstd);
   const long double g_scale = largest(d.gy) * largest(d.gamma);
   const long double terms = 1 + std::sqrt(static_cast<long double>(elements(g)) / static_cast<long double>(params(g)));

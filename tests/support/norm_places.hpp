@@ -1,5 +1,5 @@
-// The norms of the registry in every place where they can stand, for the tests that all of them have to pass: a new
-// norm is tested by being there.
+// The norms of the registry in every place where each can be used, for tests that all norms must pass. A new norm is
+// tested automatically.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@
 
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/ops/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/layers/norm/registry.hpp"
 
 namespace normgrad::tests {
@@ -38,8 +38,8 @@ inline const NormEntry& entry_of(const Place& place) {
   throw ValueError("no such norm");
 }
 
-/// All places; only of norms that normalise when asked.
-inline std::vector<Place> norm_places(bool normalising_only = false) {
+/// Returns all places; with `normalizing_only`, those of norms that normalize by default.
+inline std::vector<Place> norm_places(bool normalizing_only = false) {
   std::vector<Place> all;
   for (const std::string& name : norm_names()) {
     for (std::int64_t spatial = 0; spatial <= 3; ++spatial) {
@@ -49,7 +49,7 @@ inline std::vector<Place> norm_places(bool normalising_only = false) {
     }
   }
   all.push_back({"group:4", 2});
-  std::erase_if(all, [&](const Place& place) { return normalising_only && !entry_of(place).normalises; });
+  std::erase_if(all, [&](const Place& place) { return normalizing_only && !entry_of(place).normalizes; });
   return all;
 }
 
@@ -73,18 +73,18 @@ inline std::vector<double> bits(const Tensor& x) { return x.detach().to(kFloat64
 
 class NormPlaceTest : public testing::TestWithParam<Place> {
  protected:
-  /// As the registry makes it: weight 1, bias 0.
+  /// Returns the norm as created by the registry: weight 1, bias 0.
   std::unique_ptr<Module> plain(DType dtype = kFloat64) const {
     return make_norm(GetParam().spec,
                      {.num_features = kChannels, .spatial_dims = GetParam().spatial_dims, .dtype = dtype});
   }
-  /// With random parameters.
+  /// Returns the norm with random parameters.
   std::unique_ptr<Module> make(DType dtype = kFloat64) const {
     std::unique_ptr<Module> norm = plain(dtype);
     std::uint32_t seed = 100;
     for (Tensor& parameter : norm->parameters()) {
       const NoGradGuard no_grad;
-      parameter.copy_(test::random_tensor(parameter.shape(), dtype, seed++));
+      parameter.copy_(tests::random_tensor(parameter.shape(), dtype, seed++));
     }
     return norm;
   }
@@ -98,10 +98,10 @@ class NormPlaceTest : public testing::TestWithParam<Place> {
     return s;
   }
   Tensor input(std::uint32_t seed = 1, DType dtype = kFloat64, double mean = 3.0, double sigma = 0.2) const {
-    return (test::random_tensor(shape(), dtype, seed) * sigma + mean).detach();
+    return (tests::random_tensor(shape(), dtype, seed) * sigma + mean).detach();
   }
   Tensor gradient(DType dtype = kFloat64, std::uint32_t seed = 7) const {
-    return test::random_tensor(shape(), dtype, seed);
+    return tests::random_tensor(shape(), dtype, seed);
   }
 };
 

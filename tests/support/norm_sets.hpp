@@ -1,4 +1,4 @@
-// The sets of elements that share a statistic, found by what the results depend on: nothing has to be said about a
+// Finds the sets of elements that share a statistic from the dependencies of the results, without knowledge of the
 // norm.
 #pragma once
 
@@ -16,7 +16,7 @@ namespace normgrad::tests {
 
 using Elements = std::vector<std::size_t>;
 
-/// Elements are of one set when the result of one changes with the other. Throws when these are not disjoint sets.
+/// Two elements are in one set if the result of one changes with the other. Throws if the sets are not disjoint.
 inline std::vector<Elements> find_sets(Module& norm, const Tensor& input) {
   const NoGradGuard no_grad;
   const FreezeStatisticsGuard guard;
@@ -50,7 +50,7 @@ inline std::vector<Elements> find_sets(Module& norm, const Tensor& input) {
   return sets;
 }
 
-/// The eps that a layer prints; "none" is the machine epsilon of the dtype.
+/// Returns the eps that a layer prints; "none" means the machine epsilon of the dtype.
 inline double printed_eps(const Module& norm, DType dtype = kFloat64) {
   const std::string text = norm.extra_repr();
   const std::size_t at = text.find("eps=");
@@ -64,7 +64,7 @@ inline double printed_eps(const Module& norm, DType dtype = kFloat64) {
   return std::stod(value);
 }
 
-/// A sum, and how large its terms are: rounding is measured against that.
+/// A sum and the magnitude of its terms, relative to which rounding errors are measured.
 struct Sum {
   long double value = 0;
   long double size = 0;
@@ -74,11 +74,11 @@ struct Sum {
   }
 };
 
-/// What papers write of one set: m values with mean mu and biased variance v; s = sqrt(v + eps), rho = v / (v + eps).
-/// A norm that does not centre has mu = 0, and v is the mean of squares.
+/// Notation of the literature for one set: m values with mean mu and biased variance v; s = sqrt(v + eps), rho = v / (v
+/// + eps). For a norm that does not center, mu = 0 and v is the mean square.
 struct SetOf {
   const Elements& members;
-  bool centre;
+  bool center;
   long double eps;
   long double m = 0;
   long double mu = 0;
@@ -86,10 +86,10 @@ struct SetOf {
   long double s = 0;
   long double rho = 0;
 
-  SetOf(const Elements& elements, const std::vector<double>& x, bool centring, double with_eps)
-      : members(elements), centre(centring), eps(with_eps), m(static_cast<long double>(elements.size())) {
+  SetOf(const Elements& elements, const std::vector<double>& x, bool centering, double with_eps)
+      : members(elements), center(centering), eps(with_eps), m(static_cast<long double>(elements.size())) {
     for (const std::size_t i : members) {
-      mu += centre ? static_cast<long double>(x[i]) / m : 0.0L;
+      mu += center ? static_cast<long double>(x[i]) / m : 0.0L;
     }
     for (const std::size_t i : members) {
       v += (static_cast<long double>(x[i]) - mu) * (static_cast<long double>(x[i]) - mu) / m;

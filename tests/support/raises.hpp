@@ -1,13 +1,13 @@
-// The text of the error that a call throws.
+// Returns the message of the error thrown by a call.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
-/// Runs `f`; the what() of the E that it throws, or a failure of the test.
+/// Runs `f` and returns what() of the E it throws; the test fails if it throws none.
 template <class E, class F>
 std::string error_of(F&& f) {
   try {
@@ -22,4 +22,4 @@ std::string error_of(F&& f) {
   return {};
 }
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

@@ -1,4 +1,4 @@
-// The oracle of the norm kernels and operations: plain loops in long double over sets of elements, from the definition.
+// Reference for the norm kernels and operations: plain loops in long double over sets of elements, by definition.
 #pragma once
 
 #include <cmath>
@@ -10,7 +10,7 @@ namespace normgrad::tests {
 
 using Reals = std::vector<long double>;
 
-/// What a norm is: which set each element's statistic is of, and which parameter it has.
+/// Defines a norm: the set that each element's statistic belongs to, and its parameter.
 struct ReferenceNorm {
   std::int64_t elements;
   std::int64_t sets;
@@ -18,7 +18,7 @@ struct ReferenceNorm {
   std::function<std::int64_t(std::int64_t)> set_of;
   std::function<std::int64_t(std::int64_t)> param_of;
   long double eps;
-  bool centre = true;
+  bool center = true;
 };
 
 struct ReferenceResult {
@@ -42,7 +42,7 @@ ReferenceResult reference_norm(const ReferenceNorm& norm, const std::vector<T>& 
     for (const std::size_t i : members[s]) {
       sum += static_cast<long double>(x[i]);
     }
-    r.mean[s] = norm.centre ? sum / m : 0;
+    r.mean[s] = norm.center ? sum / m : 0;
     long double squares = 0;
     for (const std::size_t i : members[s]) {
       const long double d = static_cast<long double>(x[i]) - r.mean[s];
@@ -67,7 +67,7 @@ ReferenceResult reference_norm(const ReferenceNorm& norm, const std::vector<T>& 
       sum_g_xhat += g * scale * xhat;
     });
     each([&](std::size_t i, std::size_t, long double xhat, long double g, long double scale) {
-      r.gx[i] = r.rstd[s] * (g * scale - (norm.centre ? sum_g / m : 0) - xhat * sum_g_xhat / m);
+      r.gx[i] = r.rstd[s] * (g * scale - (norm.center ? sum_g / m : 0) - xhat * sum_g_xhat / m);
     });
   }
   return r;

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
 namespace {
 
@@ -46,7 +46,7 @@ Channel open_channel(bool terminal) {
   _exit(127);
 }
 
-/// Appends what can be read; false at the end. A terminal's end is told by EIO.
+/// Appends available output; returns false at the end, which a terminal reports as EIO.
 bool read_some(int from, std::string& to) {
   std::array<char, 4096> buffer{};
   const ssize_t got = read(from, buffer.data(), buffer.size());
@@ -93,4 +93,4 @@ ProgramResult run_program(const std::vector<std::string>& command, const RunOpti
   return result;
 }
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

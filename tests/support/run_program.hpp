@@ -1,4 +1,4 @@
-// Runs a program and says what it wrote and how it ended.
+// Runs a program; returns its output and exit code.
 #pragma once
 
 #include <functional>
@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
 struct ProgramResult {
-  int exit_code = -1;  ///< 128 + signal when a signal ended it
+  int exit_code = -1;  ///< 128 + signal if a signal ended it
   std::string out;
   std::string err;
 };
@@ -17,14 +17,14 @@ struct ProgramResult {
 struct RunOptions {
   /// Changes to the environment.
   std::map<std::string, std::string> environment = {};
-  /// Standard error is a terminal.
+  /// Make standard error a terminal.
   bool terminal = false;
-  /// When this is true of what came on standard error so far, `signal` is sent, once.
+  /// Send `signal` once when this returns true for the standard error output so far.
   std::function<bool(const std::string& err)> signal_when = {};
   int signal = 0;
 };
 
-/// `command`: the program's path and its arguments. Throws std::runtime_error when it cannot be run.
+/// Runs `command`, the program's path followed by its arguments. Throws std::runtime_error if it cannot be run.
 ProgramResult run_program(const std::vector<std::string>& command, const RunOptions& options = {});
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

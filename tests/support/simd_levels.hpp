@@ -1,4 +1,4 @@
-// The instruction sets that this machine has.
+// The instruction sets of this machine.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "normgrad/core/base/simd.hpp"
+#include "normgrad/core/simd/dispatch.hpp"
 
-namespace normgrad::test {
+namespace normgrad::tests {
 
 inline std::vector<SimdLevel> supported_levels() {
   std::vector<SimdLevel> levels;
@@ -21,7 +21,7 @@ inline std::vector<SimdLevel> supported_levels() {
   return levels;
 }
 
-/// Uses an instruction set while it lives.
+/// Selects an instruction set for its lifetime.
 class UsedSimdLevel {
  public:
   explicit UsedSimdLevel(SimdLevel level) : before_(simd_level()) { set_simd_level(level); }
@@ -33,7 +33,7 @@ class UsedSimdLevel {
   SimdLevel before_;
 };
 
-/// Tests that run once for each instruction set; those that the machine lacks are skipped.
+/// Base of tests that run once per instruction set; those the machine lacks are skipped.
 class SimdLevelTest : public testing::TestWithParam<SimdLevel> {
  protected:
   void SetUp() override {
@@ -46,8 +46,8 @@ class SimdLevelTest : public testing::TestWithParam<SimdLevel> {
  private:
   std::optional<UsedSimdLevel> used_;
 };
-/// For INSTANTIATE_TEST_SUITE_P.
+/// Values for INSTANTIATE_TEST_SUITE_P.
 inline auto simd_levels() { return testing::Values(SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512); }
 inline std::string name_of_level(const testing::TestParamInfo<SimdLevel>& test) { return simd_name(test.param); }
 
-}  // namespace normgrad::test
+}  // namespace normgrad::tests

@@ -1,4 +1,4 @@
-// A folder that lives as long as a test.
+// A folder that exists for the duration of a test.
 #pragma once
 
 #include <cstdlib>
@@ -6,9 +6,9 @@
 #include <stdexcept>
 #include <string>
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
-/// A new folder that is removed with all it holds.
+/// Creates a new folder; removes it with its contents on destruction.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -31,4 +31,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

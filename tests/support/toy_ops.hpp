@@ -1,4 +1,4 @@
-// A handful of operations on equal shapes, float64, so that the engine is tested without the library's own operations.
+// A few operations on equal float64 shapes, to test the engine independently of the library's own operations.
 #pragma once
 
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "normgrad/core/autograd/record.hpp"
 
-namespace normgrad::toy {
+namespace normgrad::tests {
 
 inline Tensor values(const std::vector<double>& v, const Shape& shape) {
   Tensor x = Tensor::empty(shape, kFloat64);
@@ -72,7 +72,7 @@ inline Tensor exp(const Tensor& x) {
 }
 
 inline Tensor sum(const Tensor& x);
-/// A tensor of one element repeated.
+/// Repeats a tensor of one element.
 inline Tensor repeat(const Tensor& x, const Shape& shape) {
   Tensor y = Tensor::empty(shape, kFloat64);
   y.fill_(x.item());
@@ -89,4 +89,4 @@ inline Tensor sum(const Tensor& x) {
                 [shape = x.shape()](const Tensor& gy, GradSink& into) { into.add(0, repeat(gy, shape)); });
 }
 
-}  // namespace normgrad::toy
+}  // namespace normgrad::tests

@@ -8,7 +8,7 @@
 
 #include "normgrad/core/autograd/tensor.hpp"
 
-namespace normgrad::test {
+namespace normgrad::tests {
 
 template <class T>
 std::vector<T> random_values(std::int64_t n, std::uint32_t seed) {
@@ -21,7 +21,7 @@ std::vector<T> random_values(std::int64_t n, std::uint32_t seed) {
   return values;
 }
 
-/// Normally distributed; float32 and float64 tensors of one seed hold the same numbers, rounded.
+/// Normally distributed values; float32 and float64 tensors of the same seed hold the same numbers up to rounding.
 inline Tensor random_tensor(const Shape& shape, DType dtype, std::uint32_t seed) {
   Tensor x = Tensor::empty(shape, dtype);
   dispatch_float("random_tensor", dtype, [&](auto zero) {
@@ -32,4 +32,4 @@ inline Tensor random_tensor(const Shape& shape, DType dtype, std::uint32_t seed)
   return x;
 }
 
-}  // namespace normgrad::test
+}  // namespace normgrad::tests

@@ -1,4 +1,4 @@
-// Operations with backwards that are wrong on purpose: a checker, and every test that relies on one, must reject them.
+// Operations with deliberately wrong backwards, which a gradient checker and every test based on one must reject.
 #pragma once
 
 #include <array>
@@ -8,9 +8,9 @@
 
 #include "normgrad/core/autograd/function.hpp"
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
-/// The five ways in which published backwards of normalizations are wrong, and the right one.
+/// Five errors found in published backwards of normalizations, and none.
 enum class NormFault { none, zero, no_rstd, no_variance_term, variance_sign, no_mean_term };
 
 inline constexpr std::array kNormFaults = {NormFault::zero, NormFault::no_rstd, NormFault::no_variance_term,
@@ -21,7 +21,7 @@ inline std::string fault_name(NormFault fault) {
   return names[static_cast<std::size_t>(fault)];
 }
 
-/// Each row of x [rows, n] (float64) less its mean, over its standard deviation; the backward has the given fault.
+/// Each row of x [rows, n] (float64) minus its mean, over its standard deviation, with a backward that has the fault.
 inline Tensor faulty_norm(const Tensor& x, NormFault fault, double eps = 1e-5) {
   struct Row {
     double mean = 0.0;
@@ -79,4 +79,4 @@ inline Tensor faulty_norm(const Tensor& x, NormFault fault, double eps = 1e-5) {
       });
 }
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

@@ -11,8 +11,8 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
-using testing_support::statistics_of;
+using tests::error_of;
+using tests::statistics_of;
 
 struct Net : Module {
   explicit Net(DType dtype) : fc(3, 4, {.dtype = dtype}), norm(4, {.dtype = dtype}) {}
@@ -22,7 +22,7 @@ struct Net : Module {
   Tensor forward(const Tensor& x) override { return norm(fc(x)); }
 };
 
-// A model on its way: after each step its values are new.
+// A model in training: each call changes its values.
 void change(Net& net, Generator& generator) {
   const NoGradGuard no_grad;
   for (Tensor& parameter : net.parameters()) {
@@ -46,7 +46,7 @@ TEST_P(AveragedModelTest, PlainMean) {
     average.update(net);
     sum.add_(net.fc.weight.detach());
     EXPECT_LT(max(abs(average.module().fc.weight.detach() - sum / i)).item(), tolerance()) << i;
-    // Buffers are the model's own.
+    // Buffers are copied from the model.
     EXPECT_EQ(average.module().norm.running_mean.to_vector<double>(), net.norm.running_mean.to_vector<double>());
   }
   EXPECT_EQ(average.num_averaged(), 5);
@@ -65,7 +65,7 @@ TEST_P(AveragedModelTest, ExponentialMeanWithAveragedBuffers) {
     average.update(net);
     const std::vector<double> new_weight = net.fc.weight.to_vector<double>();
     const std::vector<double> new_mean = net.norm.running_mean.to_vector<double>();
-    if (i == 0) {  // the first is taken as it is
+    if (i == 0) {  // the first one is copied
       weight = new_weight;
       mean = new_mean;
     } else {
@@ -102,7 +102,7 @@ TEST_P(AveragedModelTest, RecalibratedBuffersBelongToTheAverage) {
   average.recalibrate(std::vector{data.narrow(0, 0, 30), data.narrow(0, 30, 10)});
   const Tensor y = average(data);
   const auto statistics = statistics_of(y);
-  for (std::size_t c = 0; c < 4; ++c) {  // weight and bias of the norm are averages, too
+  for (std::size_t c = 0; c < 4; ++c) {  // weight and bias of the norm are averaged too
     EXPECT_NEAR(statistics.mean[c], average.module().norm.bias.to_vector<double>()[c], 20.0 * tolerance());
     const double gamma = average.module().norm.weight.to_vector<double>()[c];
     EXPECT_NEAR(statistics.var[c], gamma * gamma * 39.0 / 40.0, 1e-4);
@@ -133,7 +133,7 @@ TEST_P(AveragedModelTest, StateGoesOn) {
 INSTANTIATE_TEST_SUITE_P(FloatingPoint, AveragedModelTest, testing::Values(kFloat32, kFloat64),
                          [](const auto& test) { return std::string(dtype_name(test.param)); });
 
-/// A float32 model of one parameter and no buffers.
+/// A float32 model with one parameter and no buffers.
 struct OneWeight : Module {
   explicit OneWeight(double value) : weight(full({2}, value)) {}
   Parameter weight;
@@ -167,7 +167,7 @@ TEST(AveragedModelPrecisionTest, SmallStepsAddUpInFloat32) {
   EXPECT_EQ(weight_of(resumed), weight_of(average));
   EXPECT_EQ(average.module().weight.dtype(), kFloat32);
 
-  // The mean of values that alternate: steps of 1/n, each of which float32 rounds.
+  // The mean of alternating values: steps of 1/n, each rounded to float32.
   AveragedModel mean(net);
   for (int i = 0; i < 30000; ++i) {
     net.set(i % 2 == 0 ? 1.0 : 1.5);
@@ -185,7 +185,7 @@ TEST(AveragedModelPrecisionTest, StatesOfOtherDTypesAndCopies) {
   }
   StateDict state = average.state_dict();
   EXPECT_EQ(state.at("module.weight").dtype(), kFloat64);
-  state["module.weight"] = state.at("module.weight").to(kFloat32);  // as states were
+  state["module.weight"] = state.at("module.weight").to(kFloat32);  // as in older states
   AveragedModel second(OneWeight(0.0), {.decay = 0.5});
   second.load_state_dict(state);
   EXPECT_EQ(weight_of(second), weight_of(average));

@@ -11,9 +11,9 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
+using tests::error_of;
 
-// Values of a norm that has been trained: nothing is 0 or 1.
+// Values as of a trained norm: none is 0 or 1.
 void fill(RunningStatsNorm& norm, Generator& generator) {
   const NoGradGuard no_grad;
   normal_(norm.running_mean, 0.3, 0.7, &generator);
@@ -27,7 +27,7 @@ void fill(RunningStatsNorm& norm, Generator& generator) {
   norm.num_batches_tracked.fill_(9.0);
 }
 
-// The model gives the same after its first two modules have become one, and a state from before still fits.
+// Folding the first two modules does not change the model's result, and an older state still fits.
 template <class Layer, class Norm>
 void expect_same_when_folded(const Layer& layer, Norm norm, const Shape& input) {
   Generator generator(7);
@@ -39,7 +39,7 @@ void expect_same_when_folded(const Layer& layer, Norm norm, const Shape& input) 
   const NoGradGuard no_grad;
   const Sequential before = net;
   const Tensor expected = Sequential(before)(x);
-  // Whether a linear layer gives [N, features] only an example shows.
+  // Only an example shows whether a linear layer outputs [N, features].
   const FoldReport report = std::is_same_v<Layer, Linear> ? fold(net, x) : fold(net);
   ASSERT_EQ(report.folded(), 1) << report;
   EXPECT_EQ(report.norms[0].norm, "1");
@@ -47,10 +47,10 @@ void expect_same_when_folded(const Layer& layer, Norm norm, const Shape& input) 
   EXPECT_TRUE(net.at<Norm>(1).is_identity());
   const double tolerance = dtype == kFloat64 ? 1e-13 : 1e-5;
   EXPECT_LT(max(abs(net(x) - expected)).item(), tolerance) << layer;
-  // Once more changes nothing.
+  // Folding again changes nothing.
   EXPECT_EQ(fold(net).folded(), 0);
   EXPECT_LT(max(abs(net(x) - expected)).item(), tolerance) << layer;
-  // A folded state in a model as it was: the norm computes, and changes nothing.
+  // A folded state in an unfolded model: the norm is computed, and changes nothing.
   if (layer.bias.defined()) {
     Sequential fresh = before;
     fresh.load_state_dict(net.state_dict());
@@ -101,7 +101,7 @@ TEST(FoldErrorTest, GivesTheReason) {
   norm.eval();
   norm.set_statistics(Statistics::batch);
   EXPECT_EQ(error_of<ValueError>([&] { fold_into(conv, norm); }),
-            "fold_into: BatchNorm2d normalises with the statistics of each batch");
+            "fold_into: BatchNorm2d normalizes with the statistics of each batch");
   norm.set_statistics(Statistics::automatic);
   BatchNorm2d without(4, {.track_running_stats = false});
   without.eval();
@@ -134,7 +134,7 @@ struct Net : Module {
   Sequential body{Conv2d(3, 4, 3), BatchNorm2d(4), ReLU(), BatchNorm2d(4), LayerNorm(Shape{4, 4})};
   BatchNorm2d last{4};
   NORMGRAD_MEMBERS(Net, conv1, norm1, conv2, norm2, body, last)
-  // The result of conv2 goes to norm2 and past it.
+  // The result of conv2 goes to norm2 and also around it.
   Tensor forward(const Tensor& x) override {
     const Tensor h = conv2(relu(norm1(conv1(x))));
     return last(body(relu(norm2(h)) + h));
@@ -151,7 +151,7 @@ Net trained_net() {
     }
   }
   net.eval();
-  net.to(kFloat64);  // which layers are folded is the point, not how float32 rounds on a processor
+  net.to(kFloat64);  // the test is about which layers are folded, not about float32 rounding
   return net;
 }
 
@@ -171,7 +171,7 @@ TEST(FoldModelTest, SequentialsInside) {
   EXPECT_EQ(out.str(), "folded 1 of 6 norms\n  norm1" + own + "  norm2" + own +
                            "  body.1 into body.0\n"
                            "  body.3: comes after a ReLU, not directly after a convolution or linear layer\n"
-                           "  body.4: a LayerNorm normalises each sample with its own statistics\n"
+                           "  body.4: a LayerNorm normalizes each sample with its own statistics\n"
                            "  last" +
                            own);
   expect_equal_in_float64(net(x), expected);
@@ -190,7 +190,7 @@ TEST(FoldModelTest, ByAnExample) {
             "  norm2: the result of 'conv2' is used elsewhere, too: the model's result would change\n"
             "  body.1 into body.0\n"
             "  body.3: comes after a ReLU, not directly after a convolution or linear layer\n"
-            "  body.4: a LayerNorm normalises each sample with its own statistics\n"
+            "  body.4: a LayerNorm normalizes each sample with its own statistics\n"
             "  last: what came to it was not the result of a convolution or linear layer\n");
   expect_equal_in_float64(net(x), expected);
   EXPECT_TRUE(net.conv1.bias.defined());
@@ -218,8 +218,8 @@ TEST(FoldModelTest, LayersThatAreCalledTwiceStay) {
   EXPECT_EQ(report.norms[0].reason, "'fc' before it was called 2 times, not once");
 }
 
-// The result of a folded norm is its input. What is changed in place after it was the layer's result, which nobody else
-// has: where somebody does, the pair is not folded.
+// A folded norm returns its input. An in-place change after it then affects the layer's result, which must have no
+// other owner; otherwise the pair is not folded.
 struct InPlace : Module {
   Linear fc1{3, 4};
   BatchNorm1d norm1{4};
@@ -260,7 +260,7 @@ TEST(FoldModelTest, InPlaceChangesAfterAnIdentity) {
   }
 }
 
-// A folded norm costs nothing in evaluation, and still learns when it is asked to.
+// A folded norm costs nothing in eval mode, and can still learn.
 TEST(FoldModelTest, AnIdentityPassesItsInputOn) {
   BatchNorm1d norm(3);
   norm.eval();
@@ -278,7 +278,7 @@ TEST(FoldModelTest, AnIdentityPassesItsInputOn) {
   EXPECT_FALSE(is_same(norm(x), x));
 }
 
-// --- what must stay as it is
+// --- pairs that must not be folded
 
 struct TwiceConv : Conv2d {
   using Conv2d::Conv2d;
@@ -301,7 +301,7 @@ struct AbsLinear : Linear {
   Tensor forward(const Tensor& x) override { return Linear::forward(x).abs(); }
 };
 
-// Neither way of folding changes what the model gives; nothing is folded.
+// Neither way of folding changes the model's result, and nothing is folded.
 template <class Layer, class Norm>
 void expect_left_alone(const Layer& layer, Norm norm, const Shape& input, bool with_hook = false) {
   Generator generator(11);
@@ -332,7 +332,7 @@ TEST(FoldLeavesTest, WhatIsNotVerified) {
   expect_left_alone(Conv2d(2, 3, 3), ShiftedNorm(3), {2, 2, 5, 5});
   expect_left_alone(AbsLinear(4, 3), BatchNorm1d(3), {5, 4});
   expect_left_alone(Conv2d(2, 3, 3), BatchNorm2d(3), {2, 2, 5, 5}, true);
-  // [N, L, F] with L = F: the norm's channels are the axis in the middle.
+  // [N, L, F] with L = F: the channels of the norm are the middle axis.
   expect_left_alone(Linear(4, 4), BatchNorm1d(4), {3, 4, 4});
   expect_left_alone(Linear(4, 4), InstanceNorm1d(4, {.affine = true, .track_running_stats = true}), {4, 4});
 }
@@ -376,7 +376,7 @@ TEST(FoldLeavesTest, TiedParameters) {
   EXPECT_EQ(net.first.weight.to_vector<double>(), before);
 }
 
-// Gives `good` results and then throws.
+// Returns `good` results and then throws.
 struct Breaks : Module {
   Conv2d conv{1, 2, 3, {.bias = false}};
   BatchNorm2d norm{2};
@@ -404,7 +404,7 @@ TEST(FoldLeavesTest, AModelThatThrowsIsAsItWas) {
     }
     EXPECT_THROW(fold(net, randn({1, 1, 5, 5}, {}, &generator)), ValueError) << good;
     const StateDict after = net.state_dict();
-    ASSERT_EQ(after.size(), before.size()) << good;  // no bias came to stay
+    ASSERT_EQ(after.size(), before.size()) << good;  // no bias was left behind
     for (const auto& [name, tensor] : after) {
       EXPECT_EQ(tensor.to_vector<double>(), before.at(name).to_vector<double>()) << good << name;
     }
@@ -413,7 +413,7 @@ TEST(FoldLeavesTest, AModelThatThrowsIsAsItWas) {
   }
 }
 
-// A pair that is undone, of a layer without a bias, has none afterwards.
+// If folding is undone, a layer without a bias has none afterwards.
 struct KeepsResult : Module {
   Conv2d conv{1, 2, 3, {.bias = false}};
   BatchNorm2d norm{2};

@@ -10,9 +10,9 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
+using tests::error_of;
 
-// A norm of a user's own, which the library does not know, with a table of two axes.
+// A user-defined norm, unknown to the library, with a parameter of two axes.
 struct OwnNorm : Module {
   Parameter gain = Parameter(ones({4}));
   Parameter table = Parameter(ones({2, 2}));
@@ -46,7 +46,7 @@ TEST(NormAwareGroupsTest, RolesOfParameters) {
   EXPECT_EQ(role_of(split, "norm1.weight"), "norm");
   EXPECT_EQ(role_of(split, "norm1.bias"), "norm");
   EXPECT_EQ(role_of(split, "body.0.weight"), "weight");
-  EXPECT_EQ(role_of(split, "body.1.weight"), "norm");  // has 2 axes, and no decay all the same
+  EXPECT_EQ(role_of(split, "body.1.weight"), "norm");  // has 2 axes, and still no decay
   EXPECT_EQ(role_of(split, "body.3.weight"), "norm");
   EXPECT_EQ(role_of(split, "body.4.bias"), "norm");
   EXPECT_EQ(role_of(split, "own.gain"), "vector");
@@ -112,7 +112,7 @@ TEST(NormAwareGroupsTest, Prints) {
             "  named        1,000 values  3.weight\n");
 }
 
-// With gradients of zero only the decay moves a parameter.
+// With zero gradients, only the decay changes a parameter.
 template <class O, class Options>
 void expect_only_weights_move(Options options) {
   options.lr = 0.125;

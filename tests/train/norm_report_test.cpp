@@ -12,9 +12,9 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::error_of;
-using testing_support::statistics_of;
-using testing_support::uneven_batches;
+using tests::error_of;
+using tests::statistics_of;
+using tests::uneven_batches;
 
 struct Net : Module {
   BatchNorm1d norm1{4};
@@ -109,7 +109,7 @@ TEST(NormReportTest, FindsConstantAndDeadChannels) {
   const NormReport report = norm_report(net, std::vector{data.narrow(0, 0, 2), data.narrow(0, 2, 4)});
   EXPECT_EQ(report.norms[0].constant_channels, (std::vector<std::int64_t>{3}));
   EXPECT_EQ(report.norms[0].dead_channels, (std::vector<std::int64_t>{1}));
-  // What comes to the next norm does not vary in either.
+  // The input of the next norm is constant in both channels.
   EXPECT_EQ(report.norms[1].constant_channels, (std::vector<std::int64_t>{1, 3}));
   ASSERT_EQ(report.norms[0].advice.size(), 2U);
   EXPECT_EQ(report.norms[0].advice[0].substr(0, 38), "channel 3 of the input do not vary: th");

@@ -13,11 +13,11 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using testing_support::ChannelStatistics;
-using testing_support::error_of;
-using testing_support::statistics_of;
-using testing_support::uneven_batches;
-using testing_support::wandering_data;
+using tests::ChannelStatistics;
+using tests::error_of;
+using tests::statistics_of;
+using tests::uneven_batches;
+using tests::wandering_data;
 
 TEST(ChannelMomentsTest, LawOfTotalVariance) {
   for (const DType dtype : {kFloat64, kFloat32}) {
@@ -32,12 +32,12 @@ TEST(ChannelMomentsTest, LawOfTotalVariance) {
     const ChannelStatistics expected = statistics_of(data);
     EXPECT_EQ(moments.count(), 33 * 12);
     for (std::size_t c = 0; c < 5; ++c) {
-      // The batches' means come as float32 numbers of about 1000, known to 3e-5.
+      // The batch means are float32 numbers of about 1000, with an error of 3e-5.
       EXPECT_NEAR(moments.mean()[c], expected.mean[c], dtype == kFloat64 ? 1e-10 : 1e-4);
       EXPECT_NEAR(moments.biased_var()[c], expected.var[c], expected.var[c] * (dtype == kFloat64 ? 1e-11 : 1e-5));
       EXPECT_NEAR(moments.unbiased_var()[c], expected.var[c] * 396.0 / 395.0, expected.var[c] * 1e-5);
     }
-    EXPECT_GT(expected.var[0], 2.0 * mean_of_var);  // the variance between the batches is most of it
+    EXPECT_GT(expected.var[0], 2.0 * mean_of_var);  // most of the variance is between the batches
   }
   ChannelMoments moments;
   moments.merge(zeros({2}), ones({2}), 3);
@@ -47,7 +47,7 @@ TEST(ChannelMomentsTest, LawOfTotalVariance) {
 
 template <class Norm>
 void expect_statistics_of_data(Norm norm, const Tensor& data) {
-  const std::vector<Tensor> batches = uneven_batches(data);  // the last one of one value, where there is no more axis
+  const std::vector<Tensor> batches = uneven_batches(data);  // the last one has one value, if there are no further axes
   const ChannelStatistics expected = statistics_of(data);
   const double unbiased = expected.count / (expected.count - 1.0);
   const RecalibrationReport report = recalibrate(norm, batches);
@@ -74,7 +74,7 @@ TEST(RecalibrateTest, BatchNormsGetTheVarianceOfTheWholeDataSet) {
   }
 }
 
-// Batches of one value and of none, first, last, and in the middle of the net.
+// Batches of one value and of none, at the beginning, at the end, and within the net.
 TEST(RecalibrateTest, BatchesOfAnySize) {
   const Tensor data = randn({33, 4}, {.dtype = kFloat64}) * 3.0 + 2.0;
   const std::vector<std::vector<std::int64_t>> cuts = {{32, 1}, {1, 32}, {0, 1, 0, 31, 1, 0}, {1, 1, 1, 30}};
@@ -124,7 +124,7 @@ TEST(RecalibrateTest, EmptyBatchesAreToldAsEmpty) {
   EXPECT_EQ(other.at<BatchNorm1d>(0).running_mean.to_vector<double>(), before.to_vector<double>());
 }
 
-// One position has no variance within a sample; the means still count.
+// A single position has no variance within a sample; the means still count.
 TEST(RecalibrateTest, InstanceNormsOfOnePosition) {
   InstanceNorm1d norm(2, {.track_running_stats = true, .dtype = kFloat64});
   const Tensor data = randn({9, 2, 1}, {.dtype = kFloat64});
@@ -150,7 +150,7 @@ TEST(RecalibrateTest, InstanceNormsGetTheMeanOverAllSamples) {
     EXPECT_NEAR(norm.running_var.to_vector<double>()[static_cast<std::size_t>(c)], var, 1e-9);
   }
   EXPECT_EQ(norm.num_batches_tracked.item(), 0.0);
-  // Samples without a batch axis are batches of one.
+  // Samples without a batch axis count as batches of one.
   InstanceNorm1d other(3, {.track_running_stats = true, .dtype = kFloat64});
   std::vector<Tensor> samples;
   for (std::int64_t i = 0; i < 33; ++i) {
@@ -202,7 +202,7 @@ TEST(RecalibrateTest, LayerByLayerIsExactInEvalMode) {
   }
 }
 
-TEST(RecalibrateTest, OnePassNormalisesWithTheBatches) {
+TEST(RecalibrateTest, OnePassNormalizesWithTheBatches) {
   Net net = net_of(2);
   const Tensor data = randn({32, 4}, {.dtype = kFloat64});
   const std::vector<Tensor> batches = {data.narrow(0, 0, 20), data.narrow(0, 20, 12)};
@@ -260,7 +260,7 @@ TEST(RecalibrateTest, FailuresLeaveEverythingAsItWas) {
     EXPECT_TRUE(net.is_training());
     EXPECT_EQ(net.norm1.statistics(), Statistics::automatic);
   }
-  net(good);  // no hook is left
+  net(good);  // no hook remains
   Sequential plain{Linear(2, 2), LayerNorm(2)};
   EXPECT_EQ(error_of<ValueError>([&] {
               recalibrate(plain, std::vector{randn({3, 2})});

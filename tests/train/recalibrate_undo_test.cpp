@@ -1,4 +1,4 @@
-// A recalibration that does not come to its end leaves the model as it was.
+// An interrupted recalibration leaves the model unchanged.
 #include <gtest/gtest.h>
 
 #include "tests/train/train_support.hpp"

@@ -1,12 +1,12 @@
-// Statistics in plain loops, and uneven batches, for the tests of tools that measure norms.
+// Statistics by plain loops, and uneven batches, for the tests of tools that measure norms.
 #pragma once
 
 #include <vector>
 
 #include "normgrad/core/ops/creation.hpp"
-#include "normgrad/core/ops/shape.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
-namespace normgrad::testing_support {
+namespace normgrad::tests {
 
 struct ChannelStatistics {
   std::vector<double> mean;
@@ -47,7 +47,7 @@ inline std::vector<Tensor> uneven_batches(const Tensor& data) {
   return batches;
 }
 
-/// Far from zero, and wandering from sample to sample, as sorted data does.
+/// Far from zero, and drifting from sample to sample like sorted data.
 inline Tensor wandering_data(const Shape& shape, DType dtype) {
   Generator generator(4);
   Tensor x = randn(shape, {.dtype = dtype}, &generator);
@@ -62,4 +62,4 @@ inline Tensor wandering_data(const Shape& shape, DType dtype) {
   return x;
 }
 
-}  // namespace normgrad::testing_support
+}  // namespace normgrad::tests

@@ -1,9 +1,10 @@
-// The documents keep up with the code.
+// The documents agree with the code.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <regex>
 #include <set>
 
 #include "tests/support/source_tree.hpp"
@@ -11,7 +12,7 @@
 namespace normgrad::tests {
 namespace NORMGRAD_TEST_FILE {
 
-/// Names of the functions that a header declares at the start of a line with a Tensor or NormResult as their result.
+/// Names of the functions that a header declares at the start of a line with a Tensor or NormResult result.
 std::set<std::string> declared_operations(const SourceFile& file) {
   std::set<std::string> names;
   for (const std::string& line : file.lines) {
@@ -41,7 +42,7 @@ TEST(Docs, EveryOperationIsInTheTable) {
   const std::string table = text_of("docs/operations.md");
   std::size_t count = 0;
   for (const SourceFile& file : source_files({"core/ops"})) {
-    // Creation is not an operation on tensors, and internal headers are not for users.
+    // Functions that create tensors are not operations, and internal headers are not public.
     const bool internal = [&] {
       for (const std::string& line : file.lines) {
         if (line.starts_with("namespace normgrad::detail")) {
@@ -61,6 +62,51 @@ TEST(Docs, EveryOperationIsInTheTable) {
     }
   }
   EXPECT_GT(count, 80U);
+}
+
+/// The captures of `pattern` in the lines of a file.
+std::set<std::string> captured(const SourceFile& file, const std::string& pattern) {
+  const std::regex regex(pattern);
+  std::set<std::string> names;
+  for (const std::string& line : file.lines) {
+    for (std::sregex_iterator match(line.begin(), line.end(), regex); match != std::sregex_iterator(); ++match) {
+      names.insert((*match)[1]);
+    }
+  }
+  return names;
+}
+
+// A section is a heading or a paragraph that starts with the name: "**GroupNorm**", "**BatchNorm1d/2d/3d**", "###
+// RMSNorm".
+TEST(Docs, EveryNormOfTheRegistryHasASection) {
+  const std::vector<std::string> page = read_lines(source_dir() / "docs/norms.md");
+  const SourceFile registry = {"", read_lines(source_dir() / "layers/norm/registry.cpp"), {}};
+  const std::set<std::string> norms = captured(registry, R"(make_unique<(\w*Norm)(?:[123]d)?>)");
+  EXPECT_GE(norms.size(), 5U);
+  for (const std::string& norm : norms) {
+    const std::regex start(R"((\*\*|#+ )`?)" + norm + R"((\b|[123]d).*)");
+    EXPECT_TRUE(
+        std::any_of(page.begin(), page.end(), [&](const std::string& line) { return std::regex_match(line, start); }))
+        << norm << " of layers/norm/registry.cpp has no section in docs/norms.md";
+  }
+}
+
+TEST(Docs, EveryOptimizerIsNamed) {
+  const std::string page = text_of("docs/training_tools.md");
+  std::size_t count = 0;
+  for (const SourceFile& file : source_files({"optim"})) {
+    if (!file.path.ends_with(".hpp")) {
+      continue;
+    }
+    // Not the bases, which are templates: "class AdamLike : public OptimizerOf<Options>".
+    for (const std::string& name :
+         captured(file, R"(^class (\w+)(?: final)? : public (?:OptimizerOf|detail::\w+)<\w+Options>)")) {
+      ++count;
+      EXPECT_NE(page.find("`" + name + "`"), std::string::npos)
+          << name << " of " << file.path << " is missing in docs/training_tools.md";
+    }
+  }
+  EXPECT_GE(count, 10U);
 }
 
 TEST(Docs, LinksLeadToFiles) {
@@ -85,7 +131,7 @@ TEST(Docs, LinksLeadToFiles) {
   EXPECT_GT(links, 10);
 }
 
-// docs/identities.md and the tests know the same identities, by the same names.
+// docs/identities.md and the tests have the same identities, with the same names.
 TEST(Docs, EveryIdentityHasItsTests) {
   std::set<std::string> in_page;
   std::set<int> numbers;

@@ -1,4 +1,4 @@
-// What the README shows is what the tests compile and run.
+// The code in the README is the code that the tests compile and run.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-# Fails when an object compiled for a newer processor shares an inline function with the rest of the library: the linker keeps
-# one copy of such a function, and an older processor might be given the one it cannot run.
-# NM: program, OBJECTS: files separated by commas.
+# Fails if an object compiled for a newer processor shares an inline function with the rest of the library: the linker
+# keeps one copy of such a function, which an older processor may be unable to run. NM: program, OBJECTS: files
+# separated by commas.
 string(REPLACE "," ";" objects "${OBJECTS}")
 set(shared "")
 foreach(object ${objects})

@@ -1,8 +1,8 @@
-// resumable CHECKPOINT RESULT [HOLD]: a training that saves after every step, goes on from CHECKPOINT if it is there,
-// and writes its final weights to RESULT. Says "step N" on standard error as it begins to save. All that can differ
-// between runs is in it: dropout, augmentation by the default generator and by one of its own, momentum, a schedule, a
-// shuffled loader whose epochs end in the middle, running statistics. After HOLD steps of this start it goes no further
-// but saves again and again, until it is killed.
+// resumable CHECKPOINT RESULT [HOLD]: a training that saves after every step, resumes from CHECKPOINT if it exists, and
+// writes its final weights to RESULT. Prints "step N" to standard error when it begins to save. It has everything that
+// can differ between runs: dropout, augmentation with the default generator and with its own, momentum, a schedule, a
+// shuffled loader that is interrupted within epochs, and running statistics. After HOLD steps of this start it stops
+// advancing and saves repeatedly until it is killed.
 #include <cstdlib>
 #include <iostream>
 #include <normgrad/normgrad.hpp>

@@ -1,5 +1,4 @@
-// A small training in somebody else's project: what it learns, writes and reads back tells whether the library that it
-// was built against works.
+// A small training in a consumer project: learning, writing and reading back verify the installed library.
 #include <filesystem>
 #include <iostream>
 #include <normgrad/normgrad.hpp>
@@ -16,7 +15,7 @@ struct Net : Module {
 
 int main() {
   manual_seed(1);
-  // Stripes across or along.
+  // Horizontal or vertical stripes.
   Tensor images = zeros({16, 1, 8, 8});
   Tensor labels = zeros({16}, {.dtype = kInt64});
   for (std::int64_t i = 0; i < images.numel(); ++i) {

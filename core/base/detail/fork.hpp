@@ -1,0 +1,32 @@
+// Support for fork() in a library with threads: the child must not inherit a lock held by a thread it does not have.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+
+namespace normgrad::detail {
+
+/// A mutex of static storage duration. fork() acquires it beforehand and releases it afterwards in both processes, so
+/// that the child finds it unlocked and the guarded data consistent. Never destroyed while the process can fork.
+class ForkSafeMutex {
+ public:
+  /// Order in which one thread may lock several of them.
+  enum class Rank { names, primitives, row_major_copy, pool, bar, log };
+
+  explicit ForkSafeMutex(Rank rank);
+  ForkSafeMutex(const ForkSafeMutex&) = delete;
+  ForkSafeMutex& operator=(const ForkSafeMutex&) = delete;
+  ~ForkSafeMutex() = default;
+
+  void lock() { mutex_.lock(); }      ///< waits for the lock
+  void unlock() { mutex_.unlock(); }  ///< releases the lock
+
+ private:
+  std::mutex mutex_;
+};
+
+/// Returns the number of forks between the first process that used the library and this one: 0, plus one in each child.
+/// Threads, and objects that wait for them, belong to the process that started them.
+std::uint32_t fork_generation() noexcept;
+
+}  // namespace normgrad::detail

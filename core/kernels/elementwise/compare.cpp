@@ -1,0 +1,127 @@
+#include "normgrad/core/kernels/elementwise/compare.hpp"
+
+#include <atomic>
+#include <type_traits>
+
+namespace normgrad::kernels {
+
+namespace {
+
+constexpr std::int64_t kCompareGrain = std::int64_t{1} << 16;
+
+template <class T, class F>
+void compare_with(const Broadcast<2>& layout, const T* a, const T* b, bool* y, F f) {
+  for_row_blocks(layout, kCompareGrain, [&](const RowBlock<2>& block) {
+    for (std::int64_t row = 0; row < block.rows; ++row) {
+      const T* u = a + block.offset[0] + row * block.row_stride[0];
+      const T* v = b + block.offset[1] + row * block.row_stride[1];
+      bool* to = y + block.y_offset + row * block.n;
+      if (block.step[0] != 0 && block.step[1] != 0) {
+        for (std::int64_t i = 0; i < block.n; ++i) {
+          to[i] = f(u[i], v[i]);
+        }
+      } else if (block.step[0] != 0) {
+        for (std::int64_t i = 0; i < block.n; ++i) {
+          to[i] = f(u[i], *v);
+        }
+      } else {
+        for (std::int64_t i = 0; i < block.n; ++i) {
+          to[i] = f(*u, v[i * block.step[1]]);
+        }
+      }
+    }
+  });
+}
+
+template <class From, class To>
+To converted(From x) {
+  if constexpr (std::is_same_v<To, bool>) {
+    return x != From{0};
+  } else {
+    return static_cast<To>(x);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void compare(CompareOp op, const Broadcast<2>& layout, const T* a, const T* b, bool* y) {
+  switch (op) {
+    case CompareOp::eq:
+      return compare_with(layout, a, b, y, [](T u, T v) { return u == v; });
+    case CompareOp::ne:
+      return compare_with(layout, a, b, y, [](T u, T v) { return u != v; });
+    case CompareOp::lt:
+      return compare_with(layout, a, b, y, [](T u, T v) { return u < v; });
+    case CompareOp::le:
+      return compare_with(layout, a, b, y, [](T u, T v) { return u <= v; });
+    case CompareOp::gt:
+      return compare_with(layout, a, b, y, [](T u, T v) { return u > v; });
+    case CompareOp::ge:
+      return compare_with(layout, a, b, y, [](T u, T v) { return u >= v; });
+  }
+}
+
+template <class T>
+void select(const Broadcast<3>& layout, const bool* condition, const T* a, const T* b, T* y) {
+  for_row_blocks(layout, kCompareGrain, [&](const RowBlock<3>& block) {
+    for (std::int64_t row = 0; row < block.rows; ++row) {
+      const bool* c = condition + block.offset[0] + row * block.row_stride[0];
+      const T* u = a + block.offset[1] + row * block.row_stride[1];
+      const T* v = b + block.offset[2] + row * block.row_stride[2];
+      T* to = y + block.y_offset + row * block.n;
+      if (block.step[0] + block.step[1] + block.step[2] == 3) {
+        for (std::int64_t i = 0; i < block.n; ++i) {
+          const T yes = u[i];
+          const T no = v[i];
+          to[i] = c[i] ? yes : no;
+        }
+        continue;
+      }
+      for (std::int64_t i = 0; i < block.n; ++i) {
+        const T yes = u[i * block.step[1]];
+        const T no = v[i * block.step[2]];
+        to[i] = c[i * block.step[0]] ? yes : no;
+      }
+    }
+  });
+}
+
+template <class From, class To>
+bool convert(const From* x, To* y, std::int64_t n) {
+  std::atomic<bool> all_fit = true;
+  parallel_for(n, kCompareGrain, [&](std::int64_t begin, std::int64_t end) {
+    if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, std::int64_t>) {
+      constexpr From kLimit = 9223372036854775808.0F;  // 2^63
+      for (std::int64_t i = begin; i < end; ++i) {
+        if (!(x[i] >= -kLimit && x[i] < kLimit)) {
+          all_fit = false;
+          return;
+        }
+        y[i] = static_cast<To>(x[i]);
+      }
+    } else {
+      for (std::int64_t i = begin; i < end; ++i) {
+        y[i] = converted<From, To>(x[i]);
+      }
+    }
+  });
+  return all_fit;
+}
+
+#define NORMGRAD_INSTANTIATE(T)                                                     \
+  template void compare(CompareOp, const Broadcast<2>&, const T*, const T*, bool*); \
+  template void select(const Broadcast<3>&, const bool*, const T*, const T*, T*);   \
+  template bool convert(const T*, float*, std::int64_t);                            \
+  template bool convert(const T*, double*, std::int64_t);                           \
+  template bool convert(const T*, std::int64_t*, std::int64_t);                     \
+  template bool convert(const T*, bool*, std::int64_t);
+
+NORMGRAD_INSTANTIATE(float)
+NORMGRAD_INSTANTIATE(double)
+NORMGRAD_INSTANTIATE(std::int64_t)
+NORMGRAD_INSTANTIATE(bool)
+
+#undef NORMGRAD_INSTANTIATE
+
+}  // namespace normgrad::kernels

@@ -1,0 +1,25 @@
+// Comparisons, selection by a mask, and conversion between element types.
+#pragma once
+
+#include <cstdint>
+
+#include "normgrad/core/kernels/elementwise/broadcast.hpp"
+
+namespace normgrad::kernels {
+
+enum class CompareOp { eq, ne, lt, le, gt, ge };
+
+/// y = a op b. T: float, double, std::int64_t or bool.
+template <class T>
+void compare(CompareOp op, const Broadcast<2>& layout, const T* a, const T* b, bool* y);
+
+/// y = condition ? a : b. The layout's operands are condition, a, b.
+template <class T>
+void select(const Broadcast<3>& layout, const bool* condition, const T* a, const T* b, T* y);
+
+/// y[i] = x[i] in another type. To bool: x != 0. Floating point to integer: truncates; returns false if an element,
+/// such as NaN, does not fit (y is then incomplete).
+template <class From, class To>
+bool convert(const From* x, To* y, std::int64_t n);
+
+}  // namespace normgrad::kernels

@@ -1,0 +1,76 @@
+// Matrix products over row-major arrays. float32 uses oneDNN or, where that is slower, the library's own tiled loop;
+// float64 uses the library's blocked loop.
+#pragma once
+
+#include <cstdint>
+
+#include "normgrad/core/simd/dispatch.hpp"
+
+namespace normgrad::kernels {
+
+/// C [m, n] = alpha * op(A) [m, k] * op(B) [k, n] + beta * C. A is stored [m, k], or [k, m] if `transpose_a`; B is
+/// stored [k, n], or [n, k] if `transpose_b`. lda, ldb and ldc are the distances between consecutive stored rows.
+struct GemmShape {
+  bool transpose_a = false;
+  bool transpose_b = false;
+  std::int64_t m = 0;
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  std::int64_t lda = 0;
+  std::int64_t ldb = 0;
+  std::int64_t ldc = 0;
+
+  /// Returns the shape of matrices without gaps between their rows.
+  static GemmShape dense(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k) noexcept {
+    return {transpose_a, transpose_b, m, n, k, transpose_a ? m : k, transpose_b ? k : n, n};
+  }
+};
+
+/// With beta = 0 the contents of C are ignored; k = 0 gives beta * C. The result is bitwise independent of the number
+/// of threads. T: float or double.
+template <class T>
+void gemm(const GemmShape& shape, T alpha, const T* a, const T* b, T beta, T* c);
+
+/// C = op(A) op(B), plus `row` [n] on every row.
+template <class T>
+void gemm_plus_row(const GemmShape& shape, const T* a, const T* b, const T* row, T* c);
+
+/// c[i] = op(a[a_offsets[i]]) * op(b[b_offsets[i]]) for i in [0, count). Offsets are in elements; results are
+/// consecutive.
+template <class T>
+void gemm_batched(const GemmShape& shape, std::int64_t count, const T* a, const std::int64_t* a_offsets, const T* b,
+                  const std::int64_t* b_offsets, T* c);
+
+// The blocked loop: panels of A and B are copied to stay in the caches, then multiplied in register tiles.
+inline constexpr std::int64_t kGemmBlockM = 96;
+inline constexpr std::int64_t kGemmBlockN = 256;
+inline constexpr std::int64_t kGemmBlockK = 256;
+/// Elements of scratch memory for gemm_blocked(), 64-byte aligned.
+inline constexpr std::int64_t kGemmScratch = kGemmBlockK * (kGemmBlockM + kGemmBlockN);
+
+NORMGRAD_SIMD_DECLARE(template <class T> void gemm_blocked(const GemmShape& shape, T alpha, const T* a, const T* b,
+                                                           T beta, T* c, T* scratch);)
+
+// The loop for small products: register tiles of C over copied panels of B, or dot products if both matrices are
+// contiguous along the summed axis. A is not copied.
+inline constexpr std::int64_t kGemmTilesDepth = 384;
+inline constexpr std::int64_t kGemmTilesWidth = 64;
+/// Floats of scratch memory for gemm_tiles(), 64-byte aligned.
+inline constexpr std::int64_t kGemmTilesScratch = kGemmTilesDepth * kGemmTilesWidth;
+
+/// The addend of a product: `scale` times element (i, j) at from + i * step + j; nothing if null.
+struct GemmAddend {
+  const float* from = nullptr;
+  std::int64_t step = 0;  ///< 0: the same row for all i
+  float scale = 1.0F;
+
+  GemmAddend at(std::int64_t i, std::int64_t j) const noexcept {
+    return {from == nullptr ? nullptr : from + i * step + j, step, scale};
+  }
+};
+
+/// C = alpha * op(A) op(B) + added. `added` may be C itself.
+NORMGRAD_SIMD_DECLARE(void gemm_tiles(const GemmShape& shape, float alpha, const float* a, const float* b,
+                                      const GemmAddend& added, float* c, float* scratch);)
+
+}  // namespace normgrad::kernels

@@ -1,0 +1,104 @@
+#include "normgrad/core/kernels/memory/index.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "normgrad/core/base/parallel.hpp"
+
+namespace normgrad::kernels {
+
+namespace {
+
+constexpr std::int64_t kWork = 16384;       // elements per parallel task
+constexpr std::int64_t kIndexColumns = 64;  // columns per block; sums divide an axis by columns
+
+std::int64_t index_grain(std::int64_t elements) {
+  return std::max<std::int64_t>(1, kWork / std::max<std::int64_t>(1, elements));
+}
+
+template <class T>
+void gather_typed(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
+  parallel_for(s.outer * s.count, index_grain(s.inner), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const T* from = x + row / s.count * s.rows * s.inner;
+      for (std::int64_t k = 0; k < s.inner; ++k) {
+        y[row * s.inner + k] = from[index[row * s.inner + k] * s.inner + k];
+      }
+    }
+  });
+}
+
+// Calls f(o, first column, last column) so that no two calls write to the same element.
+template <class F>
+void for_column_blocks(const IndexShape& s, F f) {
+  const std::int64_t cuts = (s.inner + kIndexColumns - 1) / kIndexColumns;
+  parallel_for(s.outer * cuts, index_grain(s.count * std::min(s.inner, kIndexColumns)),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t task = begin; task < end; ++task) {
+                   const std::int64_t column = task % cuts * kIndexColumns;
+                   f(task / cuts, column, std::min(column + kIndexColumns, s.inner));
+                 }
+               });
+}
+
+}  // namespace
+
+void index_select(const IndexShape& s, const void* x, const std::int64_t* index, void* y, std::size_t element_size) {
+  const std::size_t bytes = static_cast<std::size_t>(s.inner) * element_size;
+  const auto* from = static_cast<const std::byte*>(x);
+  auto* to = static_cast<std::byte*>(y);
+  parallel_for(s.outer * s.count, index_grain(s.inner), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::int64_t source = row / s.count * s.rows + index[row % s.count];
+      std::memcpy(to + static_cast<std::size_t>(row) * bytes, from + static_cast<std::size_t>(source) * bytes, bytes);
+    }
+  });
+}
+
+template <class T>
+void index_add(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
+  for_column_blocks(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = 0; i < s.count; ++i) {
+      const T* from = x + (o * s.count + i) * s.inner;
+      T* to = y + (o * s.rows + index[i]) * s.inner;
+      for (std::int64_t k = first; k < last; ++k) {
+        to[k] += from[k];
+      }
+    }
+  });
+}
+
+void gather(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size) {
+  switch (element_size) {
+    case 1:
+      gather_typed(shape, static_cast<const std::uint8_t*>(x), index, static_cast<std::uint8_t*>(y));
+      break;
+    case 4:
+      gather_typed(shape, static_cast<const std::uint32_t*>(x), index, static_cast<std::uint32_t*>(y));
+      break;
+    default:
+      gather_typed(shape, static_cast<const std::uint64_t*>(x), index, static_cast<std::uint64_t*>(y));
+      break;
+  }
+}
+
+template <class T>
+void scatter_add(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
+  for_column_blocks(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = 0; i < s.count; ++i) {
+      const std::int64_t row = (o * s.count + i) * s.inner;
+      for (std::int64_t k = first; k < last; ++k) {
+        y[(o * s.rows + index[row + k]) * s.inner + k] += x[row + k];
+      }
+    }
+  });
+}
+
+template void index_add(const IndexShape&, const float*, const std::int64_t*, float*);
+template void index_add(const IndexShape&, const double*, const std::int64_t*, double*);
+template void index_add(const IndexShape&, const std::int64_t*, const std::int64_t*, std::int64_t*);
+template void scatter_add(const IndexShape&, const float*, const std::int64_t*, float*);
+template void scatter_add(const IndexShape&, const double*, const std::int64_t*, double*);
+template void scatter_add(const IndexShape&, const std::int64_t*, const std::int64_t*, std::int64_t*);
+
+}  // namespace normgrad::kernels

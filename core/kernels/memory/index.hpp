@@ -1,0 +1,28 @@
+// Copies and sums along one axis by index. An array is viewed as [outer, rows, inner]; indices must be in range. Sums
+// add their terms in the order of the indices, for any number of threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace normgrad::kernels {
+
+struct IndexShape {
+  std::int64_t outer;  ///< product of the sizes before the axis
+  std::int64_t rows;   ///< size of the axis of the indexed array
+  std::int64_t inner;  ///< product of the sizes after the axis
+  std::int64_t count;  ///< size of the axis of the other array
+};
+
+/// y[o][i][:] = x[o][index[i]][:] for index: [count].
+void index_select(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size);
+/// y[o][index[i]][:] += x[o][i][:] for index: [count].
+template <class T>
+void index_add(const IndexShape& shape, const T* x, const std::int64_t* index, T* y);
+/// y[o][i][k] = x[o][index[o][i][k]][k] for index: [outer, count, inner].
+void gather(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size);
+/// y[o][index[o][i][k]][k] += x[o][i][k] for index: [outer, count, inner].
+template <class T>
+void scatter_add(const IndexShape& shape, const T* x, const std::int64_t* index, T* y);
+
+}  // namespace normgrad::kernels

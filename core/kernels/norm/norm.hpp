@@ -1,0 +1,153 @@
+// The statistics engine of all normalization layers. BatchNorm, LayerNorm, InstanceNorm, GroupNorm and RMSNorm differ
+// only in which elements share a statistic, which share an affine parameter, and whether the mean is subtracted.
+//
+//   mean = sum(x) / m,  var = sum((x - mean)^2) / m,  rstd = 1 / sqrt(var + eps)        over the m elements of a set
+//   xhat = (x - mean) * rstd,  y = xhat * gamma + beta
+//   g = gy * gamma,  gx = rstd * (g - mean(g) - xhat * mean(g * xhat)),  ggamma = sum(gy * xhat),  gbeta = sum(gy)
+//
+// Without centering (RMSNorm), mean is 0 and the term mean(g) is dropped. Ioffe and Szegedy, "Batch Normalization",
+// 2015, section 3; Ba, Kiros and Hinton, "Layer Normalization", 2016; Wu and He, "Group Normalization", 2018; Zhang and
+// Sennrich, "Root Mean Square Layer Normalization", 2019.
+//
+// Precision. All computation is in float64; y, gx, ggamma and gbeta are rounded once, when stored. In float32 the
+// result is the nearest number (except for ties that float64 does not resolve), whatever the size of mean, std and set.
+// The moments are one-pass sums of deviations from an element of the set, corrected for that element's own deviation.
+// If the element turns out to be far from the mean, a second pass is made around the mean. A constant set has exactly
+// that constant as mean and variance 0, hence y == beta.
+//
+// Results do not depend on the number of threads: work is divided by size, and sums over rows are merged in row order.
+#pragma once
+
+#include <cstdint>
+
+#include "normgrad/core/simd/dispatch.hpp"
+
+namespace normgrad::kernels {
+
+/// x: [rows, params_per_row * inner], with one statistic per row. Element j of row r has the affine parameter (r %
+/// param_period) * params_per_row + j / inner. There are param_period * params_per_row parameters, and param_period
+/// divides rows.
+///
+/// LayerNorm and RMSNorm: param_period 1, inner 1. InstanceNorm: param_period C, params_per_row 1, inner H*W.
+/// GroupNorm: param_period G, params_per_row C/G, inner H*W. LayerNorm over C, H, W with a parameter per channel:
+/// param_period 1, params_per_row C, inner H*W.
+struct RowGeometry {
+  std::int64_t rows;
+  std::int64_t param_period;
+  std::int64_t params_per_row;
+  std::int64_t inner;
+
+  std::int64_t length() const noexcept { return params_per_row * inner; }
+  std::int64_t params() const noexcept { return param_period * params_per_row; }
+};
+
+/// x: [batch, channels, spatial], with a statistic and an affine parameter per channel (BatchNorm).
+struct ChannelGeometry {
+  std::int64_t batch;
+  std::int64_t channels;
+  std::int64_t spatial;
+
+  std::int64_t count() const noexcept { return batch * spatial; }
+  /// Channels to process together: a few kilobytes of each sample, and half of a level 2 cache of the whole batch.
+  std::int64_t together() const noexcept {
+    const std::int64_t by_sample = 1024 / (spatial > 0 ? spatial : 1);
+    const std::int64_t by_batch = (std::int64_t{1} << 16) / (count() > 0 ? count() : 1);
+    const std::int64_t both = by_sample < by_batch ? by_sample : by_batch;
+    return both > 1 ? both : 1;
+  }
+};
+
+/// x: [samples, positions, channels], that is, channels-last [N, C, *]. There is a statistic per sample and per group
+/// of consecutive channels (`groups` groups), and an affine parameter per channel. At least kMinColumns channels.
+struct ChannelsLastGeometry {
+  std::int64_t samples;
+  std::int64_t positions;
+  std::int64_t channels;
+  std::int64_t groups;
+
+  std::int64_t per_group() const noexcept { return channels / groups; }
+};
+inline constexpr std::int64_t kMinColumns = 16;
+
+template <class T>
+struct NormForward {
+  const T* x;
+  const T* gamma;  ///< null: 1
+  const T* beta;   ///< null: 0
+  double eps;
+  bool center;                ///< if false, mean is 0 and var is the mean square
+  T* y;                       ///< null: statistics only (not for given statistics)
+  double* mean;               ///< per set; an input if the statistics are given
+  double* rstd;               ///< as mean
+  double* var;                ///< per set, biased; null: not needed
+  bool relu = false;          ///< applies max(y, 0); NaN propagates
+  bool non_temporal = false;  ///< non-temporal stores of y; chosen by the kernels
+  bool per_element = false;   ///< gamma and beta are repeated over their inner size; chosen by the kernels
+};
+
+template <class T>
+struct NormBackward {
+  const T* gy;
+  const T* x;
+  const T* gamma;  ///< null: 1
+  const double* mean;
+  const double* rstd;
+  bool center;
+  T* gx;      ///< null: not needed, as for the next two
+  T* ggamma;  ///< per affine parameter
+  T* gbeta;
+  bool relu = false;          ///< as in the forward: gy is 0 where y is
+  const T* beta = nullptr;    ///< of the forward, to recompute where y is 0; null: 0
+  bool non_temporal = false;  ///< non-temporal stores of gx; chosen by the kernels
+  bool per_element = false;   ///< gamma and beta are repeated over their inner size; chosen by the kernels
+};
+
+/// T is float or double in all functions.
+template <class T>
+void norm_forward(const RowGeometry& g, const NormForward<T>& a);
+template <class T>
+void norm_backward(const RowGeometry& g, const NormBackward<T>& a);
+
+template <class T>
+void norm_forward(const ChannelGeometry& g, const NormForward<T>& a);
+template <class T>
+void norm_backward(const ChannelGeometry& g, const NormBackward<T>& a);
+
+template <class T>
+void norm_forward(const ChannelsLastGeometry& g, const NormForward<T>& a);
+template <class T>
+void norm_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a);
+
+/// With given statistics, which are constants: gx = gy * gamma * rstd. The backward does not support ReLU.
+template <class T>
+void norm_apply(const ChannelGeometry& g, const NormForward<T>& a);
+template <class T>
+void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a);
+
+/// The maximum number of elements that a kernel computes at once.
+inline constexpr std::int64_t kMaxLanes = 8;
+// The work of one task, per instruction set. `partial` is null, or receives ggamma and gbeta of the rows as 2 *
+// params() doubles.
+NORMGRAD_SIMD_DECLARE(
+    template <class T>
+    void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end);
+    template <class T> void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin,
+                                                    std::int64_t end, double* partial);
+    template <class T> void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a, bool given,
+                                                       std::int64_t begin, std::int64_t end);
+    template <class T> void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, bool given,
+                                                        std::int64_t begin, std::int64_t end);
+    // sum(gy) and sum(gy * xhat) per column of rows of [N, C], into 2 * channels doubles.
+    template <class T> void norm_columns_sums_task(const ChannelGeometry& g, const NormBackward<T>& a, double* sums);
+    // gx of rows of [N, C], given these sums over sets of n elements; null sums mean given statistics.
+    template <class T>
+    void norm_columns_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, const double* sums, double n);
+    // `sums` has room for 2 * channels doubles, `columns` for 4 * channels.
+    template <class T>
+    void norm_pixels_forward_task(const ChannelsLastGeometry& g, const NormForward<T>& a, std::int64_t begin,
+                                  std::int64_t end, double* sums, double* columns);
+    template <class T>
+    void norm_pixels_backward_task(const ChannelsLastGeometry& g, const NormBackward<T>& a, std::int64_t begin,
+                                   std::int64_t end, double* partial, double* sums, double* columns);)
+
+}  // namespace normgrad::kernels

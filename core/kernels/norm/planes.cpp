@@ -1,0 +1,89 @@
+#include "normgrad/core/kernels/norm/planes.hpp"
+
+#include <algorithm>
+
+#include "normgrad/core/base/buffer.hpp"
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/norm/plan.hpp"
+
+namespace normgrad::kernels {
+
+namespace {
+
+// Calls f(begin, end) for blocks of planes. With `backwards`, starts with the last ones, which are still in the caches
+// after a pass.
+template <class F>
+void for_planes(const ChannelGeometry& g, bool backwards, F f) {
+  const std::int64_t planes = g.batch * g.channels;
+  const std::int64_t grain = std::max<std::int64_t>(1, norm_thresholds::kTaskElements / g.spatial);
+  parallel_for(planes, grain, [&](std::int64_t begin, std::int64_t end) {
+    backwards ? f(planes - end, planes - begin) : f(begin, end);
+  });
+}
+
+double* doubles(const Buffer& memory) { return reinterpret_cast<double*>(memory.data()); }
+
+// sums[c] over the samples, in order; also stored in `gradient` unless that is null.
+template <class T>
+void merge(const ChannelGeometry& g, const double* of_planes, double* sums, T* gradient) {
+  std::fill_n(sums, g.channels, 0.0);
+  for (std::int64_t n = 0; n < g.batch; ++n) {
+    for (std::int64_t c = 0; c < g.channels; ++c) {
+      sums[c] += of_planes[n * g.channels + c];
+    }
+  }
+  if (gradient != nullptr) {
+    std::transform(sums, sums + g.channels, gradient, [](double sum) { return static_cast<T>(sum); });
+  }
+}
+
+}  // namespace
+
+template <class T>
+void planes_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given) {
+  const std::int64_t planes = g.batch * g.channels;
+  if (!given) {
+    const auto moments = NORMGRAD_SIMD_SELECT(norm_planes_moments_task<T>);
+    const Buffer memory(static_cast<std::size_t>(2 * planes) * sizeof(double));
+    double* means = doubles(memory);
+    for_planes(g, false,
+               [&](std::int64_t begin, std::int64_t end) { moments(g, a, begin, end, means, means + planes); });
+    NORMGRAD_SIMD_SELECT(norm_planes_merge_task<T>)(g, a, means, means + planes);
+  }
+  if (a.y != nullptr) {
+    const auto apply = NORMGRAD_SIMD_SELECT(norm_planes_apply_task<T>);
+    for_planes(g, !given, [&](std::int64_t begin, std::int64_t end) { apply(g, a, begin, end); });
+  }
+}
+
+template <class T>
+void planes_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given) {
+  const std::int64_t planes = g.batch * g.channels;
+  const bool summed = !given || a.ggamma != nullptr || a.gbeta != nullptr;
+  const Buffer memory(static_cast<std::size_t>(summed ? 2 * (planes + g.channels) : 0) * sizeof(double));
+  double* gy = doubles(memory);
+  double* gy_xhat = gy + g.channels;
+  if (summed) {
+    const auto sums = NORMGRAD_SIMD_SELECT(norm_planes_sums_task<T>);
+    double* of_planes = gy_xhat + g.channels;
+    for_planes(g, false,
+               [&](std::int64_t begin, std::int64_t end) { sums(g, a, begin, end, of_planes, of_planes + planes); });
+    merge(g, of_planes, gy, a.gbeta);
+    merge(g, of_planes + planes, gy_xhat, a.ggamma);
+  }
+  if (a.gx != nullptr) {
+    const auto gradient = NORMGRAD_SIMD_SELECT(norm_planes_gradient_task<T>);
+    for_planes(g, summed, [&](std::int64_t begin, std::int64_t end) {
+      gradient(g, a, begin, end, given ? nullptr : gy, gy_xhat);
+    });
+  }
+}
+
+#define NORMGRAD_INSTANTIATE(T)                                                         \
+  template void planes_forward<T>(const ChannelGeometry&, const NormForward<T>&, bool); \
+  template void planes_backward<T>(const ChannelGeometry&, const NormBackward<T>&, bool);
+NORMGRAD_INSTANTIATE(float)
+NORMGRAD_INSTANTIATE(double)
+#undef NORMGRAD_INSTANTIATE
+
+}  // namespace normgrad::kernels

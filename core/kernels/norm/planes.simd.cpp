@@ -1,0 +1,125 @@
+#include "normgrad/core/kernels/norm/planes.hpp"
+#include "normgrad/core/kernels/norm/moments_simd.hpp"
+
+namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
+
+namespace {
+
+Segments plane_of(const ChannelGeometry& g) { return {1, 0, g.spatial}; }
+
+}  // namespace
+
+template <class T>
+void norm_planes_moments_task(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end,
+                              double* means, double* vars) {
+  for (std::int64_t p = begin; p < end; ++p) {
+    const Moments m = moments_of(a.x + p * g.spatial, plane_of(g), a.center);
+    means[p] = m.mean;
+    vars[p] = m.var;
+  }
+}
+
+// All planes have the same length. Starts from the first plane's mean, so that equal means are preserved exactly.
+template <class T>
+void norm_planes_merge_task(const ChannelGeometry& g, const NormForward<T>& a, const double* means,
+                            const double* vars) {
+  const auto planes = static_cast<double>(g.batch);
+  for (std::int64_t c = 0; c < g.channels; ++c) {
+    a.mean[c] = means[c];
+    a.rstd[c] = 0.0;
+  }
+  double* sums = a.rstd;
+  for (std::int64_t n = 1; n < g.batch; ++n) {
+    for (std::int64_t c = 0; c < g.channels; ++c) {
+      sums[c] += means[n * g.channels + c] - means[c];
+    }
+  }
+  for (std::int64_t c = 0; c < g.channels; ++c) {
+    a.mean[c] += sums[c] / planes;
+    sums[c] = 0.0;
+  }
+  for (std::int64_t n = 0; n < g.batch; ++n) {
+    for (std::int64_t c = 0; c < g.channels; ++c) {
+      const double delta = means[n * g.channels + c] - a.mean[c];
+      sums[c] += vars[n * g.channels + c] + delta * delta;
+    }
+  }
+  for (std::int64_t c = 0; c < g.channels; ++c) {
+    const Moments m{a.mean[c], sums[c] / planes};
+    a.rstd[c] = m.rstd(a.eps);
+    if (a.var != nullptr) {
+      a.var[c] = m.var;
+    }
+  }
+}
+
+template <class T>
+void norm_planes_apply_task(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end) {
+  with_activation<T>(a.relu, [&](const auto& activation) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      const std::int64_t c = p % g.channels;
+      normalize(a.x + p * g.spatial, plane_of(g), {{a.mean[c]}, {a.rstd[c]}}, Uniform{at_or(a.gamma, c, 1.0)},
+                Uniform{at_or(a.beta, c, 0.0)}, activation, a.y + p * g.spatial, a.non_temporal);
+    }
+  });
+  if (a.non_temporal) {
+    store_fence();
+  }
+}
+
+template <class T>
+void norm_planes_sums_task(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t begin, std::int64_t end,
+                           double* gy, double* gy_xhat) {
+  with_activation<T>(a.relu, [&](const auto& activation) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      const std::int64_t c = p % g.channels;
+      double sums[2];
+      gradient_sums(a.gy + p * g.spatial, a.x + p * g.spatial, plane_of(g), {{a.mean[c]}, {a.rstd[c]}},
+                    Uniform{at_or(a.gamma, c, 1.0)}, Uniform{at_or(a.beta, c, 0.0)}, activation, sums);
+      gy[p] = sums[0];
+      gy_xhat[p] = sums[1];
+    }
+  });
+}
+
+template <class T>
+void norm_planes_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t begin, std::int64_t end,
+                               const double* gy, const double* gy_xhat) {
+  const auto n = static_cast<double>(g.count());
+  with_activation<T>(a.relu, [&](const auto& activation) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      const std::int64_t c = p % g.channels;
+      const double gamma = at_or(a.gamma, c, 1.0);
+      const Uniform beta{at_or(a.beta, c, 0.0)};
+      const T* gy_plane = a.gy + p * g.spatial;
+      const T* x = a.x + p * g.spatial;
+      T* gx = a.gx + p * g.spatial;
+      const Statistic<Uniform> stat{{a.mean[c]}, {a.rstd[c]}};
+      if (gy == nullptr) {
+        given_input_gradient(gy_plane, plane_of(g), stat.rstd, Uniform{gamma}, gx, a.non_temporal);
+        continue;
+      }
+      const SetTerms terms = set_terms(a.rstd[c], gamma * gy[c], gamma * gy_xhat[c], n, a.center);
+      input_gradient(gy_plane, x, plane_of(g), stat, Uniform{gamma}, beta, activation, terms, gx, a.non_temporal);
+    }
+  });
+  if (a.non_temporal) {
+    store_fence();
+  }
+}
+
+#define NORMGRAD_INSTANTIATE(T)                                                                                        \
+  template void norm_planes_moments_task<T>(const ChannelGeometry&, const NormForward<T>&, std::int64_t, std::int64_t, \
+                                            double*, double*);                                                         \
+  template void norm_planes_merge_task<T>(const ChannelGeometry&, const NormForward<T>&, const double*,                \
+                                          const double*);                                                              \
+  template void norm_planes_apply_task<T>(const ChannelGeometry&, const NormForward<T>&, std::int64_t, std::int64_t);  \
+  template void norm_planes_sums_task<T>(const ChannelGeometry&, const NormBackward<T>&, std::int64_t, std::int64_t,   \
+                                         double*, double*);                                                            \
+  template void norm_planes_gradient_task<T>(const ChannelGeometry&, const NormBackward<T>&, std::int64_t,             \
+                                             std::int64_t, const double*, const double*);
+NORMGRAD_INSTANTIATE(float)
+NORMGRAD_INSTANTIATE(double)
+#undef NORMGRAD_INSTANTIATE
+
+}  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

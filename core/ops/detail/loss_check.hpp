@@ -1,0 +1,17 @@
+// Input checks shared by all losses. Internal.
+#pragma once
+
+#include "normgrad/core/ops/loss/loss.hpp"
+
+namespace normgrad::detail {
+
+/// Throws ValueError, naming the loss, for a mean over an empty input, which would be NaN.
+inline void check_something_to_average(const char* where, const Tensor& x, Reduction reduction) {
+  const bool averages = reduction == Reduction::mean || (reduction == Reduction::batchmean && x.dim() > 0);
+  const std::int64_t count = reduction == Reduction::batchmean && averages ? x.size(0) : x.numel();
+  require<ValueError>(!averages || count > 0, where,
+                      ": expected at least one element to average but got input of shape ", x.shape(),
+                      "; leave an empty batch out, or use Reduction::sum, which gives 0");
+}
+
+}  // namespace normgrad::detail

@@ -1,0 +1,149 @@
+#include <algorithm>
+#include <type_traits>
+
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/elementwise/binary.hpp"
+
+namespace normgrad {
+
+namespace {
+
+// In-place operations are not recorded, so they must not change a tensor that needs a gradient.
+void check_not_recorded(const char* name, const Tensor& target, const Tensor* source = nullptr) {
+  require<GraphError>(!is_grad_enabled() || !target.requires_grad(), name,
+                      ": the tensor requires gradients and in-place changes are not recorded; use the operation that "
+                      "returns a new tensor, or NoGradGuard");
+  require<GraphError>(!is_grad_enabled() || source == nullptr || !source->requires_grad(), name,
+                      ": the operand requires gradients and in-place changes are not recorded; detach() it, or use the "
+                      "operation that returns a new tensor");
+}
+
+constexpr std::int64_t kGrain = std::int64_t{1} << 16;
+
+void check_operand(const char* name, const Tensor& y, const Tensor& x) {
+  check_not_recorded(name, y, &x);
+  require<ShapeError>(x.shape() == y.shape(), name, ": expected an operand of shape ", y.shape(), " but got ",
+                      x.shape());
+  require<DTypeError>(x.dtype() == y.dtype(), name, ": expected an operand of dtype ", y.dtype(), " but got ",
+                      x.dtype());
+}
+
+// Calls f(y, x, n) with typed pointers to blocks of both, in their common memory format if they have one.
+template <class F>
+void on_blocks(Tensor& y, const Tensor& x, F f) {
+  const bool alike = x.buffer().channels_last() == y.buffer().channels_last() && y.writes_as_it_lies();
+  dispatch_all(y.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = alike ? x.physical_data<T>() : x.data<T>();
+    T* to = alike ? y.mutable_physical_data<T>() : y.mutable_data<T>();
+    parallel_for(y.numel(), kGrain,
+                 [&](std::int64_t begin, std::int64_t end) { f(to + begin, from + begin, end - begin); });
+  });
+}
+
+// y = y op x; bool is handled by `otherwise(a, b)`.
+template <class F>
+void combine(const char* name, kernels::BinaryOp op, Tensor& y, const Tensor& x, F otherwise) {
+  check_operand(name, y, x);
+  on_blocks(y, x, [&](auto* to, const auto* from, std::int64_t n) {
+    using T = std::remove_pointer_t<decltype(to)>;
+    if constexpr (std::is_same_v<T, bool>) {
+      std::transform(to, to + n, from, to, otherwise);
+    } else {
+      kernels::binary(op, kernels::Broadcast<2>::flat(n), static_cast<const T*>(to), from, to);
+    }
+  });
+}
+
+// Converts `number` to an element.
+template <class T>
+T number_of(Scalar number) {
+  return std::is_same_v<T, std::int64_t> ? static_cast<T>(number.whole()) : static_cast<T>(number.real());
+}
+
+// A fraction would be truncated before the factor is used.
+void check_whole_factor(const char* name, const Tensor& y, Scalar factor) {
+  require<ValueError>(is_floating_point(y.dtype()) || factor.is_whole(), name, ": expected a whole number for ",
+                      y.dtype() == kInt64 ? "an int64" : "a bool", " tensor but got ", factor,
+                      "; convert the tensor with to(kFloat32) first");
+}
+
+// y = y + alpha x
+void add_scaled(const char* name, Tensor& y, const Tensor& x, Scalar alpha) {
+  check_operand(name, y, x);
+  check_whole_factor(name, y, alpha);
+  on_blocks(y, x, [alpha](auto* to, const auto* from, std::int64_t n) {
+    using T = std::remove_pointer_t<decltype(to)>;
+    const T factor = number_of<T>(alpha);
+    for (std::int64_t i = 0; i < n; ++i) {
+      to[i] = static_cast<T>(to[i] + factor * from[i]);
+    }
+  });
+}
+
+template <class F>
+void change(const char* name, Tensor& y, F f) {
+  check_not_recorded(name, y);
+  dispatch_all(y.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = y.writes_as_it_lies() ? y.mutable_physical_data<T>() : y.mutable_data<T>();
+    parallel_for(y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      std::transform(to + begin, to + end, to + begin, [&](T a) { return static_cast<T>(f(a)); });
+    });
+  });
+}
+
+}  // namespace
+
+Tensor& Tensor::copy_(const Tensor& source) {
+  if (source.dtype() != dtype()) {
+    return copy_(source.detach().to(dtype()));
+  }
+  check_operand("copy_", *this, source);
+  on_blocks(*this, source, [](auto* to, const auto* from, std::int64_t n) { std::copy_n(from, n, to); });
+  return *this;
+}
+
+Tensor& Tensor::fill_(Scalar value) {
+  require<ValueError>(dtype() != kInt64 || value.fits_int64(), "fill_: expected a number that fits int64 but got ",
+                      value);
+  change("fill_", *this, [value](auto a) { return number_of<decltype(a)>(value); });
+  return *this;
+}
+
+Tensor& Tensor::zero_() { return fill_(0.0); }
+
+Tensor& Tensor::add_(const Tensor& other, Scalar alpha) {
+  if (alpha.real() == 1.0) {
+    combine("add_", kernels::BinaryOp::add, *this, other, [](bool a, bool b) { return a || b; });
+  } else {
+    add_scaled("add_", *this, other, alpha);
+  }
+  return *this;
+}
+
+Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) {
+  add_scaled("sub_", *this, other, -alpha);
+  return *this;
+}
+
+Tensor& Tensor::mul_(const Tensor& other) {
+  combine("mul_", kernels::BinaryOp::mul, *this, other, [](bool a, bool b) { return a && b; });
+  return *this;
+}
+
+Tensor& Tensor::mul_(Scalar factor) {
+  check_whole_factor("mul_", *this, factor);
+  change("mul_", *this, [factor](auto a) { return a * number_of<decltype(a)>(factor); });
+  return *this;
+}
+
+Tensor& Tensor::div_(Scalar divisor) {
+  require<DTypeError>(is_floating_point(dtype()), "div_: expected a float32 or float64 tensor but got ", dtype());
+  change("div_", *this, [divisor = divisor.real()](auto a) { return a / static_cast<decltype(a)>(divisor); });
+  return *this;
+}
+
+}  // namespace normgrad

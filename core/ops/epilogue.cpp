@@ -1,0 +1,27 @@
+#include "normgrad/core/ops/detail/epilogue.hpp"
+
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/pool/pool.hpp"
+
+namespace normgrad::detail {
+
+Tensor apply_epilogue(const Epilogue& epilogue, const Tensor& y) {
+  Tensor z = y;
+  switch (epilogue.activation) {
+    case Activation::none:
+      break;
+    case Activation::relu:
+      z = relu(y);
+      break;
+    case Activation::sigmoid:
+      z = sigmoid(y);
+      break;
+    case Activation::tanh:
+      z = tanh(y);
+      break;
+  }
+  return epilogue.pools() ? max_pool2d(z, {epilogue.window_height, epilogue.window_width}) : z;
+}
+
+}  // namespace normgrad::detail

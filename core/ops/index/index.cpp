@@ -1,0 +1,164 @@
+#include "normgrad/core/kernels/memory/index.hpp"
+
+#include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/detail/row_major.hpp"
+#include "normgrad/core/ops/detail/window.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
+
+namespace normgrad {
+
+namespace {
+
+kernels::IndexShape index_shape(const Shape& shape, std::size_t axis, std::int64_t count) {
+  kernels::IndexShape out{1, shape[axis], 1, count};
+  for (std::size_t i = 0; i < shape.rank(); ++i) {
+    (i < axis ? out.outer : out.inner) *= i == axis ? 1 : shape[i];
+  }
+  return out;
+}
+
+void check_index(const char* where, const Tensor& index, std::int64_t size) {
+  require<DTypeError>(index.dtype() == kInt64, where, ": expected an int64 index but got ", index.dtype(),
+                      "; convert it with to(kInt64)");
+  const auto* values = index.data<std::int64_t>();
+  for (std::int64_t i = 0; i < index.numel(); ++i) {
+    require<IndexError>(values[i] >= 0 && values[i] < size, where, ": expected indices in [0, ", size, ") but got ",
+                        values[i], " at position ", i);
+  }
+}
+
+// Calls f(T{}) for the dtypes that support addition.
+template <class F>
+void dispatch_sum(const char* where, DType dtype, F f) {
+  if (dtype == kInt64) {
+    f(std::int64_t{});
+  } else {
+    dispatch_float(where, dtype, f);
+  }
+}
+
+// zeros(shape) with y[..., index[i], ...] += x[..., i, ...]: the adjoint of index_select.
+Tensor index_add(const Shape& shape, std::size_t axis, const Tensor& index, const Tensor& x) {
+  Tensor y = zeros(shape, {.dtype = x.dtype()});
+  dispatch_sum("index_add", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::index_add(index_shape(shape, axis, index.numel()), x.data<T>(), index.data<std::int64_t>(),
+                       y.mutable_data<T>());
+  });
+  return record("index_add", std::move(y), {x}, [index = Saved(index), axis](const Tensor& gy, GradSink& into) {
+    into.add(0, index_select(gy, static_cast<std::int64_t>(axis), index.get()));
+  });
+}
+
+}  // namespace
+
+Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
+  const std::size_t a = normalize_axis("index_select", axis, x.dim());
+  require<ShapeError>(index.dim() == 1, "index_select: expected a 1-D index but got shape ", index.shape());
+  check_index("index_select", index, x.shape()[a]);
+  Shape shape = x.shape();
+  shape[a] = index.numel();
+  Tensor y = Tensor::empty(shape, x.dtype());
+  kernels::index_select(index_shape(x.shape(), a, index.numel()), detail::row_major_bytes(x),
+                        index.data<std::int64_t>(), y.buffer().data(), dtype_size(x.dtype()));
+  return record("index_select", std::move(y), {x},
+                [index = Saved(index, x.requires_grad()), a, before = x.shape()](const Tensor& gy, GradSink& into) {
+                  into.add(0, index_add(before, a, index.get(), gy));
+                });
+}
+
+namespace {
+
+// The part of `shape` that an index covers along the axes that are not indexed.
+detail::Window reach_of(const char* where, const Shape& shape, std::size_t axis, const Shape& index) {
+  bool fits = index.rank() == shape.rank();
+  detail::Window window(shape);
+  for (std::size_t i = 0; fits && i < shape.rank(); ++i) {
+    if (i != axis) {
+      fits = index[i] <= shape[i];
+      window.shape[i] = index[i];
+    }
+  }
+  if (index.rank() != shape.rank()) {
+    bool lacks_axis = index.rank() + 1 == shape.rank();
+    for (std::size_t i = 0; lacks_axis && i < index.rank(); ++i) {
+      lacks_axis = index[i] <= shape[i < axis ? i : i + 1];
+    }
+    fail<ShapeError>(where, ": expected an index of ", shape.rank(), " axes for ", shape, " but got ", index,
+                     lacks_axis ? detail::concat("; give it axis ", axis, " with index.unsqueeze(", axis, ")") : "");
+  }
+  require<ShapeError>(fits, where, ": expected an index that is no larger than ", shape, " outside of axis ", axis,
+                      " but got ", index);
+  return window;
+}
+
+}  // namespace
+
+Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
+  const std::size_t a = normalize_axis("gather", axis, x.dim());
+  const detail::Window reach = reach_of("gather", x.shape(), a, index.shape());
+  check_index("gather", index, x.shape()[a]);
+  if (!(reach.shape == x.shape())) {
+    return gather(detail::take_window("gather", x, reach), axis, index);
+  }
+  Tensor y = Tensor::empty(index.shape(), x.dtype());
+  kernels::gather(index_shape(x.shape(), a, index.shape()[a]), detail::row_major_bytes(x), index.data<std::int64_t>(),
+                  y.buffer().data(), dtype_size(x.dtype()));
+  return record("gather", std::move(y), {x},
+                [index = Saved(index, x.requires_grad()), a, before = x.shape()](const Tensor& gy, GradSink& into) {
+                  into.add(0, scatter_add(before, static_cast<std::int64_t>(a), index.get(), gy));
+                });
+}
+
+Tensor scatter_add(const Shape& shape, std::int64_t axis, const Tensor& index, const Tensor& source) {
+  const std::size_t a = normalize_axis("scatter_add", axis, shape.dim());
+  require<ShapeError>(index.shape() == source.shape(), "scatter_add: expected an index of the source's shape ",
+                      source.shape(), " but got ", index.shape());
+  const detail::Window reach = reach_of("scatter_add", shape, a, index.shape());
+  check_index("scatter_add", index, shape[a]);
+  if (!(reach.shape == shape)) {
+    return detail::put_window("scatter_add", scatter_add(reach.shape, axis, index, source), reach, shape);
+  }
+  Tensor y = zeros(shape, {.dtype = source.dtype()});
+  dispatch_sum("scatter_add", source.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::scatter_add(index_shape(shape, a, index.shape()[a]), source.data<T>(), index.data<std::int64_t>(),
+                         y.mutable_data<T>());
+  });
+  return record("scatter_add", std::move(y), {source},
+                [index = Saved(index, source.requires_grad()), a](const Tensor& gy, GradSink& into) {
+                  into.add(0, gather(gy, static_cast<std::int64_t>(a), index.get()));
+                });
+}
+
+Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<std::int64_t> padding_idx) {
+  require<ShapeError>(weight.dim() == 2, "embedding: expected a weight [num_embeddings, embedding_dim] but got ",
+                      weight.shape());
+  const std::int64_t rows = weight.shape()[0];
+  require<IndexError>(!padding_idx || (*padding_idx >= -rows && *padding_idx < rows),
+                      "embedding: expected a padding_idx in [", -rows, ", ", rows, ") but got ",
+                      padding_idx.value_or(0));
+  check_index("embedding", index, rows);
+  const Tensor flat = index.alias({index.numel()});
+  const kernels::IndexShape geometry{1, rows, weight.shape()[1], index.numel()};
+  Tensor y = Tensor::empty({index.numel(), weight.shape()[1]}, weight.dtype());
+  kernels::index_select(geometry, detail::row_major_bytes(weight), flat.data<std::int64_t>(), y.buffer().data(),
+                        dtype_size(weight.dtype()));
+  y = record("embedding", std::move(y), {weight},
+             [flat = Saved(flat), padding_idx, before = weight.shape()](const Tensor& gy, GradSink& into) {
+               Tensor gradient = gy;
+               if (padding_idx) {
+                 const std::int64_t padding = *padding_idx < 0 ? *padding_idx + before[0] : *padding_idx;
+                 const Tensor learned = unsqueeze(ne(flat.get(), padding), 1);
+                 gradient = where(learned, gy, zeros({}, {.dtype = gy.dtype()}));
+               }
+               into.add(0, index_add(before, 0, flat.get(), gradient));
+             });
+  Shape shape = index.shape();
+  shape.push_back(weight.shape()[1]);
+  return reshape_to(y, shape);
+}
+
+}  // namespace normgrad

@@ -1,0 +1,59 @@
+// Operations that move elements without computing on them, differentiable to any order. reshape, flatten, squeeze and
+// unsqueeze share memory with their input; the others copy.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "normgrad/core/autograd/tensor.hpp"
+
+namespace normgrad {
+
+/// One size may be -1, which is inferred.
+Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& shape);
+Tensor reshape_to(const Tensor& x, const Shape& shape);
+Tensor flatten(const Tensor& x, std::int64_t start_dim = 0, std::int64_t end_dim = -1);
+/// Removes the given axes that have size 1 (by default all axes of size 1).
+Tensor squeeze(const Tensor& x, const Axes& axes = {});
+Tensor unsqueeze(const Tensor& x, std::int64_t axis);
+Tensor permute(const Tensor& x, const std::vector<std::int64_t>& axes);
+Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1);
+/// Repeats axes of size 1 and adds leading axes; -1 keeps a size.
+Tensor expand(const Tensor& x, const std::vector<std::int64_t>& shape);
+Tensor expand_to(const Tensor& x, const Shape& shape);
+/// Returns a copy of `length` elements from start on. Like slice() and select(), it copies, so in-place changes of the
+/// result do not affect x. In PyTorch all three are views.
+Tensor narrow(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t length);
+/// Returns a copy of elements start, start + step, ... before end of one axis. Negative positions count from the end,
+/// as in Python.
+Tensor slice(const Tensor& x, std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
+             std::int64_t step = 1);
+/// Returns a copy at one index of an axis, which is removed.
+Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index);
+/// x with the elements from start to before end of one axis replaced by `source`, which has their shape: the equivalent
+/// of `x[start:end] = source` in libraries where slices are views. Negative positions count from the end.
+Tensor slice_scatter(const Tensor& x, const Tensor& source, std::int64_t axis = 0,
+                     std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {});
+/// x with one index of an axis replaced by `source`, which has the shape of select(x, axis, index).
+Tensor select_scatter(const Tensor& x, const Tensor& source, std::int64_t axis, std::int64_t index);
+/// The rows `index` (1-D, int64) along the axis. Throws IndexError for an index out of range.
+Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index);
+/// y[i][j][k] = x[i][index[i][j][k]][k] for axis 1, as torch.gather.
+Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index);
+/// zeros(shape) with y[..., index[...], ...] += source: the adjoint of gather.
+Tensor scatter_add(const Shape& shape, std::int64_t axis, const Tensor& index, const Tensor& source);
+Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis = 0);
+Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis = 0);
+/// Splits x into parts of `size` elements (the last one may be smaller), or of the given sizes.
+std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);
+std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis = 0);
+/// Pads with `value`: pairs (before, after), starting with the last axis, as torch.nn.functional.pad in constant mode.
+Tensor pad(const Tensor& x, const std::vector<std::int64_t>& pad, double value = 0.0);
+/// Returns a copy.
+Tensor clone(const Tensor& x);
+/// weight[index], with embedding_dim as the last axis. index: int64 of any shape; weight: [num_embeddings,
+/// embedding_dim]. The row `padding_idx` get no gradient.
+Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<std::int64_t> padding_idx = {});
+
+}  // namespace normgrad

@@ -1,0 +1,91 @@
+#include "normgrad/core/simd/dispatch.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <string_view>
+
+#include "normgrad/core/base/error.hpp"
+
+namespace normgrad {
+
+namespace {
+
+SimdLevel best_level() noexcept {
+  for (const SimdLevel level : {SimdLevel::avx512, SimdLevel::avx2, SimdLevel::sse2}) {
+    if (simd_supported(level)) {
+      return level;
+    }
+  }
+  return SimdLevel::generic;
+}
+
+SimdLevel initial_level() {
+  const char* wanted = std::getenv("NORMGRAD_SIMD");
+  if (wanted == nullptr || *wanted == '\0') {
+    return best_level();
+  }
+  for (const SimdLevel level : {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
+    if (std::string_view(wanted) == simd_name(level)) {
+      require<ValueError>(simd_supported(level), "NORMGRAD_SIMD: this processor has no ", wanted);
+      return level;
+    }
+  }
+  fail<ValueError>("NORMGRAD_SIMD: expected sse2, avx2 or avx512 but got '", wanted, "'");
+}
+
+std::atomic<SimdLevel>& current() {
+  static std::atomic<SimdLevel> level{initial_level()};
+  return level;
+}
+
+}  // namespace
+
+SimdLevel simd_level() { return current().load(std::memory_order_relaxed); }
+
+void set_simd_level(SimdLevel level) {
+  require<ValueError>(simd_supported(level), "set_simd_level: this processor has no ", simd_name(level));
+  current() = level;
+}
+
+bool simd_supported(SimdLevel level) noexcept {
+#if defined(NORMGRAD_SIMD_ONLY)
+#define NORMGRAD_TEXT_OF(name) #name
+#define NORMGRAD_TEXT(name) NORMGRAD_TEXT_OF(name)
+  if (std::string_view(simd_name(level)) != NORMGRAD_TEXT(NORMGRAD_SIMD_ONLY)) {
+    return false;
+  }
+#endif
+#if defined(__x86_64__) || defined(_M_X64)
+  switch (level) {
+    case SimdLevel::avx512:
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+    case SimdLevel::avx2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case SimdLevel::sse2:
+      return true;
+    case SimdLevel::generic:
+      break;
+  }
+  return false;
+#else
+  return level == SimdLevel::generic;
+#endif
+}
+
+const char* simd_name(SimdLevel level) noexcept {
+  switch (level) {
+    case SimdLevel::sse2:
+      return "sse2";
+    case SimdLevel::avx2:
+      return "avx2";
+    case SimdLevel::avx512:
+      return "avx512";
+    case SimdLevel::generic:
+      break;
+  }
+  return "generic";
+}
+
+}  // namespace normgrad

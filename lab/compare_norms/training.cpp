@@ -1,0 +1,160 @@
+#include "lab/compare_norms/training.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <memory>
+
+#include "lab/compare_norms/models.hpp"
+#include "lab/files.hpp"
+
+namespace compare_norms {
+
+using namespace normgrad;
+
+namespace {
+
+constexpr std::int64_t kTestBatch = 500;
+
+std::unique_ptr<Optimizer> make_optimizer(const Plan& plan, const std::vector<Tensor>& parameters) {
+  if (plan.optimizer == "adam") {
+    return std::make_unique<Adam>(parameters, AdamOptions{.lr = plan.lr});
+  }
+  if (plan.optimizer == "adamw") {
+    return std::make_unique<AdamW>(parameters, AdamWOptions{.lr = plan.lr});
+  }
+  return std::make_unique<SGD>(parameters, SGDOptions{.lr = plan.lr, .momentum = plan.momentum});
+}
+
+Score evaluate(Sequential& model, const ImageDataset& images) {
+  model.eval();
+  const Score result = score(model, images);
+  model.train();
+  return result;
+}
+
+double train_step(Sequential& model, Optimizer& optimizer, const Batch& batch) {
+  optimizer.zero_grad();
+  const Tensor loss = cross_entropy(model(batch.inputs), batch.labels);
+  loss.backward();
+  optimizer.step();
+  return loss.item();
+}
+
+/// The highest label and the first image with it.
+std::pair<std::int64_t, std::int64_t> highest_label(const ImageDataset& images) {
+  std::pair<std::int64_t, std::int64_t> highest = {-1, 0};
+  for (std::int64_t i = 0; i < images.size(); ++i) {
+    if (images.label(i) > highest.first) {
+      highest = {images.label(i), i};
+    }
+  }
+  return highest;
+}
+
+/// The bytes of shape, pixels and labels.
+std::string contents_of(const ImageDataset& images) {
+  std::string text = to_string(images.image_shape());
+  for (std::int64_t i = 0; i < images.size(); ++i) {
+    const std::span<const std::uint8_t> pixels = images.pixels(i);
+    text.append(pixels.begin(), pixels.end());
+    text += static_cast<char>(images.label(i));
+  }
+  return text;
+}
+
+}  // namespace
+
+Data open_data(const std::string& source, std::int64_t train_limit) {
+  constexpr std::int64_t kAnyLabel = 256;
+  ImageSplits images = open_dataset(source, {.standardize = false, .num_classes = kAnyLabel});
+  const auto [train_label, train_index] = highest_label(images.train);
+  const auto [test_label, test_index] = highest_label(images.test);
+  require<IoError>(train_label <= test_label, source, "/train-labels-idx1-ubyte: label ", train_index, " is ",
+                   train_label, ", but the test labels end at ", test_label);
+  require<IoError>(test_label <= train_label, source, "/t10k-labels-idx1-ubyte: label ", test_index, " is ", test_label,
+                   ", but the training labels end at ", train_label);
+  if (train_limit > 0) {
+    images.train = images.train.first(train_limit);
+  }
+  const PixelStatistics statistics = images.train.pixel_statistics();
+  return {.name = source,
+          .images = {.train = images.train.standardized(statistics), .test = images.test.standardized(statistics)},
+          .num_classes = train_label + 1,
+          .fingerprint = lab::fingerprint(contents_of(images.train) + contents_of(images.test))};
+}
+
+Score score(Module& model, const ImageDataset& images) {
+  const NoGradGuard no_grad;
+  Score sum;
+  for (const auto& [inputs, labels] : DataLoader(images, {.batch_size = kTestBatch})) {
+    const Tensor scores = model(inputs);
+    sum.loss += cross_entropy(scores, labels, {.reduction = Reduction::sum}).item();
+    sum.accuracy += static_cast<double>(count_correct(scores, labels));
+  }
+  const auto count = static_cast<double>(images.size());
+  return {.loss = sum.loss / count, .accuracy = sum.accuracy / count};
+}
+
+Batch BatchStream::next() {
+  if (position_ == loader_.end()) {
+    position_ = loader_.begin();
+  }
+  Batch batch = *position_;
+  ++position_;
+  return batch;
+}
+
+Run train(const Plan& plan, std::uint64_t seed, const Data& data, const RunEvents& events) {
+  using Clock = std::chrono::steady_clock;
+  Run run;
+  run.seed = seed;
+  manual_seed(seed);
+  Prober prober(plan.probes, data.images.train);
+  Sequential model = make_model({.model = plan.model,
+                                 .norm = plan.norm,
+                                 .activation = plan.activation,
+                                 .image_shape = data.images.train.image_shape(),
+                                 .num_classes = data.num_classes,
+                                 .taps = prober.taps()});
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(plan, model.parameters());
+  BatchStream batches(data.images.train, plan.batch_size, seed);
+  double loss_sum = 0.0;
+  std::int64_t loss_count = 0;
+  reset_peak_memory();
+  for (std::int64_t step = 1; step <= plan.steps && !run.diverged; ++step) {
+    if (events.should_stop()) {
+      return run;
+    }
+    const Clock::time_point start = Clock::now();
+    const double loss = train_step(model, *optimizer, batches.next());
+    run.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    run.steps = step;
+    run.diverged = !std::isfinite(loss);
+    loss_sum += loss;
+    ++loss_count;
+    events.on_step(step);
+    if (step % plan.eval_every != 0 && step != plan.steps && !run.diverged) {
+      continue;
+    }
+    run.peak_memory = std::max(run.peak_memory, memory_stats().peak_bytes_in_use);
+    const Score test = evaluate(model, data.images.test);
+    run.measurements.push_back(
+        {.step = step,
+         .epoch = static_cast<double>(step * plan.batch_size) / static_cast<double>(data.images.train.size()),
+         .train_loss = loss_sum / static_cast<double>(loss_count),
+         .test_loss = test.loss,
+         .test_accuracy = test.accuracy,
+         .seconds = run.seconds});
+    if (plan.probes) {
+      run.probes.push_back(prober.measure(model, step));
+    }
+    events.on_measurement(run.measurements.back());
+    loss_sum = 0.0;
+    loss_count = 0;
+    reset_peak_memory();
+  }
+  run.complete = !run.diverged;
+  return run;
+}
+
+}  // namespace compare_norms

@@ -1,0 +1,109 @@
+#include "lab/reproduce/experiment.hpp"
+
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <iomanip>
+#include <sstream>
+
+#include "lab/worker_pool.hpp"
+
+namespace reproduce {
+
+using namespace normgrad;
+
+const std::vector<Experiment>& experiments() {
+  static const std::vector<Experiment> list = {
+      {"mean-field", "Yang et al. 2019: how gradients grow through BatchNorm, and how deep that lets one train",
+       mean_field},
+      {"detach-norm", "Xu et al. 2019: LayerNorm without gradients through its statistics", detach_norm},
+      {"learning-rate", "Bjorck et al. 2018: BatchNorm trains at learning rates that nothing else does", learning_rate},
+      {"gn-batch-size", "Wu and He 2018: the error of BatchNorm and GroupNorm over the batch size", gn_batch_size},
+      {"bn-figure1", "Ioffe and Szegedy 2015, Figure 1: BatchNorm on a sigmoid network", bn_figure1},
+      {"lenet-fashion", "d2l.ai: LeNet with and without BatchNorm on Fashion-MNIST; recalibrated statistics",
+       lenet_fashion}};
+  return list;
+}
+
+std::vector<Numbers> compute(const Settings& settings, const std::string& name, std::size_t count,
+                             const std::function<Numbers(std::size_t)>& task) {
+  std::vector<Numbers> results(count);
+  std::size_t done = 0;
+  const bool terminal = isatty(STDERR_FILENO) == 1 && log_enabled(LogLevel::info);
+  const auto show = [&] {
+    if (terminal) {
+      std::fprintf(stderr, "\r\033[K%s: %zu of %zu runs", name.c_str(), done, count);
+    }
+  };
+  const lab::PoolEvents events = {.on_start = [&](std::size_t /*i*/) { show(); },
+                                  .on_message =
+                                      [&](std::size_t i, const std::string& bytes) {
+                                        results[i].resize(bytes.size() / sizeof(double));
+                                        std::memcpy(results[i].data(), bytes.data(), bytes.size());
+                                      },
+                                  .on_end =
+                                      [&](std::size_t /*i*/) {
+                                        ++done;
+                                        show();
+                                      }};
+  const bool all = lab::run_in_processes(
+      count, settings.jobs,
+      [&](std::size_t i, lab::Channel& channel) {
+        set_log_level("error");  // divergence is reported in the results
+        const Numbers numbers = task(i);
+        channel.send({reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double)});
+      },
+      [&](std::size_t i) { return name + ", run " + std::to_string(i + 1); }, events);
+  if (terminal) {
+    std::fputs("\r\033[K", stderr);
+  }
+  if (!all) {
+    throw Interrupted{};
+  }
+  return results;
+}
+
+void train_steps(Sequential& net, Optimizer& optimizer, const ImageDataset& images, std::int64_t steps,
+                 std::int64_t batch_size, std::uint64_t seed, const std::function<void(std::int64_t, double)>& after) {
+  compare_norms::BatchStream batches(images, batch_size, seed);
+  for (std::int64_t step = 1; step <= steps; ++step) {
+    const Batch batch = batches.next();
+    optimizer.zero_grad();
+    const Tensor loss = cross_entropy(net(batch.inputs), batch.labels);
+    loss.backward();
+    optimizer.step();
+    const double value = loss.item();
+    if (after) {
+      after(step, value);
+    }
+    if (!std::isfinite(value)) {
+      return;
+    }
+  }
+}
+
+double test_accuracy(Sequential& net, const ImageDataset& images) {
+  net.eval();
+  const double accuracy = compare_norms::score(net, images).accuracy;
+  net.train();
+  return accuracy;
+}
+
+std::string fixed(double value, int digits) {
+  std::ostringstream out;
+  out << std::fixed << std::setprecision(digits) << value;
+  return out.str();
+}
+
+std::string with_interval(const lab::Estimate& e, int digits) {
+  return fixed(e.value, digits) + " (" + fixed(e.low, digits) + " to " + fixed(e.high, digits) + ")";
+}
+
+std::string points(const lab::Estimate& d) {
+  return fixed(100.0 * d.value, 1) + " points (" + fixed(100.0 * d.low, 1) + " to " + fixed(100.0 * d.high, 1) + ", " +
+         std::to_string(d.count) + " seeds)";
+}
+
+}  // namespace reproduce

@@ -1,0 +1,102 @@
+#include "normgrad/layers/module/parameter.hpp"
+
+#include <mutex>
+
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/base/error.hpp"
+
+namespace normgrad {
+
+namespace {
+
+Tensor member_copy(const Tensor& tensor) {
+  if (!tensor.defined()) {
+    return {};
+  }
+  Tensor copy = Tensor::empty(tensor.shape(), tensor.dtype());
+  copy.copy_(tensor.detach());
+  return copy;
+}
+
+Tensor outside_graph(const Tensor& tensor) { return tensor.defined() ? tensor.detach() : Tensor(); }
+
+void copy_into(Tensor& member, const Tensor& source) {
+  if (is_same(member, source)) {
+    return;
+  }
+  if (!source.defined()) {
+    member = Tensor();
+  } else if (!member.defined()) {
+    member = member_copy(source).requires_grad_(source.requires_grad());
+  } else if (member.shape() == source.shape() && member.dtype() == source.dtype()) {
+    const NoGradGuard no_grad;
+    member.copy_(source.detach());
+  } else {
+    member.set_data(member_copy(source));
+  }
+}
+
+// Moves the tensor of a temporary into an undefined member; otherwise copies.
+template <class Member>
+void move_into(Member& member, Member& source) {
+  if (member.defined() || &member == &source) {
+    copy_into(member, source);
+  } else {
+    static_cast<Tensor&>(member) = static_cast<Tensor&&>(source);
+  }
+}
+
+}  // namespace
+
+Parameter::Parameter(const Tensor& value) : Tensor(outside_graph(value)) {
+  if (defined()) {
+    requires_grad_();
+  }
+}
+
+Parameter::Parameter(const Parameter& other) : Tensor(member_copy(other)) {
+  if (other.requires_grad()) {
+    requires_grad_();
+  }
+}
+
+Parameter& Parameter::operator=(const Parameter& other) {
+  copy_into(*this, other);
+  return *this;
+}
+
+Parameter& Parameter::operator=(Parameter&& other) {
+  move_into(*this, other);
+  return *this;
+}
+
+StateBuffer::StateBuffer(const Tensor& value) : Tensor(outside_graph(value)) {}
+
+StateBuffer::StateBuffer(const StateBuffer& other) : Tensor(member_copy(other)) {}
+
+StateBuffer& StateBuffer::operator=(const StateBuffer& other) {
+  copy_into(*this, other);
+  return *this;
+}
+
+StateBuffer& StateBuffer::operator=(StateBuffer&& other) {
+  move_into(*this, other);
+  return *this;
+}
+
+void WeightTies::operator()(Parameter& parameter, const Parameter& to) const {
+  static std::mutex mutex;  // several threads may call a model for the first time
+  const std::lock_guard lock(mutex);
+  if (is_same(parameter, to)) {
+    return;
+  }
+  require<ValueError>(to.defined(), "tie_weights: expected a parameter that is defined to tie another one to");
+  if (parameter.defined()) {
+    require<ValueError>(parameter.shape() == to.shape() && parameter.dtype() == to.dtype(),
+                        "tie_weights: expected parameters of the same shape and dtype but got ", parameter.dtype(), " ",
+                        parameter.shape(), " to be tied to ", to.dtype(), " ", to.shape());
+  }
+  static_cast<Tensor&>(parameter) = to;
+}
+
+}  // namespace normgrad

@@ -1,0 +1,58 @@
+// Parameter and StateBuffer: the tensors that are members of modules.
+#pragma once
+
+#include <concepts>
+
+#include "normgrad/core/autograd/tensor.hpp"
+
+namespace normgrad {
+
+/// A learned tensor; undefined if the layer does not have it (bias off).
+///
+/// A parameter is a value, like its module. A copy has its own memory, with the same values and requires_grad and no
+/// gradient. Copies are made by copying a module, or explicitly: `Parameter copy(layer.weight)`. A copy that looks like
+/// a handle does not compile. For a handle that shares the memory write `Tensor w = layer.weight` or `auto& w`, and for
+/// several `std::vector<Tensor>{a.weight, b.weight}`.
+///
+/// Assignment copies into the existing tensor, so that optimizers, hooks and other handles keep it. Values, shape and
+/// dtype become those of the source. requires_grad is unchanged, and so is the gradient if shape and dtype are. An
+/// undefined parameter becomes a new tensor, and an undefined source makes the parameter undefined.
+class Parameter : public Tensor {
+ public:
+  Parameter() = default;
+  /// Shares memory with `value` and requires gradients.
+  explicit Parameter(const Tensor& value);
+  explicit Parameter(const Parameter& other);
+  // `auto w = layer.weight` would be a copy that looks like a handle: write `Tensor w = layer.weight` or `auto& w`.
+  template <std::same_as<Parameter> P>
+  Parameter(const P& copy_that_looks_like_a_handle) = delete;
+  Parameter(Parameter&&) noexcept = default;
+  Parameter& operator=(const Parameter& other);
+  Parameter& operator=(Parameter&& other);  // NOLINT(performance-noexcept-move-constructor): may copy
+  ~Parameter() = default;
+};
+
+/// A tensor in a layer's state that is not learned, such as running statistics. Copies and assigns like a Parameter.
+class StateBuffer : public Tensor {
+ public:
+  StateBuffer() = default;
+  explicit StateBuffer(const Tensor& value);  ///< shares memory with it
+  explicit StateBuffer(const StateBuffer& other);
+  // `auto m = norm.running_mean` would be a copy that looks like a handle: write `Tensor m = ...` or `auto& m`.
+  template <std::same_as<StateBuffer> B>
+  StateBuffer(const B& copy_that_looks_like_a_handle) = delete;
+  StateBuffer(StateBuffer&&) noexcept = default;
+  StateBuffer& operator=(const StateBuffer& other);
+  StateBuffer& operator=(StateBuffer&& other);  // NOLINT(performance-noexcept-move-constructor): may copy
+  ~StateBuffer() = default;
+};
+
+/// The argument of Module::tie_weights().
+class WeightTies {
+ public:
+  /// Makes `parameter` the same tensor as `to`, as `parameter = to` does in PyTorch. Does nothing if it already is.
+  /// Throws ValueError unless `to` is defined and shapes and dtypes agree.
+  void operator()(Parameter& parameter, const Parameter& to) const;
+};
+
+}  // namespace normgrad

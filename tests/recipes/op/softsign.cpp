@@ -1,0 +1,19 @@
+#include "normgrad/core/ops/elementwise/softsign.hpp"
+
+#include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/detail/elementwise.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+
+namespace normgrad {
+
+Tensor softsign(const Tensor& x) {
+  using kernels::BinaryOp;
+  const Tensor size = detail::apply_unary("softsign", kernels::UnaryOp::abs, x);
+  const Tensor below = detail::apply_binary("softsign", BinaryOp::add, size, 1.0);
+  return record(
+      "softsign", detail::apply_binary("softsign", BinaryOp::div, x, below), {x},
+      [x = Saved(x)](const Tensor& gy, GradSink& into) { into.add(0, div(gy, square(add(abs(x.get()), 1.0)))); });
+}
+
+}  // namespace normgrad
