@@ -248,8 +248,12 @@ TEST(NormErrorTest, OneValueTellsTheMode) {
 }
 
 TEST(NormErrorTest, TheRegistrySaysWhatItKnows) {
+  std::string known;
+  for (const std::string& name : norm_names()) {
+    known += (known.empty() ? "" : ", ") + name;
+  }
   EXPECT_EQ(error_of<ValueError>([] { make_norm("btach", {.num_features = 4}); }),
-            "make_norm: expected one of none, batch, layer, instance, group, rms but got \"btach\"");
+            "make_norm: expected one of " + known + " but got \"btach\"");
   EXPECT_EQ(error_of<ValueError>([] { make_norm("group:x", {.num_features = 4}); }),
             "make_norm: expected a number of groups, as in \"group:8\", but got \"group:x\"");
   EXPECT_EQ(error_of<ValueError>([] { make_norm("batch:2", {.num_features = 4}); }),

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include <atomic>
 #include <csignal>
 #include <functional>
 #include <random>
@@ -18,7 +19,7 @@ namespace NORMGRAD_TEST_FILE {
 
 using tests::random_tensor;
 
-volatile std::sig_atomic_t signals_handled = 0;
+std::atomic<int> signals_handled = 0;  // by several threads
 
 // A handler with a large stack frame overwrites the memory below the stack pointer.
 void overwrite_stack(int) {
@@ -27,7 +28,7 @@ void overwrite_stack(int) {
   for (int i = 0; i < kBytes; ++i) {
     used[i] = 0xA5;
   }
-  signals_handled = signals_handled + (used[0] == 0xA5 ? 1 : 0);
+  signals_handled.fetch_add(used[0] == 0xA5 ? 1 : 0, std::memory_order_relaxed);
 }
 
 // Sends SIGALRM to this process a thousand times a second. Handlers optionally run on an alternate stack.

@@ -23,7 +23,7 @@ inline std::string fault_name(NormFault fault) {
 
 /// Each row of x [rows, n] (float64) minus its mean, over its standard deviation, with a backward that has the fault.
 inline Tensor faulty_norm(const Tensor& x, NormFault fault, double eps = 1e-5) {
-  struct Row {
+  struct RowStatistics {
     double mean = 0.0;
     double rstd = 0.0;
   };
@@ -37,7 +37,7 @@ inline Tensor faulty_norm(const Tensor& x, NormFault fault, double eps = 1e-5) {
     for (std::int64_t i = 0; i < n; ++i) {
       variance += (p[i] - mean) * (p[i] - mean) / count;
     }
-    return Row{mean, 1.0 / std::sqrt(variance + eps)};
+    return RowStatistics{mean, 1.0 / std::sqrt(variance + eps)};
   };
   return apply_function(
       "faulty_norm", {x},
@@ -46,7 +46,7 @@ inline Tensor faulty_norm(const Tensor& x, NormFault fault, double eps = 1e-5) {
         const std::int64_t n = in[0].size(-1);
         for (std::int64_t r = 0; r < in[0].numel() / n; ++r) {
           const double* p = in[0].data<double>() + r * n;
-          const Row row = statistics(p, n);
+          const RowStatistics row = statistics(p, n);
           for (std::int64_t i = 0; i < n; ++i) {
             y.mutable_data<double>()[r * n + i] = (p[i] - row.mean) * row.rstd;
           }
@@ -58,7 +58,7 @@ inline Tensor faulty_norm(const Tensor& x, NormFault fault, double eps = 1e-5) {
         const std::int64_t n = y.size(-1);
         const auto count = static_cast<double>(n);
         for (std::int64_t r = 0; r < y.numel() / n; ++r) {
-          const Row row = statistics(in[0].data<double>() + r * n, n);
+          const RowStatistics row = statistics(in[0].data<double>() + r * n, n);
           const double* xhat = y.data<double>() + r * n;
           const double* g = gy.data<double>() + r * n;
           double mean_term = 0.0;

@@ -90,9 +90,9 @@ struct Tile {
 struct TileBatch {
   Accumulator mean, scale, beta;
   TileBatch(const Tile& tile, std::int64_t b)
-      : mean(load_wide(tile.mean + b * kAccumulatorLanes)),
-        scale(load_wide(tile.scale + b * kAccumulatorLanes)),
-        beta(load_wide(tile.beta + b * kAccumulatorLanes)) {}
+      : mean(load_accumulator(tile.mean + b * kAccumulatorLanes)),
+        scale(load_accumulator(tile.scale + b * kAccumulatorLanes)),
+        beta(load_accumulator(tile.beta + b * kAccumulatorLanes)) {}
   Accumulator y(const Accumulator& d) const { return muladd(d, scale, beta); }
 };
 
@@ -103,11 +103,11 @@ struct SumsBatch {
   SumsBatch(ColumnSums& sums, std::int64_t b)
       : to_first(sums.first + b * kAccumulatorLanes),
         to_second(sums.second + b * kAccumulatorLanes),
-        first(load_wide(to_first)),
-        second(load_wide(to_second)) {}
+        first(load_accumulator(to_first)),
+        second(load_accumulator(to_second)) {}
   void finish() const {
-    store_wide(to_first, first);
-    store_wide(to_second, second);
+    store_accumulator(to_first, first);
+    store_accumulator(to_second, second);
   }
 };
 inline void clear(const Columns& columns, ColumnSums& sums) {
@@ -123,9 +123,9 @@ struct Deviations : SumsBatch {
   const T* x;
   Accumulator pivot;
   Deviations(ColumnSums& sums, std::int64_t b, const T* values, const double* pivots)
-      : SumsBatch(sums, b), x(values), pivot(load_wide(pivots + b * kAccumulatorLanes)) {}
+      : SumsBatch(sums, b), x(values), pivot(load_accumulator(pivots + b * kAccumulatorLanes)) {}
   void operator()(std::int64_t i) {
-    const Accumulator d = difference(load_wide(x + i), pivot);
+    const Accumulator d = difference(load_accumulator(x + i), pivot);
     first += d;
     second = muladd(d, d, second);
   }
@@ -146,8 +146,8 @@ struct Gradients : SumsBatch {
   Gradients(ColumnSums& sums, std::int64_t b, const T* gradients, const T* values, const Tile& of, const A& act)
       : SumsBatch(sums, b), gy(gradients), x(values), tile(of, b), activation(act) {}
   void operator()(std::int64_t i) {
-    const Accumulator d = difference(load_wide(x + i), tile.mean);
-    const Accumulator g = activation.of_gy(tile.y(d), load_wide(gy + i));
+    const Accumulator d = difference(load_accumulator(x + i), tile.mean);
+    const Accumulator g = activation.of_gy(tile.y(d), load_accumulator(gy + i));
     first += g;
     second = muladd(g, d, second);
   }
@@ -174,7 +174,7 @@ struct Normalize : MapBatch {
   Normalize(std::int64_t b, const T* values, const Tile& of, const A& act, T* to)
       : x(values), y(to), tile(of, b), activation(act) {}
   void operator()(std::int64_t i) const {
-    store_wide(y + i, activation.of_y(tile.y(difference(load_wide(x + i), tile.mean))));
+    store_accumulator(y + i, activation.of_y(tile.y(difference(load_accumulator(x + i), tile.mean))));
   }
 };
 template <class T, class A>
@@ -197,13 +197,13 @@ struct InputGradient : MapBatch {
         x(values),
         gx(to),
         tile(of, b),
-        slope(load_wide(slopes + b * kAccumulatorLanes)),
-        shift(load_wide(shifts + b * kAccumulatorLanes)),
+        slope(load_accumulator(slopes + b * kAccumulatorLanes)),
+        shift(load_accumulator(shifts + b * kAccumulatorLanes)),
         activation(act) {}
   void operator()(std::int64_t i) const {
-    const Accumulator d = difference(load_wide(x + i), tile.mean);
-    const Accumulator g = activation.of_gy(tile.y(d), load_wide(gy + i));
-    store_wide(gx + i, muladd(g, tile.scale, muladd(d, slope, shift)));
+    const Accumulator d = difference(load_accumulator(x + i), tile.mean);
+    const Accumulator g = activation.of_gy(tile.y(d), load_accumulator(gy + i));
+    store_accumulator(gx + i, muladd(g, tile.scale, muladd(d, slope, shift)));
   }
 };
 template <class T, class A>
@@ -221,8 +221,8 @@ struct GivenGradient : MapBatch {
   T* gx;
   Accumulator scale;
   GivenGradient(std::int64_t b, const T* gradients, const Tile& of, T* to)
-      : gy(gradients), gx(to), scale(load_wide(of.scale + b * kAccumulatorLanes)) {}
-  void operator()(std::int64_t i) const { store_wide(gx + i, load_wide(gy + i) * scale); }
+      : gy(gradients), gx(to), scale(load_accumulator(of.scale + b * kAccumulatorLanes)) {}
+  void operator()(std::int64_t i) const { store_accumulator(gx + i, load_accumulator(gy + i) * scale); }
 };
 template <class T>
 void columns_given_gradient(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy,

@@ -81,7 +81,7 @@ std::vector<double> merge(const NormPoolGeometry& g, const NormBackward<T>& a, c
 }
 
 template <class T>
-void forward_over_batch(const NormPoolGeometry& g, const NormForward<T>& a, const PoolWinners<T>& winners) {
+void forward_over_batch(const NormPoolGeometry& g, const NormForward<T>& a, const PoolArgmax<T>& argmax) {
   NormForward<T> statistics = a;
   statistics.y = nullptr;
   norm_forward(ChannelGeometry{g.samples * g.positions(), g.channels, 1}, statistics);
@@ -89,11 +89,11 @@ void forward_over_batch(const NormPoolGeometry& g, const NormForward<T>& a, cons
   terms.normalize(g.channels, a, a.mean, a.rstd, [](std::int64_t c) { return c; });
   const auto run = NORMGRAD_SIMD_SELECT(norm_pool_forward_task<T>);
   parallel_for(g.bands(), bands_per_task(g),
-               [&](std::int64_t begin, std::int64_t end) { run(g, a.x, terms.all, a.y, winners, begin, end); });
+               [&](std::int64_t begin, std::int64_t end) { run(g, a.x, terms.all, a.y, argmax, begin, end); });
 }
 
 template <class T>
-void forward_by_sample(const NormPoolGeometry& g, const NormForward<T>& a, const PoolWinners<T>& winners) {
+void forward_by_sample(const NormPoolGeometry& g, const NormForward<T>& a, const PoolArgmax<T>& argmax) {
   const ChannelsLastGeometry pixels{g.samples, g.positions(), g.channels, g.groups};
   const auto statistics = NORMGRAD_SIMD_SELECT(norm_pixels_forward_task<T>);
   const auto run = NORMGRAD_SIMD_SELECT(norm_pool_forward_task<T>);
@@ -106,13 +106,13 @@ void forward_by_sample(const NormPoolGeometry& g, const NormForward<T>& a, const
       statistics(pixels, without_y, s, s + 1, sums.data(), sums.data() + 2 * g.channels);
       terms.normalize(g.channels, a, a.mean + s * g.groups, a.rstd + s * g.groups,
                       [per_group = pixels.per_group()](std::int64_t c) { return c / per_group; });
-      run(g, a.x, terms.all, a.y, winners, s * g.out_height(), (s + 1) * g.out_height());
+      run(g, a.x, terms.all, a.y, argmax, s * g.out_height(), (s + 1) * g.out_height());
     }
   });
 }
 
 template <class T>
-void backward_over_batch(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolWinners<T>& winners) {
+void backward_over_batch(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolArgmax<T>& argmax) {
   const std::int64_t step = bands_per_task(g);
   Terms terms(g.channels);
   terms.normalize(g.channels, a, a.mean, a.rstd, [](std::int64_t c) { return c; });
@@ -120,7 +120,7 @@ void backward_over_batch(const NormPoolGeometry& g, const NormBackward<T>& a, co
   const auto sum = NORMGRAD_SIMD_SELECT(norm_pool_sums_task<T>);
   parallel_for(g.bands(), step, [&](std::int64_t begin, std::int64_t end) {
     double* part = parts.data() + begin / step * 2 * g.channels;
-    sum(g, a.gy, winners, terms.all, begin, end, part);
+    sum(g, a.gy, argmax, terms.all, begin, end, part);
     for (std::int64_t c = 0; c < g.channels; ++c) {
       part[g.channels + c] *= a.rstd[c];
     }
@@ -135,20 +135,20 @@ void backward_over_batch(const NormPoolGeometry& g, const NormBackward<T>& a, co
   }
   const auto run = NORMGRAD_SIMD_SELECT(norm_pool_gradient_task<T>);
   parallel_for(g.bands(), step, [&](std::int64_t begin, std::int64_t end) {
-    run(g, a.gy, a.x, winners.place, terms.all, a.gx, begin, end);
+    run(g, a.gy, a.x, argmax.place, terms.all, a.gx, begin, end);
   });
 }
 
 // Backward of one sample; its sums are added to `part`.
 template <class T>
-void backward_of_sample(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolWinners<T>& winners,
+void backward_of_sample(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolArgmax<T>& argmax,
                         std::int64_t s, Terms& terms, double* sums, double* part) {
   const std::int64_t per_group = g.channels / g.groups;
   const double* rstds = a.rstd + s * g.groups;
   terms.normalize(g.channels, a, a.mean + s * g.groups, rstds, [=](std::int64_t c) { return c / per_group; });
   const std::int64_t begin = s * g.out_height();
   const std::int64_t end = begin + g.out_height();
-  NORMGRAD_SIMD_SELECT(norm_pool_sums_task<T>)(g, a.gy, winners, terms.all, begin, end, sums);
+  NORMGRAD_SIMD_SELECT(norm_pool_sums_task<T>)(g, a.gy, argmax, terms.all, begin, end, sums);
   for (std::int64_t c = 0; c < g.channels; ++c) {
     sums[g.channels + c] *= rstds[c / per_group];
     part[c] += sums[c];
@@ -161,18 +161,18 @@ void backward_of_sample(const NormPoolGeometry& g, const NormBackward<T>& a, con
   for (std::int64_t group = 0; group < g.groups; ++group) {
     share_slopes(g, a, sums, rstds[group], n, group * per_group, (group + 1) * per_group, terms.all);
   }
-  NORMGRAD_SIMD_SELECT(norm_pool_gradient_task<T>)(g, a.gy, a.x, winners.place, terms.all, a.gx, begin, end);
+  NORMGRAD_SIMD_SELECT(norm_pool_gradient_task<T>)(g, a.gy, a.x, argmax.place, terms.all, a.gx, begin, end);
 }
 
 template <class T>
-void backward_by_sample(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolWinners<T>& winners) {
+void backward_by_sample(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolArgmax<T>& argmax) {
   const std::int64_t step = std::max(samples_per_task(g), ceil_div(g.samples, norm_thresholds::kMaxBlocks));
   std::vector<double> parts(static_cast<std::size_t>(ceil_div(g.samples, step) * 2 * g.channels), 0.0);
   parallel_for(g.samples, step, [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> sums(static_cast<std::size_t>(2 * g.channels));
     Terms terms(g.channels);
     for (std::int64_t s = begin; s < end; ++s) {
-      backward_of_sample(g, a, winners, s, terms, sums.data(), parts.data() + begin / step * 2 * g.channels);
+      backward_of_sample(g, a, argmax, s, terms, sums.data(), parts.data() + begin / step * 2 * g.channels);
     }
   });
   merge(g, a, parts);
@@ -181,18 +181,18 @@ void backward_by_sample(const NormPoolGeometry& g, const NormBackward<T>& a, con
 }  // namespace
 
 template <class T>
-void norm_pool_forward(const NormPoolGeometry& g, const NormForward<T>& a, const PoolWinners<T>& winners) {
-  g.groups == 0 ? forward_over_batch(g, a, winners) : forward_by_sample(g, a, winners);
+void norm_pool_forward(const NormPoolGeometry& g, const NormForward<T>& a, const PoolArgmax<T>& argmax) {
+  g.groups == 0 ? forward_over_batch(g, a, argmax) : forward_by_sample(g, a, argmax);
 }
 
 template <class T>
-void norm_pool_backward(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolWinners<T>& winners) {
-  g.groups == 0 ? backward_over_batch(g, a, winners) : backward_by_sample(g, a, winners);
+void norm_pool_backward(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolArgmax<T>& argmax) {
+  g.groups == 0 ? backward_over_batch(g, a, argmax) : backward_by_sample(g, a, argmax);
 }
 
-#define NORMGRAD_INSTANTIATE(T)                                                                              \
-  template void norm_pool_forward<T>(const NormPoolGeometry&, const NormForward<T>&, const PoolWinners<T>&); \
-  template void norm_pool_backward<T>(const NormPoolGeometry&, const NormBackward<T>&, const PoolWinners<T>&);
+#define NORMGRAD_INSTANTIATE(T)                                                                             \
+  template void norm_pool_forward<T>(const NormPoolGeometry&, const NormForward<T>&, const PoolArgmax<T>&); \
+  template void norm_pool_backward<T>(const NormPoolGeometry&, const NormBackward<T>&, const PoolArgmax<T>&);
 NORMGRAD_INSTANTIATE(float)
 NORMGRAD_INSTANTIATE(double)
 #undef NORMGRAD_INSTANTIATE

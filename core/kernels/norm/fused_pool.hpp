@@ -31,23 +31,23 @@ struct NormPoolGeometry {
   std::int64_t bands() const noexcept { return samples * out_height(); }
 };
 
-/// The argmax of a window, as row * window_width + column; kNoWinner if all elements are 0 after ReLU.
-inline constexpr std::uint8_t kNoWinner = 255;
+/// The argmax of a window, as row * window_width + column; kNoArgmax if all elements are 0 after ReLU.
+inline constexpr std::uint8_t kNoArgmax = 255;
 inline constexpr std::int64_t kMaxPlaces = 254;
 
 /// Window data for the backward, of the shape of y.
 template <class T>
-struct PoolWinners {
+struct PoolArgmax {
   std::uint8_t* place;
-  T* x;  ///< x at the argmax, or at the first element for kNoWinner; null: not needed
+  T* x;  ///< x at the argmax, or at the first element for kNoArgmax; null: not needed
 };
 
-/// a.y and the winners are [samples, out_height, out_width, channels]. a.relu is taken as true.
+/// a.y and the argmax are [samples, out_height, out_width, channels]. a.relu is taken as true.
 template <class T>
-void norm_pool_forward(const NormPoolGeometry& g, const NormForward<T>& a, const PoolWinners<T>& winners);
+void norm_pool_forward(const NormPoolGeometry& g, const NormForward<T>& a, const PoolArgmax<T>& argmax);
 /// a.gy has the shape of a.y of the forward; beta is ignored.
 template <class T>
-void norm_pool_backward(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolWinners<T>& winners);
+void norm_pool_backward(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolArgmax<T>& argmax);
 
 /// Per-channel terms: y = (x - mean) * scale + beta, gx = gy * scale + (x - mean) * slope + shift.
 struct NormPoolTerms {
@@ -58,12 +58,12 @@ struct NormPoolTerms {
 NORMGRAD_SIMD_DECLARE(
     template <class T>
     void norm_pool_forward_task(const NormPoolGeometry& g, const T* x, const NormPoolTerms& terms, T* y,
-                                const PoolWinners<T>& winners, std::int64_t begin, std::int64_t end);
+                                const PoolArgmax<T>& argmax, std::int64_t begin, std::int64_t end);
     template <class T>
-    void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolWinners<T>& winners,
+    void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolArgmax<T>& argmax,
                              const NormPoolTerms& terms, std::int64_t begin, std::int64_t end, double* sums);
     template <class T>
-    void norm_pool_gradient_task(const NormPoolGeometry& g, const T* gy, const T* x, const std::uint8_t* winners,
+    void norm_pool_gradient_task(const NormPoolGeometry& g, const T* gy, const T* x, const std::uint8_t* argmax,
                                  const NormPoolTerms& terms, T* gx, std::int64_t begin, std::int64_t end);)
 
 }  // namespace normgrad::kernels

@@ -59,20 +59,20 @@ struct Band {
 };
 
 template <class T, class W>
-void forward_band(const W& windows, const T* x, const NormPoolTerms& terms, T* y, const PoolWinners<T>& winners) {
+void forward_band(const W& windows, const T* x, const NormPoolTerms& terms, T* y, const PoolArgmax<T>& argmax) {
   const Columns columns{windows.channels};
   for (std::int64_t o = 0; o < windows.out_row; o += windows.channels, x += windows.step()) {
     for (std::int64_t b = 0; b < columns.batches(); ++b) {
       const std::int64_t c = columns.first(b);
-      const Accumulator mean = load_wide(terms.mean + c);
-      const Accumulator scale = load_wide(terms.scale + c);
-      const Accumulator beta = load_wide(terms.beta + c);
+      const Accumulator mean = load_accumulator(terms.mean + c);
+      const Accumulator scale = load_accumulator(terms.scale + c);
+      const Accumulator beta = load_accumulator(terms.beta + c);
       WindowMax<T> largest(x + c);
       windows.for_each([&](std::int64_t place, std::int64_t offset) {
         const T* from = x + offset + c;
-        largest.take(muladd(difference(load_wide(from), mean), scale, beta), from, place);
+        largest.take(muladd(difference(load_accumulator(from), mean), scale, beta), from, place);
       });
-      largest.store(y + o + c, winners.place + o + c, winners.x == nullptr ? nullptr : winners.x + o + c);
+      largest.store(y + o + c, argmax.place + o + c, argmax.x == nullptr ? nullptr : argmax.x + o + c);
     }
   }
 }
@@ -81,15 +81,14 @@ void forward_band(const W& windows, const T* x, const NormPoolTerms& terms, T* y
 template <class T>
 struct WindowSums : SumsBatch {
   const T* gy;
-  PoolWinners<T> winners;
+  PoolArgmax<T> argmax;
   Accumulator mean;
-  WindowSums(ColumnSums& sums, std::int64_t b, const T* gradients, const PoolWinners<T>& taken,
-             const Accumulator& means)
-      : SumsBatch(sums, b), gy(gradients), winners(taken), mean(means) {}
+  WindowSums(ColumnSums& sums, std::int64_t b, const T* gradients, const PoolArgmax<T>& taken, const Accumulator& means)
+      : SumsBatch(sums, b), gy(gradients), argmax(taken), mean(means) {}
   void operator()(std::int64_t i) {
-    const Accumulator g = Winners(winners.place + i).any(load_wide(gy + i));
+    const Accumulator g = Argmax(argmax.place + i).any(load_accumulator(gy + i));
     first += g;
-    second = muladd(g, difference(load_wide(winners.x + i), mean), second);
+    second = muladd(g, difference(load_accumulator(argmax.x + i), mean), second);
   }
 };
 
@@ -98,26 +97,26 @@ struct Slopes {
   Accumulator mean, scale, slope, shift;
 
   Slopes(const NormPoolTerms& terms, std::int64_t c)
-      : mean(load_wide(terms.mean + c)),
-        scale(load_wide(terms.scale + c)),
-        slope(load_wide(terms.slope + c)),
-        shift(load_wide(terms.shift + c)) {}
+      : mean(load_accumulator(terms.mean + c)),
+        scale(load_accumulator(terms.scale + c)),
+        slope(load_accumulator(terms.slope + c)),
+        shift(load_accumulator(terms.shift + c)) {}
   template <class T>
   void give(const T* x, const Accumulator& g, T* gx) const {
-    store_wide(gx, muladd(g, scale, muladd(difference(load_wide(x), mean), slope, shift)));
+    store_accumulator(gx, muladd(g, scale, muladd(difference(load_accumulator(x), mean), slope, shift)));
   }
 };
 
 template <class T, class W>
-void gradient_band(const W& windows, const T* gy, const T* x, const std::uint8_t* winners, const NormPoolTerms& terms,
+void gradient_band(const W& windows, const T* gy, const T* x, const std::uint8_t* argmax, const NormPoolTerms& terms,
                    T* gx) {
   const Columns columns{windows.channels};
   for (std::int64_t o = 0; o < windows.out_row; o += windows.channels, x += windows.step(), gx += windows.step()) {
     for (std::int64_t b = 0; b < columns.batches(); ++b) {
       const std::int64_t c = columns.first(b);
       const Slopes slopes(terms, c);
-      const Winners taken(winners + o + c);
-      const Accumulator g = load_wide(gy + o + c);
+      const Argmax taken(argmax + o + c);
+      const Accumulator g = load_accumulator(gy + o + c);
       windows.for_each([&](std::int64_t place, std::int64_t offset) {
         slopes.give(x + offset + c, taken.only(place, g), gx + offset + c);
       });
@@ -142,27 +141,27 @@ void gradient_outside(const NormPoolGeometry& g, const T* x, const NormPoolTerms
 
 template <class T>
 void norm_pool_forward_task(const NormPoolGeometry& g, const T* x, const NormPoolTerms& terms, T* y,
-                            const PoolWinners<T>& winners, std::int64_t begin, std::int64_t end) {
+                            const PoolArgmax<T>& argmax, std::int64_t begin, std::int64_t end) {
   with_windows(g, [&](const auto& windows) {
     for (std::int64_t i = begin; i < end; ++i) {
       const Band band(g, i);
-      const PoolWinners<T> of_band{winners.place + band.out, from(winners.x, band.out)};
+      const PoolArgmax<T> of_band{argmax.place + band.out, from(argmax.x, band.out)};
       forward_band(windows, x + band.x, terms, y + band.out, of_band);
     }
   });
 }
 
 template <class T>
-void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolWinners<T>& winners,
+void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolArgmax<T>& argmax,
                          const NormPoolTerms& terms, std::int64_t begin, std::int64_t end, double* sums) {
   constexpr std::int64_t kTogether = 4;
   const std::int64_t first = begin * g.out_width() * g.channels;
   for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
     ColumnSums of_tile;
     clear(columns, of_tile);
-    const PoolWinners<T> of_columns{winners.place + first + c, winners.x + first + c};
+    const PoolArgmax<T> of_columns{argmax.place + first + c, argmax.x + first + c};
     for_rows<kTogether>((end - begin) * g.out_width(), g.channels, columns, [&](std::int64_t b) {
-      return WindowSums<T>(of_tile, b, gy + first + c, of_columns, load_wide(terms.mean + c + columns.first(b)));
+      return WindowSums<T>(of_tile, b, gy + first + c, of_columns, load_accumulator(terms.mean + c + columns.first(b)));
     });
     for (std::int64_t p = 0; p < columns.places(); ++p) {
       sums[c + columns.at(p)] = of_tile.first[p];
@@ -172,14 +171,14 @@ void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolWinne
 }
 
 template <class T>
-void norm_pool_gradient_task(const NormPoolGeometry& g, const T* gy, const T* x, const std::uint8_t* winners,
+void norm_pool_gradient_task(const NormPoolGeometry& g, const T* gy, const T* x, const std::uint8_t* argmax,
                              const NormPoolTerms& terms, T* gx, std::int64_t begin, std::int64_t end) {
   const std::int64_t row = g.width * g.channels;
   const std::int64_t covered = g.out_width() * g.window_width * g.channels;
   with_windows(g, [&](const auto& windows) {
     for (std::int64_t i = begin; i < end; ++i) {
       const Band band(g, i);
-      gradient_band(windows, gy + band.out, x + band.x, winners + band.out, terms, gx + band.x);
+      gradient_band(windows, gy + band.out, x + band.x, argmax + band.out, terms, gx + band.x);
       for (std::int64_t r = 0; r < band.rows; ++r) {
         gradient_outside(g, x + band.x, terms, gx + band.x, r * row + (r < g.window_height ? covered : 0),
                          (r + 1) * row);
@@ -188,12 +187,12 @@ void norm_pool_gradient_task(const NormPoolGeometry& g, const T* gy, const T* x,
   });
 }
 
-#define NORMGRAD_INSTANTIATE(T)                                                                                        \
-  template void norm_pool_forward_task<T>(const NormPoolGeometry&, const T*, const NormPoolTerms&, T*,                 \
-                                          const PoolWinners<T>&, std::int64_t, std::int64_t);                          \
-  template void norm_pool_sums_task<T>(const NormPoolGeometry&, const T*, const PoolWinners<T>&, const NormPoolTerms&, \
-                                       std::int64_t, std::int64_t, double*);                                           \
-  template void norm_pool_gradient_task<T>(const NormPoolGeometry&, const T*, const T*, const std::uint8_t*,           \
+#define NORMGRAD_INSTANTIATE(T)                                                                                       \
+  template void norm_pool_forward_task<T>(const NormPoolGeometry&, const T*, const NormPoolTerms&, T*,                \
+                                          const PoolArgmax<T>&, std::int64_t, std::int64_t);                          \
+  template void norm_pool_sums_task<T>(const NormPoolGeometry&, const T*, const PoolArgmax<T>&, const NormPoolTerms&, \
+                                       std::int64_t, std::int64_t, double*);                                          \
+  template void norm_pool_gradient_task<T>(const NormPoolGeometry&, const T*, const T*, const std::uint8_t*,          \
                                            const NormPoolTerms&, T*, std::int64_t, std::int64_t);
 NORMGRAD_INSTANTIATE(float)
 NORMGRAD_INSTANTIATE(double)

@@ -12,7 +12,7 @@ struct Largest {
   using Value = typename V::value_type;
   V x;
   V value = V(Value(0));
-  V place = V(static_cast<Value>(kNoWinner));
+  V place = V(static_cast<Value>(kNoArgmax));
 
   explicit Largest(const V& without) : x(without) {}
   void take(const V& v, const V& of_x, std::int64_t at) {
@@ -29,8 +29,8 @@ inline Accumulator rounded(const Accumulator& v) {
     return v;
   } else {
     T lanes[kAccumulatorLanes];
-    store_wide(lanes, v);
-    return load_wide(lanes);
+    store_accumulator(lanes, v);
+    return load_accumulator(lanes);
   }
 }
 
@@ -46,15 +46,15 @@ struct WindowMax {
     high.take(v.high, half_from(x + kHalf), at);
   }
   // x: null if not needed.
-  void store(T* y, std::uint8_t* winners, T* x) const {
-    store_wide(y, {low.value, high.value});
+  void store(T* y, std::uint8_t* argmax, T* x) const {
+    store_accumulator(y, {low.value, high.value});
     if (x != nullptr) {
-      store_wide(x, {low.x, high.x});
+      store_accumulator(x, {low.x, high.x});
     }
     double places[kAccumulatorLanes];
-    store_wide(places, {low.place, high.place});
+    store_accumulator(places, {low.place, high.place});
     for (std::int64_t i = 0; i < kAccumulatorLanes; ++i) {
-      winners[i] = static_cast<std::uint8_t>(places[i]);
+      argmax[i] = static_cast<std::uint8_t>(places[i]);
     }
   }
 };
@@ -65,7 +65,7 @@ template <>
 struct WindowMax<float> {
   __m256 taken;
   __m256 value = _mm256_setzero_ps();
-  __m256i places = _mm256_set1_epi32(kNoWinner);
+  __m256i places = _mm256_set1_epi32(kNoArgmax);
 
   explicit WindowMax(const float* first) : taken(_mm256_loadu_ps(first)) {}
   void take(const Accumulator& y, const float* x, std::int64_t at) {
@@ -77,9 +77,9 @@ struct WindowMax<float> {
     taken = _mm256_mask_loadu_ps(taken, better, x);
     places = _mm256_mask_mov_epi32(places, better, _mm256_set1_epi32(static_cast<int>(at)));
   }
-  void store(float* y, std::uint8_t* winners, float* x) const {
+  void store(float* y, std::uint8_t* argmax, float* x) const {
     _mm256_storeu_ps(y, value);
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(winners), _mm256_cvtepi32_epi8(places));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(argmax), _mm256_cvtepi32_epi8(places));
     if (x != nullptr) {
       _mm256_storeu_ps(x, taken);
     }
@@ -95,24 +95,24 @@ struct WindowMax<float> {
     const __m256 low = _mm256_castps128_ps256(_mm256_cvtpd_ps(y.low));
     lanes.take(_mm256_insertf128_ps(low, _mm256_cvtpd_ps(y.high), 1), _mm256_loadu_ps(x), at);
   }
-  void store(float* y, std::uint8_t* winners, float* x) const {
+  void store(float* y, std::uint8_t* argmax, float* x) const {
     _mm256_storeu_ps(y, lanes.value);
     if (x != nullptr) {
       _mm256_storeu_ps(x, lanes.x);
     }
     const __m256i places = _mm256_cvtps_epi32(lanes.place);
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(places), _mm256_extracti128_si256(places, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(winners), _mm_packus_epi16(words, words));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(argmax), _mm_packus_epi16(words, words));
   }
 };
 #endif
 
 #if defined(NORMGRAD_SIMD_avx512) || defined(NORMGRAD_SIMD_avx2)
 /// The argmax of each of kAccumulatorLanes windows.
-struct Winners {
+struct Argmax {
   __m256i low, high;
 
-  explicit Winners(const std::uint8_t* p) : low(of(p)), high(of(p + kHalf)) {}
+  explicit Argmax(const std::uint8_t* p) : low(of(p)), high(of(p + kHalf)) {}
   static __m256i of(const std::uint8_t* p) {
     std::int32_t four = 0;
     __builtin_memcpy(&four, p, sizeof(four));
@@ -127,19 +127,19 @@ struct Winners {
   }
   /// v in the lanes of windows that have an argmax, otherwise 0.
   Accumulator any(const Accumulator& v) const {
-    return {_mm256_andnot_pd(equal(low, kNoWinner), v.low), _mm256_andnot_pd(equal(high, kNoWinner), v.high)};
+    return {_mm256_andnot_pd(equal(low, kNoArgmax), v.low), _mm256_andnot_pd(equal(high, kNoArgmax), v.high)};
   }
 };
 #else
-struct Winners {
+struct Argmax {
   Accumulator places;
 
-  explicit Winners(const std::uint8_t* p) {
+  explicit Argmax(const std::uint8_t* p) {
     double lanes[kAccumulatorLanes];
     for (std::int64_t i = 0; i < kAccumulatorLanes; ++i) {
       lanes[i] = static_cast<double>(p[i]);
     }
-    places = load_wide(lanes);
+    places = load_accumulator(lanes);
   }
   Accumulator choose(std::int64_t at, const Accumulator& v, const Accumulator& other) const {
     const AccumulatorHalf wanted(static_cast<double>(at));
@@ -147,7 +147,7 @@ struct Winners {
             xsimd::select(places.high == wanted, v.high, other.high)};
   }
   Accumulator only(std::int64_t at, const Accumulator& v) const { return choose(at, v, Accumulator(0.0)); }
-  Accumulator any(const Accumulator& v) const { return choose(kNoWinner, Accumulator(0.0), v); }
+  Accumulator any(const Accumulator& v) const { return choose(kNoArgmax, Accumulator(0.0), v); }
 };
 #endif
 

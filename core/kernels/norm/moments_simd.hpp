@@ -27,7 +27,7 @@ inline V load_as(const T* p) {
   if constexpr (std::is_arithmetic_v<V>) {
     return static_cast<V>(*p);
   } else {
-    return load_wide(p);
+    return load_accumulator(p);
   }
 }
 /// As for Accumulator, to the last bit.
@@ -194,7 +194,7 @@ void map_segments(const Segments g, T* y, const Make make, const Fetch fetch) {
         const auto beyond = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(y + base) / sizeof(T)) % kLine;
         const std::int64_t before = beyond == 0 ? 0 : kLine - beyond;
         for (; i < before && i + kAccumulatorLanes <= g.length; i += kAccumulatorLanes) {
-          store_wide(y + base + i, f.template operator()<Accumulator>(base + i, i));
+          store_accumulator(y + base + i, f.template operator()<Accumulator>(base + i, i));
         }
         i = i < before ? i : before;
       }
@@ -203,7 +203,7 @@ void map_segments(const Segments g, T* y, const Make make, const Fetch fetch) {
         if constexpr (kPast) {
           stream(y + base + j, v);
         } else {
-          store_wide(y + base + j, v);
+          store_accumulator(y + base + j, v);
         }
       };
       for (; i + kAtOnce * kAccumulatorLanes <= g.length; i += kAtOnce * kAccumulatorLanes) {
@@ -217,7 +217,7 @@ void map_segments(const Segments g, T* y, const Make make, const Fetch fetch) {
       }
       if (i < g.length) {  // the last batch overlaps the one before
         i = g.length - kAccumulatorLanes;
-        store_wide(y + base + i, f.template operator()<Accumulator>(base + i, i));
+        store_accumulator(y + base + i, f.template operator()<Accumulator>(base + i, i));
         i = g.length;
       }
     }

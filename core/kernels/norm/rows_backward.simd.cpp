@@ -71,9 +71,9 @@ struct RowBlock {
         if constexpr (std::is_arithmetic_v<V>) {
           *to = static_cast<T>(v);
         } else if constexpr (kPast) {
-          seen == 0 ? stream(to, v) : store_wide(to, v);
+          seen == 0 ? stream(to, v) : store_accumulator(to, v);
         } else {
-          store_wide(to, v);
+          store_accumulator(to, v);
         }
       }
     }
@@ -81,8 +81,9 @@ struct RowBlock {
       ggamma[j] += sum_gy_xhat;
       gbeta[j] += sum_gy;
     } else if constexpr (kAffine) {
-      store_wide(ggamma + j, load_wide(ggamma + j) + (seen == 0 ? sum_gy_xhat : clear_first(sum_gy_xhat, seen)));
-      store_wide(gbeta + j, load_wide(gbeta + j) + (seen == 0 ? sum_gy : clear_first(sum_gy, seen)));
+      store_accumulator(ggamma + j,
+                        load_accumulator(ggamma + j) + (seen == 0 ? sum_gy_xhat : clear_first(sum_gy_xhat, seen)));
+      store_accumulator(gbeta + j, load_accumulator(gbeta + j) + (seen == 0 ? sum_gy : clear_first(sum_gy, seen)));
     }
   }
 
@@ -253,8 +254,8 @@ struct ShortSpans {
     Accumulator sum(0.0);
     Accumulator sum_d(0.0);
     const auto add = [&](std::int64_t j, std::int64_t seen) {
-      const Accumulator d = difference(load_wide(of_x + j), mean);
-      const Accumulator gyv = activation.of_gy(params.y(d, j), load_wide(of_gy + j));
+      const Accumulator d = difference(load_accumulator(of_x + j), mean);
+      const Accumulator gyv = activation.of_gy(params.y(d, j), load_accumulator(of_gy + j));
       const Accumulator counted = seen == 0 ? gyv : clear_first(gyv, seen);
       sum += counted;
       sum_d = muladd(counted, d, sum_d);
@@ -279,13 +280,13 @@ struct ShortSpans {
     for (; k + kAccumulatorLanes <= g.params_per_row; k += kAccumulatorLanes) {
       const SpanSums sums = spans_gradient_sums(g.inner, gy + k * g.inner, x + k * g.inner, stat.mean.value,
                                                 SpanParams(a.gamma, a.beta, first + k, rstd), activation);
-      const Accumulator gamma = a.gamma == nullptr ? Accumulator(1.0) : load_wide(a.gamma + first + k);
+      const Accumulator gamma = a.gamma == nullptr ? Accumulator(1.0) : load_accumulator(a.gamma + first + k);
       const Accumulator gy_xhat = sums.gy_d * Accumulator(rstd);
       sum_g = muladd(gamma, sums.gy, sum_g);
       sum_g_xhat = muladd(gamma, gy_xhat, sum_g_xhat);
       if (ggamma != nullptr) {
-        store_wide(ggamma + k, load_wide(ggamma + k) + gy_xhat);
-        store_wide(gbeta + k, load_wide(gbeta + k) + sums.gy);
+        store_accumulator(ggamma + k, load_accumulator(ggamma + k) + gy_xhat);
+        store_accumulator(gbeta + k, load_accumulator(gbeta + k) + sums.gy);
       }
     }
     double rest_g = 0.0;

@@ -61,7 +61,7 @@ struct NormalizedRows {
       } else if constexpr (kPast) {
         stream(to, v);
       } else {
-        store_wide(to, v);
+        store_accumulator(to, v);
       }
     }
   }

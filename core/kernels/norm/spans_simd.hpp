@@ -34,8 +34,9 @@ struct SpanParams {
 
   template <class T>
   SpanParams(const T* gammas, const T* betas, std::int64_t first, double rstd) {
-    store_wide(scale, Accumulator(rstd) * (gammas == nullptr ? Accumulator(1.0) : load_wide(gammas + first)));
-    store_wide(beta, betas == nullptr ? Accumulator(0.0) : load_wide(betas + first));
+    store_accumulator(scale,
+                      Accumulator(rstd) * (gammas == nullptr ? Accumulator(1.0) : load_accumulator(gammas + first)));
+    store_accumulator(beta, betas == nullptr ? Accumulator(0.0) : load_accumulator(betas + first));
   }
 };
 
@@ -63,7 +64,7 @@ void map_spans(std::int64_t span, const SpanParams p, T* y, std::int64_t ahead, 
     if constexpr (kPast) {
       stream(y + j, v);
     } else {
-      store_wide(y + j, v);
+      store_accumulator(y + j, v);
     }
   };
   for_batches_of_spans(
@@ -80,7 +81,7 @@ template <class T, class A>
 void normalize_spans(std::int64_t span, const T* x, const Statistic<Uniform>& stat, const SpanParams& p,
                      const A& activation, T* y, bool past, std::int64_t ahead) {
   const auto f = [=, mean = Accumulator(stat.mean.value)](std::int64_t j, const BatchParams& params) {
-    return activation.of_y(muladd(difference(load_wide(x + j), mean), params.scale, params.beta));
+    return activation.of_y(muladd(difference(load_accumulator(x + j), mean), params.scale, params.beta));
   };
   takes_streams(y, past) ? map_spans<true>(span, p, y, ahead, f, x) : map_spans<false>(span, p, y, ahead, f, x);
 }
@@ -92,8 +93,8 @@ void spans_input_gradient(std::int64_t span, const T* gy, const T* x, const Stat
                           std::int64_t ahead) {
   const auto f = [=, mean = Accumulator(stat.mean.value), slope = Accumulator(terms.slope.value),
                   shift = Accumulator(terms.shift.value)](std::int64_t j, const BatchParams& params) {
-    const Accumulator d = difference(load_wide(x + j), mean);
-    const Accumulator gyv = activation.of_gy(muladd(d, params.scale, params.beta), load_wide(gy + j));
+    const Accumulator d = difference(load_accumulator(x + j), mean);
+    const Accumulator gyv = activation.of_gy(muladd(d, params.scale, params.beta), load_accumulator(gy + j));
     return muladd(gyv, params.scale, muladd(d, slope, shift));
   };
   takes_streams(gx, past) ? map_spans<true>(span, p, gx, ahead, f, gy, x)
@@ -116,9 +117,11 @@ SpanSums spans_gradient_sums(std::int64_t span, const T* gy, const T* x, double 
     of_gy[c] = last.low + last.high;
     of_gy_d[c] = last_d.low + last_d.high;
   };
-  const auto deviation = [x, mean = Accumulator(mean)](std::int64_t j) { return difference(load_wide(x + j), mean); };
+  const auto deviation = [x, mean = Accumulator(mean)](std::int64_t j) {
+    return difference(load_accumulator(x + j), mean);
+  };
   const auto gradient = [&](std::int64_t j, const Accumulator& d, const BatchParams& params) {
-    return activation.of_gy(muladd(d, params.scale, params.beta), load_wide(gy + j));
+    return activation.of_gy(muladd(d, params.scale, params.beta), load_accumulator(gy + j));
   };
   for_batches_of_spans(
       span,

@@ -11,7 +11,7 @@ namespace normgrad::detail {
 namespace {
 
 using kernels::ChannelGeometry;
-using kernels::kNoWinner;
+using kernels::kNoArgmax;
 using kernels::NormPoolGeometry;
 using kernels::RowGeometry;
 
@@ -32,19 +32,19 @@ bool fits(const Tensor& x, const RowGeometry& g) {
 }
 
 // The saved argmax data of the windows; `x` is empty if no backward needs it.
-struct KeptWinners {
+struct KeptArgmax {
   Buffer places, x;
 
   std::uint8_t* place() const { return reinterpret_cast<std::uint8_t*>(places.data()); }
   template <class T>
-  kernels::PoolWinners<T> of() const {
+  kernels::PoolArgmax<T> of() const {
     return {place(), x.bytes() == 0 ? nullptr : reinterpret_cast<T*>(x.data())};
   }
 };
 
 // The pooled tensor. `s` has room for the requested statistics.
 Tensor forward(const char* name, const Tensor& x, const NormPoolGeometry& g, const Tensor& weight, const Tensor& bias,
-               const NormSettings& how, SetStatistics& s, const KeptWinners& winners) {
+               const NormSettings& how, SetStatistics& s, const KeptArgmax& argmax) {
   Tensor y = Tensor::empty_channels_last({g.samples, g.channels, g.out_height(), g.out_width()}, x.dtype());
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -52,14 +52,14 @@ Tensor forward(const char* name, const Tensor& x, const NormPoolGeometry& g, con
                                   {x.physical_data<T>(), data_or_null<T>(weight), data_or_null<T>(bias), how.eps,
                                    how.center, y.mutable_physical_data<T>(), s.mean.mutable_data<double>(),
                                    s.rstd.mutable_data<double>(), mutable_data_or_null<double>(s.var), true},
-                                  winners.of<T>());
+                                  argmax.of<T>());
   });
   return y;
 }
 
 void backward_fused(const char* name, const NormPoolGeometry& g, const NormSettings& how, const SetStatistics& s,
                     const Tensor& gy, const Tensor& x, const Tensor& weight, const Shape& params,
-                    const KeptWinners& winners, GradSink& into) {
+                    const KeptArgmax& argmax, GradSink& into) {
   const Tensor gy_last = gy.as_channels_last();
   const Tensor x_last = x.as_channels_last();
   Tensor gx = into.wants(0) ? Tensor::empty_channels_last(x.shape(), x.dtype()) : Tensor();
@@ -72,7 +72,7 @@ void backward_fused(const char* name, const NormPoolGeometry& g, const NormSetti
         {gy_last.physical_data<T>(), x_last.physical_data<T>(), data_or_null<T>(weight), s.mean.data<double>(),
          s.rstd.data<double>(), how.center, gx.defined() ? gx.mutable_physical_data<T>() : nullptr,
          mutable_data_or_null<T>(gweight), mutable_data_or_null<T>(gbias), true},
-        winners.of<T>());
+        argmax.of<T>());
   });
   into.add(0, gx);
   into.add(1, gweight);
@@ -81,7 +81,7 @@ void backward_fused(const char* name, const NormPoolGeometry& g, const NormSetti
 
 // Scatters gy to the argmax of each window, as Tensor operations. The argmax, and whether its element is above 0, is
 // locally constant in all of `of`.
-Tensor spread(const NormPoolGeometry& g, const Tensor& gy, const Tensor& x, const KeptWinners& winners,
+Tensor spread(const NormPoolGeometry& g, const Tensor& gy, const Tensor& x, const KeptArgmax& argmax,
               const std::vector<Tensor>& of) {
   Tensor slope = Tensor::empty_channels_last(gy.shape(), gy.dtype());
   const Buffer index(static_cast<std::size_t>(gy.numel()) * sizeof(std::int32_t));
@@ -90,13 +90,13 @@ Tensor spread(const NormPoolGeometry& g, const Tensor& gy, const Tensor& x, cons
     using T = decltype(zero);
     T* slopes = slope.mutable_physical_data<T>();
     for (std::int64_t i = 0; i < gy.numel(); ++i) {
-      const std::uint8_t winner = winners.place()[i];
-      const std::int64_t place = winner == kNoWinner ? 0 : winner;
+      const std::uint8_t at = argmax.place()[i];
+      const std::int64_t place = at == kNoArgmax ? 0 : at;
       const std::int64_t window = i / g.channels;
       const std::int64_t row = window / g.out_width() % g.out_height() * g.window_height + place / g.window_width;
       const std::int64_t column = window % g.out_width() * g.window_width + place % g.window_width;
       to[i] = static_cast<std::int32_t>(row * g.width + column);
-      slopes[i] = winner == kNoWinner ? T(0) : T(1);
+      slopes[i] = at == kNoArgmax ? T(0) : T(1);
     }
   });
   return max_pool2d_backward(mul(gy, locally_constant(std::move(slope), of)), x, {g.window_height, g.window_width},
@@ -121,24 +121,24 @@ Tensor norm_pool_over_sets(const char* name, const Tensor& x, const Geometry& se
     s.var = Tensor::empty(of_sets, kFloat64);
   }
   const auto windows = static_cast<std::size_t>(g.bands() * g.out_width() * g.channels);
-  const KeptWinners winners{Buffer(windows),
-                            for_x && is_grad_enabled() ? Buffer(windows * dtype_size(x.dtype())) : Buffer()};
-  Tensor y = forward(name, x, g, weight, bias, how, s, winners);
+  const KeptArgmax argmax{Buffer(windows),
+                          for_x && is_grad_enabled() ? Buffer(windows * dtype_size(x.dtype())) : Buffer()};
+  Tensor y = forward(name, x, g, weight, bias, how, s, argmax);
   if (statistics != nullptr) {
     *statistics = s;
   }
   return record(
       name, std::move(y), {x, weight, bias},
-      [name, sets, g, how, s, winners, bias_kept = bias, x_saved = Saved(x, for_x), weight_saved = Saved(weight, for_x),
+      [name, sets, g, how, s, argmax, bias_kept = bias, x_saved = Saved(x, for_x), weight_saved = Saved(weight, for_x),
        params = weight.defined() ? weight.shape() : (bias.defined() ? bias.shape() : Shape())](const Tensor& gy,
                                                                                                GradSink& into) {
         const Tensor& x_kept = x_saved.get();
         const Tensor& w = weight_saved.get();
         if (!is_grad_enabled()) {
-          backward_fused(name, g, how, s, gy, x_kept, w, params, winners, into);
+          backward_fused(name, g, how, s, gy, x_kept, w, params, argmax, into);
           return;
         }
-        const Tensor gz = spread(g, gy, x_kept, winners, {x_kept, w, bias_kept});
+        const Tensor gz = spread(g, gy, x_kept, argmax, {x_kept, w, bias_kept});
         norm_backward_composed(formula_of(sets, how.eps, how.center), gz, x_kept, w, params, into);
       });
 }

@@ -119,11 +119,11 @@ inline double add_lanes(const AccumulatorHalf& v) { return sum_lanes(v); }
 #endif
 
 template <class T>
-inline Accumulator load_wide(const T* p) {
+inline Accumulator load_accumulator(const T* p) {
   return {half_from(p), half_from(p + kHalf)};
 }
 template <class T>
-inline void store_wide(T* p, const Accumulator& v) {
+inline void store_accumulator(T* p, const Accumulator& v) {
   half_to(p, v.low);
   half_to(p + kHalf, v.high);
 }
