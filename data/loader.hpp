@@ -100,8 +100,8 @@ class DataLoader {
   /// than the one that was saved. Without options.seed the seed of the state is used.
   void load_state_dict(const StateDict& state);
   /// Splits load_state_dict() into two steps. Checks everything, throws the same errors, and changes nothing; the
-  /// returned function performs the load and does not throw. It is empty if options.sampler does not support this. The
-  /// loader must live until then.
+  /// returned function performs the load and does not throw; call it once. It is empty if options.sampler does not
+  /// support this. The loader must live until then.
   std::function<void()> prepare_state_dict(const StateDict& state);
 
  private:

@@ -32,7 +32,8 @@ class Sampler {
   /// state_dict().
   virtual void load_state_dict(const StateDict& state);
   /// Splits load_state_dict() into two steps. Checks everything and changes nothing; the returned function performs the
-  /// load and does not throw. It is empty by default: the sampler cannot check beforehand.
+  /// load and does not throw. It is empty by default: the sampler cannot check beforehand. A class that overrides
+  /// load_state_dict() of one that prepares overrides this, too.
   virtual std::function<void()> prepare_state_dict(const StateDict& /*state*/) { return {}; }
 
  protected:

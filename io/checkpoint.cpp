@@ -144,16 +144,37 @@ std::vector<StateDict> states_in(const Safetensors& file, const CheckpointParts&
   return states;
 }
 
-/// Prepares all parts, which changes nothing; loads the parts whose load may throw; then commits those that cannot.
-void load_all(const std::string& where, const CheckpointParts& parts, const std::vector<StateDict>& states) {
+/// Prepares the parts. Returns a function for each that loads it without throwing, or an empty one for a part that is
+/// loaded in its turn and restored if a later one fails. If one part cannot prepare, no part that can be restored does:
+/// the load of that part may change the others, as a function that adds layers to a model does.
+std::vector<std::function<void()>> prepare_all(const CheckpointParts& parts, const std::vector<StateDict>& states,
+                                               std::size_t& at) {
   std::vector<std::function<void()>> commits(parts.size());
+  bool all = std::all_of(parts.begin(), parts.end(), [](const CheckpointPart& part) { return part.prepares(); });
+  for (at = 0; at < parts.size(); ++at) {
+    if (all || parts[at].commits_last()) {
+      commits[at] = parts[at].prepare(states[at]);
+      all = all && commits[at];
+    }
+  }
+  for (std::size_t i = 0; i < parts.size() && !all; ++i) {
+    if (!parts[i].commits_last()) {
+      commits[i] = {};
+    }
+  }
+  return commits;
+}
+
+/// Prepares the parts, which changes nothing; loads those whose load may throw; then commits those that cannot.
+void load_all(const std::string& where, const CheckpointParts& parts, const std::vector<StateDict>& states) {
+  std::vector<std::function<void()>> commits;
   std::vector<StateDict> before(parts.size());
   std::vector<std::size_t> loaded;  // the last one possibly only in part
   loaded.reserve(parts.size());
   std::size_t at = 0;
   try {
+    commits = prepare_all(parts, states, at);
     for (at = 0; at < parts.size(); ++at) {
-      commits[at] = parts[at].prepare(states[at]);
       if (!commits[at]) {
         before[at] = copy_of(parts[at].save());
       }
@@ -170,7 +191,7 @@ void load_all(const std::string& where, const CheckpointParts& parts, const std:
       try {
         parts[i].load(before[i]);
       } catch (...) {
-        if (i != at) {  // a part that refuses one state may refuse any
+        if (i != at) {  // a part that rejected one state may reject every state
           problem += detail::concat("\npart '", parts[i].name(),
                                     "' could not be given back what it was: ", detail::text_of_current_exception());
         }
@@ -201,6 +222,7 @@ CheckpointPart::CheckpointPart(std::string name, std::function<StateDict()> save
     : CheckpointPart(std::move(name), std::move(save), [prepare](const StateDict& state) { prepare(state)(); }) {
   prepare_ = std::move(prepare);
   property_ = std::move(property);
+  commits_last_ = true;
 }
 
 CheckpointPart::CheckpointPart(const std::string& name, Generator& generator)

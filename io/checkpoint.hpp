@@ -38,7 +38,8 @@ C* class_of_member(F C::*);
 /// Whether T's load_state_dict() and prepare_state_dict() are members of the same class: a class that overrides only
 /// load_state_dict() does not load what its base prepares.
 template <class T>
-concept PreparesStateDict = requires {
+concept PreparesStateDict = requires(T& object, const StateDict& state) {
+  { object.prepare_state_dict(state) } -> std::convertible_to<std::function<void()>>;
   class_of_member(&T::load_state_dict);
   class_of_member(&T::prepare_state_dict);
   requires std::same_as<decltype(class_of_member(&T::load_state_dict)),
@@ -64,6 +65,7 @@ class CheckpointPart {
             [&object](const StateDict& state) { object.load_state_dict(state); }) {
     if constexpr (detail::PreparesStateDict<T>) {
       prepare_ = [&object](const StateDict& state) { return object.prepare_state_dict(state); };
+      commits_last_ = requires { T::kCommitsLast; };
     }
   }
   /// A generator other than the default one.
@@ -86,6 +88,11 @@ class CheckpointPart {
   std::function<void()> prepare(const StateDict& state) const {
     return prepare_ ? prepare_(state) : std::function<void()>();
   }
+  /// Returns whether the part has prepare(), is independent of all other parts, and cannot take back a load: files,
+  /// generators and numbers.
+  bool commits_last() const noexcept { return commits_last_; }
+  /// Returns whether prepare() can be called.
+  bool prepares() const noexcept { return static_cast<bool>(prepare_); }
   /// Returns the property, for a part that is one.
   const std::optional<RunProperty>& property() const noexcept { return property_; }
 
@@ -99,6 +106,7 @@ class CheckpointPart {
   std::function<void(const StateDict&)> load_;
   std::function<Commit(const StateDict&)> prepare_;
   std::optional<RunProperty> property_;
+  bool commits_last_ = false;
 };
 /// All parts of a run except the default generator.
 using CheckpointParts = std::vector<CheckpointPart>;
@@ -128,9 +136,10 @@ void save_checkpoint(const std::filesystem::path& path, const CheckpointParts& p
 
 /// Reads the same parts and restores the default generator. Throws IoError if the file cannot be read, is damaged, or
 /// is not a checkpoint. Throws ValueError if its parts differ, a part rejects its state, or the run was begun under
-/// other conditions (see CheckpointOptions::anyway). Nothing is changed on an error: everything is read and checked
-/// first; then the parts whose load may throw (see CheckpointPart) are loaded, and restored if one of them throws; then
-/// the parts that cannot throw are loaded.
+/// other conditions (see CheckpointOptions::anyway). Nothing is changed on an error: if every part can check its state
+/// beforehand (see CheckpointPart), all are checked and then loaded. Otherwise models, optimizers, loaders and
+/// functions are loaded in the order of `parts`, so that a function may change what comes after it, and restored if one
+/// of them throws; files, generators and numbers follow.
 void load_checkpoint(const std::filesystem::path& path, const CheckpointParts& parts, CheckpointOptions options = {});
 
 /// Calls load_checkpoint() if the file exists. Returns whether it does.

@@ -30,6 +30,9 @@ struct MetricsFileOptions {
 /// Common base of both kinds of files.
 class MetricsFile {
  public:
+  /// For checkpoints: rows that a load cut off cannot be written again, so that the load comes last.
+  static constexpr bool kCommitsLast = true;
+
   virtual ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;

@@ -39,16 +39,16 @@ Tensor LogSoftmax::forward(const Tensor& x) { return log_softmax(x, dim_); }
 namespace {
 
 template <class M>
-Epilogue epilogue_of(const M& layer, Activation activation) {
+Epilogue epilogue_of(const M& layer, FusedActivation activation) {
   return detail::is_fusable_as<M>(layer) ? Epilogue{.activation = activation} : Epilogue();
 }
 
 }  // namespace
 
-Epilogue ReLU::as_epilogue() const { return epilogue_of(*this, Activation::relu); }
+Epilogue ReLU::as_epilogue() const { return epilogue_of(*this, FusedActivation::relu); }
 
-Epilogue Sigmoid::as_epilogue() const { return epilogue_of(*this, Activation::sigmoid); }
+Epilogue Sigmoid::as_epilogue() const { return epilogue_of(*this, FusedActivation::sigmoid); }
 
-Epilogue Tanh::as_epilogue() const { return epilogue_of(*this, Activation::tanh); }
+Epilogue Tanh::as_epilogue() const { return epilogue_of(*this, FusedActivation::tanh); }
 
 }  // namespace normgrad

@@ -89,8 +89,9 @@ std::string ForwardConvLayer::extra_repr() const {
 }
 
 Tensor ForwardConvLayer::forward_fused(const Tensor& x, const Epilogue& epilogue) {
-  return epilogue.activation == Activation::relu && !epilogue.pools() ? conv_relu(axes(), x, weight, bias, options_)
-                                                                      : ConvLayer::forward_fused(x, epilogue);
+  return epilogue.activation == FusedActivation::relu && !epilogue.pools()
+             ? conv_relu(axes(), x, weight, bias, options_)
+             : ConvLayer::forward_fused(x, epilogue);
 }
 
 }  // namespace detail

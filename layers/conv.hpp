@@ -80,8 +80,8 @@ class ForwardConvLayer : public ConvLayer {
   /// elements to compute.
   template <class M>
   Epilogue fusable_as(const Epilogue& offered) const {
-    return is_fusable_as<M>(*this) && offered.activation == Activation::relu && !offered.pooling_follows
-               ? Epilogue{.activation = Activation::relu}
+    return is_fusable_as<M>(*this) && offered.activation == FusedActivation::relu && !offered.pooling_follows
+               ? Epilogue{.activation = FusedActivation::relu}
                : Epilogue();
   }
   ForwardConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,

@@ -27,7 +27,7 @@ std::string Linear::extra_repr() const {
 
 Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias); }
 
-Tensor Linear::call_after(Activation activation, const Tensor& x) {
+Tensor Linear::call_after(FusedActivation activation, const Tensor& x) {
   const detail::ActivationKind* kind = detail::kind_of(activation);
   if (kind == nullptr || !detail::is_fusable_as<Linear>(*this) || !is_floating_point(x.dtype())) {
     return {};

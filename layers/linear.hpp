@@ -26,7 +26,7 @@ class Linear : public Module {
   Tensor forward(const Tensor& x) override;
 
   /// Fuses relu, sigmoid or tanh of x into the product.
-  Tensor call_after(Activation activation, const Tensor& x) override;
+  Tensor call_after(FusedActivation activation, const Tensor& x) override;
 
   /// The constructor's arguments.
   std::int64_t in_features() const noexcept { return in_features_; }

@@ -93,7 +93,8 @@ class Optimizer {
   /// listing all mismatches, before anything is changed.
   void load_state_dict(const StateDict& state, const OptimizerLoadOptions& options = {});
   /// Splits load_state_dict() into two steps. Checks everything, throws the same errors, and changes nothing; the
-  /// returned function performs the load and does not throw. The optimizer must live, and keep its groups, until then.
+  /// returned function performs the load and does not throw; call it once. The optimizer must live, and keep its
+  /// groups, until then.
   std::function<void()> prepare_state_dict(const StateDict& state, const OptimizerLoadOptions& options = {});
 
  protected:

@@ -287,6 +287,9 @@ std::function<void()> Optimizer::prepare_state_dict(const StateDict& state, cons
   } catch (const ValueError& error) {
     set(before);
     fail<ValueError>(type_name(), ": load_state_dict: the state does not fit; nothing was loaded\n  ", error.what());
+  } catch (...) {
+    set(before);
+    throw;
   }
   set(before);
   return [this, set, after = std::move(after), initial_lrs = std::move(initial_lrs),

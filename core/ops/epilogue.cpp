@@ -9,15 +9,15 @@ namespace normgrad::detail {
 Tensor apply_epilogue(const Epilogue& epilogue, const Tensor& y) {
   Tensor z = y;
   switch (epilogue.activation) {
-    case Activation::none:
+    case FusedActivation::none:
       break;
-    case Activation::relu:
+    case FusedActivation::relu:
       z = relu(y);
       break;
-    case Activation::sigmoid:
+    case FusedActivation::sigmoid:
       z = sigmoid(y);
       break;
-    case Activation::tanh:
+    case FusedActivation::tanh:
       z = tanh(y);
       break;
   }

@@ -6,15 +6,15 @@
 namespace normgrad {
 
 /// Activations that can be part of another operation because their derivative is a function of their result.
-enum class Activation { none, relu, sigmoid, tanh };
+enum class FusedActivation { none, relu, sigmoid, tanh };
 
 /// An activation, then max_pool2d over non-overlapping windows. Values and gradients are those of the separate
 /// operations; when fused, the intermediate tensors are not written. The norms fuse ReLU, and with it the pooling if x:
 /// [N, C, H, W] is channels-last.
 struct Epilogue {
-  Activation activation = Activation::none;  ///< applied first
-  std::int64_t window_height = 0;            ///< height of the pooling window; 0: no pooling
-  std::int64_t window_width = 0;             ///< width of the pooling window; 0: no pooling
+  FusedActivation activation = FusedActivation::none;  ///< applied first
+  std::int64_t window_height = 0;                      ///< height of the pooling window; 0: no pooling
+  std::int64_t window_width = 0;                       ///< width of the pooling window; 0: no pooling
   /// Set when a container offers the epilogue to a layer: max pooling without padding follows, which commutes with
   /// ReLU.
   bool pooling_follows = false;

@@ -9,7 +9,7 @@ namespace {
 // Returns the epilogue that the following layers form: an activation, and max pooling after a ReLU.
 Epilogue offer(const Module& next, const Module* after) {
   Epilogue epilogue = next.as_epilogue();
-  if (epilogue.activation == Activation::relu && after != nullptr) {
+  if (epilogue.activation == FusedActivation::relu && after != nullptr) {
     const Epilogue pooling = after->as_epilogue();
     epilogue.window_height = pooling.window_height;
     epilogue.window_width = pooling.window_width;
@@ -27,15 +27,16 @@ std::size_t step(Module& layer, Module* next, const Module* after, Tensor& y) {
   }
   const Epilogue own = layer.as_epilogue();
   const Epilogue offered = offer(*next, after);
-  if (own.activation == Activation::relu && offered.activation == Activation::none && offered.pooling_follows) {
+  if (own.activation == FusedActivation::relu && offered.activation == FusedActivation::none &&
+      offered.pooling_follows) {
     y = layer((*next)(y));  // ReLU after pooling has fewer elements to compute
     return 2;
   }
-  if (const Epilogue taken = layer.fusable(offered, y); taken.activation != Activation::none) {
+  if (const Epilogue taken = layer.fusable(offered, y); taken.activation != FusedActivation::none) {
     y = layer.call_fused(y, taken);
     return taken.pools() ? 3 : 2;
   }
-  if (own.activation != Activation::none) {
+  if (own.activation != FusedActivation::none) {
     if (Tensor z = next->call_after(own.activation, y); z.defined()) {
       y = std::move(z);
       return 2;

@@ -7,7 +7,6 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/core/ops/detail/epilogue.hpp"
-#include "normgrad/core/ops/elementwise/activation.hpp"
 #include "normgrad/layers/module/detail/member_walk.hpp"
 
 namespace normgrad {
@@ -111,10 +110,10 @@ void Module::leave(bool watched, bool first) noexcept {
   }
 }
 
-Tensor Module::operator()(const Tensor& x, Tensor (*activation)(const Tensor&)) {
+Tensor Module::call_activated(const Tensor& x, Tensor (*activation)(const Tensor&), bool is_relu) {
   require<ValueError>(activation != nullptr, type_name(), ": expected a function to apply to the result but got null");
-  const Epilogue taken = activation == &relu ? fusable({.activation = Activation::relu}, x) : Epilogue();
-  return taken.activation == Activation::relu ? call_fused(x, taken) : activation((*this)(x));
+  const Epilogue taken = is_relu ? fusable({.activation = FusedActivation::relu}, x) : Epilogue();
+  return taken.activation == FusedActivation::relu ? call_fused(x, taken) : activation((*this)(x));
 }
 
 Tensor Module::forward_fused(const Tensor& x, const Epilogue& epilogue) {

@@ -32,6 +32,7 @@
 #include "normgrad/core/autograd/state_dict.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/autograd/watch.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
 #include "normgrad/core/ops/epilogue.hpp"
 #include "normgrad/layers/module/hooks.hpp"
 #include "normgrad/layers/module/members.hpp"
@@ -110,7 +111,9 @@ class Module {
   }
   /// Returns activation((*this)(x)). Layers that can fuse relu do so, with the same values and gradients: norm(x,
   /// relu), conv(x, relu).
-  Tensor operator()(const Tensor& x, Tensor (*activation)(const Tensor&));
+  Tensor operator()(const Tensor& x, Tensor (*activation)(const Tensor&)) {
+    return call_activated(x, activation, activation == &relu);  // compared here: a program has its own address of it
+  }
 
   // Fusing: how a container asks a layer to do the work of its neighbors in one pass. The library's layers override
   // these functions for themselves, not for classes derived from them (see fusing.hpp).
@@ -124,7 +127,7 @@ class Module {
     return with_path([&] { return forward_fused(x, epilogue); });
   }
   /// Returns (*this)(activation(x)) as one operation; undefined if this layer cannot fuse it.
-  virtual Tensor call_after(Activation /*activation*/, const Tensor& /*x*/) { return {}; }
+  virtual Tensor call_after(FusedActivation /*activation*/, const Tensor& /*x*/) { return {}; }
 
   /// All parameters, including those of children, in the order of members(); tied ones appear once. The tensors are
   /// handles to the module's own, and the list holds their names.
@@ -250,6 +253,7 @@ class Module {
     bool first_ = false;
   };
 
+  Tensor call_activated(const Tensor& x, Tensor (*activation)(const Tensor&), bool is_relu);
   bool first_call();
   static void leave(bool watched, bool first) noexcept;
   void check_is_member_of(Module& root);

@@ -10,9 +10,10 @@
 namespace normgrad {
 
 /// Base of all norms: the interface for tools (norm_report, recalibrate, fold), and the fusing with a ReLU and max
-/// pooling after it. Fusing gives the same bits in values and gradients, with one exception: with pooling, the sums of
+/// pooling after it. Fusing gives the same bits in values and gradients, with two exceptions. With pooling, the sums of
 /// the backward go window by window, in float64, so a gradient can be rounded differently (one float32 in millions, by
-/// one unit in the last place).
+/// one unit in the last place). In float64 the gradient of x of a norm over rows with a bias but no weight can differ
+/// in the last place if neither needs a gradient.
 class NormLayer : public Module {
  public:
   using NormgradSelf = NormLayer;  ///< has a forward, which derived layers call by name

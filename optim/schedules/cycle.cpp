@@ -53,7 +53,7 @@ std::vector<StateField> MomentumSchedule::fields() {
 void MomentumSchedule::tell_optimizer() {
   LRScheduler::tell_optimizer();
   for (std::size_t g = 0; g < last_momentum_.size(); ++g) {
-    optimizer().set_option(momentum_, last_momentum_[g], g);
+    set_unchecked(momentum_, last_momentum_[g], g);
   }
 }
 

@@ -1,5 +1,7 @@
 #include "normgrad/optim/schedules/lr_scheduler.hpp"
 
+#include "normgrad/optim/detail/option_checks.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -198,6 +200,10 @@ void LRScheduler::restart() { LRScheduler::set_epoch(0); }
 
 std::vector<detail::StateField> LRScheduler::fields() {
   return {{"last_epoch", &epoch_}, {"base_lrs", &base_lrs_}, {"last_lr", &last_lr_}};
+}
+
+void LRScheduler::set_unchecked(const std::string& option, double value, std::size_t group) {
+  detail::set_option_value(optimizer_->find_option(option, group).second, value);
 }
 
 void LRScheduler::tell_optimizer() {

@@ -104,6 +104,8 @@ class LRScheduler {
   virtual std::vector<detail::StateField> fields();
   /// Applies a loaded state to the optimizer.
   virtual void tell_optimizer();
+  /// Sets an option of the optimizer, which checks its options again in its next step.
+  void set_unchecked(const std::string& option, double value, std::size_t group);
 
   /// For derived classes: the initial rate of a group, and the rates the schedule has set.
   double base_lr(std::size_t group) const { return base_lrs_[group]; }

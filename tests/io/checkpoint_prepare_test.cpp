@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/raises.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/data/dataset.hpp"
@@ -12,7 +13,7 @@
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/optim/adam.hpp"
-#include "normgrad/optim/schedules/combined.hpp"
+#include "normgrad/optim/schedules/cycle.hpp"
 #include "normgrad/optim/schedules/reduce_lr_on_plateau.hpp"
 #include "normgrad/optim/schedules/schedules.hpp"
 #include "normgrad/optim/sgd.hpp"
@@ -22,6 +23,7 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
+using tests::TemporaryFolder;
 
 /// The values of a state by key.
 std::map<std::string, std::vector<double>> values_of(const StateDict& state) {
@@ -171,6 +173,79 @@ TEST(CheckpointPrepareTest, WhatLoadsInAWayOfItsOwnDoesSo) {
   EXPECT_FALSE(own.prepare(model.state_dict()));
   own.load(model.state_dict());
   EXPECT_EQ(model.loads, 1);
+}
+
+struct Stack : Module {
+  std::vector<Linear> layers;
+  NORMGRAD_MEMBERS(Stack, layers)
+  void grow(std::int64_t depth) {
+    layers.clear();
+    for (std::int64_t i = 0; i < depth; ++i) {
+      layers.emplace_back(2, 1, LinearOptions{.bias = false});
+    }
+  }
+};
+
+// A function may rebuild what comes after it, and use what comes before.
+TEST(CheckpointPrepareTest, FunctionsRunInTheirTurn) {
+  const TemporaryFolder folder;
+  Stack net;
+  net.grow(2);
+  {
+    const NoGradGuard no_grad;
+    net.layers[1].weight.fill_(5.0);
+  }
+  Linear copy(2, 1, {.bias = false});
+  double best = 7.0;
+  const CheckpointParts parts = {
+      {"depth",
+       [&] {
+         return StateDict{{"n", full({}, 2.0)}};
+       },
+       [&](const StateDict& state) { net.grow(static_cast<std::int64_t>(state.at("n").item())); }},
+      {"net", net},
+      {"copy", [] { return StateDict(); }, [&](const StateDict&) { copy = net.layers[1]; }},
+      {"best", best}};
+  save_checkpoint(folder / "run.ckpt", parts);
+  net.grow(1);
+  best = 0.0;
+  load_checkpoint(folder / "run.ckpt", parts);
+  ASSERT_EQ(net.layers.size(), 2U);
+  EXPECT_EQ(net.layers[1].weight.to_vector<float>(), std::vector<float>({5.0F, 5.0F}));
+  EXPECT_EQ(copy.weight.to_vector<float>(), std::vector<float>({5.0F, 5.0F}));
+  EXPECT_EQ(best, 7.0);
+}
+
+// A schedule of momenta is loaded whatever the optimizer's options are at that moment.
+TEST(CheckpointPrepareTest, CommitsDoNotDependOnOptionsThatAreLoadedLater) {
+  const TemporaryFolder folder;
+  Linear net(3, 2);
+  SGD plain(net.parameters(), {.lr = 0.1, .momentum = 0.9});
+  OneCycleLR cycle(plain, 1.0, {.total_steps = 10});
+  cycle.step();
+  const double momentum = plain.option("momentum");
+  StateDict state = copies_of(cycle.state_dict());
+  SGD nesterov(net.parameters(), {.lr = 0.1, .momentum = 0.9, .nesterov = true});
+  OneCycleLR other(nesterov, 1.0, {.total_steps = 10});
+  nesterov.options().weight_decay = -1.0;  // out of range until its own state is loaded
+  const std::function<void()> commit = other.prepare_state_dict(state);
+  EXPECT_NO_THROW(commit());
+  EXPECT_EQ(nesterov.option("momentum"), momentum);
+  EXPECT_EQ(other.epoch(), cycle.epoch());
+}
+
+// Functions of the same name that are something else.
+struct OtherPreparation {
+  double value = 1.0;
+  StateDict state_dict() const { return {{"value", full({}, value)}}; }
+  void load_state_dict(const StateDict& state) { value = state.at("value").item(); }
+  void prepare_state_dict(int) {}
+};
+
+TEST(CheckpointPrepareTest, AnUnrelatedFunctionIsNotCalled) {
+  OtherPreparation object;
+  const CheckpointPart part("object", object);
+  EXPECT_FALSE(part.prepare(part.save()));
 }
 
 }  // namespace NORMGRAD_TEST_FILE

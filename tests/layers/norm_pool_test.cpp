@@ -343,7 +343,7 @@ TEST(FusedPoolSequentialTest, ErrorsHaveTheNormInTheirPath) {
 
 TEST(EpilogueTest, PoolsWhateverTheOperationAndOrderOfElements) {
   manual_seed(4);
-  const Epilogue pooled{.activation = Activation::relu, .window_height = 2, .window_width = 3};
+  const Epilogue pooled{.activation = FusedActivation::relu, .window_height = 2, .window_width = 3};
   const Epilogue unbent{.window_height = 2, .window_width = 3};
   for (const bool channels_last : {false, true}) {
     const Tensor x = laid(randn({3, 16, 7, 9}), channels_last);

@@ -92,8 +92,8 @@ void check_norm() {
   expect(true, "its gradients, first and second order");
 
   const Sequential fused(norm->clone(), ReLU());
-  const Epilogue relu_after = {.activation = Activation::relu};
-  expect(fused[0].fusable(relu_after, x).activation == Activation::relu, "it takes a ReLU into its own pass");
+  const Epilogue relu_after = {.activation = FusedActivation::relu};
+  expect(fused[0].fusable(relu_after, x).activation == FusedActivation::relu, "it takes a ReLU into its own pass");
   const Tensor gy = randn(x.shape(), {.dtype = kFloat64});
   const Tensor by_one = Sequential(fused)(x);
   const Tensor by_two = relu((*norm)(x));

@@ -17,13 +17,13 @@ inline constexpr ActivationKind kSigmoid{"sigmoid", kernels::UnaryOp::sigmoid, k
 inline constexpr ActivationKind kTanh{"tanh", kernels::UnaryOp::tanh, kernels::UnaryGrad::tanh};
 
 /// The kind of an activation; null for none.
-inline const ActivationKind* kind_of(Activation activation) {
+inline const ActivationKind* kind_of(FusedActivation activation) {
   switch (activation) {
-    case Activation::relu:
+    case FusedActivation::relu:
       return &kReLU;
-    case Activation::sigmoid:
+    case FusedActivation::sigmoid:
       return &kSigmoid;
-    case Activation::tanh:
+    case FusedActivation::tanh:
       return &kTanh;
     default:
       return nullptr;

@@ -108,7 +108,7 @@ Tensor norm_pool_over_sets(const char* name, const Tensor& x, const Geometry& se
                            const Tensor& bias, const NormSettings& how, SetStatistics* statistics) {
   const bool for_x = x.requires_grad();
   const bool for_params = is_grad_enabled() && (weight.requires_grad() || bias.requires_grad());
-  if (how.epilogue.activation != Activation::relu || (for_params && !for_x) ||
+  if (how.epilogue.activation != FusedActivation::relu || (for_params && !for_x) ||
       !pools_on_the_way(x, how.epilogue.window_height, how.epilogue.window_width) || !fits(x, sets)) {
     const NormSettings unpooled{how.eps, how.center, {.activation = how.epilogue.activation}};
     return apply_epilogue({.window_height = how.epilogue.window_height, .window_width = how.epilogue.window_width},

@@ -79,7 +79,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
   check_given("running_mean", running_mean, x, g.channels);
   check_given("running_var", running_var, x, g.channels);
   Given s = copy_statistics(running_mean, running_var, eps);
-  const bool with_relu = epilogue.activation == Activation::relu;
+  const bool with_relu = epilogue.activation == FusedActivation::relu;
   const detail::Layout layout(x, true);
   Tensor y = layout.empty(x);
   dispatch_float("batch_norm", x.dtype(), [&](auto zero) {
@@ -118,7 +118,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
              });
   Epilogue rest = epilogue;
   if (with_relu) {
-    rest.activation = Activation::none;
+    rest.activation = FusedActivation::none;
     z = detail::activated(detail::kReLU, std::move(y), z);
   }
   return detail::apply_epilogue(rest, z);

@@ -53,7 +53,7 @@ Tensor normalize(const char* name, const Tensor& x, const Geometry& g, const Ten
                                     s.mean.mutable_data<double>(),
                                     s.rstd.mutable_data<double>(),
                                     mutable_data_or_null<double>(s.var),
-                                    how.epilogue.activation == Activation::relu};
+                                    how.epilogue.activation == FusedActivation::relu};
     with_layout(g, layout.is_channels_last(), [&](const auto& lying) { kernels::norm_forward<T>(lying, a); });
   });
   return y;
@@ -86,7 +86,7 @@ void backward_fused(const char* name, const Geometry& g, const NormSettings& how
                                      gx.defined() ? lies.write<T>(gx) : nullptr,
                                      mutable_data_or_null<T>(gweight),
                                      mutable_data_or_null<T>(gbias),
-                                     how.epilogue.activation == Activation::relu,
+                                     how.epilogue.activation == FusedActivation::relu,
                                      data_or_null<T>(beta)};
     with_layout(g, lies.is_channels_last(), [&](const auto& lying) { kernels::norm_backward<T>(lying, a); });
   });
@@ -103,7 +103,7 @@ Tensor norm_over_sets(const char* name, const Tensor& x, const Geometry& g, cons
   }
   const bool for_x = x.requires_grad();
   const bool for_weight = weight.requires_grad();
-  const bool with_relu = how.epilogue.activation == Activation::relu;
+  const bool with_relu = how.epilogue.activation == FusedActivation::relu;
   // Without a gradient of x, x and weight need not be saved, and then cannot show where y is 0.
   if (with_relu && !for_x && is_grad_enabled() && (for_weight || bias.requires_grad())) {
     return relu(norm_over_sets(name, x, g, weight, bias, {how.eps, how.center}, statistics));
@@ -131,7 +131,7 @@ Tensor norm_over_sets(const char* name, const Tensor& x, const Geometry& g, cons
                     return;
                   }
                   Tensor gz = gy;
-                  if (how.epilogue.activation == Activation::relu) {
+                  if (how.epilogue.activation == FusedActivation::relu) {
                     SetStatistics again = empty_statistics(g);
                     gz = through_relu(gy, normalize(name, x_kept, g, w, beta, how, again), {x_kept, w, bias_kept});
                   }
@@ -144,7 +144,7 @@ template <class Geometry>
 Tensor with_epilogue(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
                      const NormSettings& how, SetStatistics* statistics) {
   const Epilogue& e = how.epilogue;
-  if (e.activation != Activation::none && e.activation != Activation::relu) {
+  if (e.activation != FusedActivation::none && e.activation != FusedActivation::relu) {
     return apply_epilogue(e, norm_over_sets(name, x, g, weight, bias, {how.eps, how.center}, statistics));
   }
   return e.pools() ? norm_pool_over(name, x, g, weight, bias, how, statistics)
