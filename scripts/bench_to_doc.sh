@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 tables=out/bench/vs_libtorch.md
 doc=docs/performance.md
 [ -f "$tables" ] || { echo "Run scripts/bench_vs_libtorch.sh first" >&2; exit 2; }
-model=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1)
+model=$(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)
 simd=$(grep -qw avx512f /proc/cpuinfo && echo " with AVX-512" || true)
 head="Taken on $(date -r "$tables" +%Y-%m-%d) on $(nproc) processors of a $(uname -m) machine$simd (${model:-unknown})."
 {

@@ -17,9 +17,7 @@ if ! command -v dpkg-query >/dev/null; then
   exit 0
 fi
 
-is_installed() { dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^.i'; }
-# Whether the package lists have an installable version of a package.
-is_offered() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+is_installed() { [[ $(dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null || true) == ?i* ]]; }
 
 # The rows without any installed package.
 rows=()
@@ -63,13 +61,18 @@ update() {
 }
 
 # Puts the first available name of every row into `chosen`, and rows without one into `unknown`.
+# A name is available if the package lists have an installable version of it.
 choose() {
   chosen=()
   unknown=()
-  local row name
+  local offered row name names
+  read -ra names <<<"${rows[*]//|/ }"
+  # Read to its end: a reader that leaves early would end apt-cache by a signal, a failure under pipefail.
+  offered=$(LC_ALL=C apt-cache policy "${names[@]}" 2>/dev/null |
+    awk '/^[^ ]/ { name = $1 } /Candidate: [^(]/ { printf " %s", name }')
   for row in "${rows[@]}"; do
     for name in ${row//|/ }; do
-      if is_offered "$name"; then
+      if [[ "$offered " == *" $name: "* ]]; then
         chosen+=("$name")
         continue 2
       fi
