@@ -5,6 +5,7 @@
 #include <iomanip>
 #include <ostream>
 
+#include "normgrad/core/base/detail/with_commas.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/embedding.hpp"
 #include "normgrad/layers/linear.hpp"
@@ -13,18 +14,6 @@
 namespace normgrad {
 
 namespace {
-
-std::string with_commas(std::int64_t n) {
-  const std::string digits = std::to_string(n);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) {
-      text.push_back(',');
-    }
-    text.push_back(digits[i]);
-  }
-  return text;
-}
 
 // Whether `name` is `prefix` or below it; everything is below the model itself, "".
 bool is_below(const std::string& name, const std::string& prefix) {
@@ -92,7 +81,7 @@ void print_role(std::ostream& out, const DecaySplit& split, DecayRole role) {
   }
   if (!names.empty()) {
     const std::string name = decay_role_name(role);
-    const std::string count = with_commas(values);
+    const std::string count = detail::with_commas(values);
     out << "  " << name << std::string(8 - name.size(), ' ')
         << std::string(count.size() < 10 ? 10 - count.size() : 0, ' ') << count << " values  " << names << "\n";
   }
@@ -135,10 +124,10 @@ DecaySplit decay_split(Module& model, const std::vector<std::string>& also_spare
 std::ostream& operator<<(std::ostream& out, const DecaySplit& split) {
   const std::vector<Tensor> decayed = split.decayed();
   const std::vector<Tensor> spared = split.spared();
-  out << "weight decay: " << decayed.size() << " parameters (" << with_commas(values_in(decayed)) << " values) of "
-      << split.entries.size() << "\n";
+  out << "weight decay: " << decayed.size() << " parameters (" << detail::with_commas(values_in(decayed))
+      << " values) of " << split.entries.size() << "\n";
   print_role(out, split, DecayRole::weight);
-  out << "without: " << spared.size() << " parameters (" << with_commas(values_in(spared)) << " values)\n";
+  out << "without: " << spared.size() << " parameters (" << detail::with_commas(values_in(spared)) << " values)\n";
   for (const DecayRole role : {DecayRole::norm, DecayRole::bias, DecayRole::vector, DecayRole::named}) {
     print_role(out, split, role);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "normgrad/core/autograd/anomaly_check.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/norm/norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
@@ -33,7 +34,7 @@ void observe(Watched& watched, const Tensor& x) {
   }
   watched.dtype = x.dtype();
   const NormResult statistics = batch_statistics(batch);
-  if (!all_finite(statistics.mean.to(x.dtype())) || !all_finite(statistics.var.to(x.dtype()))) {
+  if (!is_all_finite(statistics.mean.to(x.dtype())) || !is_all_finite(statistics.var.to(x.dtype()))) {
     ++watched.finding.non_finite_batches;
     return;
   }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <ostream>
 
+#include "normgrad/core/autograd/anomaly_check.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
@@ -61,7 +62,7 @@ void collect(Target& target, const Tensor& x) {
     batch.var = zeros_like(batch.var);
     batch.count = 1;
   }
-  if (!all_finite(batch.mean.to(x.dtype())) || !all_finite(batch.var.to(x.dtype()))) {
+  if (!is_all_finite(batch.mean.to(x.dtype())) || !is_all_finite(batch.var.to(x.dtype()))) {
     ++target.non_finite;
     return;
   }

@@ -18,7 +18,7 @@ namespace {
 void add_in_place(const Tensor& x, Tensor& y) {
   dispatch_float("backward", y.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    if (x.buffer().channels_last() == y.buffer().channels_last() && y.writes_as_it_lies()) {
+    if (x.buffer().channels_last() == y.buffer().channels_last() && y.is_physically_writable()) {
       kernels::accumulate(x.physical_data<T>(), y.mutable_physical_data<T>(), y.numel());
     } else {
       kernels::accumulate(x.data<T>(), y.mutable_data<T>(), y.numel());
@@ -26,7 +26,7 @@ void add_in_place(const Tensor& x, Tensor& y) {
   });
 }
 
-Tensor copy_as_it_lies(const Tensor& x) {
+Tensor copy_in_format(const Tensor& x) {
   Tensor y =
       x.is_channels_last() ? Tensor::empty_channels_last(x.shape(), x.dtype()) : Tensor::empty(x.shape(), x.dtype());
   std::copy_n(x.buffer().data(), static_cast<std::size_t>(x.numel()) * dtype_size(x.dtype()), y.buffer().data());
@@ -35,12 +35,12 @@ Tensor copy_as_it_lies(const Tensor& x) {
 
 // A stored gradient must not share memory with another tensor: the next backward adds to it in place.
 Tensor clone_of(const Tensor& x) {
-  return record("clone", copy_as_it_lies(x), {x}, [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
+  return record("clone", copy_in_format(x), {x}, [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
 }
 
 // a + b, recorded when the backward itself is recorded.
 Tensor sum_of(const Tensor& a, const Tensor& b) {
-  Tensor y = copy_as_it_lies(a);
+  Tensor y = copy_in_format(a);
   add_in_place(b, y);
   return record("accumulate", std::move(y), {a, b}, [](const Tensor& gy, GradSink& into) {
     into.add(0, gy);

@@ -98,7 +98,8 @@ void* Tensor::mutable_data_checked(DType dtype) {
 void* Tensor::mutable_physical_data_checked(DType dtype) {
   require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were to be written as ",
                       dtype);
-  require<GraphError>(writes_as_it_lies(), "tensor: a row-major copy of its elements is kept; write to mutable_data()");
+  require<GraphError>(is_physically_writable(),
+                      "tensor: a row-major copy of its elements is kept; write to mutable_data()");
   impl_->buffer.bump_version();
   return impl_->buffer.data();
 }

@@ -235,7 +235,7 @@ class Tensor {
   Tensor row_major() const;
   /// Returns whether in-place changes may be written to the physical memory: false for channels-last memory with a
   /// row-major copy beside it. mutable_data() is always correct.
-  bool writes_as_it_lies() const noexcept;
+  bool is_physically_writable() const noexcept;
   /// Returns the elements in physical order.
   template <class T>
   const T* physical_data() const {

@@ -19,7 +19,9 @@ ChannelsLast order_of(const Shape& shape) {
 
 bool Tensor::is_channels_last() const noexcept { return defined() && static_cast<bool>(impl_->buffer.channels_last()); }
 
-bool Tensor::writes_as_it_lies() const noexcept { return !is_channels_last() || !impl_->buffer.keeps_row_major_copy(); }
+bool Tensor::is_physically_writable() const noexcept {
+  return !is_channels_last() || !impl_->buffer.keeps_row_major_copy();
+}
 
 Tensor Tensor::empty_channels_last(const Shape& shape, DType dtype) {
   require<ShapeError>(shape.rank() >= 3, "empty_channels_last: expected at least 3 axes but got ", shape);

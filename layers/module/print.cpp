@@ -1,6 +1,7 @@
 #include <ostream>
 #include <sstream>
 
+#include "normgrad/core/base/detail/with_commas.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
@@ -8,15 +9,7 @@ namespace normgrad {
 namespace {
 
 std::string count_text(std::int64_t count) {
-  const std::string digits = std::to_string(count);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) {
-      text += ',';
-    }
-    text += digits[i];
-  }
-  return text + (count == 1 ? " parameter" : " parameters");
+  return detail::with_commas(count) + (count == 1 ? " parameter" : " parameters");
 }
 
 std::string sizes_text(const Shape& shape) {

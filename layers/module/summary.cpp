@@ -11,17 +11,18 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/watch.hpp"
+#include "normgrad/core/base/detail/with_commas.hpp"
 #include "normgrad/layers/module/detail/member_walk.hpp"
 
 namespace normgrad {
 
 namespace {
 
-constexpr std::array<std::string_view, 17> kMoves = {
-    "cat",    "clone", "expand", "gather",      "index_select",     "index",     "narrow", "permute",     "reshape",
-    "select", "slice", "pad",    "scatter_add", "locally_constant", "embedding", "to",     "module_input"};
-constexpr std::array<std::string_view, 9> kReductions = {"sum", "mean", "max",  "min",   "prod",
-                                                         "var", "amax", "amin", "sum_to"};
+// Names of operations, as they are recorded.
+constexpr std::array<std::string_view, 16> kMoves = {
+    "cat",    "clone", "expand", "gather",      "index_select",     "narrow",    "permute", "reshape",
+    "select", "slice", "pad",    "scatter_add", "locally_constant", "embedding", "to",      "module_input"};
+constexpr std::array<std::string_view, 7> kReductions = {"sum", "mean", "max", "min", "prod", "var", "sum_to"};
 
 std::int64_t bytes_of(const Tensor& tensor) {
   return tensor.numel() * static_cast<std::int64_t>(dtype_size(tensor.dtype()));
@@ -173,18 +174,6 @@ ModelSummary summary(Module& model, const Shape& input_shape, std::optional<DTyp
 
 namespace {
 
-std::string with_commas(std::int64_t count) {
-  const std::string digits = std::to_string(count);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) {
-      text += ',';
-    }
-    text += digits[i];
-  }
-  return text;
-}
-
 std::string label_of(const LayerSummary& layer) {
   if (layer.path.empty()) {
     return layer.type;
@@ -199,7 +188,8 @@ std::ostream& operator<<(std::ostream& out, const ModelSummary& summary) {
   std::vector<std::array<std::string, 5>> rows = {{"layer", "output shape", "parameters", "FLOPs", "bytes"}};
   for (const LayerSummary& layer : summary.layers) {
     rows.push_back({label_of(layer), layer.has_output ? detail::concat(layer.output_shape) : "-",
-                    with_commas(layer.parameters), with_commas(layer.flops), with_commas(layer.bytes)});
+                    detail::with_commas(layer.parameters), detail::with_commas(layer.flops),
+                    detail::with_commas(layer.bytes)});
   }
   std::array<std::size_t, 5> widths{};
   for (const auto& row : rows) {
@@ -215,10 +205,10 @@ std::ostream& operator<<(std::ostream& out, const ModelSummary& summary) {
     }
     text << "\n";
   }
-  text << "total for input " << summary.input_shape << ": " << with_commas(summary.parameters) << " parameters ("
-       << with_commas(summary.trainable) << " trainable, " << with_commas(summary.parameter_bytes)
-       << " bytes with buffers), " << with_commas(summary.flops) << " FLOPs, " << with_commas(summary.activation_bytes)
-       << " bytes of results\n";
+  text << "total for input " << summary.input_shape << ": " << detail::with_commas(summary.parameters)
+       << " parameters (" << detail::with_commas(summary.trainable) << " trainable, "
+       << detail::with_commas(summary.parameter_bytes) << " bytes with buffers), " << detail::with_commas(summary.flops)
+       << " FLOPs, " << detail::with_commas(summary.activation_bytes) << " bytes of results\n";
   return out << text.str();
 }
 

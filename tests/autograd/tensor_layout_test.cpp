@@ -114,7 +114,7 @@ TEST(TensorLayoutTest, ChangesInPlaceKeepTheOrderWhileNobodyHasACopy) {
   EXPECT_EQ(x.physical_data<float>(), lies);
   EXPECT_EQ(x.version(), 2U);
   EXPECT_EQ(x.to_vector<float>(), counting({2, 3, 4}).to_vector<float>());
-  EXPECT_FALSE(x.writes_as_it_lies());
+  EXPECT_FALSE(x.is_physically_writable());
   EXPECT_THAT(tests::error_of<GraphError>([&] { x.mutable_physical_data<float>(); }),
               testing::HasSubstr("write to mutable_data()"));
 }

@@ -231,10 +231,14 @@ TYPED_TEST(NormKernelTest, OnlyWhatIsWantedIsWritten) {
   const Result<TypeParam> all = run(g, d, 1e-5);
   for (int wanted = 0; wanted < 8; ++wanted) {
     std::vector<TypeParam> gx(all.gx.size()), ggamma(all.ggamma.size()), gbeta(all.gbeta.size());
-    kernels::norm_backward<TypeParam>(
-        g, {d.gy.data(), d.x.data(), d.gamma.data(), all.mean.data(), all.rstd.data(), true,
-            (wanted & 1) != 0 ? gx.data() : nullptr, (wanted & 2) != 0 ? ggamma.data() : nullptr,
-            (wanted & 4) != 0 ? gbeta.data() : nullptr});
+    kernels::norm_backward<TypeParam>(g, {.gy = d.gy.data(),
+                                          .x = d.x.data(),
+                                          .gamma = d.gamma.data(),
+                                          .mean = all.mean.data(),
+                                          .rstd = all.rstd.data(),
+                                          .gx = (wanted & 1) != 0 ? gx.data() : nullptr,
+                                          .ggamma = (wanted & 2) != 0 ? ggamma.data() : nullptr,
+                                          .gbeta = (wanted & 4) != 0 ? gbeta.data() : nullptr});
     EXPECT_EQ(gx, (wanted & 1) != 0 ? all.gx : std::vector<TypeParam>(all.gx.size()));
     EXPECT_EQ(ggamma, (wanted & 2) != 0 ? all.ggamma : std::vector<TypeParam>(all.ggamma.size()));
     EXPECT_EQ(gbeta, (wanted & 4) != 0 ? all.gbeta : std::vector<TypeParam>(all.gbeta.size()));
@@ -252,10 +256,20 @@ TYPED_TEST(NormKernelTest, GivenStatistics) {
         rstd[c] = 3.0 + 0.1 * static_cast<double>(c);
       }
       std::vector<TypeParam> y(d.x.size()), gx(d.x.size()), ggamma(mean.size()), gbeta(mean.size());
-      kernels::norm_apply<TypeParam>(
-          g, {d.x.data(), d.gamma.data(), d.beta.data(), 1e-5, true, y.data(), mean.data(), rstd.data(), nullptr});
-      kernels::norm_apply_backward<TypeParam>(g, {d.gy.data(), d.x.data(), d.gamma.data(), mean.data(), rstd.data(),
-                                                  true, gx.data(), ggamma.data(), gbeta.data()});
+      kernels::norm_forward<TypeParam>(g, {.x = d.x.data(),
+                                           .gamma = d.gamma.data(),
+                                           .beta = d.beta.data(),
+                                           .y = y.data(),
+                                           .given = {.mean = mean.data(), .rstd = rstd.data()}});
+      kernels::norm_backward<TypeParam>(g, {.gy = d.gy.data(),
+                                            .x = d.x.data(),
+                                            .gamma = d.gamma.data(),
+                                            .mean = mean.data(),
+                                            .rstd = rstd.data(),
+                                            .constant_statistics = true,
+                                            .gx = gx.data(),
+                                            .ggamma = ggamma.data(),
+                                            .gbeta = gbeta.data()});
       Reals ey(y.size()), egx(y.size()), eggamma(mean.size()), egbeta(mean.size());
       for (std::size_t i = 0; i < y.size(); ++i) {
         const std::size_t c = i / static_cast<std::size_t>(g.spatial) % mean.size();

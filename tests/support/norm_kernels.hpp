@@ -92,10 +92,22 @@ Result<T> run(const Geometry& g, const Data<T>& d, double eps, bool center = tru
               std::vector<T>(p, nan),     std::vector<double>(s, nan), std::vector<double>(s, nan),
               std::vector<double>(s, nan)};
   const T* gamma = pointer(d.gamma, scale);
-  kernels::norm_forward<T>(g, {d.x.data(), gamma, pointer(d.beta, shift), eps, center, r.y.data(), r.mean.data(),
-                               r.rstd.data(), r.var.data()});
-  kernels::norm_backward<T>(g, {d.gy.data(), d.x.data(), gamma, r.mean.data(), r.rstd.data(), center, r.gx.data(),
-                                r.ggamma.data(), r.gbeta.data()});
+  kernels::norm_forward<T>(g, {.x = d.x.data(),
+                               .gamma = gamma,
+                               .beta = pointer(d.beta, shift),
+                               .eps = eps,
+                               .center = center,
+                               .y = r.y.data(),
+                               .computed = {.mean = r.mean.data(), .rstd = r.rstd.data(), .var = r.var.data()}});
+  kernels::norm_backward<T>(g, {.gy = d.gy.data(),
+                                .x = d.x.data(),
+                                .gamma = gamma,
+                                .mean = r.mean.data(),
+                                .rstd = r.rstd.data(),
+                                .center = center,
+                                .gx = r.gx.data(),
+                                .ggamma = r.ggamma.data(),
+                                .gbeta = r.gbeta.data()});
   return r;
 }
 

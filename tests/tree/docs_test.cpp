@@ -162,5 +162,25 @@ TEST(Docs, EveryIdentityHasItsTests) {
   }
 }
 
+// summary() counts FLOPs by the names of operations; a name that no operation records would count nothing.
+TEST(Summary, ItsOperationsExist) {
+  std::string recorded;
+  for (const SourceFile& file : source_files({"core/ops", "core/autograd", "layers/module"})) {
+    for (const std::string& line : file.lines) {
+      recorded += file.path == "layers/module/summary.cpp" ? "" : line + "\n";
+    }
+  }
+  const std::string summary = text_of("layers/module/summary.cpp");
+  const std::size_t begin = summary.find("kMoves = {");
+  const std::string tables = summary.substr(begin, summary.find("std::int64_t bytes_of") - begin);
+  const std::regex quoted("\"[a-z_]+\"");
+  int names = 0;
+  for (std::sregex_iterator name(tables.begin(), tables.end(), quoted); name != std::sregex_iterator(); ++name) {
+    ++names;
+    EXPECT_TRUE(recorded.find(name->str()) != std::string::npos) << name->str() << " is no operation";
+  }
+  EXPECT_GT(names, 15);
+}
+
 }  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad::tests

@@ -50,7 +50,8 @@ const std::vector<Room> kRooms = {
     {"optim/schedules", {"core/autograd", "optim"}},
     {"data", {"core/base", "core/autograd", "core/ops"}},
     {"io", {"core/base", "core/simd", "core/kernels/gemm", "core/autograd", "core", "layers/module"}},
-    {"train", {"core/autograd", "core/ops", "layers/module", "layers", "layers/norm", "layers/container", "optim"}},
+    {"train",
+     {"core/base", "core/autograd", "core/ops", "layers/module", "layers", "layers/norm", "layers/container", "optim"}},
 };
 
 /// The room of a file of the library: the one with the longest matching folder.

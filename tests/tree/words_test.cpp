@@ -22,6 +22,8 @@ const std::vector<GoneWord> kGone = {
     {"Pixel(Geometry)", "ChannelsLastGeometry"},
     {"k?Wi(de)|WideH(alf)", "Accumulator, kAccumulatorLanes"},
     {"lying_(with)|empty_lying_(as)|channels_(behind)", "match_format, empty_like_format, nhwc_shape"},
+    {"lies_(alike)|\\w+as_it_(lies)", "formats_agree, physical_strides, is_physically_writable"},
+    {"norm_(apply)(_backward)?", "norm_forward, norm_backward with given statistics"},
     {"Gemm(Pieces)|make_one_of_(all)", "GemmPartition, merge"},
     {"conv_(unfolded)", "im2col"},
     {"Pool(Winners)|kNo(Winner)", "PoolArgmax, kNoArgmax"},

@@ -51,15 +51,4 @@ class ScopedHook {
   ModuleHookHandle handle_;
 };
 
-/// Returns whether all elements are finite.
-inline bool all_finite(const Tensor& x) {
-  const std::vector<double> values = x.to_vector<double>();
-  for (const double v : values) {
-    if (!(v - v == 0.0)) {
-      return false;
-    }
-  }
-  return true;
-}
-
 }  // namespace normgrad::detail

@@ -6,15 +6,6 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 namespace {
 
 template <class T>
-void keep_moments(const NormForward<T>& a, std::int64_t c, const Moments& m) {
-  a.mean[c] = m.mean;
-  a.rstd[c] = m.rstd(a.eps);
-  if (a.var != nullptr) {
-    a.var[c] = m.var;
-  }
-}
-
-template <class T>
 void column_moments(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t c, const Columns& columns) {
   const T* x = a.x + c;
   double pivots[Columns::kMax + kAccumulatorLanes];
@@ -25,24 +16,23 @@ void column_moments(const ChannelGeometry& g, const NormForward<T>& a, std::int6
   column_deviations(g.batch, g.channels, columns, x, pivots, sums);
   for (std::int64_t p = 0; p < columns.places(); ++p) {
     const std::int64_t j = columns.at(p);
-    Moments m = finish_moments(pivots[p], sums.first[p], sums.second[p], static_cast<double>(g.batch), a.center);
+    Moments m = moments_from_sums(pivots[p], sums.first[p], sums.second[p], static_cast<double>(g.batch), a.center);
     if (a.center && is_far<T>(pivots[p], m)) {
       m = moments_around(x + j, Segments{g.batch, g.channels, 1}, a.center, {m.mean});
     }
-    keep_moments(a, c + j, m);
+    store_moments(a, c + j, m);
   }
 }
 
 template <class T>
-void columns_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t c,
-                     const Columns& columns) {
-  if (!given) {
+void columns_forward(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t c, const Columns& columns) {
+  if (!a.is_given()) {
     column_moments(g, a, c, columns);
   }
   if (a.y == nullptr) {
     return;
   }
-  const Tile tile(columns, a.mean + c, a.rstd + c, from(a.gamma, c), from(a.beta, c));
+  const Tile tile(columns, a.mean() + c, a.rstd() + c, from(a.gamma, c), from(a.beta, c));
   with_activation<T>(a.relu, [&](const auto& activation) {
     normalize_columns(g.batch, g.channels, columns, a.x + c, tile, activation, a.y + c);
   });
@@ -65,7 +55,7 @@ void columns_sums(const ChannelGeometry& g, const NormBackward<T>& a, std::int64
 }
 
 // gx of the columns from c on, given sum(gy) and sum(gy * xhat) over the whole sets, which have n elements. Null sums
-// mean given statistics.
+// mean constant statistics.
 template <class T>
 void columns_gradient(const ChannelGeometry& g, const NormBackward<T>& a, const double* gy, const double* gy_xhat,
                       double n, std::int64_t c, const Columns& columns) {
@@ -79,8 +69,8 @@ void columns_gradient(const ChannelGeometry& g, const NormBackward<T>& a, const 
     const std::int64_t j = columns.at(p);
     const double gamma = at_or(a.gamma, c + j, 1.0);
     const SetTerms terms = set_terms(a.rstd[c + j], gamma * gy[j], gamma * gy_xhat[j], n, a.center);
-    slopes[p] = terms.slope.value;
-    shifts[p] = terms.shift.value;
+    slopes[p] = terms.slope;
+    shifts[p] = terms.shift;
   }
   with_activation<T>(a.relu, [&](const auto& activation) {
     columns_input_gradient(g.batch, g.channels, columns, a.gy + c, a.x + c, tile, activation, slopes, shifts, a.gx + c);
@@ -88,10 +78,9 @@ void columns_gradient(const ChannelGeometry& g, const NormBackward<T>& a, const 
 }
 
 template <class T>
-void columns_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t c,
-                      const Columns& columns) {
+void columns_backward(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t c, const Columns& columns) {
   double gy[Columns::kMax], gy_xhat[Columns::kMax];
-  if (!given || a.ggamma != nullptr || a.gbeta != nullptr) {
+  if (!a.constant_statistics || a.ggamma != nullptr || a.gbeta != nullptr) {
     columns_sums(g, a, c, columns, gy, gy_xhat);
     for (std::int64_t j = 0; j < columns.width; ++j) {
       if (a.ggamma != nullptr) {
@@ -103,7 +92,7 @@ void columns_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool g
     }
   }
   if (a.gx != nullptr) {
-    columns_gradient(g, a, given ? nullptr : gy, gy_xhat, static_cast<double>(g.batch), c, columns);
+    columns_gradient(g, a, a.constant_statistics ? nullptr : gy, gy_xhat, static_cast<double>(g.batch), c, columns);
   }
 }
 
@@ -139,11 +128,11 @@ void channel_moments(const ChannelGeometry& g, const NormForward<T>& a, std::int
   reduce_channels(
       g, size, [&](std::int64_t c) { return deviation_terms(x + c * g.spatial, pivots[c]); }, deviations);
   for (std::int64_t c = 0; c < size; ++c) {
-    Moments m = finish_moments(pivots[c].value, deviations[c][0], deviations[c][1], set.size(), a.center);
+    Moments m = moments_from_sums(pivots[c].value, deviations[c][0], deviations[c][1], set.size(), a.center);
     if (a.center && is_far<T>(pivots[c].value, m)) {
       m = moments_around(x + c * g.spatial, set, a.center, {m.mean});
     }
-    keep_moments(a, first + c, m);
+    store_moments(a, first + c, m);
   }
 }
 
@@ -157,20 +146,19 @@ void for_segments(const ChannelGeometry& g, std::int64_t first, std::int64_t siz
   }
 }
 
-template <class T, class Args>
-void load_params(const Args& a, std::int64_t first, std::int64_t size, Statistic<Uniform>* stats, Uniform* gamma,
-                 Uniform* beta) {
+template <class Args>
+void load_params(const Args& a, const double* mean, const double* rstd, std::int64_t first, std::int64_t size,
+                 Statistic<Uniform>* stats, Uniform* gamma, Uniform* beta) {
   for (std::int64_t c = 0; c < size; ++c) {
-    stats[c] = {{a.mean[first + c]}, {a.rstd[first + c]}};
+    stats[c] = {{mean[first + c]}, {rstd[first + c]}};
     gamma[c].value = at_or(a.gamma, first + c, 1.0);
     beta[c].value = at_or(a.beta, first + c, 0.0);
   }
 }
 
 template <class T>
-void channels_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t first,
-                      std::int64_t size) {
-  if (!given) {
+void channels_forward(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t first, std::int64_t size) {
+  if (!a.is_given()) {
     channel_moments(g, a, first, size);
   }
   if (a.y == nullptr) {
@@ -179,7 +167,7 @@ void channels_forward(const ChannelGeometry& g, const NormForward<T>& a, bool gi
   Statistic<Uniform> stats[kMaxTogether];
   Uniform gamma[kMaxTogether];
   Uniform beta[kMaxTogether];
-  load_params<T>(a, first, size, stats, gamma, beta);
+  load_params(a, a.mean(), a.rstd(), first, size, stats, gamma, beta);
   with_activation<T>(a.relu, [&](const auto& activation) {
     for_segments(g, first, size, [&](std::int64_t c, std::int64_t i, const Segments& segment) {
       normalize(a.x + i, segment, stats[c], gamma[c], beta[c], activation, a.y + i, a.non_temporal);
@@ -188,15 +176,14 @@ void channels_forward(const ChannelGeometry& g, const NormForward<T>& a, bool gi
 }
 
 template <class T>
-void channels_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t first,
-                       std::int64_t size) {
+void channels_backward(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t first, std::int64_t size) {
   Statistic<Uniform> stats[kMaxTogether];
   Uniform gamma[kMaxTogether];
   Uniform beta[kMaxTogether];
-  load_params<T>(a, first, size, stats, gamma, beta);
+  load_params(a, a.mean, a.rstd, first, size, stats, gamma, beta);
   with_activation<T>(a.relu, [&](const auto& activation) {
     double sums[kMaxTogether][2];
-    if (!given || a.ggamma != nullptr || a.gbeta != nullptr) {
+    if (!a.constant_statistics || a.ggamma != nullptr || a.gbeta != nullptr) {
       reduce_channels(
           g, size,
           [&](std::int64_t c) {
@@ -219,7 +206,7 @@ void channels_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool 
     }
     const auto n = static_cast<double>(g.count());
     for_segments(g, first, size, [&](std::int64_t c, std::int64_t i, const Segments& segment) {
-      if (given) {
+      if (a.constant_statistics) {
         given_input_gradient(a.gy + i, segment, stats[c].rstd, gamma[c], a.gx + i, a.non_temporal);
         return;
       }
@@ -248,27 +235,26 @@ bool in_columns(const ChannelGeometry& g, std::int64_t begin, std::int64_t end) 
 }  // namespace
 
 template <class T>
-void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a, bool given, std::int64_t begin,
+void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t begin,
                                 std::int64_t end) {
   if (in_columns(g, begin, end)) {
-    for_tiles(begin, end, [&](std::int64_t c, const Columns& columns) { columns_forward(g, a, given, c, columns); });
+    for_tiles(begin, end, [&](std::int64_t c, const Columns& columns) { columns_forward(g, a, c, columns); });
     return;
   }
-  for_blocks(g, begin, end, [&](std::int64_t first, std::int64_t size) { channels_forward(g, a, given, first, size); });
+  for_blocks(g, begin, end, [&](std::int64_t first, std::int64_t size) { channels_forward(g, a, first, size); });
   if (a.non_temporal) {
     store_fence();
   }
 }
 
 template <class T>
-void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, bool given, std::int64_t begin,
+void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t begin,
                                  std::int64_t end) {
   if (in_columns(g, begin, end)) {
-    for_tiles(begin, end, [&](std::int64_t c, const Columns& columns) { columns_backward(g, a, given, c, columns); });
+    for_tiles(begin, end, [&](std::int64_t c, const Columns& columns) { columns_backward(g, a, c, columns); });
     return;
   }
-  for_blocks(g, begin, end,
-             [&](std::int64_t first, std::int64_t size) { channels_backward(g, a, given, first, size); });
+  for_blocks(g, begin, end, [&](std::int64_t first, std::int64_t size) { channels_backward(g, a, first, size); });
   if (a.non_temporal) {
     store_fence();
   }
@@ -288,12 +274,12 @@ void norm_columns_gradient_task(const ChannelGeometry& g, const NormBackward<T>&
   });
 }
 
-#define NORMGRAD_INSTANTIATE(T)                                                                                    \
-  template void norm_channels_forward_task<T>(const ChannelGeometry&, const NormForward<T>&, bool, std::int64_t,   \
-                                              std::int64_t);                                                       \
-  template void norm_channels_backward_task<T>(const ChannelGeometry&, const NormBackward<T>&, bool, std::int64_t, \
-                                               std::int64_t);                                                      \
-  template void norm_columns_sums_task<T>(const ChannelGeometry&, const NormBackward<T>&, double*);                \
+#define NORMGRAD_INSTANTIATE(T)                                                                              \
+  template void norm_channels_forward_task<T>(const ChannelGeometry&, const NormForward<T>&, std::int64_t,   \
+                                              std::int64_t);                                                 \
+  template void norm_channels_backward_task<T>(const ChannelGeometry&, const NormBackward<T>&, std::int64_t, \
+                                               std::int64_t);                                                \
+  template void norm_columns_sums_task<T>(const ChannelGeometry&, const NormBackward<T>&, double*);          \
   template void norm_columns_gradient_task<T>(const ChannelGeometry&, const NormBackward<T>&, const double*, double);
 NORMGRAD_INSTANTIATE(float)
 NORMGRAD_INSTANTIATE(double)

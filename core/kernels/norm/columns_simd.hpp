@@ -93,7 +93,7 @@ struct TileBatch {
       : mean(load_accumulator(tile.mean + b * kAccumulatorLanes)),
         scale(load_accumulator(tile.scale + b * kAccumulatorLanes)),
         beta(load_accumulator(tile.beta + b * kAccumulatorLanes)) {}
-  Accumulator y(const Accumulator& d) const { return muladd(d, scale, beta); }
+  Accumulator y(const Accumulator& d) const { return output_of(d, scale, beta); }
 };
 
 /// One batch of the two sums: loaded on construction, stored by finish().
@@ -126,8 +126,7 @@ struct Deviations : SumsBatch {
       : SumsBatch(sums, b), x(values), pivot(load_accumulator(pivots + b * kAccumulatorLanes)) {}
   void operator()(std::int64_t i) {
     const Accumulator d = difference(load_accumulator(x + i), pivot);
-    first += d;
-    second = muladd(d, d, second);
+    add_deviation(d, first, second);
   }
 };
 template <class T>
@@ -148,8 +147,7 @@ struct Gradients : SumsBatch {
   void operator()(std::int64_t i) {
     const Accumulator d = difference(load_accumulator(x + i), tile.mean);
     const Accumulator g = activation.of_gy(tile.y(d), load_accumulator(gy + i));
-    first += g;
-    second = muladd(g, d, second);
+    add_gradient(g, d, first, second);
   }
 };
 template <class T, class A>
@@ -203,7 +201,7 @@ struct InputGradient : MapBatch {
   void operator()(std::int64_t i) const {
     const Accumulator d = difference(load_accumulator(x + i), tile.mean);
     const Accumulator g = activation.of_gy(tile.y(d), load_accumulator(gy + i));
-    store_accumulator(gx + i, muladd(g, tile.scale, muladd(d, slope, shift)));
+    store_accumulator(gx + i, input_gradient_of(g, tile.scale, d, slope, shift));
   }
 };
 template <class T, class A>

@@ -6,6 +6,7 @@
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/even_blocks.hpp"
 #include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/norm/formulas.hpp"
 #include "normgrad/core/kernels/norm/plan.hpp"
 
 namespace normgrad::kernels {
@@ -55,10 +56,9 @@ void share_slopes(const NormPoolGeometry& g, const NormBackward<T>& a, const dou
     sum_g += gamma * sums[c];
     sum_g_xhat += gamma * sums[g.channels + c];
   }
-  for (std::int64_t c = begin; c < end; ++c) {
-    terms.slope[c] = -rstd * (rstd * sum_g_xhat / n);
-    terms.shift[c] = a.center ? -rstd * sum_g / n : 0.0;
-  }
+  const SetTerms shared = set_terms(rstd, sum_g, sum_g_xhat, n, a.center);
+  std::fill(terms.slope + begin, terms.slope + end, shared.slope);
+  std::fill(terms.shift + begin, terms.shift + end, shared.shift);
 }
 
 // Adds up the partial sums in order, and stores the parameter gradients, which are these sums.
@@ -86,7 +86,7 @@ void forward_over_batch(const NormPoolGeometry& g, const NormForward<T>& a, cons
   statistics.y = nullptr;
   norm_forward(ChannelGeometry{g.samples * g.positions(), g.channels, 1}, statistics);
   Terms terms(g.channels);
-  terms.normalize(g.channels, a, a.mean, a.rstd, [](std::int64_t c) { return c; });
+  terms.normalize(g.channels, a, a.computed.mean, a.computed.rstd, [](std::int64_t c) { return c; });
   const auto run = NORMGRAD_SIMD_SELECT(norm_pool_forward_task<T>);
   parallel_for(g.bands(), bands_per_task(g),
                [&](std::int64_t begin, std::int64_t end) { run(g, a.x, terms.all, a.y, argmax, begin, end); });
@@ -104,7 +104,7 @@ void forward_by_sample(const NormPoolGeometry& g, const NormForward<T>& a, const
     Terms terms(g.channels);
     for (std::int64_t s = begin; s < end; ++s) {
       statistics(pixels, without_y, s, s + 1, sums.data(), sums.data() + 2 * g.channels);
-      terms.normalize(g.channels, a, a.mean + s * g.groups, a.rstd + s * g.groups,
+      terms.normalize(g.channels, a, a.computed.mean + s * g.groups, a.computed.rstd + s * g.groups,
                       [per_group = pixels.per_group()](std::int64_t c) { return c / per_group; });
       run(g, a.x, terms.all, a.y, argmax, s * g.out_height(), (s + 1) * g.out_height());
     }

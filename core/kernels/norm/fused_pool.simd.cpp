@@ -70,7 +70,7 @@ void forward_band(const W& windows, const T* x, const NormPoolTerms& terms, T* y
       WindowMax<T> largest(x + c);
       windows.for_each([&](std::int64_t place, std::int64_t offset) {
         const T* from = x + offset + c;
-        largest.take(muladd(difference(load_accumulator(from), mean), scale, beta), from, place);
+        largest.take(output_of(difference(load_accumulator(from), mean), scale, beta), from, place);
       });
       largest.store(y + o + c, argmax.place + o + c, argmax.x == nullptr ? nullptr : argmax.x + o + c);
     }
@@ -87,8 +87,7 @@ struct WindowSums : SumsBatch {
       : SumsBatch(sums, b), gy(gradients), argmax(taken), mean(means) {}
   void operator()(std::int64_t i) {
     const Accumulator g = Argmax(argmax.place + i).any(load_accumulator(gy + i));
-    first += g;
-    second = muladd(g, difference(load_accumulator(argmax.x + i), mean), second);
+    add_gradient(g, difference(load_accumulator(argmax.x + i), mean), first, second);
   }
 };
 
@@ -103,7 +102,7 @@ struct Slopes {
         shift(load_accumulator(terms.shift + c)) {}
   template <class T>
   void give(const T* x, const Accumulator& g, T* gx) const {
-    store_accumulator(gx, muladd(g, scale, muladd(difference(load_accumulator(x), mean), slope, shift)));
+    store_accumulator(gx, input_gradient_of(g, scale, difference(load_accumulator(x), mean), slope, shift));
   }
 };
 

@@ -9,7 +9,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "normgrad/core/simd/detail/accumulator.hpp"
+#include "normgrad/core/kernels/norm/formulas_simd.hpp"
+#include "normgrad/core/kernels/norm/norm.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
@@ -30,17 +31,6 @@ inline V load_as(const T* p) {
     return load_accumulator(p);
   }
 }
-/// As for Accumulator, to the last bit.
-inline double muladd(double a, double b, double c) {
-#if defined(__FMA__)
-  return __builtin_fma(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
-inline double difference(double a, double b) { return a - b; }
-inline double zero_unless_above(double least, double decides, double v) { return decides <= least ? 0.0 : v; }
-
 /// A number shared by all elements of a set.
 struct Uniform {
   double value;
@@ -243,24 +233,6 @@ void map(const Segments& g, T* y, bool past, std::int64_t ahead, const Make& mak
 template <class G, class B>
 inline constexpr int kMapBatches = std::is_same_v<G, Uniform>&& std::is_same_v<B, Uniform> ? 2 : 1;
 
-struct Moments {
-  double mean;
-  double var;
-
-  double rstd(double eps) const { return 1.0 / __builtin_sqrt(var + eps); }
-};
-
-/// Moments from the sums of the deviations from the pivot and of their squares, corrected for the pivot's own
-/// deviation.
-inline Moments finish_moments(double pivot, double sum, double squares, double n, bool center) {
-  if (!center) {
-    return {0.0, squares / n};
-  }
-  const double delta = sum / n;
-  const double var = (squares - sum * delta) / n;
-  return {pivot + delta, var < 0.0 ? 0.0 : var};
-}
-
 /// Whether the pivot is so far from the mean that the correction loses digits that T has.
 template <class T>
 inline bool is_far(double pivot, const Moments& m) {
@@ -274,9 +246,18 @@ template <class T>
 auto deviation_terms(const T* x, const Uniform& pivot) {
   return [=]<class V>(std::int64_t i, std::int64_t j, V(&sums)[2]) {
     const V d = difference(load_as<V>(x + i), pivot.at<V>(j));
-    sums[0] += d;
-    sums[1] = muladd(d, d, sums[1]);
+    add_deviation(d, sums[0], sums[1]);
   };
+}
+
+/// Stores the moments of set i.
+template <class T>
+void store_moments(const NormForward<T>& a, std::int64_t i, const Moments& m) {
+  a.computed.mean[i] = m.mean;
+  a.computed.rstd[i] = rstd_of(m.var, a.eps);
+  if (a.computed.var != nullptr) {
+    a.computed.var[i] = m.var;
+  }
 }
 
 /// Moments in one pass around a pivot. moments_of() uses the first element, and repeats the pass around the mean if
@@ -285,7 +266,7 @@ template <class T>
 Moments moments_around(const T* x, const Segments& g, bool center, const Uniform& pivot) {
   double deviations[2];
   reduce(g, deviation_terms(x, pivot), deviations);
-  return finish_moments(pivot.value, deviations[0], deviations[1], g.size(), center);
+  return moments_from_sums(pivot.value, deviations[0], deviations[1], g.size(), center);
 }
 template <class T>
 Uniform first_pivot(const T* x, const Segments& g, bool center) {
@@ -308,7 +289,7 @@ struct SharedParams {
   }
   template <class V>
   V y(const V& d, std::int64_t j) const {
-    return muladd(d, scale.at<V>(j), beta.at<V>(j));
+    return output_of(d, scale.at<V>(j), beta.at<V>(j));
   }
 };
 /// As above, to the last bit, with a gamma and a beta per element.
@@ -324,7 +305,7 @@ struct ElementParams {
   }
   template <class V>
   V y(const V& d, std::int64_t j) const {
-    return muladd(d, scale_at<V>(j), beta.template at<V>(j));
+    return output_of(d, scale_at<V>(j), beta.template at<V>(j));
   }
 };
 template <class R, class G, class B>
@@ -351,14 +332,6 @@ void normalize(const T* x, const Segments& g, const Statistic<Uniform>& stat, co
       x);
 }
 
-/// The two terms of gx shared by a whole set: gx = g * rstd + (x - mean) * slope + shift.
-struct SetTerms {
-  Uniform slope, shift;
-};
-inline SetTerms set_terms(double rstd, double sum_g, double sum_g_xhat, double n, bool center) {
-  return {{-rstd * (rstd * sum_g_xhat / n)}, {center ? -rstd * sum_g / n : 0.0}};
-}
-
 /// gx over a set or a part of it. beta is used only with an activation.
 template <class T, class A, class G, class B>
 void input_gradient(const T* gy, const T* x, const Segments& g, const Statistic<Uniform>& stat, const G& gamma,
@@ -371,8 +344,7 @@ void input_gradient(const T* gy, const T* x, const Segments& g, const Statistic<
         return [=]<class V>(std::int64_t i, std::int64_t j) {
           const V d = difference(load_as<V>(x + i), stat.mean.template at<V>(j));
           const V gyv = activation.of_gy(params.y(d, j), load_as<V>(gy + i));
-          return muladd(gyv, params.template scale_at<V>(j),
-                        muladd(d, terms.slope.template at<V>(j), terms.shift.template at<V>(j)));
+          return input_gradient_of(gyv, params.template scale_at<V>(j), d, V(terms.slope), V(terms.shift));
         };
       },
       gy, x);
@@ -393,8 +365,7 @@ auto gradient_terms(const T* gy, const T* x, const Uniform& mean, const P& param
   return [=]<class V>(std::int64_t i, std::int64_t j, V(&sums)[2]) {
     const V d = difference(load_as<V>(x + i), mean.at<V>(j));
     const V g = activation.of_gy(params.y(d, j), load_as<V>(gy + i));
-    sums[0] += g;
-    sums[1] = muladd(g, d, sums[1]);
+    add_gradient(g, d, sums[0], sums[1]);
   };
 }
 /// Turns the second sum into sum(gy * xhat). An empty set has no statistics.

@@ -1,12 +1,12 @@
 #include "normgrad/core/kernels/norm/norm.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/even_blocks.hpp"
 #include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/norm/formulas.hpp"
 #include "normgrad/core/kernels/norm/plan.hpp"
 #include "normgrad/core/kernels/norm/planes.hpp"
 
@@ -35,30 +35,26 @@ void for_row_tiles(const ChannelGeometry& g, std::int64_t step, F f) {
   });
 }
 
-// Merges the moments of blocks of rows (Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for
-// computing sample variances", 1979).
+// Merges the moments of blocks of rows.
 template <class T>
-void merge_moments(const ChannelGeometry& g, std::int64_t step, const std::vector<double>& means,
-                   const std::vector<double>& vars, const NormForward<T>& a) {
+void merge_blocks(const ChannelGeometry& g, std::int64_t step, const std::vector<double>& means,
+                  const std::vector<double>& vars, const NormForward<T>& a) {
   const std::int64_t blocks = ceil_div(g.batch, step);
   for (std::int64_t c = 0; c < g.channels; ++c) {
-    // Starts from the first block, so that equal means are preserved exactly.
-    auto n = static_cast<double>(std::min(step, g.batch));
-    double mean = means[static_cast<std::size_t>(c)];
-    double m2 = vars[static_cast<std::size_t>(c)] * n;
-    for (std::int64_t b = 1; b < blocks; ++b) {
+    const auto part = [&](std::int64_t b) -> PartialMoments {
       const auto i = static_cast<std::size_t>(b * g.channels + c);
       const auto rows = static_cast<double>(std::min(step, g.batch - b * step));
-      const double delta = means[i] - mean;
-      m2 += vars[i] * rows + delta * delta * n * rows / (n + rows);
-      n += rows;
-      mean += delta * rows / n;
+      return {rows, means[i], vars[i] * rows};
+    };
+    PartialMoments set = part(0);
+    for (std::int64_t b = 1; b < blocks; ++b) {
+      merge_moments(set, part(b));
     }
-    const double var = m2 / n;
-    a.mean[c] = mean;
-    a.rstd[c] = 1.0 / std::sqrt(var + a.eps);
-    if (a.var != nullptr) {
-      a.var[c] = var;
+    const double var = set.m2 / set.n;
+    a.computed.mean[c] = set.mean;
+    a.computed.rstd[c] = rstd_of(var, a.eps);
+    if (a.computed.var != nullptr) {
+      a.computed.var[c] = var;
     }
   }
 }
@@ -73,9 +69,8 @@ NormForward<T> from_element(NormForward<T> a, std::int64_t element) {
 template <class T>
 void apply_in_tiles(const ChannelGeometry& g, std::int64_t step, NormForward<T> a) {
   const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
-  a.var = nullptr;
   for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t /*block*/) {
-    run(tile, from_element(a, element), true, 0, g.channels);
+    run(tile, from_element(a, element), 0, g.channels);
   });
 }
 
@@ -87,14 +82,16 @@ void forward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormFor
   for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t block) {
     NormForward<T> of_tile = from_element(a, element);
     of_tile.y = nullptr;
-    of_tile.mean = means.data() + block * g.channels;
-    of_tile.rstd = rstds.data() + block * g.channels;
-    of_tile.var = vars.data() + block * g.channels;
-    run(tile, of_tile, false, 0, g.channels);
+    of_tile.computed = {.mean = means.data() + block * g.channels,
+                        .rstd = rstds.data() + block * g.channels,
+                        .var = vars.data() + block * g.channels};
+    run(tile, of_tile, 0, g.channels);
   });
-  merge_moments(g, step, means, vars, a);
+  merge_blocks(g, step, means, vars, a);
   if (a.y != nullptr) {
-    apply_in_tiles(g, step, a);
+    NormForward<T> apply = a;
+    apply.given = {.mean = a.computed.mean, .rstd = a.computed.rstd};
+    apply_in_tiles(g, step, apply);
   }
 }
 
@@ -107,9 +104,9 @@ NormBackward<T> from_element(NormBackward<T> a, std::int64_t element) {
 }
 
 template <class T>
-void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBackward<T>& a, bool given) {
+void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBackward<T>& a) {
   const std::int64_t blocks = ceil_div(g.batch, step);
-  const bool sums_wanted = !given || a.ggamma != nullptr || a.gbeta != nullptr;
+  const bool sums_wanted = !a.constant_statistics || a.ggamma != nullptr || a.gbeta != nullptr;
   const auto size = static_cast<std::size_t>(2 * g.channels);
   std::vector<double> sums(sums_wanted ? size : 0, 0.0);
   if (sums_wanted) {
@@ -133,46 +130,9 @@ void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBa
   if (a.gx != nullptr) {
     const auto gradient = NORMGRAD_SIMD_SELECT(norm_columns_gradient_task<T>);
     for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t /*block*/) {
-      gradient(tile, from_element(a, element), given ? nullptr : sums.data(), static_cast<double>(g.batch));
+      gradient(tile, from_element(a, element), a.constant_statistics ? nullptr : sums.data(),
+               static_cast<double>(g.batch));
     });
-  }
-}
-
-template <class T>
-void channels_forward(const ChannelGeometry& g, NormForward<T> a, bool given) {
-  const ChannelPlan plan = plan_of(g, sizeof(T));
-  a.non_temporal = plan.non_temporal;
-  switch (plan.path) {
-    case ChannelPath::tiles:
-      given ? apply_in_tiles(g, plan.rows_per_tile, a) : forward_in_tiles(g, plan.rows_per_tile, a);
-      break;
-    case ChannelPath::planes:
-      planes_forward(g, a, given);
-      break;
-    case ChannelPath::channels:
-      for_channels(g, plan,
-                   [&, run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>)](
-                       std::int64_t begin, std::int64_t end) { run(g, a, given, begin, end); });
-      break;
-  }
-}
-
-template <class T>
-void channels_backward(const ChannelGeometry& g, NormBackward<T> a, bool given) {
-  const ChannelPlan plan = plan_of(g, sizeof(T));
-  a.non_temporal = plan.non_temporal;
-  switch (plan.path) {
-    case ChannelPath::tiles:
-      backward_in_tiles(g, plan.rows_per_tile, a, given);
-      break;
-    case ChannelPath::planes:
-      planes_backward(g, a, given);
-      break;
-    case ChannelPath::channels:
-      for_channels(g, plan,
-                   [&, run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>)](
-                       std::int64_t begin, std::int64_t end) { run(g, a, given, begin, end); });
-      break;
   }
 }
 
@@ -259,23 +219,43 @@ void norm_backward(const RowGeometry& g, const NormBackward<T>& args) {
 }
 
 template <class T>
-void norm_forward(const ChannelGeometry& g, const NormForward<T>& a) {
-  channels_forward(g, a, false);
+void norm_forward(const ChannelGeometry& g, const NormForward<T>& args) {
+  NormForward<T> a = args;
+  const ChannelPlan plan = plan_of(g, sizeof(T));
+  a.non_temporal = plan.non_temporal;
+  switch (plan.path) {
+    case ChannelPath::tiles:
+      a.is_given() ? apply_in_tiles(g, plan.rows_per_tile, a) : forward_in_tiles(g, plan.rows_per_tile, a);
+      break;
+    case ChannelPath::planes:
+      planes_forward(g, a);
+      break;
+    case ChannelPath::channels:
+      for_channels(g, plan,
+                   [&, run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>)](
+                       std::int64_t begin, std::int64_t end) { run(g, a, begin, end); });
+      break;
+  }
 }
 
 template <class T>
-void norm_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
-  channels_backward(g, a, false);
-}
-
-template <class T>
-void norm_apply(const ChannelGeometry& g, const NormForward<T>& a) {
-  channels_forward(g, a, true);
-}
-
-template <class T>
-void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
-  channels_backward(g, a, true);
+void norm_backward(const ChannelGeometry& g, const NormBackward<T>& args) {
+  NormBackward<T> a = args;
+  const ChannelPlan plan = plan_of(g, sizeof(T));
+  a.non_temporal = plan.non_temporal;
+  switch (plan.path) {
+    case ChannelPath::tiles:
+      backward_in_tiles(g, plan.rows_per_tile, a);
+      break;
+    case ChannelPath::planes:
+      planes_backward(g, a);
+      break;
+    case ChannelPath::channels:
+      for_channels(g, plan,
+                   [&, run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>)](
+                       std::int64_t begin, std::int64_t end) { run(g, a, begin, end); });
+      break;
+  }
 }
 
 template <class T>
@@ -306,15 +286,13 @@ void norm_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a) {
   merge(partials.data(), blocks, params, 1, a.gbeta);
 }
 
-#define NORMGRAD_INSTANTIATE(T)                                                        \
-  template void norm_forward<T>(const RowGeometry&, const NormForward<T>&);            \
-  template void norm_backward<T>(const RowGeometry&, const NormBackward<T>&);          \
-  template void norm_forward<T>(const ChannelGeometry&, const NormForward<T>&);        \
-  template void norm_backward<T>(const ChannelGeometry&, const NormBackward<T>&);      \
-  template void norm_forward<T>(const ChannelsLastGeometry&, const NormForward<T>&);   \
-  template void norm_backward<T>(const ChannelsLastGeometry&, const NormBackward<T>&); \
-  template void norm_apply<T>(const ChannelGeometry&, const NormForward<T>&);          \
-  template void norm_apply_backward<T>(const ChannelGeometry&, const NormBackward<T>&);
+#define NORMGRAD_INSTANTIATE(T)                                                      \
+  template void norm_forward<T>(const RowGeometry&, const NormForward<T>&);          \
+  template void norm_backward<T>(const RowGeometry&, const NormBackward<T>&);        \
+  template void norm_forward<T>(const ChannelGeometry&, const NormForward<T>&);      \
+  template void norm_backward<T>(const ChannelGeometry&, const NormBackward<T>&);    \
+  template void norm_forward<T>(const ChannelsLastGeometry&, const NormForward<T>&); \
+  template void norm_backward<T>(const ChannelsLastGeometry&, const NormBackward<T>&);
 NORMGRAD_INSTANTIATE(float)
 NORMGRAD_INSTANTIATE(double)
 #undef NORMGRAD_INSTANTIATE

@@ -69,33 +69,50 @@ struct ChannelsLastGeometry {
 };
 inline constexpr std::int64_t kMinColumns = 16;
 
+/// One number per set each.
+struct GivenStatistics {
+  const double* mean = nullptr;
+  const double* rstd = nullptr;
+};
+struct ComputedStatistics {
+  double* mean = nullptr;
+  double* rstd = nullptr;
+  double* var = nullptr;  ///< biased; null: not needed
+};
+
 template <class T>
 struct NormForward {
   const T* x;
-  const T* gamma;  ///< null: 1
-  const T* beta;   ///< null: 0
-  double eps;
-  bool center;                ///< if false, mean is 0 and var is the mean square
-  T* y;                       ///< null: statistics only (not for given statistics)
-  double* mean;               ///< per set; an input if the statistics are given
-  double* rstd;               ///< as mean
-  double* var;                ///< per set, biased; null: not needed
-  bool relu = false;          ///< applies max(y, 0); NaN propagates
-  bool non_temporal = false;  ///< non-temporal stores of y; chosen by the kernels
-  bool per_element = false;   ///< gamma and beta are repeated over their inner size; chosen by the kernels
+  const T* gamma = nullptr;  ///< null: 1
+  const T* beta = nullptr;   ///< null: 0
+  double eps = 0.0;
+  bool center = true;                ///< if false, mean is 0 and var is the mean square
+  T* y = nullptr;                    ///< null: statistics only
+  GivenStatistics given = {};        ///< only for ChannelGeometry: normalizes with these and computes none
+  ComputedStatistics computed = {};  ///< receives the statistics of x, unless they are given
+  bool relu = false;                 ///< applies max(y, 0); NaN propagates
+  bool non_temporal = false;         ///< non-temporal stores of y; chosen by the kernels
+  bool per_element = false;          ///< gamma and beta are repeated over their inner size; chosen by the kernels
+
+  bool is_given() const noexcept { return given.mean != nullptr; }
+  /// The statistics that y is computed with.
+  const double* mean() const noexcept { return is_given() ? given.mean : computed.mean; }
+  const double* rstd() const noexcept { return is_given() ? given.rstd : computed.rstd; }
 };
 
 template <class T>
 struct NormBackward {
   const T* gy;
   const T* x;
-  const T* gamma;  ///< null: 1
-  const double* mean;
-  const double* rstd;
-  bool center;
-  T* gx;      ///< null: not needed, as for the next two
-  T* ggamma;  ///< per affine parameter
-  T* gbeta;
+  const T* gamma = nullptr;  ///< null: 1
+  const double* mean = nullptr;
+  const double* rstd = nullptr;
+  bool center = true;
+  /// The statistics were given: gx = gy * gamma * rstd. Only for ChannelGeometry and without ReLU.
+  bool constant_statistics = false;
+  T* gx = nullptr;      ///< null: not needed, as for the next two
+  T* ggamma = nullptr;  ///< per affine parameter
+  T* gbeta = nullptr;
   bool relu = false;          ///< as in the forward: gy is 0 where y is
   const T* beta = nullptr;    ///< of the forward, to recompute where y is 0; null: 0
   bool non_temporal = false;  ///< non-temporal stores of gx; chosen by the kernels
@@ -118,12 +135,6 @@ void norm_forward(const ChannelsLastGeometry& g, const NormForward<T>& a);
 template <class T>
 void norm_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a);
 
-/// With given statistics, which are constants: gx = gy * gamma * rstd. The backward does not support ReLU.
-template <class T>
-void norm_apply(const ChannelGeometry& g, const NormForward<T>& a);
-template <class T>
-void norm_apply_backward(const ChannelGeometry& g, const NormBackward<T>& a);
-
 /// The maximum number of elements that a kernel computes at once.
 inline constexpr std::int64_t kMaxLanes = 8;
 // The work of one task, per instruction set. `partial` is null, or receives ggamma and gbeta of the rows as 2 *
@@ -133,13 +144,13 @@ NORMGRAD_SIMD_DECLARE(
     void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end);
     template <class T> void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin,
                                                     std::int64_t end, double* partial);
-    template <class T> void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a, bool given,
+    template <class T> void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a,
                                                        std::int64_t begin, std::int64_t end);
-    template <class T> void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, bool given,
+    template <class T> void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a,
                                                         std::int64_t begin, std::int64_t end);
     // sum(gy) and sum(gy * xhat) per column of rows of [N, C], into 2 * channels doubles.
     template <class T> void norm_columns_sums_task(const ChannelGeometry& g, const NormBackward<T>& a, double* sums);
-    // gx of rows of [N, C], given these sums over sets of n elements; null sums mean given statistics.
+    // gx of rows of [N, C], given these sums over sets of n elements; null sums mean constant statistics.
     template <class T>
     void norm_columns_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, const double* sums, double n);
     // `sums` has room for 2 * channels doubles, `columns` for 4 * channels.

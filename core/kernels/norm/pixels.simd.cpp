@@ -67,16 +67,12 @@ void sample_moments(const ChannelsLastGeometry& g, const T* x, const NormForward
       sums);
   for (std::int64_t group = 0; group < g.groups; ++group) {
     const std::int64_t c = group * per_group;
-    Moments m = finish_moments(pivots[c], sum_range(sums + c, per_group), sum_range(sums + g.channels + c, per_group),
-                               set.size(), a.center);
+    Moments m = moments_from_sums(pivots[c], sum_range(sums + c, per_group),
+                                  sum_range(sums + g.channels + c, per_group), set.size(), a.center);
     if (a.center && is_far<T>(pivots[c], m)) {
       m = moments_around(x + c, set, a.center, {m.mean});
     }
-    a.mean[first + group] = m.mean;
-    a.rstd[first + group] = m.rstd(a.eps);
-    if (a.var != nullptr) {
-      a.var[first + group] = m.var;
-    }
+    store_moments(a, first + group, m);
   }
 }
 
@@ -101,8 +97,8 @@ void finish_sums(const ChannelsLastGeometry& g, const NormBackward<T>& a, std::i
     }
     const SetTerms terms = set_terms(a.rstd[first + group], sum_g, sum_g_xhat, n, a.center);
     for (std::int64_t c = group * per_group; c < (group + 1) * per_group; ++c) {
-      channels.slope[c] = terms.slope.value;
-      channels.shift[c] = terms.shift.value;
+      channels.slope[c] = terms.slope;
+      channels.shift[c] = terms.shift;
     }
   }
 }
@@ -120,7 +116,7 @@ void norm_pixels_forward_task(const ChannelsLastGeometry& g, const NormForward<T
     if (a.y == nullptr) {
       continue;
     }
-    channels.set_statistics(a.mean + first, a.rstd + first, g.groups, g.per_group());
+    channels.set_statistics(a.computed.mean + first, a.computed.rstd + first, g.groups, g.per_group());
     T* y = a.y + s * g.positions * g.channels;
     with_activation<T>(a.relu, [&](const auto& activation) {
       for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {

@@ -40,9 +40,9 @@ void merge(const ChannelGeometry& g, const double* of_planes, double* sums, T* g
 }  // namespace
 
 template <class T>
-void planes_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given) {
+void planes_forward(const ChannelGeometry& g, const NormForward<T>& a) {
   const std::int64_t planes = g.batch * g.channels;
-  if (!given) {
+  if (!a.is_given()) {
     const auto moments = NORMGRAD_SIMD_SELECT(norm_planes_moments_task<T>);
     const Buffer memory(static_cast<std::size_t>(2 * planes) * sizeof(double));
     double* means = doubles(memory);
@@ -52,14 +52,14 @@ void planes_forward(const ChannelGeometry& g, const NormForward<T>& a, bool give
   }
   if (a.y != nullptr) {
     const auto apply = NORMGRAD_SIMD_SELECT(norm_planes_apply_task<T>);
-    for_planes(g, !given, [&](std::int64_t begin, std::int64_t end) { apply(g, a, begin, end); });
+    for_planes(g, !a.is_given(), [&](std::int64_t begin, std::int64_t end) { apply(g, a, begin, end); });
   }
 }
 
 template <class T>
-void planes_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given) {
+void planes_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
   const std::int64_t planes = g.batch * g.channels;
-  const bool summed = !given || a.ggamma != nullptr || a.gbeta != nullptr;
+  const bool summed = !a.constant_statistics || a.ggamma != nullptr || a.gbeta != nullptr;
   const Buffer memory(static_cast<std::size_t>(summed ? 2 * (planes + g.channels) : 0) * sizeof(double));
   double* gy = doubles(memory);
   double* gy_xhat = gy + g.channels;
@@ -74,14 +74,14 @@ void planes_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool gi
   if (a.gx != nullptr) {
     const auto gradient = NORMGRAD_SIMD_SELECT(norm_planes_gradient_task<T>);
     for_planes(g, summed, [&](std::int64_t begin, std::int64_t end) {
-      gradient(g, a, begin, end, given ? nullptr : gy, gy_xhat);
+      gradient(g, a, begin, end, a.constant_statistics ? nullptr : gy, gy_xhat);
     });
   }
 }
 
-#define NORMGRAD_INSTANTIATE(T)                                                         \
-  template void planes_forward<T>(const ChannelGeometry&, const NormForward<T>&, bool); \
-  template void planes_backward<T>(const ChannelGeometry&, const NormBackward<T>&, bool);
+#define NORMGRAD_INSTANTIATE(T)                                                   \
+  template void planes_forward<T>(const ChannelGeometry&, const NormForward<T>&); \
+  template void planes_backward<T>(const ChannelGeometry&, const NormBackward<T>&);
 NORMGRAD_INSTANTIATE(float)
 NORMGRAD_INSTANTIATE(double)
 #undef NORMGRAD_INSTANTIATE

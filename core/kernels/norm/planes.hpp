@@ -7,11 +7,11 @@
 
 namespace normgrad::kernels {
 
-/// Implements norm_forward and norm_backward, or, if `given`, norm_apply and norm_apply_backward.
+/// Implements norm_forward and norm_backward.
 template <class T>
-void planes_forward(const ChannelGeometry& g, const NormForward<T>& a, bool given);
+void planes_forward(const ChannelGeometry& g, const NormForward<T>& a);
 template <class T>
-void planes_backward(const ChannelGeometry& g, const NormBackward<T>& a, bool given);
+void planes_backward(const ChannelGeometry& g, const NormBackward<T>& a);
 
 // Planes [begin, end) of one task. Results are per plane; there are N * C planes.
 NORMGRAD_SIMD_DECLARE(
@@ -23,7 +23,7 @@ NORMGRAD_SIMD_DECLARE(
                                                    std::int64_t begin, std::int64_t end);
     template <class T> void norm_planes_sums_task(const ChannelGeometry& g, const NormBackward<T>& a,
                                                   std::int64_t begin, std::int64_t end, double* gy, double* gy_xhat);
-    // Takes sum(gy) and sum(gy * xhat) per channel; null means given statistics.
+    // Takes sum(gy) and sum(gy * xhat) per channel; null means constant statistics.
     template <class T>
     void norm_planes_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t begin,
                                    std::int64_t end, const double* gy, const double* gy_xhat);)

@@ -24,32 +24,29 @@ template <class T>
 void norm_planes_merge_task(const ChannelGeometry& g, const NormForward<T>& a, const double* means,
                             const double* vars) {
   const auto planes = static_cast<double>(g.batch);
+  double* mean = a.computed.mean;
+  double* sums = a.computed.rstd;
   for (std::int64_t c = 0; c < g.channels; ++c) {
-    a.mean[c] = means[c];
-    a.rstd[c] = 0.0;
+    mean[c] = means[c];
+    sums[c] = 0.0;
   }
-  double* sums = a.rstd;
   for (std::int64_t n = 1; n < g.batch; ++n) {
     for (std::int64_t c = 0; c < g.channels; ++c) {
       sums[c] += means[n * g.channels + c] - means[c];
     }
   }
   for (std::int64_t c = 0; c < g.channels; ++c) {
-    a.mean[c] += sums[c] / planes;
+    mean[c] += sums[c] / planes;
     sums[c] = 0.0;
   }
   for (std::int64_t n = 0; n < g.batch; ++n) {
     for (std::int64_t c = 0; c < g.channels; ++c) {
-      const double delta = means[n * g.channels + c] - a.mean[c];
+      const double delta = means[n * g.channels + c] - mean[c];
       sums[c] += vars[n * g.channels + c] + delta * delta;
     }
   }
   for (std::int64_t c = 0; c < g.channels; ++c) {
-    const Moments m{a.mean[c], sums[c] / planes};
-    a.rstd[c] = m.rstd(a.eps);
-    if (a.var != nullptr) {
-      a.var[c] = m.var;
-    }
+    store_moments(a, c, {mean[c], sums[c] / planes});
   }
 }
 
@@ -58,7 +55,7 @@ void norm_planes_apply_task(const ChannelGeometry& g, const NormForward<T>& a, s
   with_activation<T>(a.relu, [&](const auto& activation) {
     for (std::int64_t p = begin; p < end; ++p) {
       const std::int64_t c = p % g.channels;
-      normalize(a.x + p * g.spatial, plane_of(g), {{a.mean[c]}, {a.rstd[c]}}, Uniform{at_or(a.gamma, c, 1.0)},
+      normalize(a.x + p * g.spatial, plane_of(g), {{a.mean()[c]}, {a.rstd()[c]}}, Uniform{at_or(a.gamma, c, 1.0)},
                 Uniform{at_or(a.beta, c, 0.0)}, activation, a.y + p * g.spatial, a.non_temporal);
     }
   });

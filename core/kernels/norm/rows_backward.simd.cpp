@@ -25,7 +25,7 @@ struct RowBlock {
   // gy of the elements from j on, after the activation; d is their x - mean.
   template <class V>
   V gradient(int r, std::int64_t j, const V& d, const V& gamma_j, const V& beta_j) const {
-    return activation.of_gy(muladd(d, V(stats[r].rstd.value) * gamma_j, beta_j), load_as<V>(gy + r * stride + j));
+    return activation.of_gy(output_of(d, V(stats[r].rstd.value) * gamma_j, beta_j), load_as<V>(gy + r * stride + j));
   }
 
   void find_terms(bool center) {
@@ -39,8 +39,7 @@ struct RowBlock {
           for (int r = 0; r < R; ++r) {
             const V d = difference(load_as<V>(self.x + r * self.stride + j), V(self.stats[r].mean.value));
             const V g = gamma_j * self.gradient(r, j, d, gamma_j, beta_j);
-            s[2 * r] += g;
-            s[2 * r + 1] = muladd(g, d, s[2 * r + 1]);
+            add_gradient(g, d, s[2 * r], s[2 * r + 1]);
           }
         },
         sums);
@@ -66,7 +65,7 @@ struct RowBlock {
         sum_gy = r == 0 ? gyv : sum_gy + gyv;
       }
       if constexpr (kInput) {
-        const V v = muladd(scaled, gamma_j, muladd(d, V(terms[r].slope.value), V(terms[r].shift.value)));
+        const V v = input_gradient_of(scaled, gamma_j, d, V(terms[r].slope), V(terms[r].shift));
         T* to = gx + r * stride + j;
         if constexpr (std::is_arithmetic_v<V>) {
           *to = static_cast<T>(v);
@@ -257,8 +256,7 @@ struct ShortSpans {
       const Accumulator d = difference(load_accumulator(of_x + j), mean);
       const Accumulator gyv = activation.of_gy(params.y(d, j), load_accumulator(of_gy + j));
       const Accumulator counted = seen == 0 ? gyv : clear_first(gyv, seen);
-      sum += counted;
-      sum_d = muladd(counted, d, sum_d);
+      add_gradient(counted, d, sum, sum_d);
     };
     std::int64_t j = 0;
     for (; j + kAccumulatorLanes <= g.inner; j += kAccumulatorLanes) {

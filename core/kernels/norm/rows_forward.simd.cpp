@@ -24,15 +24,11 @@ void rows_moments(const RowGeometry& g, const NormForward<T>& a, std::int64_t fi
   }
   for (std::int64_t i = 0; i < size; ++i) {
     const std::int64_t r = first + i;
-    Moments m = finish_moments(pivots[i], sums[i][0], sums[i][1], row.size(), a.center);
+    Moments m = moments_from_sums(pivots[i], sums[i][0], sums[i][1], row.size(), a.center);
     if (a.center && is_far<T>(pivots[i], m)) {
       m = moments_around(a.x + r * g.length(), row, a.center, {m.mean});
     }
-    a.mean[r] = m.mean;
-    a.rstd[r] = m.rstd(a.eps);
-    if (a.var != nullptr) {
-      a.var[r] = m.var;
-    }
+    store_moments(a, r, m);
   }
 }
 
@@ -54,7 +50,7 @@ struct NormalizedRows {
     const V beta_j = beta.template at<V>(j);
     for (int r = 0; r < R; ++r) {
       const V d = difference(load_as<V>(x + r * length + j), V(stats[r].mean.value));
-      const V v = activation.of_y(muladd(d, V(stats[r].rstd.value) * gamma_j, beta_j));
+      const V v = activation.of_y(output_of(d, V(stats[r].rstd.value) * gamma_j, beta_j));
       T* to = y + r * length + j;
       if constexpr (std::is_arithmetic_v<V>) {
         *to = static_cast<T>(v);
@@ -100,7 +96,7 @@ std::int64_t normalize_together(const RowGeometry& g, const NormForward<T>& a, c
       NormalizedRows<R, T, A, std::decay_t<decltype(gamma)>, std::decay_t<decltype(beta)>> rows{
           a.x + r * length, y, length, ahead, activation, gamma, beta, {}};
       for (int i = 0; i < R; ++i) {
-        rows.stats[i] = {{a.mean[r + i]}, {a.rstd[r + i]}};
+        rows.stats[i] = {{a.computed.mean[r + i]}, {a.computed.rstd[r + i]}};
       }
       const bool past = a.non_temporal && reinterpret_cast<std::uintptr_t>(y) % 64 == 0 && length % kLine == 0;
       past ? rows.template run<true>() : rows.template run<false>();
@@ -112,7 +108,7 @@ std::int64_t normalize_together(const RowGeometry& g, const NormForward<T>& a, c
 template <class T, class A>
 void normalize_row(const RowGeometry& g, const NormForward<T>& a, const A& activation, std::int64_t r,
                    std::int64_t ahead) {
-  const Statistic<Uniform> stat{{a.mean[r]}, {a.rstd[r]}};
+  const Statistic<Uniform> stat{{a.computed.mean[r]}, {a.computed.rstd[r]}};
   const T* x = a.x + r * g.length();
   T* y = a.y + r * g.length();
   const std::int64_t first = r % g.param_period * g.params_per_row;

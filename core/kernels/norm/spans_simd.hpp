@@ -81,7 +81,7 @@ template <class T, class A>
 void normalize_spans(std::int64_t span, const T* x, const Statistic<Uniform>& stat, const SpanParams& p,
                      const A& activation, T* y, bool past, std::int64_t ahead) {
   const auto f = [=, mean = Accumulator(stat.mean.value)](std::int64_t j, const BatchParams& params) {
-    return activation.of_y(muladd(difference(load_accumulator(x + j), mean), params.scale, params.beta));
+    return activation.of_y(output_of(difference(load_accumulator(x + j), mean), params.scale, params.beta));
   };
   takes_streams(y, past) ? map_spans<true>(span, p, y, ahead, f, x) : map_spans<false>(span, p, y, ahead, f, x);
 }
@@ -91,11 +91,11 @@ template <class T, class A>
 void spans_input_gradient(std::int64_t span, const T* gy, const T* x, const Statistic<Uniform>& stat,
                           const SpanParams& p, const A& activation, const SetTerms& terms, T* gx, bool past,
                           std::int64_t ahead) {
-  const auto f = [=, mean = Accumulator(stat.mean.value), slope = Accumulator(terms.slope.value),
-                  shift = Accumulator(terms.shift.value)](std::int64_t j, const BatchParams& params) {
+  const auto f = [=, mean = Accumulator(stat.mean.value), slope = Accumulator(terms.slope),
+                  shift = Accumulator(terms.shift)](std::int64_t j, const BatchParams& params) {
     const Accumulator d = difference(load_accumulator(x + j), mean);
-    const Accumulator gyv = activation.of_gy(muladd(d, params.scale, params.beta), load_accumulator(gy + j));
-    return muladd(gyv, params.scale, muladd(d, slope, shift));
+    const Accumulator gyv = activation.of_gy(output_of(d, params.scale, params.beta), load_accumulator(gy + j));
+    return input_gradient_of(gyv, params.scale, d, slope, shift);
   };
   takes_streams(gx, past) ? map_spans<true>(span, p, gx, ahead, f, gy, x)
                           : map_spans<false>(span, p, gx, ahead, f, gy, x);
@@ -121,15 +121,14 @@ SpanSums spans_gradient_sums(std::int64_t span, const T* gy, const T* x, double 
     return difference(load_accumulator(x + j), mean);
   };
   const auto gradient = [&](std::int64_t j, const Accumulator& d, const BatchParams& params) {
-    return activation.of_gy(muladd(d, params.scale, params.beta), load_accumulator(gy + j));
+    return activation.of_gy(output_of(d, params.scale, params.beta), load_accumulator(gy + j));
   };
   for_batches_of_spans(
       span,
       [&](std::int64_t c, std::int64_t j) {
         const Accumulator d = deviation(j);
         const Accumulator g = gradient(j, d, BatchParams(p, c));
-        sum += g;
-        sum_d = muladd(g, d, sum_d);
+        add_gradient(g, d, sum, sum_d);
       },
       [&](std::int64_t c, std::int64_t j, std::int64_t n) {
         const Accumulator d = deviation(j);

@@ -32,6 +32,8 @@ struct Convolution {
   std::size_t axes;
   ConvGeometry geometry;
 
+  /// Of x and y. Weights are always row-major.
+  detail::MemoryFormat format() const { return detail::MemoryFormat(geometry.channels_last); }
   Shape x_shape() const { return data_shape(geometry.n, geometry.c_in, geometry.in, axes); }
   Shape y_shape() const { return data_shape(geometry.n, geometry.c_out, geometry.out, axes); }
   Shape w_shape() const { return data_shape(geometry.c_out, geometry.c_in / geometry.groups, geometry.kernel, axes); }
@@ -39,20 +41,6 @@ struct Convolution {
 
 Tensor input_gradient(const Convolution& conv, const char* name, const Tensor& gy, const Tensor& w, const Tensor& bias);
 Tensor weight_gradient(const Convolution& conv, const Tensor& gy, const Tensor& x);
-
-// An operand in the memory format of the convolution, and an empty result in it. Weights are always row-major.
-Tensor ordered(const Convolution& conv, const Tensor& x) {
-  return conv.geometry.channels_last ? x.as_channels_last() : x;
-}
-
-Tensor empty_result(const Convolution& conv, const Shape& shape, DType dtype) {
-  return conv.geometry.channels_last ? Tensor::empty_channels_last(shape, dtype) : Tensor::empty(shape, dtype);
-}
-
-template <class T>
-const T* elements(const Convolution& conv, const Tensor& ordered) {
-  return conv.geometry.channels_last ? ordered.physical_data<T>() : ordered.data<T>();
-}
 
 kernels::ChannelArray channel_array(const Shape& shape, bool channels_last) {
   const std::int64_t rows = shape[0] * shape[1];
@@ -64,10 +52,9 @@ Tensor bias_gradient(const Tensor& gy) {
   Tensor gb = Tensor::empty({gy.size(1)}, gy.dtype());
   dispatch_float("conv_bias_gradient", gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const bool last =
-        gy.is_channels_last() || gy.numel() == gy.size(0) * gy.size(1);  // one position: both formats agree
-    kernels::channel_sums(channel_array(gy.shape(), last), last ? gy.physical_data<T>() : gy.data<T>(),
-                          gb.mutable_data<T>());
+    const bool one_position = gy.numel() == gy.size(0) * gy.size(1);  // both formats agree
+    const bool last = gy.is_channels_last() || one_position;
+    kernels::channel_sums(channel_array(gy.shape(), last), gy.physical_data<T>(), gb.mutable_data<T>());
   });
   return record("conv_bias_gradient", std::move(gb), {gy}, [shape = gy.shape()](const Tensor& g, GradSink& into) {
     Shape channels = shape;
@@ -83,18 +70,18 @@ Tensor bias_gradient(const Tensor& gy) {
 
 // y = x * w + bias. With ReLU it is recorded as the two separate operations.
 Tensor convolve(const Convolution& conv, const Tensor& x, const Tensor& w, const Tensor& bias, bool relu = false) {
-  Tensor y = empty_result(conv, conv.y_shape(), x.dtype());
-  const Tensor from = ordered(conv, x);
+  Tensor y = conv.format().empty(conv.y_shape(), x.dtype());
+  const Tensor from = conv.format().converted(x);
   dispatch_float(conv.name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::conv_forward(conv.geometry, elements<T>(conv, from), w.data<T>(),
+    kernels::conv_forward(conv.geometry, conv.format().read<T>(from), w.data<T>(),
                           bias.defined() ? bias.data<T>() : nullptr, y.mutable_physical_data<T>(), relu);
   });
   Tensor z = record(
       conv.name, relu ? y.detach() : y, {x, w, bias},
       [conv, x = Saved(x, w.requires_grad()), w = Saved(w, x.requires_grad())](const Tensor& gy, GradSink& into) {
         // Converted once for all three gradients; the copy is outside any graph.
-        const Tensor g = is_grad_enabled() ? gy : ordered(conv, gy);
+        const Tensor g = is_grad_enabled() ? gy : conv.format().converted(gy);
         if (into.wants(0)) {
           into.add(0, input_gradient(conv, "conv_input_gradient", g, w.get(), {}));
         }
@@ -111,12 +98,12 @@ Tensor convolve(const Convolution& conv, const Tensor& x, const Tensor& w, const
 // gx, plus a bias if used as the transposed convolution.
 Tensor input_gradient(const Convolution& conv, const char* name, const Tensor& gy, const Tensor& w,
                       const Tensor& bias) {
-  Tensor gx = empty_result(conv, conv.x_shape(), gy.dtype());
-  const Tensor from = ordered(conv, gy);
+  Tensor gx = conv.format().empty(conv.x_shape(), gy.dtype());
+  const Tensor from = conv.format().converted(gy);
   dispatch_float(name, gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = gx.mutable_physical_data<T>();
-    kernels::conv_backward_input(conv.geometry, elements<T>(conv, from), w.data<T>(), to);
+    kernels::conv_backward_input(conv.geometry, conv.format().read<T>(from), w.data<T>(), to);
     if (bias.defined()) {
       kernels::add_channel_bias(channel_array(gx.shape(), conv.geometry.channels_last), bias.data<T>(), to);
     }
@@ -138,11 +125,11 @@ Tensor input_gradient(const Convolution& conv, const char* name, const Tensor& g
 
 Tensor weight_gradient(const Convolution& conv, const Tensor& gy, const Tensor& x) {
   Tensor gw = Tensor::empty(conv.w_shape(), gy.dtype());
-  const Tensor gy_from = ordered(conv, gy);
-  const Tensor x_from = ordered(conv, x);
+  const Tensor gy_from = conv.format().converted(gy);
+  const Tensor x_from = conv.format().converted(x);
   dispatch_float("conv_weight_gradient", gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::conv_backward_weight(conv.geometry, elements<T>(conv, gy_from), elements<T>(conv, x_from),
+    kernels::conv_backward_weight(conv.geometry, conv.format().read<T>(gy_from), conv.format().read<T>(x_from),
                                   gw.mutable_data<T>());
   });
   return record(

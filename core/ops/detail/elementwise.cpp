@@ -117,7 +117,7 @@ struct BroadcastOperands {
       const Tensor& full = a.is_channels_last() ? a : b;
       const Tensor& other = a.is_channels_last() ? b : a;
       const Shape other_shape = of_rank(other.shape(), shape.rank());
-      if (full.shape() == shape && !other.is_channels_last() && lies_alike(other_shape)) {
+      if (full.shape() == shape && !other.is_channels_last() && formats_agree(other_shape)) {
         const Shape behind_a = nhwc_shape(of_rank(a.shape(), shape.rank()));
         const Shape behind_b = nhwc_shape(of_rank(b.shape(), shape.rank()));
         layout = kernels::broadcast_layout<2>(nhwc_shape(shape), {&behind_a, &behind_b});

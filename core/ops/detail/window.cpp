@@ -36,16 +36,16 @@ void copy_window(const Window& window, const Strides& whole_strides, const Strid
 
 Tensor take_window(const char* name, const Tensor& x, const Window& window) {
   Tensor y = Tensor::empty(window.shape, x.dtype());
-  copy_window(window, strides_as_it_lies(x), strides_of(y.shape()), x.buffer().data(), y.buffer().data(),
-              Direction::take, dtype_size(x.dtype()));
+  copy_window(window, physical_strides(x), strides_of(y.shape()), x.buffer().data(), y.buffer().data(), Direction::take,
+              dtype_size(x.dtype()));
   return record(name, std::move(y), {x}, [name, window, whole = x.shape()](const Tensor& gy, GradSink& into) {
     into.add(0, put_window(name, gy, window, whole));
   });
 }
 
 void copy_into_window(const Tensor& x, const Window& window, Tensor& y) {
-  copy_window(window, strides_of(y.shape()), strides_as_it_lies(x), x.buffer().data(), y.buffer().data(),
-              Direction::put, dtype_size(x.dtype()));
+  copy_window(window, strides_of(y.shape()), physical_strides(x), x.buffer().data(), y.buffer().data(), Direction::put,
+              dtype_size(x.dtype()));
 }
 
 Tensor put_window(const char* name, const Tensor& x, const Window& window, const Shape& shape, double value) {

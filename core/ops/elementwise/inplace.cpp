@@ -33,7 +33,7 @@ void check_operand(const char* name, const Tensor& y, const Tensor& x) {
 // Calls f(y, x, n) with typed pointers to blocks of both, in their common memory format if they have one.
 template <class F>
 void on_blocks(Tensor& y, const Tensor& x, F f) {
-  const bool alike = x.buffer().channels_last() == y.buffer().channels_last() && y.writes_as_it_lies();
+  const bool alike = x.buffer().channels_last() == y.buffer().channels_last() && y.is_physically_writable();
   dispatch_all(y.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = alike ? x.physical_data<T>() : x.data<T>();
@@ -88,7 +88,7 @@ void change(const char* name, Tensor& y, F f) {
   check_not_recorded(name, y);
   dispatch_all(y.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    T* to = y.writes_as_it_lies() ? y.mutable_physical_data<T>() : y.mutable_data<T>();
+    T* to = y.is_physically_writable() ? y.mutable_physical_data<T>() : y.mutable_data<T>();
     parallel_for(y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
       std::transform(to + begin, to + end, to + begin, [&](T a) { return static_cast<T>(f(a)); });
     });

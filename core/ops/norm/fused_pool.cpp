@@ -49,9 +49,14 @@ Tensor forward(const char* name, const Tensor& x, const NormPoolGeometry& g, con
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::norm_pool_forward<T>(g,
-                                  {x.physical_data<T>(), data_or_null<T>(weight), data_or_null<T>(bias), how.eps,
-                                   how.center, y.mutable_physical_data<T>(), s.mean.mutable_data<double>(),
-                                   s.rstd.mutable_data<double>(), mutable_data_or_null<double>(s.var), true},
+                                  {.x = x.physical_data<T>(),
+                                   .gamma = data_or_null<T>(weight),
+                                   .beta = data_or_null<T>(bias),
+                                   .eps = how.eps,
+                                   .center = how.center,
+                                   .y = y.mutable_physical_data<T>(),
+                                   .computed = s.written(),
+                                   .relu = true},
                                   argmax.of<T>());
   });
   return y;
@@ -67,12 +72,18 @@ void backward_fused(const char* name, const NormPoolGeometry& g, const NormSetti
   Tensor gbias = into.wants(2) ? Tensor::empty(params, gy.dtype()) : Tensor();
   dispatch_float(name, gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::norm_pool_backward<T>(
-        g,
-        {gy_last.physical_data<T>(), x_last.physical_data<T>(), data_or_null<T>(weight), s.mean.data<double>(),
-         s.rstd.data<double>(), how.center, gx.defined() ? gx.mutable_physical_data<T>() : nullptr,
-         mutable_data_or_null<T>(gweight), mutable_data_or_null<T>(gbias), true},
-        argmax.of<T>());
+    kernels::norm_pool_backward<T>(g,
+                                   {.gy = gy_last.physical_data<T>(),
+                                    .x = x_last.physical_data<T>(),
+                                    .gamma = data_or_null<T>(weight),
+                                    .mean = s.mean.data<double>(),
+                                    .rstd = s.rstd.data<double>(),
+                                    .center = how.center,
+                                    .gx = gx.defined() ? gx.mutable_physical_data<T>() : nullptr,
+                                    .ggamma = mutable_data_or_null<T>(gweight),
+                                    .gbeta = mutable_data_or_null<T>(gbias),
+                                    .relu = true},
+                                   argmax.of<T>());
   });
   into.add(0, gx);
   into.add(1, gweight);

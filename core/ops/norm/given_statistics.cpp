@@ -45,8 +45,8 @@ void check_given(const char* which, const Tensor& statistic, const Tensor& x, st
                       " that requires gradients gets none here; detach() it");
 }
 
-kernels::ChannelGeometry lying(const kernels::ChannelGeometry& g, const detail::Layout& layout) {
-  return layout.is_channels_last() ? kernels::ChannelGeometry{g.batch * g.spatial, g.channels, 1} : g;
+kernels::ChannelGeometry sets_in(const detail::MemoryFormat& format, const kernels::ChannelGeometry& g) {
+  return format.is_channels_last() ? kernels::ChannelGeometry{g.batch * g.spatial, g.channels, 1} : g;
 }
 
 // gx, gweight and gbias as Tensor operations.
@@ -80,42 +80,49 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
   check_given("running_var", running_var, x, g.channels);
   Given s = copy_statistics(running_mean, running_var, eps);
   const bool with_relu = epilogue.activation == FusedActivation::relu;
-  const detail::Layout layout(x, true);
-  Tensor y = layout.empty(x);
+  const detail::MemoryFormat format(x, true);
+  Tensor y = format.empty_like(x);
   dispatch_float("batch_norm", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::norm_apply<T>(
-        lying(g, layout),
-        {layout.read<T>(x), detail::data_or_null<T>(weight), detail::data_or_null<T>(bias), eps, true,
-         layout.write<T>(y), s.mean.mutable_data<double>(), s.rstd.mutable_data<double>(), nullptr, with_relu});
+    kernels::norm_forward<T>(sets_in(format, g),
+                             {.x = format.read<T>(x),
+                              .gamma = detail::data_or_null<T>(weight),
+                              .beta = detail::data_or_null<T>(bias),
+                              .y = format.write<T>(y),
+                              .given = {.mean = s.mean.data<double>(), .rstd = s.rstd.data<double>()},
+                              .relu = with_relu});
   });
   // With ReLU it is recorded as the two separate operations, so that the backward keeps the same tensors.
-  Tensor z =
-      record("batch_norm", with_relu ? y.detach() : y, {x, weight, bias},
-             [g, s, x_saved = Saved(x, weight.requires_grad()), weight_saved = Saved(weight, x.requires_grad())](
-                 const Tensor& gy, GradSink& into) {
-               if (is_grad_enabled()) {
-                 backward_composed(g, s, gy, x_saved.get(), weight_saved.get(), into);
-                 return;
-               }
-               const detail::Layout lies(gy, true);
-               // x is read only for the gradient of the weight.
-               const Tensor x_ordered = lies.ordered(x_saved.get().defined() ? x_saved.get() : gy);
-               Tensor gx = into.wants(0) ? lies.empty(gy) : Tensor();
-               Tensor gweight = into.wants(1) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
-               Tensor gbias = into.wants(2) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
-               dispatch_float("batch_norm", gy.dtype(), [&](auto zero) {
-                 using T = decltype(zero);
-                 kernels::norm_apply_backward<T>(
-                     lying(g, lies),
-                     {lies.read<T>(gy), lies.read<T>(x_ordered), detail::data_or_null<T>(weight_saved.get()),
-                      s.mean.data<double>(), s.rstd.data<double>(), true, gx.defined() ? lies.write<T>(gx) : nullptr,
-                      detail::mutable_data_or_null<T>(gweight), detail::mutable_data_or_null<T>(gbias)});
-               });
-               into.add(0, gx);
-               into.add(1, gweight);
-               into.add(2, gbias);
-             });
+  Tensor z = record("batch_norm", with_relu ? y.detach() : y, {x, weight, bias},
+                    [g, s, x_saved = Saved(x, weight.requires_grad()), weight_saved = Saved(weight, x.requires_grad())](
+                        const Tensor& gy, GradSink& into) {
+                      if (is_grad_enabled()) {
+                        backward_composed(g, s, gy, x_saved.get(), weight_saved.get(), into);
+                        return;
+                      }
+                      const detail::MemoryFormat gy_format(gy, true);
+                      // x is read only for the gradient of the weight.
+                      const Tensor x_converted = gy_format.converted(x_saved.get().defined() ? x_saved.get() : gy);
+                      Tensor gx = into.wants(0) ? gy_format.empty_like(gy) : Tensor();
+                      Tensor gweight = into.wants(1) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
+                      Tensor gbias = into.wants(2) ? Tensor::empty({g.channels}, gy.dtype()) : Tensor();
+                      dispatch_float("batch_norm", gy.dtype(), [&](auto zero) {
+                        using T = decltype(zero);
+                        kernels::norm_backward<T>(sets_in(gy_format, g),
+                                                  {.gy = gy_format.read<T>(gy),
+                                                   .x = gy_format.read<T>(x_converted),
+                                                   .gamma = detail::data_or_null<T>(weight_saved.get()),
+                                                   .mean = s.mean.data<double>(),
+                                                   .rstd = s.rstd.data<double>(),
+                                                   .constant_statistics = true,
+                                                   .gx = gx.defined() ? gy_format.write<T>(gx) : nullptr,
+                                                   .ggamma = detail::mutable_data_or_null<T>(gweight),
+                                                   .gbeta = detail::mutable_data_or_null<T>(gbias)});
+                      });
+                      into.add(0, gx);
+                      into.add(1, gweight);
+                      into.add(2, gbias);
+                    });
   Epilogue rest = epilogue;
   if (with_relu) {
     rest.activation = FusedActivation::none;

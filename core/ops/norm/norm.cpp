@@ -100,15 +100,14 @@ NormResult batch_norm_training(const Tensor& x, const Tensor& weight, const Tens
 
 NormResult batch_statistics(const Tensor& x) {
   const ChannelGeometry g = channel_geometry("batch_statistics", x);
-  Tensor mean = Tensor::empty({g.channels}, kFloat64);
-  Tensor var = Tensor::empty({g.channels}, kFloat64);
-  Tensor rstd = Tensor::empty({g.channels}, kFloat64);
+  const Shape channels{g.channels};
+  detail::SetStatistics s{Tensor::empty(channels, kFloat64), Tensor::empty(channels, kFloat64),
+                          Tensor::empty(channels, kFloat64)};
   dispatch_float("batch_statistics", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::norm_forward<T>(g, {x.data<T>(), nullptr, nullptr, 1.0, true, nullptr, mean.mutable_data<double>(),
-                                 rstd.mutable_data<double>(), var.mutable_data<double>()});
+    kernels::norm_forward<T>(g, {.x = x.data<T>(), .eps = 1.0, .computed = s.written()});
   });
-  return {{}, mean, var, g.count()};
+  return {{}, s.mean, s.var, g.count()};
 }
 
 Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const Epilogue& epilogue) {

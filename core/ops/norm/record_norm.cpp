@@ -28,8 +28,8 @@ kernels::ChannelsLastGeometry channels_last(const kernels::RowGeometry& g) {
 
 // Calls f with the geometry of x in its memory format.
 template <class Geometry, class F>
-void with_layout(const Geometry& g, bool last, const F& f) {
-  if (last) {
+void with_format(const Geometry& g, const MemoryFormat& format, const F& f) {
+  if (format.is_channels_last()) {
     f(channels_last(g));
   } else {
     f(g);
@@ -40,21 +40,19 @@ void with_layout(const Geometry& g, bool last, const F& f) {
 template <class Geometry>
 Tensor normalize(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
                  const NormSettings& how, SetStatistics& s) {
-  const Layout layout(x, kernels::fits_channels_last(g));
-  Tensor y = layout.empty(x);
+  const MemoryFormat format(x, kernels::fits_channels_last(g));
+  Tensor y = format.empty_like(x);
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const kernels::NormForward<T> a{layout.read<T>(x),
-                                    data_or_null<T>(weight),
-                                    data_or_null<T>(bias),
-                                    how.eps,
-                                    how.center,
-                                    layout.write<T>(y),
-                                    s.mean.mutable_data<double>(),
-                                    s.rstd.mutable_data<double>(),
-                                    mutable_data_or_null<double>(s.var),
-                                    how.epilogue.activation == FusedActivation::relu};
-    with_layout(g, layout.is_channels_last(), [&](const auto& lying) { kernels::norm_forward<T>(lying, a); });
+    const kernels::NormForward<T> a{.x = format.read<T>(x),
+                                    .gamma = data_or_null<T>(weight),
+                                    .beta = data_or_null<T>(bias),
+                                    .eps = how.eps,
+                                    .center = how.center,
+                                    .y = format.write<T>(y),
+                                    .computed = s.written(),
+                                    .relu = how.epilogue.activation == FusedActivation::relu};
+    with_format(g, format, [&](const auto& sets) { kernels::norm_forward<T>(sets, a); });
   });
   return y;
 }
@@ -70,25 +68,25 @@ template <class Geometry>
 void backward_fused(const char* name, const Geometry& g, const NormSettings& how, const SetStatistics& s,
                     const Tensor& gy, const Tensor& x, const Tensor& weight, const Tensor& beta, const Shape& params,
                     GradSink& into) {
-  const Layout lies(x, kernels::fits_channels_last(g));
-  const Tensor gy_ordered = lies.ordered(gy);
-  Tensor gx = into.wants(0) ? lies.empty(x) : Tensor();
+  const MemoryFormat format(x, kernels::fits_channels_last(g));
+  const Tensor gy_converted = format.converted(gy);
+  Tensor gx = into.wants(0) ? format.empty_like(x) : Tensor();
   Tensor gweight = into.wants(1) ? Tensor::empty(params, gy.dtype()) : Tensor();
   Tensor gbias = into.wants(2) ? Tensor::empty(params, gy.dtype()) : Tensor();
   dispatch_float(name, gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const kernels::NormBackward<T> a{lies.read<T>(gy_ordered),
-                                     lies.read<T>(x),
-                                     data_or_null<T>(weight),
-                                     s.mean.data<double>(),
-                                     s.rstd.data<double>(),
-                                     how.center,
-                                     gx.defined() ? lies.write<T>(gx) : nullptr,
-                                     mutable_data_or_null<T>(gweight),
-                                     mutable_data_or_null<T>(gbias),
-                                     how.epilogue.activation == FusedActivation::relu,
-                                     data_or_null<T>(beta)};
-    with_layout(g, lies.is_channels_last(), [&](const auto& lying) { kernels::norm_backward<T>(lying, a); });
+    const kernels::NormBackward<T> a{.gy = format.read<T>(gy_converted),
+                                     .x = format.read<T>(x),
+                                     .gamma = data_or_null<T>(weight),
+                                     .mean = s.mean.data<double>(),
+                                     .rstd = s.rstd.data<double>(),
+                                     .center = how.center,
+                                     .gx = gx.defined() ? format.write<T>(gx) : nullptr,
+                                     .ggamma = mutable_data_or_null<T>(gweight),
+                                     .gbeta = mutable_data_or_null<T>(gbias),
+                                     .relu = how.epilogue.activation == FusedActivation::relu,
+                                     .beta = data_or_null<T>(beta)};
+    with_format(g, format, [&](const auto& sets) { kernels::norm_backward<T>(sets, a); });
   });
   into.add(0, gx);
   into.add(1, gweight);

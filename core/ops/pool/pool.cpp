@@ -19,37 +19,26 @@ using kernels::MeanWindows;
 using kernels::PoolGeometry;
 using Sizes = PoolGeometry::Sizes;
 
-// Pooling keeps the memory format of its input: `inner` is C for channels-last, otherwise 1.
-struct Order {
-  bool channels_last = false;
+using detail::MemoryFormat;
 
-  Order() = default;
-  // `axes` spatial axes. Without a batch axis, C is not the axis that channels-last refers to.
-  Order(const Tensor& x, std::size_t axes) : channels_last(x.shape().rank() == axes + 2 && x.is_channels_last()) {}
+// Pooling over `axes` spatial axes keeps the memory format of its input. Without a batch axis, C is not the axis that
+// channels-last refers to.
+MemoryFormat format_of(const Tensor& x, std::size_t axes) { return {x, x.shape().rank() == axes + 2}; }
 
-  Tensor ordered(const Tensor& x) const { return channels_last ? x.as_channels_last() : x; }
-  template <class T>
-  const T* elements(const Tensor& ordered) const {
-    return channels_last ? ordered.physical_data<T>() : ordered.data<T>();
+// Sets the number of planes and the strides: `inner` is C for channels-last, otherwise 1.
+template <class Geometry>
+void set_planes(const MemoryFormat& format, const Shape& x, std::size_t axes, Geometry& g) {
+  g.inner = format.is_channels_last() ? x[1] : 1;
+  g.outer = 1;
+  for (std::size_t i = 0; i < x.rank() - axes; ++i) {
+    g.outer *= format.is_channels_last() && i == 1 ? 1 : x[i];
   }
-  Tensor empty(const Shape& shape, DType dtype) const {
-    return channels_last ? Tensor::empty_channels_last(shape, dtype) : Tensor::empty(shape, dtype);
-  }
-  // Sets the number of planes and the strides.
-  template <class Geometry>
-  void set_planes(const Shape& x, std::size_t axes, Geometry& g) const {
-    g.inner = channels_last ? x[1] : 1;
-    g.outer = 1;
-    for (std::size_t i = 0; i < x.rank() - axes; ++i) {
-      g.outer *= channels_last && i == 1 ? 1 : x[i];
-    }
-  }
-};
+}
 
 // The argmax of each window. Max pooling is linear in x for a fixed argmax.
 struct Selection {
   PoolGeometry geometry;
-  Order order;
+  MemoryFormat format;
   Shape x_shape, y_shape;
   Buffer index;
 
@@ -59,11 +48,11 @@ struct Selection {
 Tensor scatter_selected(const Selection& selection, const Tensor& gy);
 
 Tensor gather_selected(const Selection& selection, const Tensor& x) {
-  Tensor y = selection.order.empty(selection.y_shape, x.dtype());
-  const Tensor from = selection.order.ordered(x);
+  Tensor y = selection.format.empty(selection.y_shape, x.dtype());
+  const Tensor from = selection.format.converted(x);
   dispatch_float("max_pool", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::max_pool_gather(selection.geometry, selection.order.elements<T>(from), selection.at(),
+    kernels::max_pool_gather(selection.geometry, selection.format.read<T>(from), selection.at(),
                              y.mutable_physical_data<T>());
   });
   return record("max_pool_gather", std::move(y), {x},
@@ -71,11 +60,11 @@ Tensor gather_selected(const Selection& selection, const Tensor& x) {
 }
 
 Tensor scatter_selected(const Selection& selection, const Tensor& gy) {
-  Tensor gx = selection.order.empty(selection.x_shape, gy.dtype());
-  const Tensor from = selection.order.ordered(gy);
+  Tensor gx = selection.format.empty(selection.x_shape, gy.dtype());
+  const Tensor from = selection.format.converted(gy);
   dispatch_float("max_pool", gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::max_pool_scatter(selection.geometry, selection.order.elements<T>(from), selection.at(),
+    kernels::max_pool_scatter(selection.geometry, selection.format.read<T>(from), selection.at(),
                               gx.mutable_physical_data<T>());
   });
   return record("max_pool_scatter", std::move(gx), {gy},
@@ -134,15 +123,15 @@ Tensor max_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
   const std::int64_t positions = Shape(std::span(g.in)).numel();
   require<ShapeError>(positions <= std::numeric_limits<std::int32_t>::max(), name,
                       ": expected planes of at most 2^31 - 1 elements but got ", x.shape());
-  selection.order = Order(x, axes);
-  selection.order.set_planes(x.shape(), axes, g);
+  selection.format = format_of(x, axes);
+  set_planes(selection.format, x.shape(), axes, g);
   selection.x_shape = x.shape();
   selection.y_shape = with_spatial_sizes(x.shape(), g.out, axes);
   selection.index = Buffer(static_cast<std::size_t>(selection.y_shape.numel()) * sizeof(std::int32_t));
-  Tensor y = selection.order.empty(selection.y_shape, x.dtype());
+  Tensor y = selection.format.empty(selection.y_shape, x.dtype());
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::max_pool(g, selection.order.elements<T>(x), y.mutable_physical_data<T>(),
+    kernels::max_pool(g, selection.format.read<T>(x), y.mutable_physical_data<T>(),
                       reinterpret_cast<std::int32_t*>(selection.index.data()));
   });
   return record(name, std::move(y), {x},
@@ -151,28 +140,28 @@ Tensor max_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
 
 struct MeanPool {
   MeanGeometry geometry;
-  Order order;
+  MemoryFormat format;
   Shape x_shape, y_shape;
 };
 
 Tensor spread(const MeanPool& pool, const Tensor& gy);
 
 Tensor mean_windows(const char* name, const MeanPool& pool, const Tensor& x) {
-  Tensor y = pool.order.empty(pool.y_shape, x.dtype());
-  const Tensor from = pool.order.ordered(x);
+  Tensor y = pool.format.empty(pool.y_shape, x.dtype());
+  const Tensor from = pool.format.converted(x);
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::mean_pool(pool.geometry, pool.order.elements<T>(from), y.mutable_physical_data<T>());
+    kernels::mean_pool(pool.geometry, pool.format.read<T>(from), y.mutable_physical_data<T>());
   });
   return record(name, std::move(y), {x}, [pool](const Tensor& gy, GradSink& into) { into.add(0, spread(pool, gy)); });
 }
 
 Tensor spread(const MeanPool& pool, const Tensor& gy) {
-  Tensor gx = pool.order.empty(pool.x_shape, gy.dtype());
-  const Tensor from = pool.order.ordered(gy);
+  Tensor gx = pool.format.empty(pool.x_shape, gy.dtype());
+  const Tensor from = pool.format.converted(gy);
   dispatch_float("avg_pool", gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::mean_pool_adjoint(pool.geometry, pool.order.elements<T>(from), gx.mutable_physical_data<T>());
+    kernels::mean_pool_adjoint(pool.geometry, pool.format.read<T>(from), gx.mutable_physical_data<T>());
   });
   return record("avg_pool_adjoint", std::move(gx), {gy},
                 [pool](const Tensor& g, GradSink& into) { into.add(0, mean_windows("avg_pool", pool, g)); });
@@ -182,10 +171,10 @@ Tensor avg_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
                    const AvgPoolOptions& options) {
   const PoolGeometry g = geometry_of(name, axes, x, kernel, options.stride.value_or(kernel), options.padding, 1);
   MeanPool pool{.geometry = {},
-                .order = Order(x, axes),
+                .format = format_of(x, axes),
                 .x_shape = x.shape(),
                 .y_shape = with_spatial_sizes(x.shape(), g.out, axes)};
-  pool.order.set_planes(x.shape(), axes, pool.geometry);
+  set_planes(pool.format, x.shape(), axes, pool.geometry);
   for (std::size_t i = 0; pool.y_shape.numel() != 0 && i < pool.geometry.axes.size(); ++i) {
     pool.geometry.axes[i] =
         MeanWindows::regular(g.in[i], g.out[i], g.kernel[i], g.stride[i], g.padding[i], options.count_include_pad);
@@ -198,8 +187,8 @@ Tensor avg_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
 Tensor detail::max_pool2d_backward(const Tensor& gy, const Tensor& x, const PerAxis& kernel_size, const Buffer& index) {
   Selection selection;
   selection.geometry = geometry_of("max_pool2d", 2, x, kernel_size, kernel_size, 0, 1);
-  selection.order.channels_last = true;
-  selection.order.set_planes(x.shape(), 2, selection.geometry);
+  selection.format = MemoryFormat(true);
+  set_planes(selection.format, x.shape(), 2, selection.geometry);
   selection.x_shape = x.shape();
   selection.y_shape = gy.shape();
   selection.index = index;
@@ -229,9 +218,11 @@ Tensor adaptive_avg_pool2d(const Tensor& x, const PerAxis& output_size) {
   const Sizes out = output_size.resolve(kName, "output_size", 2, 1, 1);
   require<ShapeError>(in[1] >= 1 && in[2] >= 1, kName, ": expected spatial axes that are not empty but got ",
                       x.shape());
-  MeanPool pool{
-      .geometry = {}, .order = Order(x, 2), .x_shape = x.shape(), .y_shape = with_spatial_sizes(x.shape(), out, 2)};
-  pool.order.set_planes(x.shape(), 2, pool.geometry);
+  MeanPool pool{.geometry = {},
+                .format = format_of(x, 2),
+                .x_shape = x.shape(),
+                .y_shape = with_spatial_sizes(x.shape(), out, 2)};
+  set_planes(pool.format, x.shape(), 2, pool.geometry);
   for (std::size_t i = 0; pool.y_shape.numel() != 0 && i < pool.geometry.axes.size(); ++i) {
     pool.geometry.axes[i] = MeanWindows::adaptive(in[i], out[i]);
   }

@@ -18,7 +18,7 @@ Tensor permute(const Tensor& x, const std::vector<std::int64_t>& axes) {
   const std::size_t rank = x.shape().rank();
   require<ShapeError>(axes.size() == rank, "permute: expected ", rank, " axes for ", x.shape(), " but got ",
                       axes.size());
-  const auto x_strides = detail::strides_as_it_lies(x);
+  const auto x_strides = detail::physical_strides(x);
   std::vector<std::int64_t> inverse(rank, -1);
   Shape shape;
   for (std::size_t i = 0; i < rank; ++i) {
@@ -48,7 +48,7 @@ Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1) {
 Tensor expand_to(const Tensor& x, const Shape& shape) {
   const std::size_t added = shape.rank() - std::min(x.shape().rank(), shape.rank());
   bool fits = x.shape().rank() <= shape.rank();
-  const auto x_strides = detail::strides_as_it_lies(x);
+  const auto x_strides = detail::physical_strides(x);
   const auto y_strides = strides_of(shape);
   kernels::CopyPlan plan;
   for (std::size_t i = 0; fits && i < shape.rank(); ++i) {

@@ -28,11 +28,26 @@ struct NormSettings {
   Epilogue epilogue = {};
 };
 
+template <class T>
+const T* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+template <class T>
+T* mutable_data_or_null(Tensor& x) {
+  return x.defined() ? x.mutable_data<T>() : nullptr;
+}
+
 /// Statistics from the kernels: float64, one per set.
 struct SetStatistics {
   Tensor mean;
   Tensor rstd;
   Tensor var;  ///< undefined unless requested
+
+  kernels::ComputedStatistics written() {
+    return {.mean = mean.mutable_data<double>(),
+            .rstd = rstd.mutable_data<double>(),
+            .var = mutable_data_or_null<double>(var)};
+  }
 };
 
 /// The number of sets of elements that share statistics.
@@ -68,41 +83,5 @@ void check_norm(const char* name, const Tensor& x, const Shape& params, const Te
 kernels::ChannelGeometry channel_geometry(const char* name, const Tensor& x);
 /// Converts float64 statistics to another dtype.
 Tensor rounded(const Tensor& statistics, DType dtype);
-
-template <class T>
-const T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
-}
-template <class T>
-T* mutable_data_or_null(Tensor& x) {
-  return x.defined() ? x.mutable_data<T>() : nullptr;
-}
-
-/// The memory format in which a norm processes x and the tensors of its shape: that of x if a kernel supports it,
-/// otherwise row-major.
-class Layout {
- public:
-  Layout(const Tensor& x, bool fits) : channels_last_(fits && x.is_channels_last()) {}
-
-  bool is_channels_last() const { return channels_last_; }
-  /// A new tensor of the shape and dtype of `like`.
-  Tensor empty(const Tensor& like) const {
-    return channels_last_ ? Tensor::empty_channels_last(like.shape(), like.dtype())
-                          : Tensor::empty(like.shape(), like.dtype());
-  }
-  /// t in this memory format; read() takes the result.
-  Tensor ordered(const Tensor& t) const { return channels_last_ ? t.as_channels_last() : t; }
-  template <class T>
-  const T* read(const Tensor& t) const {
-    return channels_last_ ? t.physical_data<T>() : t.data<T>();
-  }
-  template <class T>
-  T* write(Tensor& t) const {
-    return channels_last_ ? t.mutable_physical_data<T>() : t.mutable_data<T>();
-  }
-
- private:
-  bool channels_last_;
-};
 
 }  // namespace normgrad::detail
