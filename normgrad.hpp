@@ -14,6 +14,7 @@
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/core/base/scalar.hpp"
 #include "normgrad/core/base/serial.hpp"
+#include "normgrad/core/ops/attention/attention.hpp"
 #include "normgrad/core/ops/conv/conv.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/activation.hpp"

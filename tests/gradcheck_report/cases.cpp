@@ -113,6 +113,7 @@ std::vector<GradientCase> all_cases() {
   add_shapes(list);
   add_products(list);
   add_convolutions(list);
+  add_attention(list);
   add_losses(list);
   add_norm_functions(list);
   add_norm_layers(list);

@@ -65,6 +65,7 @@ void add_reductions(CaseList& list);
 void add_shapes(CaseList& list);
 void add_products(CaseList& list);
 void add_convolutions(CaseList& list);
+void add_attention(CaseList& list);
 void add_losses(CaseList& list);
 void add_norm_functions(CaseList& list);
 void add_norm_layers(CaseList& list);

@@ -19,8 +19,8 @@ namespace normgrad::kernels::onednn {
 
 namespace {
 
-using detail::ForkSafeMutex;
 using dnnl::memory;
+using normgrad::detail::ForkSafeMutex;
 using Tag = memory::format_tag;
 
 const dnnl::engine& cpu() {
