@@ -70,6 +70,7 @@ void add_losses(CaseList& list);
 void add_norm_functions(CaseList& list);
 void add_norm_layers(CaseList& list);
 void add_layers(CaseList& list);
+void add_sequence_layers(CaseList& list);
 
 /// All cases.
 std::vector<GradientCase> all_cases();

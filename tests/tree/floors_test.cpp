@@ -46,6 +46,7 @@ const std::vector<Room> kRooms = {
     {"layers/init", {"core/base", "core/autograd", "layers/module"}},
     {"layers", {"core/base", "core/ops", "layers/module", "layers/init"}},
     {"layers/norm", {"core/base", "core/autograd", "core/ops", "layers/module", "layers"}},
+    {"layers/transformer", {"core/base", "core/ops", "layers/module", "layers/init", "layers", "layers/norm"}},
     {"layers/container", {"layers/module"}},
     {"optim", {"core/base", "core/simd", "core/kernels/reduce", "core/autograd"}},
     {"optim/schedules", {"core/autograd", "optim"}},

@@ -18,7 +18,7 @@ using detail::RepeatableDropout;
 
 namespace {
 
-constexpr const char* kName = "scaled_dot_product_attention";
+constexpr const char* kAttention = "scaled_dot_product_attention";
 
 Shape leading_axes(const Tensor& x, std::size_t without) {
   return Shape(std::span(x.shape().begin(), x.shape().rank() - without));
@@ -119,7 +119,7 @@ void backward_in_tiles(const AttentionOperands& o, const RepeatableDropout& drop
   Tensor gk = into.wants(1) ? Tensor::empty(o.key.shape(), gy.dtype()) : Tensor();
   Tensor gv = into.wants(2) ? Tensor::empty(o.value.shape(), gy.dtype()) : Tensor();
   const Tensor y = saves.y.get();
-  dispatch_float(kName, gy.dtype(), [&](auto zero) {
+  dispatch_float(kAttention, gy.dtype(), [&](auto zero) {
     using T = decltype(zero);
     std::vector<std::int64_t> offsets;
     const auto elements = [](Tensor& g) { return g.defined() ? g.mutable_data<T>() : nullptr; };
@@ -143,7 +143,7 @@ Tensor attend(const AttentionOperands& o, const RepeatableDropout& dropout) {
   Tensor y = Tensor::empty(o.result(o.values), o.query.dtype());
   const Tensor largest = Tensor::empty({o.heads, o.queries}, kFloat64);
   const Tensor reciprocal_sum = Tensor::empty({o.heads, o.queries}, kFloat64);
-  dispatch_float(kName, y.dtype(), [&](auto zero) {
+  dispatch_float(kAttention, y.dtype(), [&](auto zero) {
     using T = decltype(zero);
     std::vector<std::int64_t> offsets;
     Tensor m = largest;
@@ -155,7 +155,7 @@ Tensor attend(const AttentionOperands& o, const RepeatableDropout& dropout) {
   Saves saves{Saved(o.query), Saved(o.key), Saved(o.value), Saved(o.mask), SavedOutput(y), largest, reciprocal_sum};
   AttentionOperands sizes = o;
   sizes.query = sizes.key = sizes.value = sizes.mask = Tensor();
-  return record(kName, std::move(y), {o.query, o.key, o.value, o.mask},
+  return record(kAttention, std::move(y), {o.query, o.key, o.value, o.mask},
                 [sizes = std::move(sizes), saves = std::move(saves), dropout](const Tensor& gy, GradSink& into) {
                   AttentionOperands at = sizes;
                   at.query = saves.query.get();
@@ -225,8 +225,8 @@ Shape AttentionOperands::result(std::int64_t last) const {
 
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                                     const AttentionOptions& options) {
-  require<ValueError>(value.defined(), kName, ": expected a value but got an undefined tensor");
-  const AttentionOperands o(kName, query, key, value, options);
+  require<ValueError>(value.defined(), kAttention, ": expected a value but got an undefined tensor");
+  const AttentionOperands o(kAttention, query, key, value, options);
   RepeatableDropout dropout{options.dropout_p};
   if (options.dropout_p > 0.0) {
     Generator& generator = options.generator == nullptr ? default_generator() : *options.generator;
