@@ -22,6 +22,7 @@ namespace normgrad {
 
 class Node;
 class Tensor;
+struct ValuesAndIndices;
 using NodePtr = IntrusivePtr<Node>;  ///< shared ownership of a node
 
 /// Options of a new tensor.
@@ -211,6 +212,37 @@ class Tensor {
   Tensor clamp(std::optional<Scalar> low, std::optional<Scalar> high) const;
   Tensor softmax(std::int64_t axis) const;
   Tensor log_softmax(std::int64_t axis) const;
+  Tensor floor() const;
+  Tensor ceil() const;
+  Tensor round() const;
+  Tensor trunc() const;
+  Tensor log1p() const;
+  Tensor expm1() const;
+  Tensor sin() const;
+  Tensor cos() const;
+  Tensor reciprocal() const;
+  Tensor std(const Axes& axes = {}, ReduceFlag unbiased = true, ReduceFlag keepdim = false) const;
+  Tensor norm(double p = 2.0, const Axes& axes = {}, ReduceFlag keepdim = false) const;
+  Tensor isnan() const;
+  Tensor isinf() const;
+  Tensor isfinite() const;
+  Tensor all(const Axes& axes = {}, ReduceFlag keepdim = false) const;
+  Tensor any(const Axes& axes = {}, ReduceFlag keepdim = false) const;
+  Tensor logical_not() const;
+  Tensor masked_fill(const Tensor& mask, Scalar value) const;
+  Tensor masked_fill(const Tensor& mask, const Tensor& value) const;
+  Tensor masked_select(const Tensor& mask) const;
+  Tensor nonzero() const;
+  ValuesAndIndices sort(std::int64_t axis = -1, bool descending = false) const;
+  Tensor argsort(std::int64_t axis = -1, bool descending = false) const;
+  ValuesAndIndices topk(std::int64_t k, std::int64_t axis = -1, bool largest = true, bool sorted = true) const;
+  ValuesAndIndices kthvalue(std::int64_t k, std::int64_t axis = -1, ReduceFlag keepdim = false) const;
+  Tensor median() const;
+  ValuesAndIndices median(std::int64_t axis, ReduceFlag keepdim = false) const;
+  Tensor cumsum(std::int64_t axis) const;
+  Tensor cumprod(std::int64_t axis) const;
+  Tensor tril(std::int64_t diagonal = 0) const;
+  Tensor triu(std::int64_t diagonal = 0) const;
 
   // --- for authors of operations
 

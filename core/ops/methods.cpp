@@ -1,10 +1,18 @@
 // The methods of Tensor that call operations.
 #include "normgrad/core/ops/elementwise/activation.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/rounding.hpp"
+#include "normgrad/core/ops/elementwise/special.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/logic/logic.hpp"
+#include "normgrad/core/ops/logic/mask.hpp"
 #include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/order/order.hpp"
+#include "normgrad/core/ops/order/scan.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/core/ops/reduction/softmax.hpp"
+#include "normgrad/core/ops/reduction/statistics.hpp"
+#include "normgrad/core/ops/shape/diagonal.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
@@ -79,5 +87,54 @@ Tensor Tensor::clamp(std::optional<Scalar> low, std::optional<Scalar> high) cons
 }
 Tensor Tensor::softmax(std::int64_t axis) const { return normgrad::softmax(*this, axis); }
 Tensor Tensor::log_softmax(std::int64_t axis) const { return normgrad::log_softmax(*this, axis); }
+
+Tensor Tensor::floor() const { return normgrad::floor(*this); }
+Tensor Tensor::ceil() const { return normgrad::ceil(*this); }
+Tensor Tensor::round() const { return normgrad::round(*this); }
+Tensor Tensor::trunc() const { return normgrad::trunc(*this); }
+Tensor Tensor::log1p() const { return normgrad::log1p(*this); }
+Tensor Tensor::expm1() const { return normgrad::expm1(*this); }
+Tensor Tensor::sin() const { return normgrad::sin(*this); }
+Tensor Tensor::cos() const { return normgrad::cos(*this); }
+Tensor Tensor::reciprocal() const { return normgrad::reciprocal(*this); }
+Tensor Tensor::std(const Axes& axes, ReduceFlag unbiased, ReduceFlag keepdim) const {
+  return normgrad::std(*this, axes, unbiased, keepdim);
+}
+Tensor Tensor::norm(double p, const Axes& axes, ReduceFlag keepdim) const {
+  return normgrad::norm(*this, p, axes, keepdim);
+}
+
+Tensor Tensor::isnan() const { return normgrad::isnan(*this); }
+Tensor Tensor::isinf() const { return normgrad::isinf(*this); }
+Tensor Tensor::isfinite() const { return normgrad::isfinite(*this); }
+Tensor Tensor::all(const Axes& axes, ReduceFlag keepdim) const { return normgrad::all(*this, axes, keepdim); }
+Tensor Tensor::any(const Axes& axes, ReduceFlag keepdim) const { return normgrad::any(*this, axes, keepdim); }
+Tensor Tensor::logical_not() const { return normgrad::logical_not(*this); }
+Tensor Tensor::masked_fill(const Tensor& mask, Scalar value) const { return normgrad::masked_fill(*this, mask, value); }
+Tensor Tensor::masked_fill(const Tensor& mask, const Tensor& value) const {
+  return normgrad::masked_fill(*this, mask, value);
+}
+Tensor Tensor::masked_select(const Tensor& mask) const { return normgrad::masked_select(*this, mask); }
+Tensor Tensor::nonzero() const { return normgrad::nonzero(*this); }
+
+ValuesAndIndices Tensor::sort(std::int64_t axis, bool descending) const {
+  return normgrad::sort(*this, axis, descending);
+}
+Tensor Tensor::argsort(std::int64_t axis, bool descending) const { return normgrad::argsort(*this, axis, descending); }
+ValuesAndIndices Tensor::topk(std::int64_t k, std::int64_t axis, bool largest, bool sorted) const {
+  return normgrad::topk(*this, k, axis, largest, sorted);
+}
+ValuesAndIndices Tensor::kthvalue(std::int64_t k, std::int64_t axis, ReduceFlag keepdim) const {
+  return normgrad::kthvalue(*this, k, axis, keepdim);
+}
+Tensor Tensor::median() const { return normgrad::median(*this); }
+ValuesAndIndices Tensor::median(std::int64_t axis, ReduceFlag keepdim) const {
+  return normgrad::median(*this, axis, keepdim);
+}
+Tensor Tensor::cumsum(std::int64_t axis) const { return normgrad::cumsum(*this, axis); }
+Tensor Tensor::cumprod(std::int64_t axis) const { return normgrad::cumprod(*this, axis); }
+
+Tensor Tensor::tril(std::int64_t diagonal) const { return normgrad::tril(*this, diagonal); }
+Tensor Tensor::triu(std::int64_t diagonal) const { return normgrad::triu(*this, diagonal); }
 
 }  // namespace normgrad

@@ -109,12 +109,17 @@ std::vector<GradientCase> all_cases() {
   CaseList list;
   add_arithmetic(list);
   add_functions(list);
+  add_special_functions(list);
+  add_activations(list);
   add_reductions(list);
+  add_order(list);
   add_shapes(list);
   add_products(list);
   add_convolutions(list);
   add_attention(list);
+  add_sums_of_products(list);
   add_losses(list);
+  add_margin_losses(list);
   add_norm_functions(list);
   add_norm_layers(list);
   add_layers(list);

@@ -61,12 +61,17 @@ std::string number(double value);
 
 void add_arithmetic(CaseList& list);
 void add_functions(CaseList& list);
+void add_special_functions(CaseList& list);
+void add_activations(CaseList& list);
 void add_reductions(CaseList& list);
+void add_order(CaseList& list);
 void add_shapes(CaseList& list);
 void add_products(CaseList& list);
 void add_convolutions(CaseList& list);
 void add_attention(CaseList& list);
+void add_sums_of_products(CaseList& list);
 void add_losses(CaseList& list);
+void add_margin_losses(CaseList& list);
 void add_norm_functions(CaseList& list);
 void add_norm_layers(CaseList& list);
 void add_layers(CaseList& list);

@@ -9,6 +9,7 @@
 #include "normgrad/layers/dropout.hpp"
 #include "normgrad/layers/embedding.hpp"
 #include "normgrad/layers/flatten.hpp"
+#include "normgrad/layers/gated.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
@@ -18,6 +19,7 @@
 #include "normgrad/layers/norm/registry.hpp"
 #include "normgrad/layers/norm/rms_norm.hpp"
 #include "normgrad/layers/norm/running_stats.hpp"
+#include "normgrad/layers/piecewise.hpp"
 #include "normgrad/layers/pooling.hpp"
 
 namespace normgrad::tests {
@@ -137,6 +139,23 @@ void add_layers(CaseList& list) {
   add_layer(list, "Softplus", std::make_shared<Softplus>(2.0), list.normal(shape));
   add_layer(list, "Softmax", std::make_shared<Softmax>(1), list.normal(shape));
   add_layer(list, "LogSoftmax", std::make_shared<LogSoftmax>(0), list.normal(shape));
+  add_layer(list, "Hardtanh", std::make_shared<Hardtanh>(-0.1, 2.0), list.away_from_zero(shape));
+  add_layer(list, "ReLU6", std::make_shared<ReLU6>(), list.away_from_zero(shape));
+  add_layer(list, "Hardsigmoid", std::make_shared<Hardsigmoid>(), list.away_from_zero(shape));
+  add_layer(list, "Hardswish", std::make_shared<Hardswish>(), list.away_from_zero(shape));
+  add_layer(list, "Hardshrink", std::make_shared<Hardshrink>(0.1), list.away_from_zero(shape));
+  add_layer(list, "Softshrink", std::make_shared<Softshrink>(0.1), list.away_from_zero(shape));
+  add_layer(list, "Threshold", std::make_shared<Threshold>(0.0, 0.5), list.away_from_zero(shape));
+  add_layer(list, "PReLU", std::make_shared<PReLU>(PReLUOptions{.num_parameters = 5, .dtype = kFloat64}),
+            list.away_from_zero(shape));
+  add_layer(list, "RReLU", std::make_shared<RReLU>(), list.away_from_zero(shape), false);
+  add_layer(list, "Mish", std::make_shared<Mish>(), list.normal(shape));
+  add_layer(list, "CELU", std::make_shared<CELU>(), list.away_from_zero(shape));
+  add_layer(list, "LogSigmoid", std::make_shared<LogSigmoid>(), list.normal(shape));
+  add_layer(list, "Softsign", std::make_shared<Softsign>(), list.away_from_zero(shape));
+  add_layer(list, "Tanhshrink", std::make_shared<Tanhshrink>(), list.normal(shape));
+  add_layer(list, "Softmin", std::make_shared<Softmin>(1), list.normal(shape));
+  add_layer(list, "GLU", std::make_shared<GLU>(), list.normal({2, 6}));
   add_layer(list, "Dropout", std::make_shared<Dropout>(0.5), list.normal(shape), false);
   add_layer(list, "Flatten", std::make_shared<Flatten>(), list.normal({2, 2, 3}));
   add_layer(list, "Embedding", std::make_shared<Embedding>(5, 3, EmbeddingOptions{.dtype = kFloat64}),

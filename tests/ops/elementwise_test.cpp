@@ -266,10 +266,9 @@ TEST(ErrorTest, SaysWhatWasExpectedAndWhatCame) {
             "some with unsqueeze()");
   EXPECT_EQ(error_of<DTypeError>([&] { f* d; }),
             "mul: expected operands of the same dtype but got float32 and float64; convert one of them with to()");
-  EXPECT_EQ(
-      error_of<DTypeError>([&] { m + m; }),
-      "add: expected a tensor of numbers but got bool; convert it with to(); of two masks a and b, where(a, a, b) is "
-      "true where one of them is");
+  EXPECT_EQ(error_of<DTypeError>([&] { m + m; }),
+            "add: expected a tensor of numbers but got bool; convert it with to(); of two masks a and b, a | b is true "
+            "where one of them is");
   EXPECT_EQ(error_of<DTypeError>([&] { i / i; }), "div: expected a float32 or float64 tensor but got int64");
   EXPECT_EQ(error_of<DTypeError>([&] { relu(i); }), "relu: expected a float32 or float64 tensor but got int64");
   EXPECT_EQ(error_of<ValueError>([&] { i + 0.5; }), "add: expected a whole number for an int64 tensor but got 0.5");

@@ -9,6 +9,7 @@
 #include "normgrad/core/ops/conv/conv.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/logic/logic.hpp"
 #include "normgrad/core/ops/matmul/matmul.hpp"
 #include "normgrad/core/ops/pool/pool.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
@@ -41,18 +42,15 @@ TEST(RemediesTest, MessagesThatNameTheRemedy) {
       }),
       "conv2d: expected an input with 1 channels for a weight [8, 1, 3, 3] and groups = 1 but got [64, 28, 28]; a "
       "batch of samples of one channel gets the axis with x.unsqueeze(1)");
-  EXPECT_EQ(
-      error_of<DTypeError>([&] { mask* mask; }),
-      "mul: expected a tensor of numbers but got bool; convert it with to(); of two masks a and b, where(a, b, a) is "
-      "true where both are");
-  EXPECT_EQ(
-      error_of<DTypeError>([&] { mask + mask; }),
-      "add: expected a tensor of numbers but got bool; convert it with to(); of two masks a and b, where(a, a, b) is "
-      "true where one of them is");
-  EXPECT_EQ(
-      error_of<DTypeError>([&] { mask - mask; }),
-      "sub: expected a tensor of numbers but got bool; convert it with to(); of two masks a and b, ne(a, b) is true "
-      "where they differ");
+  EXPECT_EQ(error_of<DTypeError>([&] { mask* mask; }),
+            "mul: expected a tensor of numbers but got bool; convert it with to(); of two masks a and b, a & b is true "
+            "where both are");
+  EXPECT_EQ(error_of<DTypeError>([&] { mask + mask; }),
+            "add: expected a tensor of numbers but got bool; convert it with to(); of two masks a and b, a | b is true "
+            "where one of them is");
+  EXPECT_EQ(error_of<DTypeError>([&] { mask - mask; }),
+            "sub: expected a tensor of numbers but got bool; convert it with to(); of two masks a and b, a ^ b is true "
+            "where they differ");
   EXPECT_EQ(error_of<DTypeError>([&] { mask - 1.0; }),
             "sub: expected a tensor of numbers but got bool; convert it with to()");
   EXPECT_EQ(error_of<ShapeError>([&] { gather(x, 1, zeros({3}, {.dtype = kInt64})); }),
@@ -83,9 +81,9 @@ TEST(RemediesTest, SavedOperandsKeepTheirShapes) {
 TEST(RemediesTest, TheRemediesWork) {
   const Tensor a = tensor({1, 1, 0, 0}).to(kBool);
   const Tensor b = tensor({1, 0, 1, 0}).to(kBool);
-  EXPECT_EQ(where(a, b, a).to_vector<double>(), (std::vector<double>{1, 0, 0, 0}));
-  EXPECT_EQ(where(a, a, b).to_vector<double>(), (std::vector<double>{1, 1, 1, 0}));
-  EXPECT_EQ(ne(a, b).to_vector<double>(), (std::vector<double>{0, 1, 1, 0}));
+  EXPECT_EQ((a & b).to_vector<double>(), (std::vector<double>{1, 0, 0, 0}));
+  EXPECT_EQ((a | b).to_vector<double>(), (std::vector<double>{1, 1, 1, 0}));
+  EXPECT_EQ((a ^ b).to_vector<double>(), (std::vector<double>{0, 1, 1, 0}));
   const Tensor x = tensor({{1, 2}, {3, 4}, {5, 6}});
   EXPECT_EQ(gather(x, 1, tensor({1, 0, 1}, {.dtype = kInt64}).unsqueeze(1)).to_vector<double>(),
             (std::vector<double>{2, 3, 6}));

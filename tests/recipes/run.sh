@@ -117,16 +117,16 @@ change docs/norms.md before '**LocalResponseNorm**' \
 '
 
 recipe=operation
-add op/softsign.hpp core/ops/elementwise/softsign.hpp
-add op/softsign.cpp core/ops/elementwise/softsign.cpp
+add op/elliot.hpp core/ops/elementwise/elliot.hpp
+add op/elliot.cpp core/ops/elementwise/elliot.cpp
 change normgrad.hpp \
-  before '#include "normgrad/core/ops/elementwise/unary.hpp"' '#include "normgrad/core/ops/elementwise/softsign.hpp"'
-change docs/operations.md before '| `to(x, dtype)`' '| `softsign` | x / (1 + \|x\|) | any order away from 0 |'
+  before '#include "normgrad/core/ops/elementwise/unary.hpp"' '#include "normgrad/core/ops/elementwise/elliot.hpp"'
+change docs/operations.md before '| `to(x, dtype)`' '| `elliot` | x / (1 + \|x\|) | any order away from 0 |'
 change tests/gradcheck_report/elementwise.cpp \
-  before '#include "normgrad/core/ops/elementwise/unary.hpp"' '#include "normgrad/core/ops/elementwise/softsign.hpp"' \
-  after '  unary("sigmoid"' '  unary("softsign", &softsign, nonzero);'
-add op/softsign_test.cpp tests/ops/softsign_test.cpp
-change CHANGELOG.md before '- ' '- The activation `softsign`.'
+  before '#include "normgrad/core/ops/elementwise/unary.hpp"' '#include "normgrad/core/ops/elementwise/elliot.hpp"' \
+  after '  unary("sigmoid"' '  unary("elliot", &elliot, nonzero);'
+add op/elliot_test.cpp tests/ops/elliot_test.cpp
+change CHANGELOG.md before '- ' '- The activation `elliot`.'
 
 recipe=optimizer
 add optimizer/sign_sgd.hpp optim/sign_sgd.hpp
@@ -176,9 +176,9 @@ compile_together() {
   compile "$object" "$together" "$@"
 }
 compile_together main.o tests/gradcheck_report/{cases,elementwise}.cpp tests/recipes/main.cpp -- -ffunction-sections
-compile_together tests.o tests/ops/softsign_test.cpp tests/optim/{step,update}_test.cpp --
+compile_together tests.o tests/ops/elliot_test.cpp tests/optim/{step,update}_test.cpp --
 library_objects=()
-for source in layers/norm/position_norm layers/norm/registry core/ops/elementwise/softsign optim/sign_sgd; do
+for source in layers/norm/position_norm layers/norm/registry core/ops/elementwise/elliot optim/sign_sgd; do
   compile "${source##*/}.o" "$copy/$source.cpp"
   library_objects+=("$objects/${source##*/}.o")
 done
@@ -212,7 +212,7 @@ run_tests() {
 }
 must_pass() { run_tests "$@" || { cat "$logs/$(basename "$1").txt" >&2; fail "$(basename "$1") fails"; }; }
 
-must_pass "${given[work]}/tests" '*Softsign*:StepTest.*:*UpdateTest.SignSGD*'
+must_pass "${given[work]}/tests" '*Elliot*:StepTest.*:*UpdateTest.SignSGD*'
 if [[ -n ${given[layers_tests]:-} ]]; then
   link "${given[work]}/recipes.so" -shared
   preload=${given[work]}/recipes.so

@@ -18,12 +18,12 @@ const char* logical_remedy(kernels::BinaryOp op) {
   switch (op) {
     case BinaryOp::mul:
     case BinaryOp::minimum:
-      return "; of two masks a and b, where(a, b, a) is true where both are";
+      return "; of two masks a and b, a & b is true where both are";
     case BinaryOp::add:
     case BinaryOp::maximum:
-      return "; of two masks a and b, where(a, a, b) is true where one of them is";
+      return "; of two masks a and b, a | b is true where one of them is";
     case BinaryOp::sub:
-      return "; of two masks a and b, ne(a, b) is true where they differ";
+      return "; of two masks a and b, a ^ b is true where they differ";
     default:
       return "";
   }

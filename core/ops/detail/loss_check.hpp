@@ -2,6 +2,7 @@
 #pragma once
 
 #include "normgrad/core/ops/loss/loss.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
 
 namespace normgrad::detail {
 
@@ -12,6 +13,13 @@ inline void check_something_to_average(const char* where, const Tensor& x, Reduc
   require<ValueError>(!averages || count > 0, where,
                       ": expected at least one element to average but got input of shape ", x.shape(),
                       "; leave an empty batch out, or use Reduction::sum, which gives 0");
+}
+
+/// The losses reduced. Throws ValueError for batchmean and for a mean over nothing.
+inline Tensor reduced_losses(const char* where, const Tensor& losses, Reduction reduction) {
+  require<ValueError>(reduction != Reduction::batchmean, where, ": reduction batchmean is for kl_div only");
+  check_something_to_average(where, losses, reduction);
+  return reduction == Reduction::none ? losses : reduction == Reduction::mean ? mean(losses) : sum(losses);
 }
 
 }  // namespace normgrad::detail

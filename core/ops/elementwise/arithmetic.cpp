@@ -28,6 +28,9 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
+  if ((a.dtype() == kBool) != (b.dtype() == kBool)) {
+    return a.dtype() == kBool ? mul(to(a, b.dtype()), b) : mul(a, to(b, a.dtype()));
+  }
   Tensor y = apply_binary("mul", BinaryOp::mul, a, b);
   return record("mul", std::move(y), {a, b},
                 [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad()), sa = a.shape(), sb = b.shape()](

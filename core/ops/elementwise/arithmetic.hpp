@@ -1,8 +1,8 @@
 // Element-wise operations on two tensors, with NumPy broadcasting.
 //
-// Operands must have the same dtype; otherwise they throw DTypeError (convert with to()). A number takes the tensor's
-// dtype, and is applied exactly to an int64 tensor. Shapes that do not broadcast throw ShapeError. Differentiable to
-// any order unless noted otherwise.
+// Operands must have the same dtype; otherwise they throw DTypeError (convert with to()). (mul also takes a mask.) A
+// number takes the tensor's dtype, and is applied exactly to an int64 tensor. Shapes that do not broadcast throw
+// ShapeError. Differentiable to any order unless noted otherwise.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,8 @@ namespace normgrad {
 
 Tensor add(const Tensor& a, const Tensor& b);  ///< a + b
 Tensor sub(const Tensor& a, const Tensor& b);  ///< a - b
-Tensor mul(const Tensor& a, const Tensor& b);  ///< a * b
+/// a * b. A bool tensor times numbers counts as 0 and 1.
+Tensor mul(const Tensor& a, const Tensor& b);
 Tensor div(const Tensor& a, const Tensor& b);  ///< a / b
 Tensor add(const Tensor& a, Scalar b);         ///< a + b
 Tensor sub(const Tensor& a, Scalar b);         ///< a - b
@@ -27,6 +28,8 @@ Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 /// `a` where the bool tensor `condition` is true, otherwise `b`. All three broadcast.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+Tensor where(const Tensor& condition, const Tensor& a, Scalar b);
+Tensor where(const Tensor& condition, Scalar a, const Tensor& b);
 /// x limited to [low, high]. The gradient is 1 inside and at the limits, and 0 outside.
 Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high);
 
@@ -57,10 +60,14 @@ Tensor lt(const Tensor& a, Scalar b);
 Tensor le(const Tensor& a, Scalar b);
 Tensor gt(const Tensor& a, Scalar b);
 Tensor ge(const Tensor& a, Scalar b);
+inline Tensor operator==(const Tensor& a, const Tensor& b) { return eq(a, b); }
+inline Tensor operator!=(const Tensor& a, const Tensor& b) { return ne(a, b); }
 inline Tensor operator<(const Tensor& a, const Tensor& b) { return lt(a, b); }
 inline Tensor operator<=(const Tensor& a, const Tensor& b) { return le(a, b); }
 inline Tensor operator>(const Tensor& a, const Tensor& b) { return gt(a, b); }
 inline Tensor operator>=(const Tensor& a, const Tensor& b) { return ge(a, b); }
+inline Tensor operator==(const Tensor& a, Scalar b) { return eq(a, b); }
+inline Tensor operator!=(const Tensor& a, Scalar b) { return ne(a, b); }
 inline Tensor operator<(const Tensor& a, Scalar b) { return lt(a, b); }
 inline Tensor operator<=(const Tensor& a, Scalar b) { return le(a, b); }
 inline Tensor operator>(const Tensor& a, Scalar b) { return gt(a, b); }

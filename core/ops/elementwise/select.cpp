@@ -25,6 +25,24 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
                 });
 }
 
+namespace {
+
+// A number as a tensor without axes, for the dtype of `like`.
+Tensor number_for(const char* name, const Tensor& like, Scalar number) {
+  return Tensor::empty({}, like.dtype())
+      .fill_(like.dtype() == kInt64 ? Scalar(detail::whole_number(name, number)) : number);
+}
+
+}  // namespace
+
+Tensor where(const Tensor& condition, const Tensor& a, Scalar b) {
+  return where(condition, a, number_for("where", a, b));
+}
+
+Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
+  return where(condition, number_for("where", b, a), b);
+}
+
 Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {
   using kernels::BinaryOp;
   require<ValueError>(low || high, "clamp: expected at least one limit");

@@ -1,4 +1,4 @@
-#include "normgrad/core/ops/elementwise/softsign.hpp"
+#include "normgrad/core/ops/elementwise/elliot.hpp"
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
@@ -7,12 +7,12 @@
 
 namespace normgrad {
 
-Tensor softsign(const Tensor& x) {
+Tensor elliot(const Tensor& x) {
   using kernels::BinaryOp;
-  const Tensor size = detail::apply_unary("softsign", kernels::UnaryOp::abs, x);
-  const Tensor below = detail::apply_binary("softsign", BinaryOp::add, size, 1.0);
+  const Tensor size = detail::apply_unary("elliot", kernels::UnaryOp::abs, x);
+  const Tensor below = detail::apply_binary("elliot", BinaryOp::add, size, 1.0);
   return record(
-      "softsign", detail::apply_binary("softsign", BinaryOp::div, x, below), {x},
+      "elliot", detail::apply_binary("elliot", BinaryOp::div, x, below), {x},
       [x = Saved(x)](const Tensor& gy, GradSink& into) { into.add(0, div(gy, square(add(abs(x.get()), 1.0)))); });
 }
 

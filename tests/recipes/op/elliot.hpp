@@ -1,4 +1,4 @@
-// Softsign, an activation.
+// The activation of D. L. Elliott, "A better activation function for artificial neural networks", 1993.
 #pragma once
 
 #include "normgrad/core/autograd/tensor.hpp"
@@ -6,6 +6,6 @@
 namespace normgrad {
 
 /// x / (1 + |x|); differentiable to any order away from 0. Throws DTypeError unless x is float32 or float64.
-Tensor softsign(const Tensor& x);
+Tensor elliot(const Tensor& x);
 
 }  // namespace normgrad

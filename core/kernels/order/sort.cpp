@@ -1,0 +1,175 @@
+#include "normgrad/core/kernels/order/sort.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/memory/scratch.hpp"
+
+namespace normgrad::kernels {
+
+namespace {
+
+template <class T>
+using SortKey = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
+
+// An unsigned number for each element that orders as the elements do.
+template <class T>
+SortKey<T> sort_key(T x) {
+  using Key = SortKey<T>;
+  if constexpr (std::is_same_v<T, bool>) {
+    return x ? 1U : 0U;
+  } else {
+    constexpr Key kSign = Key{1} << (8 * sizeof(Key) - 1);
+    if constexpr (std::is_same_v<T, std::int64_t>) {
+      return static_cast<Key>(x) ^ kSign;
+    } else {
+      if (x != x) {
+        return ~Key{0};
+      }
+      const Key bits = std::bit_cast<Key>(x + T(0));  // -0 + 0 is 0
+      return (bits & kSign) != 0 ? ~bits : bits | kSign;
+    }
+  }
+}
+
+template <class Key>
+struct SortEntry {
+  Key key;
+  std::int64_t position;
+
+  friend bool operator<(const SortEntry& a, const SortEntry& b) {
+    return a.key < b.key || (a.key == b.key && a.position < b.position);
+  }
+};
+
+// Sorts entries that are in the order of their positions: by comparison, or by the bytes of the keys if there are many.
+template <class Key>
+void sort_entries(SortEntry<Key>* entries, SortEntry<Key>* other, std::int64_t n) {
+  if (n < 512) {
+    std::sort(entries, entries + n);
+    return;
+  }
+  SortEntry<Key>* from = entries;
+  SortEntry<Key>* to = other;
+  for (unsigned shift = 0; shift < 8 * sizeof(Key); shift += 8) {
+    const auto byte = [shift](const SortEntry<Key>& entry) {
+      return static_cast<std::size_t>((entry.key >> shift) & 0xFFU);
+    };
+    std::array<std::int64_t, 256> start{};
+    for (std::int64_t i = 0; i < n; ++i) {
+      ++start[byte(from[i])];
+    }
+    if (start[byte(from[0])] == n) {
+      continue;
+    }
+    std::int64_t sum = 0;
+    for (std::int64_t& count : start) {
+      sum += std::exchange(count, sum);
+    }
+    for (std::int64_t i = 0; i < n; ++i) {
+      to[start[byte(from[i])]++] = from[i];
+    }
+    std::swap(from, to);
+  }
+  if (from != entries) {
+    std::copy(from, from + n, entries);
+  }
+}
+
+// Calls f(entries, scratch, offset of the column in an array with `count` elements along the axis) for each column.
+// Keys are inverted if `descending`.
+template <class T, class F>
+void for_sort_columns(bool descending, const AxisShape& s, const T* x, std::int64_t count, F f) {
+  using Entry = SortEntry<SortKey<T>>;
+  const std::int64_t grain = std::max<std::int64_t>(1, 4096 / std::max<std::int64_t>(1, s.n));
+  parallel_for(s.outer * s.inner, grain, [&](std::int64_t begin, std::int64_t end) {
+    const Scratch<Entry> scratch(2 * s.n);
+    Entry* entries = scratch.get();
+    for (std::int64_t column = begin; column < end; ++column) {
+      const T* from = x + column / s.inner * s.n * s.inner + column % s.inner;
+      for (std::int64_t i = 0; i < s.n; ++i) {
+        const SortKey<T> key = sort_key(from[i * s.inner]);
+        entries[i] = {descending ? static_cast<SortKey<T>>(~key) : key, i};
+      }
+      f(entries, entries + s.n, column / s.inner * count * s.inner + column % s.inner);
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void argsort(bool descending, const AxisShape& shape, const T* x, std::int64_t* index) {
+  for_sort_columns(descending, shape, x, shape.n, [&](auto* entries, auto* scratch, std::int64_t offset) {
+    sort_entries(entries, scratch, shape.n);
+    for (std::int64_t i = 0; i < shape.n; ++i) {
+      index[offset + i * shape.inner] = entries[i].position;
+    }
+  });
+}
+
+template <class T>
+void top(bool largest, bool sorted, std::int64_t k, const AxisShape& shape, const T* x, std::int64_t* index) {
+  for_sort_columns(largest, shape, x, k, [&](auto* entries, auto*, std::int64_t offset) {
+    if (k < shape.n) {
+      std::nth_element(entries, entries + k, entries + shape.n);
+    }
+    std::sort(entries, entries + k,
+              [sorted](const auto& a, const auto& b) { return sorted ? a < b : a.position < b.position; });
+    for (std::int64_t i = 0; i < k; ++i) {
+      index[offset + i * shape.inner] = entries[i].position;
+    }
+  });
+}
+
+template <class T>
+void nth(std::int64_t k, bool nan_wins, const AxisShape& shape, const T* x, std::int64_t* index) {
+  for_sort_columns(false, shape, x, 1, [&](auto* entries, auto*, std::int64_t offset) {
+    if constexpr (std::is_floating_point_v<T>) {
+      const auto is_nan = [](const auto& entry) { return entry.key == ~SortKey<T>{0}; };
+      const auto* found = nan_wins ? std::find_if(entries, entries + shape.n, is_nan) : entries + shape.n;
+      if (found != entries + shape.n) {
+        index[offset] = found->position;
+        return;
+      }
+    }
+    std::nth_element(entries, entries + k, entries + shape.n);
+    index[offset] = entries[k].position;
+  });
+}
+
+template <class T>
+std::int64_t find_runs(std::int64_t n, const T* x, const std::int64_t* order, std::int64_t* first, std::int64_t* length,
+                       std::int64_t* run_of) {
+  std::int64_t runs = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (i == 0 || !(x[order[i]] == x[order[i - 1]])) {
+      first[runs] = order[i];
+      length[runs++] = 0;
+    }
+    ++length[runs - 1];
+    run_of[order[i]] = runs - 1;
+  }
+  return runs;
+}
+
+#define NORMGRAD_INSTANTIATE(T)                                                                              \
+  template void argsort(bool, const AxisShape&, const T*, std::int64_t*);                                    \
+  template void top(bool, bool, std::int64_t, const AxisShape&, const T*, std::int64_t*);                    \
+  template void nth(std::int64_t, bool, const AxisShape&, const T*, std::int64_t*);                          \
+  template std::int64_t find_runs(std::int64_t, const T*, const std::int64_t*, std::int64_t*, std::int64_t*, \
+                                  std::int64_t*);
+
+NORMGRAD_INSTANTIATE(float)
+NORMGRAD_INSTANTIATE(double)
+NORMGRAD_INSTANTIATE(std::int64_t)
+NORMGRAD_INSTANTIATE(bool)
+
+#undef NORMGRAD_INSTANTIATE
+
+}  // namespace normgrad::kernels
