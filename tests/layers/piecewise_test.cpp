@@ -36,8 +36,9 @@ TEST(PiecewiseLayerTest, OptionsArePassedOn) {
   expect_layer(Softshrink(0.75), "Softshrink(lambd=0.75)", [](const Tensor& x) { return softshrink(x, 0.75); });
   expect_layer(Threshold(0.5, 3), "Threshold(threshold=0.5, value=3)",
                [](const Tensor& x) { return threshold(x, 0.5, 3); });
-  expect_layer(PReLU(), "PReLU(num_parameters=1)", [](const Tensor& x) { return prelu(x, tensor({0.25})); });
-  expect_layer(PReLU({.num_parameters = 4, .init = 0.5}), "PReLU(num_parameters=4)",
+  expect_layer(PReLU(), "PReLU(num_parameters=1)  [1]  1 parameter",
+               [](const Tensor& x) { return prelu(x, tensor({0.25})); });
+  expect_layer(PReLU({.num_parameters = 4, .init = 0.5}), "PReLU(num_parameters=4)  [4]  4 parameters",
                [](const Tensor& x) { return prelu(x, full({4}, 0.5)); });
   expect_layer(Mish(), "Mish()", mish);
   expect_layer(CELU(2), "CELU(alpha=2)", [](const Tensor& x) { return celu(x, 2); });

@@ -78,6 +78,23 @@ void select(const Broadcast<3>& layout, const bool* condition, const T* a, const
         }
         continue;
       }
+      // A single number stays outside of the loop, which needs no branches then.
+      if (block.step[0] + block.step[2] == 2) {
+        const T yes = *u;
+        for (std::int64_t i = 0; i < block.n; ++i) {
+          const T no = v[i];
+          to[i] = c[i] ? yes : no;
+        }
+        continue;
+      }
+      if (block.step[0] + block.step[1] == 2) {
+        const T no = *v;
+        for (std::int64_t i = 0; i < block.n; ++i) {
+          const T yes = u[i];
+          to[i] = c[i] ? yes : no;
+        }
+        continue;
+      }
       for (std::int64_t i = 0; i < block.n; ++i) {
         const T yes = u[i * block.step[1]];
         const T no = v[i * block.step[2]];

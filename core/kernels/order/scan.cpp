@@ -22,6 +22,13 @@ void scan_columns(const AxisShape& s, bool reverse, Step step) {
     for (std::int64_t task = begin; task < end; ++task) {
       const std::int64_t first = task % cuts * kScanColumns;
       const std::int64_t columns = std::min(kScanColumns, s.inner - first);
+      if (s.inner == 1) {  // with the state in registers
+        State alone{};
+        for (std::int64_t i = 0; i < s.n; ++i) {
+          step(alone, task * s.n + (reverse ? s.n - 1 - i : i), i == 0);
+        }
+        continue;
+      }
       std::array<State, kScanColumns> state{};
       for (std::int64_t i = 0; i < s.n; ++i) {
         const std::int64_t row = task / cuts * s.n + (reverse ? s.n - 1 - i : i);

@@ -26,10 +26,12 @@ std::pair<Tensor, Tensor> halves(const char* name, const Tensor& x, std::int64_t
 
 }  // namespace
 
-// Far below 0 the factor tanh(softplus(x)) is 0, and so is the limit of the product.
+// Beyond 1000 it is x, and below -1000 the factor tanh(softplus(x)) is 0: without infinite factors, the product has its
+// limits.
 Tensor mish(const Tensor& x) {
   detail::check_float("mish", x);
-  return mul(clamp(x, -1000.0, {}), tanh(softplus(x)));
+  const Tensor finite = clamp(x, -1000.0, 1000.0);
+  return where(gt(x, 1000.0), x, mul(finite, tanh(softplus(finite))));
 }
 
 Tensor celu(const Tensor& x, double alpha) {
