@@ -29,6 +29,7 @@
 #include "normgrad/core/ops/logic/logic.hpp"
 #include "normgrad/core/ops/logic/mask.hpp"
 #include "normgrad/core/ops/loss/likelihood.hpp"
+#include "normgrad/core/ops/index/index.hpp"
 #include "normgrad/core/ops/loss/loss.hpp"
 #include "normgrad/core/ops/loss/margin.hpp"
 #include "normgrad/core/ops/matmul/einsum.hpp"

@@ -62,6 +62,9 @@ class HookHandle {
 };
 
 class TensorImpl;
+inline namespace indexing {
+class TensorIndex;
+}
 
 /// A handle to an array: copies refer to the same array. Elements are contiguous and indexed in row-major order.
 /// reshape(), view(), flatten(), squeeze(), unsqueeze() and detach() share memory with their source; all other
@@ -162,6 +165,9 @@ class Tensor {
   Tensor& mul_(const Tensor& other);
   Tensor& mul_(Scalar factor);
   Tensor& div_(Scalar divisor);
+  /// x[indices] = values, or += if `accumulate`: see core/ops/index/index.hpp.
+  Tensor& index_put_(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate = false);
+  Tensor& index_put_(const std::vector<TensorIndex>& indices, Scalar value, bool accumulate = false);
   /// Makes this tensor refer to the elements, shape and dtype of another one (memory is shared). All handles to this
   /// tensor see the change. Used to convert or load parameters.
   void set_data(const Tensor& source);
@@ -175,6 +181,7 @@ class Tensor {
   Tensor flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) const;
   Tensor squeeze(Axes axes = {}) const;
   Tensor unsqueeze(std::int64_t axis) const;
+  Tensor unsqueeze(const std::vector<std::int64_t>& axes) const;
   // These create new arrays, whereas PyTorch returns views: changing `Tensor b = x.narrow(0, 0, 2)` in place leaves x
   // unchanged (use slice_scatter() or select_scatter() to write such a part back). They return const so that
   // `x[0].fill_(1)`, whose effect would be lost, does not compile.
@@ -189,6 +196,25 @@ class Tensor {
   const Tensor operator[](std::int64_t index) const { return select(0, index); }
   Tensor index_select(std::int64_t axis, const Tensor& index) const;
   Tensor gather(std::int64_t axis, const Tensor& index) const;
+  const Tensor index(const std::vector<TensorIndex>& indices) const;
+  Tensor index_put(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate = false) const;
+  Tensor index_add(std::int64_t axis, const Tensor& index, const Tensor& source, Scalar alpha = 1) const;
+  Tensor take_along_dim(const Tensor& indices, std::optional<std::int64_t> axis = {}) const;
+  Tensor scatter(std::int64_t axis, const Tensor& index, const Tensor& source) const;
+  Tensor scatter(std::int64_t axis, const Tensor& index, Scalar value) const;
+  Tensor scatter_add(std::int64_t axis, const Tensor& index, const Tensor& source) const;
+  Tensor scatter_reduce(std::int64_t axis, const Tensor& index, const Tensor& source, const std::string& reduce,
+                        bool include_self = true) const;
+  Tensor flip(const Axes& axes) const;
+  Tensor roll(const std::vector<std::int64_t>& shifts, const std::vector<std::int64_t>& axes = {}) const;
+  Tensor repeat(const std::vector<std::int64_t>& repeats) const;
+  Tensor tile(const std::vector<std::int64_t>& repeats) const;
+  Tensor repeat_interleave(std::int64_t repeats, std::optional<std::int64_t> axis = {}) const;
+  Tensor repeat_interleave(const Tensor& repeats, std::optional<std::int64_t> axis = {}) const;
+  std::vector<Tensor> split(std::int64_t size, std::int64_t axis = 0) const;
+  std::vector<Tensor> split(const std::vector<std::int64_t>& sizes, std::int64_t axis = 0) const;
+  std::vector<Tensor> chunk(std::int64_t chunks, std::int64_t axis = 0) const;
+  std::vector<Tensor> unbind(std::int64_t axis = 0) const;
   Tensor sum(const Axes& axes = {}, ReduceFlag keepdim = false) const;
   Tensor mean(const Axes& axes = {}, ReduceFlag keepdim = false) const;
   Tensor var(const Axes& axes = {}, ReduceFlag unbiased = true, ReduceFlag keepdim = false) const;

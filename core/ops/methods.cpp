@@ -6,6 +6,7 @@
 #include "normgrad/core/ops/elementwise/unary.hpp"
 #include "normgrad/core/ops/logic/logic.hpp"
 #include "normgrad/core/ops/logic/mask.hpp"
+#include "normgrad/core/ops/index/index.hpp"
 #include "normgrad/core/ops/matmul/matmul.hpp"
 #include "normgrad/core/ops/order/order.hpp"
 #include "normgrad/core/ops/order/scan.hpp"
@@ -29,6 +30,7 @@ Tensor Tensor::flatten(std::int64_t start_dim, std::int64_t end_dim) const {
 }
 Tensor Tensor::squeeze(Axes axes) const { return normgrad::squeeze(*this, axes); }
 Tensor Tensor::unsqueeze(std::int64_t axis) const { return normgrad::unsqueeze(*this, axis); }
+Tensor Tensor::unsqueeze(const Sizes& axes) const { return normgrad::unsqueeze(*this, axes); }
 const Tensor Tensor::permute(const Sizes& axes) const { return normgrad::permute(*this, axes); }
 const Tensor Tensor::transpose(std::int64_t axis0, std::int64_t axis1) const {
   return normgrad::transpose(*this, axis0, axis1);
@@ -53,6 +55,50 @@ Tensor Tensor::index_select(std::int64_t axis, const Tensor& index) const {
   return normgrad::index_select(*this, axis, index);
 }
 Tensor Tensor::gather(std::int64_t axis, const Tensor& index) const { return normgrad::gather(*this, axis, index); }
+
+const Tensor Tensor::index(const std::vector<TensorIndex>& indices) const { return normgrad::index(*this, indices); }
+Tensor Tensor::index_put(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate) const {
+  return normgrad::index_put(*this, indices, values, accumulate);
+}
+Tensor Tensor::index_add(std::int64_t axis, const Tensor& index, const Tensor& source, Scalar alpha) const {
+  return normgrad::index_add(*this, axis, index, source, alpha);
+}
+Tensor Tensor::take_along_dim(const Tensor& indices, std::optional<std::int64_t> axis) const {
+  return normgrad::take_along_dim(*this, indices, axis);
+}
+Tensor Tensor::scatter(std::int64_t axis, const Tensor& index, const Tensor& source) const {
+  return normgrad::scatter(*this, axis, index, source);
+}
+Tensor Tensor::scatter(std::int64_t axis, const Tensor& index, Scalar value) const {
+  return normgrad::scatter(*this, axis, index, value);
+}
+Tensor Tensor::scatter_add(std::int64_t axis, const Tensor& index, const Tensor& source) const {
+  return normgrad::scatter_add(*this, axis, index, source);
+}
+Tensor Tensor::scatter_reduce(std::int64_t axis, const Tensor& index, const Tensor& source, const std::string& reduce,
+                              bool include_self) const {
+  return normgrad::scatter_reduce(*this, axis, index, source, reduce, include_self);
+}
+Tensor Tensor::flip(const Axes& axes) const { return normgrad::flip(*this, axes); }
+Tensor Tensor::roll(const Sizes& shifts, const Sizes& axes) const { return normgrad::roll(*this, shifts, axes); }
+Tensor Tensor::repeat(const Sizes& repeats) const { return normgrad::repeat(*this, repeats); }
+Tensor Tensor::tile(const Sizes& repeats) const { return normgrad::tile(*this, repeats); }
+Tensor Tensor::repeat_interleave(std::int64_t repeats, std::optional<std::int64_t> axis) const {
+  return normgrad::repeat_interleave(*this, repeats, axis);
+}
+Tensor Tensor::repeat_interleave(const Tensor& repeats, std::optional<std::int64_t> axis) const {
+  return normgrad::repeat_interleave(*this, repeats, axis);
+}
+std::vector<Tensor> Tensor::split(std::int64_t size, std::int64_t axis) const {
+  return normgrad::split(*this, size, axis);
+}
+std::vector<Tensor> Tensor::split(const Sizes& sizes, std::int64_t axis) const {
+  return normgrad::split(*this, sizes, axis);
+}
+std::vector<Tensor> Tensor::chunk(std::int64_t chunks, std::int64_t axis) const {
+  return normgrad::chunk(*this, chunks, axis);
+}
+std::vector<Tensor> Tensor::unbind(std::int64_t axis) const { return normgrad::unbind(*this, axis); }
 
 Tensor Tensor::sum(const Axes& axes, ReduceFlag keepdim) const { return normgrad::sum(*this, axes, keepdim); }
 Tensor Tensor::mean(const Axes& axes, ReduceFlag keepdim) const { return normgrad::mean(*this, axes, keepdim); }

@@ -114,6 +114,7 @@ std::vector<GradientCase> all_cases() {
   add_reductions(list);
   add_order(list);
   add_shapes(list);
+  add_indexing(list);
   add_products(list);
   add_convolutions(list);
   add_attention(list);

@@ -66,6 +66,7 @@ void add_activations(CaseList& list);
 void add_reductions(CaseList& list);
 void add_order(CaseList& list);
 void add_shapes(CaseList& list);
+void add_indexing(CaseList& list);
 void add_products(CaseList& list);
 void add_convolutions(CaseList& list);
 void add_attention(CaseList& list);

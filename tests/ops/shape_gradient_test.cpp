@@ -147,6 +147,10 @@ TEST(GatherTest, Values) {
   EXPECT_THAT(
       scatter_add({2, 3}, 1, indices({0, 0, 2, 2}, {2, 2}), indices({1, 2, 3, 4}, {2, 2})).to_vector<std::int64_t>(),
       ElementsAre(3, 0, 0, 0, 0, 7));
+  EXPECT_THAT(gather(x, 1, indices({-1, 0, 0, -2}, {2, 2})).to_vector<std::int64_t>(), ElementsAre(2, 0, 3, 4));
+  EXPECT_THAT(index_select(x, -1, indices({-1, -1, 0}, {3})).to_vector<std::int64_t>(), ElementsAre(2, 2, 0, 5, 5, 3));
+  EXPECT_THAT(scatter_add({3}, 0, indices({-1, 0, 2}, {3}), indices({1, 2, 4}, {3})).to_vector<std::int64_t>(),
+              ElementsAre(2, 0, 5));
   const Tensor mask = from_vector(std::vector<bool>{true, false, true}, {3});
   EXPECT_THAT(index_select(mask, 0, indices({1, 2}, {2})).to_vector<bool>(), ElementsAre(false, true));
 }
@@ -157,7 +161,7 @@ TEST(GatherTest, Errors) {
       [&] {
         index_select(x, 1, indices({0, 7}, {2}));
       },
-      ThrowsMessage<IndexError>("index_select: expected indices in [0, 3) but got 7 at position 1"));
+      ThrowsMessage<IndexError>("index_select: expected indices in [-3, 3) but got 7 at position 1"));
   EXPECT_THAT(
       [&] {
         index_select(x, 1, indices({0, 1}, {1, 2}));
@@ -174,9 +178,9 @@ TEST(GatherTest, Errors) {
           "gather: expected an index that is no larger than [2, 3] outside of axis 0 but got [1, 4]"));
   EXPECT_THAT(
       [&] {
-        gather(x, 0, indices({-1}, {1, 1}));
+        gather(x, 0, indices({-3}, {1, 1}));
       },
-      ThrowsMessage<IndexError>("gather: expected indices in [0, 2) but got -1 at position 0"));
+      ThrowsMessage<IndexError>("gather: expected indices in [-2, 2) but got -3 at position 0"));
   EXPECT_THAT(
       [&] {
         scatter_add({2, 3}, 0, indices({0}, {1, 1}), zeros({1, 2}));

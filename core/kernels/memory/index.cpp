@@ -68,6 +68,20 @@ void index_add(const IndexShape& s, const T* x, const std::int64_t* index, T* y)
   });
 }
 
+void index_copy(const IndexShape& s, const void* x, const std::int64_t* index, void* y, std::size_t element_size) {
+  const auto bytes = [element_size](std::int64_t elements) {
+    return static_cast<std::size_t>(elements) * element_size;
+  };
+  const auto* from = static_cast<const std::byte*>(x);
+  auto* to = static_cast<std::byte*>(y);
+  for_column_blocks(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = 0; i < s.count; ++i) {
+      std::memcpy(to + bytes((o * s.rows + index[i]) * s.inner + first),
+                  from + bytes((o * s.count + i) * s.inner + first), bytes(last - first));
+    }
+  });
+}
+
 void gather(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size) {
   switch (element_size) {
     case 1:
@@ -94,11 +108,30 @@ void scatter_add(const IndexShape& s, const T* x, const std::int64_t* index, T* 
   });
 }
 
+template <class T>
+void scatter_extreme(const IndexShape& s, const T* x, const std::int64_t* index, T* y, bool smallest) {
+  for_column_blocks(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = 0; i < s.count; ++i) {
+      const std::int64_t row = (o * s.count + i) * s.inner;
+      for (std::int64_t k = first; k < last; ++k) {
+        T& at = y[(o * s.rows + index[row + k]) * s.inner + k];
+        const T value = x[row + k];
+        if (value != value || (smallest ? value < at : value > at)) {
+          at = value;
+        }
+      }
+    }
+  });
+}
+
 template void index_add(const IndexShape&, const float*, const std::int64_t*, float*);
 template void index_add(const IndexShape&, const double*, const std::int64_t*, double*);
 template void index_add(const IndexShape&, const std::int64_t*, const std::int64_t*, std::int64_t*);
 template void scatter_add(const IndexShape&, const float*, const std::int64_t*, float*);
 template void scatter_add(const IndexShape&, const double*, const std::int64_t*, double*);
 template void scatter_add(const IndexShape&, const std::int64_t*, const std::int64_t*, std::int64_t*);
+template void scatter_extreme(const IndexShape&, const float*, const std::int64_t*, float*, bool);
+template void scatter_extreme(const IndexShape&, const double*, const std::int64_t*, double*, bool);
+template void scatter_extreme(const IndexShape&, const std::int64_t*, const std::int64_t*, std::int64_t*, bool);
 
 }  // namespace normgrad::kernels

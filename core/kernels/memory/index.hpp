@@ -19,10 +19,15 @@ void index_select(const IndexShape& shape, const void* x, const std::int64_t* in
 /// y[o][index[i]][:] += x[o][i][:] for index: [count].
 template <class T>
 void index_add(const IndexShape& shape, const T* x, const std::int64_t* index, T* y);
+/// y[o][index[i]][:] = x[o][i][:] for index: [count]; of equal indices the last counts.
+void index_copy(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size);
 /// y[o][i][k] = x[o][index[o][i][k]][k] for index: [outer, count, inner].
 void gather(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size);
 /// y[o][index[o][i][k]][k] += x[o][i][k] for index: [outer, count, inner].
 template <class T>
 void scatter_add(const IndexShape& shape, const T* x, const std::int64_t* index, T* y);
+/// y[o][index[o][i][k]][k] = the larger (smaller, if `smallest`) of itself and x[o][i][k]; NaN counts as both.
+template <class T>
+void scatter_extreme(const IndexShape& shape, const T* x, const std::int64_t* index, T* y, bool smallest);
 
 }  // namespace normgrad::kernels

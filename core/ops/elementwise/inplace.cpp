@@ -5,13 +5,12 @@
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/elementwise/binary.hpp"
+#include "normgrad/core/ops/detail/in_place.hpp"
 
 namespace normgrad {
 
-namespace {
-
 // In-place operations are not recorded, so they must not change a tensor that needs a gradient.
-void check_not_recorded(const char* name, const Tensor& target, const Tensor* source = nullptr) {
+void detail::check_not_recorded(const char* name, const Tensor& target, const Tensor* source) {
   require<GraphError>(!is_grad_enabled() || !target.requires_grad(), name,
                       ": the tensor requires gradients and in-place changes are not recorded; use the operation that "
                       "returns a new tensor, or NoGradGuard");
@@ -19,6 +18,10 @@ void check_not_recorded(const char* name, const Tensor& target, const Tensor* so
                       ": the operand requires gradients and in-place changes are not recorded; detach() it, or use the "
                       "operation that returns a new tensor");
 }
+
+namespace {
+
+using detail::check_not_recorded;
 
 constexpr std::int64_t kGrain = std::int64_t{1} << 16;
 

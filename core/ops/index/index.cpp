@@ -1,4 +1,6 @@
-#include "normgrad/core/kernels/memory/index.hpp"
+#include "normgrad/core/ops/detail/index.hpp"
+
+#include <algorithm>
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/creation.hpp"
@@ -11,24 +13,6 @@ namespace normgrad {
 
 namespace {
 
-kernels::IndexShape index_shape(const Shape& shape, std::size_t axis, std::int64_t count) {
-  kernels::IndexShape out{1, shape[axis], 1, count};
-  for (std::size_t i = 0; i < shape.rank(); ++i) {
-    (i < axis ? out.outer : out.inner) *= i == axis ? 1 : shape[i];
-  }
-  return out;
-}
-
-void check_index(const char* where, const Tensor& index, std::int64_t size) {
-  require<DTypeError>(index.dtype() == kInt64, where, ": expected an int64 index but got ", index.dtype(),
-                      "; convert it with to(kInt64)");
-  const auto* values = index.data<std::int64_t>();
-  for (std::int64_t i = 0; i < index.numel(); ++i) {
-    require<IndexError>(values[i] >= 0 && values[i] < size, where, ": expected indices in [0, ", size, ") but got ",
-                        values[i], " at position ", i);
-  }
-}
-
 // Calls f(T{}) for the dtypes that support addition.
 template <class F>
 void dispatch_sum(const char* where, DType dtype, F f) {
@@ -39,8 +23,36 @@ void dispatch_sum(const char* where, DType dtype, F f) {
   }
 }
 
-// zeros(shape) with y[..., index[i], ...] += x[..., i, ...]: the adjoint of index_select.
-Tensor index_add(const Shape& shape, std::size_t axis, const Tensor& index, const Tensor& x) {
+}  // namespace
+
+kernels::IndexShape detail::index_shape(const Shape& shape, std::size_t axis, std::int64_t count) {
+  kernels::IndexShape out{1, shape[axis], 1, count};
+  for (std::size_t i = 0; i < shape.rank(); ++i) {
+    (i < axis ? out.outer : out.inner) *= i == axis ? 1 : shape[i];
+  }
+  return out;
+}
+
+Tensor detail::wrapped_index(const char* where, const Tensor& index, std::int64_t size, const std::string& of) {
+  require<DTypeError>(index.dtype() == kInt64, where, ": expected an int64 index but got ", index.dtype(),
+                      "; convert it with to(kInt64)");
+  const auto* values = index.data<std::int64_t>();
+  bool negative = false;
+  for (std::int64_t i = 0; i < index.numel(); ++i) {
+    require<IndexError>(values[i] >= -size && values[i] < size, where, ": expected indices in [", -size, ", ", size,
+                        ")", of, " but got ", values[i], " at position ", i);
+    negative = negative || values[i] < 0;
+  }
+  if (!negative) {
+    return index;
+  }
+  Tensor y = Tensor::empty(index.shape(), kInt64);
+  std::transform(values, values + index.numel(), y.mutable_data<std::int64_t>(),
+                 [size](std::int64_t i) { return i < 0 ? i + size : i; });
+  return y;
+}
+
+Tensor detail::add_rows(const Shape& shape, std::size_t axis, const Tensor& index, const Tensor& x) {
   Tensor y = zeros(shape, {.dtype = x.dtype()});
   dispatch_sum("index_add", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -52,20 +64,18 @@ Tensor index_add(const Shape& shape, std::size_t axis, const Tensor& index, cons
   });
 }
 
-}  // namespace
-
-Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
+Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& given) {
   const std::size_t a = normalize_axis("index_select", axis, x.dim());
-  require<ShapeError>(index.dim() == 1, "index_select: expected a 1-D index but got shape ", index.shape());
-  check_index("index_select", index, x.shape()[a]);
+  require<ShapeError>(given.dim() == 1, "index_select: expected a 1-D index but got shape ", given.shape());
+  const Tensor index = detail::wrapped_index("index_select", given, x.shape()[a]);
   Shape shape = x.shape();
   shape[a] = index.numel();
   Tensor y = Tensor::empty(shape, x.dtype());
-  kernels::index_select(index_shape(x.shape(), a, index.numel()), detail::row_major_bytes(x),
+  kernels::index_select(detail::index_shape(x.shape(), a, index.numel()), detail::row_major_bytes(x),
                         index.data<std::int64_t>(), y.buffer().data(), dtype_size(x.dtype()));
   return record("index_select", std::move(y), {x},
                 [index = Saved(index, x.requires_grad()), a, before = x.shape()](const Tensor& gy, GradSink& into) {
-                  into.add(0, index_add(before, a, index.get(), gy));
+                  into.add(0, detail::add_rows(before, a, index.get(), gy));
                 });
 }
 
@@ -96,35 +106,39 @@ detail::Window reach_of(const char* where, const Shape& shape, std::size_t axis,
 
 }  // namespace
 
-Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
+void detail::check_reach(const char* where, const Shape& shape, std::size_t axis, const Shape& index) {
+  reach_of(where, shape, axis, index);
+}
+
+Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& given) {
   const std::size_t a = normalize_axis("gather", axis, x.dim());
-  const detail::Window reach = reach_of("gather", x.shape(), a, index.shape());
-  check_index("gather", index, x.shape()[a]);
+  const detail::Window reach = reach_of("gather", x.shape(), a, given.shape());
+  const Tensor index = detail::wrapped_index("gather", given, x.shape()[a]);
   if (!(reach.shape == x.shape())) {
     return gather(detail::take_window("gather", x, reach), axis, index);
   }
   Tensor y = Tensor::empty(index.shape(), x.dtype());
-  kernels::gather(index_shape(x.shape(), a, index.shape()[a]), detail::row_major_bytes(x), index.data<std::int64_t>(),
-                  y.buffer().data(), dtype_size(x.dtype()));
+  kernels::gather(detail::index_shape(x.shape(), a, index.shape()[a]), detail::row_major_bytes(x),
+                  index.data<std::int64_t>(), y.buffer().data(), dtype_size(x.dtype()));
   return record("gather", std::move(y), {x},
                 [index = Saved(index, x.requires_grad()), a, before = x.shape()](const Tensor& gy, GradSink& into) {
                   into.add(0, scatter_add(before, static_cast<std::int64_t>(a), index.get(), gy));
                 });
 }
 
-Tensor scatter_add(const Shape& shape, std::int64_t axis, const Tensor& index, const Tensor& source) {
+Tensor scatter_add(const Shape& shape, std::int64_t axis, const Tensor& given, const Tensor& source) {
   const std::size_t a = normalize_axis("scatter_add", axis, shape.dim());
-  require<ShapeError>(index.shape() == source.shape(), "scatter_add: expected an index of the source's shape ",
-                      source.shape(), " but got ", index.shape());
-  const detail::Window reach = reach_of("scatter_add", shape, a, index.shape());
-  check_index("scatter_add", index, shape[a]);
+  require<ShapeError>(given.shape() == source.shape(), "scatter_add: expected an index of the source's shape ",
+                      source.shape(), " but got ", given.shape());
+  const detail::Window reach = reach_of("scatter_add", shape, a, given.shape());
+  const Tensor index = detail::wrapped_index("scatter_add", given, shape[a]);
   if (!(reach.shape == shape)) {
     return detail::put_window("scatter_add", scatter_add(reach.shape, axis, index, source), reach, shape);
   }
   Tensor y = zeros(shape, {.dtype = source.dtype()});
   dispatch_sum("scatter_add", source.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::scatter_add(index_shape(shape, a, index.shape()[a]), source.data<T>(), index.data<std::int64_t>(),
+    kernels::scatter_add(detail::index_shape(shape, a, index.shape()[a]), source.data<T>(), index.data<std::int64_t>(),
                          y.mutable_data<T>());
   });
   return record("scatter_add", std::move(y), {source},
@@ -133,6 +147,21 @@ Tensor scatter_add(const Shape& shape, std::int64_t axis, const Tensor& index, c
                 });
 }
 
+namespace {
+
+// Negative indices are errors here, as in PyTorch: they are rather an ignored label than a word counted from the end.
+void check_words(const Tensor& index, std::int64_t rows) {
+  require<DTypeError>(index.dtype() == kInt64, "embedding: expected an int64 index but got ", index.dtype(),
+                      "; convert it with to(kInt64)");
+  const auto* values = index.data<std::int64_t>();
+  for (std::int64_t i = 0; i < index.numel(); ++i) {
+    require<IndexError>(values[i] >= 0 && values[i] < rows, "embedding: expected indices in [0, ", rows, ") but got ",
+                        values[i], " at position ", i);
+  }
+}
+
+}  // namespace
+
 Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<std::int64_t> padding_idx) {
   require<ShapeError>(weight.dim() == 2, "embedding: expected a weight [num_embeddings, embedding_dim] but got ",
                       weight.shape());
@@ -140,7 +169,7 @@ Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<std::i
   require<IndexError>(!padding_idx || (*padding_idx >= -rows && *padding_idx < rows),
                       "embedding: expected a padding_idx in [", -rows, ", ", rows, ") but got ",
                       padding_idx.value_or(0));
-  check_index("embedding", index, rows);
+  check_words(index, rows);
   const Tensor flat = index.alias({index.numel()});
   const kernels::IndexShape geometry{1, rows, weight.shape()[1], index.numel()};
   Tensor y = Tensor::empty({index.numel(), weight.shape()[1]}, weight.dtype());
@@ -154,7 +183,7 @@ Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<std::i
                  const Tensor learned = unsqueeze(ne(flat.get(), padding), 1);
                  gradient = where(learned, gy, zeros({}, {.dtype = gy.dtype()}));
                }
-               into.add(0, index_add(before, 0, flat.get(), gradient));
+               into.add(0, detail::add_rows(before, 0, flat.get(), gradient));
              });
   Shape shape = index.shape();
   shape.push_back(weight.shape()[1]);

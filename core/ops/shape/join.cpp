@@ -55,4 +55,22 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {
   return cat(rows, a);
 }
 
+Tensor hstack(const std::vector<Tensor>& tensors) {
+  require<ValueError>(!tensors.empty(), "hstack: expected at least one tensor");
+  std::vector<Tensor> rows;
+  for (const Tensor& x : tensors) {
+    rows.push_back(x.dim() == 0 ? reshape_to(x, {1}) : x);
+  }
+  return cat(rows, rows[0].dim() == 1 ? 0 : 1);
+}
+
+Tensor vstack(const std::vector<Tensor>& tensors) {
+  require<ValueError>(!tensors.empty(), "vstack: expected at least one tensor");
+  std::vector<Tensor> rows;
+  for (const Tensor& x : tensors) {
+    rows.push_back(x.dim() < 2 ? reshape_to(x, {1, x.numel()}) : x);
+  }
+  return cat(rows, 0);
+}
+
 }  // namespace normgrad

@@ -68,4 +68,20 @@ Tensor unsqueeze(const Tensor& x, std::int64_t axis) {
   return reshape_to(x, shape);
 }
 
+Tensor unsqueeze(const Tensor& x, const std::vector<std::int64_t>& axes) {
+  const std::int64_t rank = x.dim() + static_cast<std::int64_t>(axes.size());
+  std::vector<bool> added(static_cast<std::size_t>(rank), false);
+  for (const std::int64_t axis : axes) {
+    const std::size_t at = normalize_axis("unsqueeze", axis, rank);
+    require<ValueError>(!added[at], "unsqueeze: expected different axes but got ", axis, " twice");
+    added[at] = true;
+  }
+  Shape shape;
+  const std::int64_t* size = x.shape().begin();
+  for (const bool is_new : added) {
+    shape.push_back(is_new ? 1 : *size++);
+  }
+  return reshape_to(x, shape);
+}
+
 }  // namespace normgrad

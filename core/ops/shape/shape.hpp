@@ -16,7 +16,9 @@ Tensor reshape_to(const Tensor& x, const Shape& shape);
 Tensor flatten(const Tensor& x, std::int64_t start_dim = 0, std::int64_t end_dim = -1);
 /// Removes the given axes that have size 1 (by default all axes of size 1).
 Tensor squeeze(const Tensor& x, const Axes& axes = {});
+/// Inserts an axis of size 1 before the given one, or several: `axes` are those of the result, as in NumPy.
 Tensor unsqueeze(const Tensor& x, std::int64_t axis);
+Tensor unsqueeze(const Tensor& x, const std::vector<std::int64_t>& axes);
 Tensor permute(const Tensor& x, const std::vector<std::int64_t>& axes);
 Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1);
 /// Repeats axes of size 1 and adds leading axes; -1 keeps a size.
@@ -37,7 +39,8 @@ Tensor slice_scatter(const Tensor& x, const Tensor& source, std::int64_t axis = 
                      std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {});
 /// x with one index of an axis replaced by `source`, which has the shape of select(x, axis, index).
 Tensor select_scatter(const Tensor& x, const Tensor& source, std::int64_t axis, std::int64_t index);
-/// The rows `index` (1-D, int64) along the axis. Throws IndexError for an index out of range.
+/// The rows `index` (1-D, int64) along the axis. Negative indices count from the end, here and in gather() and
+/// scatter_add(). Throws IndexError for an index out of range.
 Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index);
 /// y[i][j][k] = x[i][index[i][j][k]][k] for axis 1, as torch.gather.
 Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index);
@@ -48,6 +51,28 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis = 0);
 /// Splits x into parts of `size` elements (the last one may be smaller), or of the given sizes.
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);
 std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis = 0);
+/// Splits x into at most `chunks` parts of equal size, except that the last one may be smaller.
+std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis = 0);
+/// The parts x[0], x[1], ... along an axis, which is removed.
+std::vector<Tensor> unbind(const Tensor& x, std::int64_t axis = 0);
+/// cat along the second axis, or along the only one.
+Tensor hstack(const std::vector<Tensor>& tensors);
+/// cat along the first axis; vectors become rows.
+Tensor vstack(const std::vector<Tensor>& tensors);
+/// The elements in reverse order along the given axes; without axes a copy, as in PyTorch.
+Tensor flip(const Tensor& x, const Axes& axes);
+/// Moves the elements by `shifts[i]` places along `axes[i]`; what leaves at the end enters at the start. Without axes,
+/// one shift moves the elements in row-major order.
+Tensor roll(const Tensor& x, const std::vector<std::int64_t>& shifts, const std::vector<std::int64_t>& axes = {});
+/// x side by side `repeats[i]` times along axis i. More numbers than axes add leading axes. Throws ShapeError for
+/// fewer.
+Tensor repeat(const Tensor& x, const std::vector<std::int64_t>& repeats);
+/// repeat(), except that fewer numbers than axes apply to the last axes.
+Tensor tile(const Tensor& x, const std::vector<std::int64_t>& repeats);
+/// Each element `repeats` times in a row along the axis, or element i repeats[i] times (int64, 1-D). Without an axis x
+/// is flattened.
+Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, std::optional<std::int64_t> axis = {});
+Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<std::int64_t> axis = {});
 /// Pads with `value`: pairs (before, after), starting with the last axis, as torch.nn.functional.pad in constant mode.
 Tensor pad(const Tensor& x, const std::vector<std::int64_t>& pad, double value = 0.0);
 /// Returns a copy.
