@@ -1,4 +1,5 @@
-# cmake --install: headers, both libraries, the package for find_package(normgrad) and normgrad.pc.
+# cmake --install: headers, both libraries and normgrad::dist, the package for find_package(normgrad), normgrad.pc and
+# normgrad-dist.pc.
 include(CMakePackageConfigHelpers)
 
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/normgrad)
@@ -21,6 +22,17 @@ foreach(kind shared static)
           DESTINATION ${config_dir})
 endforeach()
 
+if(TARGET normgrad_dist)
+  install(FILES dist.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad)
+  install(DIRECTORY dist DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/normgrad
+          FILES_MATCHING PATTERN "*.hpp" REGEX "/(${internal})$" EXCLUDE)
+  install(TARGETS normgrad_dist EXPORT normgrad_dist_targets
+          RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+          LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT normgrad_dist_targets FILE normgrad-dist-targets.cmake NAMESPACE normgrad:: DESTINATION ${config_dir})
+endif()
+
 configure_package_config_file(cmake/normgradConfig.cmake.in normgradConfig.cmake INSTALL_DESTINATION ${config_dir})
 write_basic_package_version_file(normgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/normgradConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/normgradConfigVersion.cmake
@@ -31,3 +43,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/normgradConfig.cmake ${CMAKE_CURRENT_B
 file(RELATIVE_PATH NORMGRAD_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/normgrad.pc.in normgrad.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/normgrad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+if(TARGET normgrad_dist)
+  configure_file(cmake/normgrad-dist.pc.in normgrad-dist.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/normgrad-dist.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()

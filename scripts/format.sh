@@ -13,7 +13,7 @@ if [[ ${1:-} == --check ]]; then
   mode=(--dry-run --Werror)
 fi
 places=()
-for place in normgrad.hpp core layers optim data io train lab examples bench tests; do
+for place in normgrad.hpp dist.hpp core layers optim data io train dist lab examples bench tests; do
   if [[ -e $place ]]; then places+=("$place"); fi
 done
 find "${places[@]}" \( -name '*.hpp' -o -name '*.cpp' \) -print0 | xargs -0 clang-format "${mode[@]}"

@@ -1,9 +1,13 @@
 # Compiles SOURCE with the flags that pkg-config gives for the installed copy, and runs it. KIND: shared or static.
+# PACKAGE: normgrad unless given.
+if(NOT DEFINED PACKAGE)
+  set(PACKAGE normgrad)
+endif()
 set(ENV{PKG_CONFIG_PATH} ${LIBDIR}/pkgconfig)
 if(KIND STREQUAL static)
   set(static --static)
 endif()
-execute_process(COMMAND ${PKG_CONFIG} ${static} --cflags --libs normgrad OUTPUT_VARIABLE flags
+execute_process(COMMAND ${PKG_CONFIG} ${static} --cflags --libs ${PACKAGE} OUTPUT_VARIABLE flags
                 COMMAND_ERROR_IS_FATAL ANY)
 if(KIND STREQUAL static)
   # Both libraries are installed there, and the linker would choose the shared one.

@@ -13,9 +13,9 @@
 namespace normgrad::tests {
 namespace NORMGRAD_TEST_FILE {
 
-const std::vector<std::string> kLibrary = {"core", "layers", "optim", "data", "io", "train"};
-const std::vector<std::string> kAll = {"core",  "layers", "optim",    "data",  "io",
-                                       "train", "lab",    "examples", "bench", "tests"};
+const std::vector<std::string> kLibrary = {"core", "layers", "optim", "data", "io", "train", "dist"};
+const std::vector<std::string> kAll = {"core", "layers", "optim",    "data",  "io",   "train",
+                                       "dist", "lab",    "examples", "bench", "tests"};
 
 struct Room {
   std::string folder;
@@ -56,6 +56,7 @@ const std::vector<Room> kRooms = {
     {"io", {"core/base", "core/simd", "core/kernels/gemm", "core/autograd", "core", "layers/module"}},
     {"train",
      {"core/base", "core/autograd", "core/ops", "layers/module", "layers", "layers/norm", "layers/container", "optim"}},
+    {"dist", {"core/base", "core/autograd", "core/ops"}},
 };
 
 /// The room of a file of the library: the one with the longest matching folder.
@@ -76,8 +77,8 @@ std::string inside_normgrad(const std::string& include) {
 
 /// Libraries that user code must not have to compile.
 bool is_foreign(const std::string& include) {
-  static const std::vector<std::string> kForeign = {"xtensor/", "xtl/",     "xsimd/", "spdlog/", "fmt/", "dnnl",
-                                                    "CLI/",     "nlohmann", "zlib.h", "zip.h",   "omp.h"};
+  static const std::vector<std::string> kForeign = {"xtensor/", "xtl/",     "xsimd/", "spdlog/", "fmt/",  "dnnl",
+                                                    "CLI/",     "nlohmann", "zlib.h", "zip.h",   "omp.h", "mpi.h"};
   return std::any_of(kForeign.begin(), kForeign.end(),
                      [&](const std::string& name) { return include.find(name) != std::string::npos; });
 }
@@ -270,6 +271,16 @@ TEST(Headers, NormgradHppIncludesEveryPublicOne) {
   for (const std::string& path : apart) {
     EXPECT_TRUE(std::filesystem::exists(source_dir() / path)) << path;
     EXPECT_FALSE(included.contains(path)) << path << " is included by normgrad.hpp and no longer an exception";
+  }
+}
+
+TEST(Headers, DistHppIncludesEveryPublicOneOfDist) {
+  const std::vector<std::string> includes = includes_of(source_dir() / "dist.hpp");
+  for (const SourceFile& file : source_files({"dist"})) {
+    if (file.path.ends_with(".hpp") && !is_internal(file.path)) {
+      EXPECT_NE(std::find(includes.begin(), includes.end(), "normgrad/" + file.path), includes.end())
+          << "dist.hpp does not include " << file.path;
+    }
   }
 }
 

@@ -1,0 +1,44 @@
+// What happens to a run of which one rank fails.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "tests/support/run_program.hpp"
+
+namespace normgrad::tests {
+namespace NORMGRAD_TEST_FILE {
+
+ProgramResult run_failing(const std::string& how, const std::string& ranks) {
+  return run_program({NORMGRAD_MPIEXEC, "-n", ranks, NORMGRAD_FAILING, how});
+}
+
+TEST(Launch, EndsWhenARankFails) {
+  struct Case {
+    std::string how;
+    std::string message;
+  };
+  // mpirun names the rank that was killed or returned an error, the library the one that is missing.
+  const std::vector<Case> cases = {{"kill", "rank 2 "},
+                                   {"throw", "the data of this rank is bad"},
+                                   {"exit", "Exit code:    2"},
+                                   {"leave", "s for rank 2 in call "}};
+  for (const Case& c : cases) {
+    const auto start = std::chrono::steady_clock::now();
+    const ProgramResult result = run_failing(c.how, "3");
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10)) << c.how;
+    EXPECT_NE(result.exit_code, 0) << c.how;
+    EXPECT_EQ(result.out.find("is through"), std::string::npos) << result.out;
+    EXPECT_NE((result.out + result.err).find(c.message), std::string::npos) << c.how << "\n"
+                                                                            << result.out << result.err;
+  }
+}
+
+TEST(Launch, EndsWell) {
+  const ProgramResult result = run_failing("not", "2");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.out.find("rank 0 is through"), std::string::npos);
+  EXPECT_NE(result.out.find("rank 1 is through"), std::string::npos);
+}
+
+}  // namespace NORMGRAD_TEST_FILE
+}  // namespace normgrad::tests
