@@ -3,6 +3,7 @@
 //   ```cpp         a fragment: runs in a function of its own with the variables of snippet_prelude.hpp at hand; or, if
 //                  it has a main(), a program
 //   ```cpp global  definitions that the fragments after it, in the same document, use
+//   | PyTorch | normgrad |   tables with this head: the code on the right of each row is a fragment
 //   ```cpp shape   neither: a sketch with "..." in it, the only kind that is not compiled
 //
 // The fragments of all documents form one program. A program from examples/ is left to the test of that example.
@@ -71,11 +72,43 @@ void compile_and_run(const std::string& name, const std::string& source) {
   EXPECT_EQ(ran.exit_code, 0) << name << ":\n" << ran.err << ran.out;
 }
 
+struct TableLine {
+  int line = 0;
+  std::string code;
+};
+
+/// Returns the code on the right of the tables "| PyTorch | normgrad |" of a document.
+std::vector<TableLine> lines_beside_pytorch(const std::string& page) {
+  std::vector<TableLine> result;
+  bool inside = false;
+  int number = 0;
+  for (const std::string& line : read_lines(source_dir() / page)) {
+    ++number;
+    if (line == "| PyTorch | normgrad |") {
+      inside = true;
+    } else if (!line.starts_with("|")) {
+      inside = false;
+    } else if (inside && !line.starts_with("|---")) {
+      const std::size_t end = line.rfind("` |");
+      const std::size_t begin = line.rfind("| `", end) + 3;
+      std::string code;
+      for (std::size_t i = begin; i < end; ++i) {
+        if (line.compare(i, 2, "\\|") != 0) {
+          code += line[i];
+        }
+      }
+      result.push_back({number, code});
+    }
+  }
+  return result;
+}
+
 TEST(Snippets, FragmentsCompileAndRun) {
   std::ostringstream source;
   std::ostringstream calls;
   source << "#include <fstream>\n#include \"tests/docs/snippet_prelude.hpp\"\n";
   int count = 0;
+  int beside_pytorch = 0;
   std::map<std::string, int> by_page;
   for (const std::string& page : documents()) {
     const std::string scope = "page" + std::to_string(by_page.size());
@@ -96,9 +129,18 @@ TEST(Snippets, FragmentsCompileAndRun) {
         calls << "  std::cerr << \"" << page << ":" << block.line << "\\n\";\n  " << scope << "::" << name << "();\n";
       }
     }
+    for (const TableLine& row : lines_beside_pytorch(page)) {
+      const std::string name = "fragment" + std::to_string(count++);
+      ++beside_pytorch;
+      source << "void " << name << "() {\n  Prelude prelude;\n"
+             << "  auto& [net, train, test, batches, optimizer, images, labels, x_, w] = prelude;\n  {\n"
+             << line_mark(page, {{}, {}, row.line, {}}) << row.code << ";\n  }\n}\n";
+      calls << "  std::cerr << \"" << page << ":" << row.line << "\\n\";\n  " << scope << "::" << name << "();\n";
+    }
     source << "}\n";
   }
   EXPECT_GT(count, 40);
+  EXPECT_GE(beside_pytorch, 110);
   source << "int main() {\n  normgrad::manual_seed(1);\n" << calls.str() << "}\n";
   compile_and_run("fragments", source.str());
 }

@@ -162,6 +162,23 @@ TEST(Docs, EveryIdentityHasItsTests) {
   }
 }
 
+// Under pipefail, a reader that leaves before the end lets its pipe fail by luck: the writer is ended by a signal.
+TEST(Scripts, ReadPipesToTheirEnd) {
+  const std::regex leaves_early("\\| *(grep +-[a-zA-Z]*q|head\\b)");
+  std::size_t scripts = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(source_dir() / "scripts")) {
+    if (entry.path().extension() != ".sh") {
+      continue;
+    }
+    ++scripts;
+    for (const std::string& line : read_lines(entry.path())) {
+      EXPECT_FALSE(std::regex_search(line, leaves_early) && line.find("|| true") == std::string::npos)
+          << entry.path().filename() << ": " << line;
+    }
+  }
+  EXPECT_GT(scripts, 5U);
+}
+
 // summary() counts FLOPs by the names of operations; a name that no operation records would count nothing.
 TEST(Summary, ItsOperationsExist) {
   std::string recorded;
