@@ -89,6 +89,8 @@
 #include "normgrad/layers/norm/rms_norm.hpp"
 #include "normgrad/layers/piecewise.hpp"
 #include "normgrad/layers/pooling.hpp"
+#include "normgrad/layers/recurrent/cells.hpp"
+#include "normgrad/layers/recurrent/recurrent.hpp"
 #include "normgrad/layers/transformer/decoder.hpp"
 #include "normgrad/layers/transformer/encoder.hpp"
 #include "normgrad/layers/transformer/multihead_attention.hpp"

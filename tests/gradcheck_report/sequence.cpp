@@ -6,6 +6,9 @@
 #include "normgrad/core/ops/attention/positions.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
+#include "normgrad/layers/recurrent/cells.hpp"
+#include "normgrad/layers/recurrent/recurrent.hpp"
 #include "normgrad/layers/transformer/decoder.hpp"
 #include "normgrad/layers/transformer/encoder.hpp"
 #include "normgrad/layers/transformer/positions.hpp"
@@ -71,11 +74,48 @@ void add_transformers(CaseList& list) {
   }
 }
 
+void add_recurrent(CaseList& list) {
+  const auto both = [](const Tensor& a, const Tensor& b) { return cat({flatten(a), flatten(b)}); };
+  for (const bool two_ways : {false, true}) {
+    const RecurrentOptions options{.bidirectional = two_ways, .dtype = kFloat64};
+    const std::string suffix = two_ways ? " bidirectional" : "";
+    add_sequence_layer(list, "LSTM" + suffix, std::make_shared<LSTM>(2, 2, options), {list.normal({3, 2, 2})},
+                       [both](LSTM& layer, const Inputs& in) {
+                         const LSTMResult r = layer(in[0]);
+                         return both(r.output, r.c_n);
+                       });
+    add_sequence_layer(list, "GRU" + suffix, std::make_shared<GRU>(2, 2, options), {list.normal({3, 2, 2})},
+                       [](GRU& layer, const Inputs& in) { return layer(in[0]).output; });
+    add_sequence_layer(list, "RNN" + suffix, std::make_shared<RNN>(2, 3, options), {list.normal({3, 2, 2})},
+                       [](RNN& layer, const Inputs& in) { return layer(in[0]).output; });
+  }
+  const std::int64_t layers = 2;
+  const RecurrentOptions projected{.num_layers = layers, .bias = false, .proj_size = 1, .dtype = kFloat64};
+  add_sequence_layer(list, "LSTM num_layers=2 proj_size=1", std::make_shared<LSTM>(2, 2, projected),
+                     {list.normal({2, 1, 2}), list.normal({layers, 1, 1}), list.normal({layers, 1, 2})},
+                     [both](LSTM& layer, const Inputs& in) {
+                       const LSTMResult r = layer(in[0], {in[1], in[2]});
+                       return both(r.output, r.c_n);
+                     });
+  const RecurrentCellOptions cell{.dtype = kFloat64};
+  add_sequence_layer(list, "LSTMCell", std::make_shared<LSTMCell>(3, 2, cell),
+                     {list.normal({2, 3}), list.normal({2, 2}), list.normal({2, 2})},
+                     [both](LSTMCell& layer, const Inputs& in) {
+                       const LSTMState s = layer(in[0], {in[1], in[2]});
+                       return both(s.h, s.c);
+                     });
+  add_sequence_layer(list, "GRUCell", std::make_shared<GRUCell>(3, 2, cell), {list.normal({2, 3}), list.normal({2, 2})},
+                     [](GRUCell& layer, const Inputs& in) { return layer(in[0], in[1]); });
+  add_sequence_layer(list, "RNNCell", std::make_shared<RNNCell>(3, 2, cell), {list.normal({2, 3}), list.normal({2, 2})},
+                     [](RNNCell& layer, const Inputs& in) { return layer(in[0], in[1]); });
+}
+
 }  // namespace
 
 void add_sequence_layers(CaseList& list) {
   list.start_family("layers of sequences");
   add_transformers(list);
+  add_recurrent(list);
 }
 
 }  // namespace normgrad::tests

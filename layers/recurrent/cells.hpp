@@ -1,0 +1,103 @@
+// Recurrent cells: one step of LSTM, GRU and RNN (see recurrent.hpp).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "normgrad/layers/recurrent/recurrent.hpp"
+
+namespace normgrad {
+
+/// Options of LSTMCell, GRUCell and RNNCell. Names and defaults are PyTorch's.
+struct RecurrentCellOptions {
+  bool bias = true;                                      ///< whether there are biases
+  RnnNonlinearity nonlinearity = RnnNonlinearity::tanh;  ///< RNNCell only
+  DType dtype = kFloat32;                                ///< dtype of the parameters
+  Generator* generator = nullptr;                        ///< source of the initial values; null: default_generator()
+};
+
+/// What the cells have in common. The parameters start uniform in +-1 / sqrt(hidden_size).
+class RecurrentCell : public Module {
+ public:
+  NORMGRAD_MEMBERS(RecurrentCell, weight_ih, weight_hh, bias_ih, bias_hh)
+  std::string extra_repr() const override;
+
+  /// Initializes the parameters again.
+  void reset_parameters(Generator* generator = nullptr);
+
+  Parameter weight_ih;  ///< [gates * hidden_size, input_size]
+  Parameter weight_hh;  ///< [gates * hidden_size, hidden_size]
+  Parameter bias_ih;    ///< [gates * hidden_size]; undefined without bias
+  Parameter bias_hh;    ///< [gates * hidden_size]; undefined without bias
+
+ protected:
+  /// `type` is the name of the cell, a string literal.
+  RecurrentCell(const char* type, RecurrentKind kind, std::int64_t input_size, std::int64_t hidden_size,
+                const RecurrentCellOptions& options);
+  /// The new state of all kinds.
+  LSTMState run(const Tensor& x, const LSTMState& state) const;
+
+ private:
+  const char* type_;
+  RecurrentKind kind_;
+  std::int64_t input_size_;
+  std::int64_t hidden_size_;
+};
+
+/// One step of an LSTM.
+class LSTMCell : public RecurrentCell {
+ public:
+  /// Throws ValueError unless both sizes are positive.
+  LSTMCell(std::int64_t input_size, std::int64_t hidden_size, const RecurrentCellOptions& options = {})
+      : RecurrentCell("LSTMCell", RecurrentKind::lstm, input_size, hidden_size, options) {}
+  NORMGRAD_MEMBERS(LSTMCell)
+  /// Returns the new h alone, for a state of zeros.
+  Tensor forward(const Tensor& x) override { return run(x, {}).h; }
+  /// x: [N, input_size] or [input_size] -> the new state. Throws ShapeError for an x or a state that does not fit.
+  LSTMState forward(const Tensor& x, const LSTMState& state) { return run(x, state); }
+  /// Returns forward(x, state). Hooks are not supported.
+  LSTMState operator()(const Tensor& x, const LSTMState& state = {}) {
+    refuse_hooks();
+    return with_path([&] { return run(x, state); });
+  }
+};
+
+/// One step of a GRU.
+class GRUCell : public RecurrentCell {
+ public:
+  /// Throws ValueError unless both sizes are positive.
+  GRUCell(std::int64_t input_size, std::int64_t hidden_size, const RecurrentCellOptions& options = {})
+      : RecurrentCell("GRUCell", RecurrentKind::gru, input_size, hidden_size, options) {}
+  NORMGRAD_MEMBERS(GRUCell)
+  Tensor forward(const Tensor& x) override { return run(x, {}).h; }
+  /// x: [N, input_size] or [input_size], h: [N, hidden_size] or [hidden_size], zeros if undefined -> the new h.
+  Tensor forward(const Tensor& x, const Tensor& h) { return run(x, {h, {}}).h; }
+  using Module::operator();
+  /// Returns forward(x, h). Hooks are not supported.
+  Tensor operator()(const Tensor& x, const Tensor& h) {
+    refuse_hooks();
+    return with_path([&] { return forward(x, h); });
+  }
+};
+
+/// One step of an RNN.
+class RNNCell : public RecurrentCell {
+ public:
+  /// Throws ValueError unless both sizes are positive.
+  RNNCell(std::int64_t input_size, std::int64_t hidden_size, const RecurrentCellOptions& options = {})
+      : RecurrentCell("RNNCell",
+                      options.nonlinearity == RnnNonlinearity::tanh ? RecurrentKind::tanh : RecurrentKind::relu,
+                      input_size, hidden_size, options) {}
+  NORMGRAD_MEMBERS(RNNCell)
+  Tensor forward(const Tensor& x) override { return run(x, {}).h; }
+  /// As GRUCell::forward().
+  Tensor forward(const Tensor& x, const Tensor& h) { return run(x, {h, {}}).h; }
+  using Module::operator();
+  /// Returns forward(x, h). Hooks are not supported.
+  Tensor operator()(const Tensor& x, const Tensor& h) {
+    refuse_hooks();
+    return with_path([&] { return forward(x, h); });
+  }
+};
+
+}  // namespace normgrad
