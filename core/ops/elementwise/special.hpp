@@ -14,6 +14,7 @@ Tensor expm1(const Tensor& x);       ///< exp(x) - 1, accurate for small x
 Tensor log2(const Tensor& x);        ///< the logarithm to the base 2
 Tensor log10(const Tensor& x);       ///< the logarithm to the base 10
 Tensor exp2(const Tensor& x);        ///< 2^x
+/// Trigonometric and hyperbolic functions and their inverses; NaN outside of their domains.
 Tensor tan(const Tensor& x);
 Tensor asin(const Tensor& x);
 Tensor acos(const Tensor& x);
