@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "normgrad/core/ops/detail/conv_relu.hpp"
+#include "normgrad/core/ops/image/image.hpp"
 #include "normgrad/layers/init/init.hpp"
 
 namespace normgrad {
@@ -42,7 +43,7 @@ ConvLayer::ConvLayer(const char* name, std::size_t axes, std::int64_t in_channel
                       " and out_channels ", out_channels);
   const auto kernel = kernel_size.resolve(name, "kernel_size", axes, 1, 1);
   options.stride.resolve(name, "stride", axes, 1, 1);
-  options.padding.resolve(name, "padding", axes, 0, 0);
+  options.padding.sizes().resolve(name, "padding", axes, 0, 0);
   options.dilation.resolve(name, "dilation", axes, 1, 1);
 
   Shape shape = transposed ? Shape{in_channels, out_channels / options.groups}
@@ -59,12 +60,14 @@ ConvLayer::ConvLayer(const char* name, std::size_t axes, std::int64_t in_channel
 
 void ConvLayer::reset_parameters(Generator* generator) { init_weight_and_bias_(weight, bias, generator); }
 
-std::string ConvLayer::repr(const PerAxis& stride, const PerAxis& padding, const PerAxis& dilation,
+std::string ConvLayer::repr(const PerAxis& stride, const ConvPadding& padding, const PerAxis& dilation,
                             const PerAxis& output_padding, std::int64_t groups) const {
   std::string text = concat(in_channels_, ", ", out_channels_, ", kernel_size=", tuple(kernel_size_, axes_),
                             ", stride=", tuple(stride, axes_));
-  if (differs(padding, axes_, 0)) {
-    text += ", padding=" + tuple(padding, axes_);
+  if (padding.is_same()) {
+    text += ", padding=same";
+  } else if (differs(padding.sizes(), axes_, 0)) {
+    text += ", padding=" + tuple(padding.sizes(), axes_);
   }
   if (differs(dilation, axes_, 1)) {
     text += ", dilation=" + tuple(dilation, axes_);
@@ -82,29 +85,46 @@ ForwardConvLayer::ForwardConvLayer(const char* name, std::size_t axes, std::int6
                                    std::int64_t out_channels, const PerAxis& kernel_size,
                                    const ConvLayerOptions& options)
     : ConvLayer(name, axes, in_channels, out_channels, kernel_size, options, false),
-      options_{options.stride, options.padding, options.dilation, options.groups} {}
+      options_{options.stride, options.padding, options.dilation, options.groups},
+      padding_(options.padding),
+      padding_mode_(options.padding_mode) {
+  const auto stride = options.stride.resolve(name, "stride", axes, 1, 1);
+  const bool steps = std::any_of(stride.begin(), stride.end(), [](std::int64_t step) { return step != 1; });
+  require<ValueError>(!padding_.is_same() || !steps, name, ": expected a stride of 1 for padding \"same\" but got ",
+                      options.stride);
+  require<ValueError>(padding_mode_ == "zeros" || padding_mode_ == "reflect" || padding_mode_ == "replicate" ||
+                          padding_mode_ == "circular",
+                      name, ": expected padding_mode \"zeros\", \"reflect\", \"replicate\" or \"circular\" but got \"",
+                      padding_mode_, "\"");
+  if (padding_mode_ == "zeros") {
+    return;
+  }
+  options_.padding = 0;
+  for (std::size_t i = axes; i-- > 0;) {
+    const std::int64_t total =
+        padding_.is_same() ? options.dilation[i] * (kernel_size[i] - 1) : 2 * padding_.sizes()[i];
+    around_.push_back(total / 2);
+    around_.push_back(total - total / 2);
+  }
+}
 
 std::string ForwardConvLayer::extra_repr() const {
-  return repr(options_.stride, options_.padding, options_.dilation, 0, options_.groups);
+  const std::string text = repr(options_.stride, padding_, options_.dilation, 0, options_.groups);
+  return padding_mode_ == "zeros" ? text : text + ", padding_mode=" + padding_mode_;
 }
+
+Tensor ForwardConvLayer::padded(const Tensor& x) const { return around_.empty() ? x : pad(x, around_, padding_mode_); }
 
 Tensor ForwardConvLayer::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   return epilogue.activation == FusedActivation::relu && !epilogue.pools()
-             ? conv_relu(axes(), x, weight, bias, options_)
+             ? conv_relu(axes(), padded(x), weight, bias, options_)
              : ConvLayer::forward_fused(x, epilogue);
 }
 
-}  // namespace detail
-
-Tensor Conv1d::forward(const Tensor& x) { return conv1d(x, weight, bias, options_); }
-
-Tensor Conv2d::forward(const Tensor& x) { return conv2d(x, weight, bias, options_); }
-
-Tensor Conv3d::forward(const Tensor& x) { return conv3d(x, weight, bias, options_); }
-
-ConvTranspose2d::ConvTranspose2d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
-                                 const ConvTransposeLayerOptions& options)
-    : ConvLayer("ConvTranspose2d", 2, in_channels, out_channels, kernel_size,
+TransposedConvLayer::TransposedConvLayer(const char* name, std::size_t axes, std::int64_t in_channels,
+                                         std::int64_t out_channels, const PerAxis& kernel_size,
+                                         const ConvTransposeLayerOptions& options)
+    : ConvLayer(name, axes, in_channels, out_channels, kernel_size,
                 {.stride = options.stride,
                  .padding = options.padding,
                  .dilation = options.dilation,
@@ -118,18 +138,29 @@ ConvTranspose2d::ConvTranspose2d(std::int64_t in_channels, std::int64_t out_chan
                .output_padding = options.output_padding,
                .groups = options.groups,
                .dilation = options.dilation} {
-  options.output_padding.resolve("ConvTranspose2d", "output_padding", 2, 0, 0);
-  for (std::size_t i = 0; i < 2; ++i) {
-    require<ValueError>(options.output_padding[i] < std::max(options.stride[i], options.dilation[i]),
-                        "ConvTranspose2d: expected output_padding below stride or dilation but got ",
-                        options.output_padding);
+  options.output_padding.resolve(name, "output_padding", axes, 0, 0);
+  for (std::size_t i = 0; i < axes; ++i) {
+    require<ValueError>(options.output_padding[i] < std::max(options.stride[i], options.dilation[i]), name,
+                        ": expected output_padding below stride or dilation but got ", options.output_padding);
   }
 }
 
-std::string ConvTranspose2d::extra_repr() const {
+std::string TransposedConvLayer::extra_repr() const {
   return repr(options_.stride, options_.padding, options_.dilation, options_.output_padding, options_.groups);
 }
 
+}  // namespace detail
+
+Tensor Conv1d::forward(const Tensor& x) { return conv1d(padded(x), weight, bias, options_); }
+
+Tensor Conv2d::forward(const Tensor& x) { return conv2d(padded(x), weight, bias, options_); }
+
+Tensor Conv3d::forward(const Tensor& x) { return conv3d(padded(x), weight, bias, options_); }
+
+Tensor ConvTranspose1d::forward(const Tensor& x) { return conv_transpose1d(x, weight, bias, options_); }
+
 Tensor ConvTranspose2d::forward(const Tensor& x) { return conv_transpose2d(x, weight, bias, options_); }
+
+Tensor ConvTranspose3d::forward(const Tensor& x) { return conv_transpose3d(x, weight, bias, options_); }
 
 }  // namespace normgrad

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/core/ops/conv/conv.hpp"
@@ -17,16 +18,18 @@ namespace normgrad {
 
 /// Options of Conv1d, Conv2d and Conv3d. Names and defaults are PyTorch's.
 struct ConvLayerOptions {
-  PerAxis stride = 1;              ///< step of the window
-  PerAxis padding = 0;             ///< zeros added on both sides
-  PerAxis dilation = 1;            ///< spacing of the kernel elements
-  std::int64_t groups = 1;         ///< number of channel groups, which are convolved independently
-  bool bias = true;                ///< whether to add a bias
+  PerAxis stride = 1;       ///< step of the window
+  ConvPadding padding = 0;  ///< elements added on both sides, or "same" or "valid"
+  PerAxis dilation = 1;     ///< spacing of the kernel elements
+  std::int64_t groups = 1;  ///< number of channel groups, which are convolved independently
+  bool bias = true;         ///< whether to add a bias
+  /// What is added: "zeros", "reflect", "replicate" or "circular", as in pad().
+  std::string padding_mode = "zeros";
   DType dtype = kFloat32;          ///< dtype of the parameters
   Generator* generator = nullptr;  ///< source of the initial values; null: default_generator()
 };
 
-/// Options of ConvTranspose2d. Names and defaults are PyTorch's.
+/// Options of the transposed convolutions. Names and defaults are PyTorch's.
 struct ConvTransposeLayerOptions {
   PerAxis stride = 1;              ///< step of the window, in the result
   PerAxis padding = 0;             ///< removed from both sides of the result
@@ -59,7 +62,7 @@ class ConvLayer : public Module {
   ConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
             const PerAxis& kernel_size, const ConvLayerOptions& options, bool transposed);
   std::size_t axes() const noexcept { return axes_; }
-  std::string repr(const PerAxis& stride, const PerAxis& padding, const PerAxis& dilation,
+  std::string repr(const PerAxis& stride, const ConvPadding& padding, const PerAxis& dilation,
                    const PerAxis& output_padding, std::int64_t groups) const;
 
  private:
@@ -86,7 +89,26 @@ class ForwardConvLayer : public ConvLayer {
   }
   ForwardConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
                    const PerAxis& kernel_size, const ConvLayerOptions& options);
+  /// x with padding other than zeros around it; otherwise x itself.
+  Tensor padded(const Tensor& x) const;
   ConvOptions options_;
+
+ private:
+  ConvPadding padding_;  // as given; options_ has it only for zeros
+  std::string padding_mode_;
+  std::vector<std::int64_t> around_;  // what padded() adds: pairs, the last axis first
+};
+
+/// Base of the transposed convolutions over `axes` spatial axes.
+class TransposedConvLayer : public ConvLayer {
+ public:
+  std::string extra_repr() const override;
+
+ protected:
+  /// Throws ValueError as ConvLayer does, and for an output_padding that is less than neither stride nor dilation.
+  TransposedConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
+                      const PerAxis& kernel_size, const ConvTransposeLayerOptions& options);
+  ConvTransposeOptions options_;
 };
 
 }  // namespace detail
@@ -127,19 +149,40 @@ class Conv3d : public detail::ForwardConvLayer {
   Epilogue fusable(const Epilogue& offered, const Tensor& /*x*/) const override { return fusable_as<Conv3d>(offered); }
 };
 
+/// x: [N, in_channels, L] -> [N, out_channels, L'], larger than x where the stride is above 1. As in PyTorch,
+/// fan_in is out_channels / groups times the number of kernel elements.
+class ConvTranspose1d : public detail::TransposedConvLayer {
+ public:
+  /// Throws ValueError as Conv1d does, and for an output_padding that is less than neither stride nor dilation.
+  ConvTranspose1d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
+                  const ConvTransposeLayerOptions& options = {})
+      : TransposedConvLayer("ConvTranspose1d", 1, in_channels, out_channels, kernel_size, options) {}
+  NORMGRAD_MEMBERS(ConvTranspose1d, weight, bias)
+  Tensor forward(const Tensor& x) override;
+};
+
 /// x: [N, in_channels, H, W] -> [N, out_channels, H', W'], larger than x where the stride is above 1. As in PyTorch,
 /// fan_in is out_channels / groups times the number of kernel elements.
-class ConvTranspose2d : public detail::ConvLayer {
+class ConvTranspose2d : public detail::TransposedConvLayer {
  public:
   /// Throws ValueError as Conv2d does, and for an output_padding that is less than neither stride nor dilation.
   ConvTranspose2d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
-                  const ConvTransposeLayerOptions& options = {});
+                  const ConvTransposeLayerOptions& options = {})
+      : TransposedConvLayer("ConvTranspose2d", 2, in_channels, out_channels, kernel_size, options) {}
   NORMGRAD_MEMBERS(ConvTranspose2d, weight, bias)
-  std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
+};
 
- private:
-  ConvTransposeOptions options_;
+/// x: [N, in_channels, D, H, W] -> [N, out_channels, D', H', W'], larger than x where the stride is above 1. As in
+/// PyTorch, fan_in is out_channels / groups times the number of kernel elements.
+class ConvTranspose3d : public detail::TransposedConvLayer {
+ public:
+  /// Throws ValueError as Conv3d does, and for an output_padding that is less than neither stride nor dilation.
+  ConvTranspose3d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
+                  const ConvTransposeLayerOptions& options = {})
+      : TransposedConvLayer("ConvTranspose3d", 3, in_channels, out_channels, kernel_size, options) {}
+  NORMGRAD_MEMBERS(ConvTranspose3d, weight, bias)
+  Tensor forward(const Tensor& x) override;
 };
 
 }  // namespace normgrad

@@ -21,16 +21,23 @@ Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, Em
   reset_parameters(options.generator);
 }
 
-void Embedding::reset_parameters(Generator* generator) {
+namespace {
+
+// Standard normal, except for a row of zeros.
+void init_rows(Tensor& weight, std::optional<std::int64_t> padding_idx, Generator* generator) {
   normal_(weight, 0.0, 1.0, generator);
-  if (padding_idx_) {
+  if (padding_idx) {
     dispatch_float("Embedding", weight.dtype(), [&](auto zero) {
       const std::int64_t size = weight.size(1);
-      auto* row = weight.mutable_data<decltype(zero)>() + *padding_idx_ * size;
+      auto* row = weight.mutable_data<decltype(zero)>() + *padding_idx * size;
       std::fill(row, row + size, zero);
     });
   }
 }
+
+}  // namespace
+
+void Embedding::reset_parameters(Generator* generator) { init_rows(weight, padding_idx_, generator); }
 
 std::string Embedding::extra_repr() const {
   const std::string text = detail::concat(weight.size(0), ", ", weight.size(1));
@@ -38,5 +45,32 @@ std::string Embedding::extra_repr() const {
 }
 
 Tensor Embedding::forward(const Tensor& index) { return embedding(index, weight, padding_idx_); }
+
+EmbeddingBag::EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingBagLayerOptions options)
+    : options_{options.mode, options.include_last_offset, options.padding_idx} {
+  require<ValueError>(num_embeddings > 0, "EmbeddingBag: expected num_embeddings > 0 but got ", num_embeddings);
+  require<ValueError>(embedding_dim > 0, "EmbeddingBag: expected embedding_dim > 0 but got ", embedding_dim);
+  require<ValueError>(options.mode == "sum" || options.mode == "mean" || options.mode == "max",
+                      "EmbeddingBag: expected mode \"sum\", \"mean\" or \"max\" but got \"", options.mode, "\"");
+  if (std::optional<std::int64_t>& padding = options_.padding_idx) {
+    require<IndexError>(*padding >= -num_embeddings && *padding < num_embeddings,
+                        "EmbeddingBag: expected padding_idx in [", -num_embeddings, ", ", num_embeddings, ") but got ",
+                        *padding);
+    *padding += *padding < 0 ? num_embeddings : 0;
+  }
+  weight = Parameter(Tensor::empty({num_embeddings, embedding_dim}, options.dtype));
+  reset_parameters(options.generator);
+}
+
+void EmbeddingBag::reset_parameters(Generator* generator) { init_rows(weight, options_.padding_idx, generator); }
+
+std::string EmbeddingBag::extra_repr() const {
+  const std::string text = detail::concat(weight.size(0), ", ", weight.size(1), ", mode=", options_.mode);
+  return options_.padding_idx ? detail::concat(text, ", padding_idx=", *options_.padding_idx) : text;
+}
+
+Tensor EmbeddingBag::forward(const Tensor& index, const Tensor& offsets, const Tensor& per_sample_weights) {
+  return embedding_bag(index, weight, offsets, options_, per_sample_weights);
+}
 
 }  // namespace normgrad

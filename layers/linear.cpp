@@ -1,5 +1,7 @@
 #include "normgrad/layers/linear.hpp"
 
+#include <cmath>
+
 #include "normgrad/core/ops/detail/activation_kind.hpp"
 #include "normgrad/core/ops/matmul/matmul.hpp"
 #include "normgrad/layers/init/init.hpp"
@@ -34,5 +36,32 @@ Tensor Linear::call_after(FusedActivation activation, const Tensor& x) {
   }
   return with_path([&] { return detail::activated_linear(*kind, x, weight, bias); });
 }
+
+Bilinear::Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::int64_t out_features,
+                   LinearOptions options) {
+  require<ValueError>(in1_features > 0 && in2_features > 0 && out_features > 0,
+                      "Bilinear: expected positive sizes but got ", in1_features, ", ", in2_features, " and ",
+                      out_features);
+  weight = Parameter(Tensor::empty({out_features, in1_features, in2_features}, options.dtype));
+  if (options.bias) {
+    bias = Parameter(Tensor::empty({out_features}, options.dtype));
+  }
+  reset_parameters(options.generator);
+}
+
+void Bilinear::reset_parameters(Generator* generator) {
+  const double bound = 1.0 / std::sqrt(static_cast<double>(weight.size(1)));
+  uniform_(weight, -bound, bound, generator);
+  if (bias.defined()) {
+    uniform_(bias, -bound, bound, generator);
+  }
+}
+
+std::string Bilinear::extra_repr() const {
+  return detail::concat("in1_features=", weight.size(1), ", in2_features=", weight.size(2),
+                        ", out_features=", weight.size(0), ", bias=", bias.defined() ? "true" : "false");
+}
+
+Tensor Bilinear::forward(const Tensor& a, const Tensor& b) { return bilinear(a, b, weight, bias); }
 
 }  // namespace normgrad

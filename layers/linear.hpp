@@ -42,4 +42,23 @@ class Linear : public Module {
   std::int64_t out_features_;
 };
 
+/// bilinear(a, b): [*, in1_features] and [*, in2_features] -> [*, out_features]. Weight and bias are initialized
+/// uniformly in +-1 / sqrt(in1_features).
+class Bilinear : public Module {
+ public:
+  /// Throws ValueError unless all sizes are positive.
+  Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::int64_t out_features, LinearOptions options = {});
+  NORMGRAD_MEMBERS(Bilinear, weight, bias)
+  NORMGRAD_CALL_FORWARD()
+  std::string extra_repr() const override;
+  /// See bilinear() for shapes.
+  Tensor forward(const Tensor& a, const Tensor& b);
+
+  /// Initializes the parameters again.
+  void reset_parameters(Generator* generator = nullptr);
+
+  Parameter weight;  ///< [out_features, in1_features, in2_features]
+  Parameter bias;    ///< [out_features]; undefined without bias
+};
+
 }  // namespace normgrad

@@ -119,6 +119,7 @@ std::vector<GradientCase> all_cases() {
   add_convolutions(list);
   add_attention(list);
   add_sums_of_products(list);
+  add_images(list);
   add_losses(list);
   add_margin_losses(list);
   add_norm_functions(list);

@@ -363,9 +363,12 @@ TEST(ExtremesTest, AnIndexAtEitherEndIsOutOfRange) {
     const Tensor index = full({1}, wrong, {.dtype = kInt64});
     EXPECT_THROW(cross_entropy(x, index), IndexError);
     EXPECT_THROW(nll_loss(x, index), IndexError);
+    EXPECT_THROW(embedding(index, zeros({3, 2})), IndexError);
+  }
+  for (const std::int64_t wrong : {std::int64_t{3}, std::int64_t{-4}}) {  // -3 is the first
+    const Tensor index = full({1}, wrong, {.dtype = kInt64});
     EXPECT_THROW(gather(x, 1, index.view({1, 1})), IndexError);
     EXPECT_THROW(index_select(x, 1, index), IndexError);
-    EXPECT_THROW(embedding(index, zeros({3, 2})), IndexError);
   }
   EXPECT_EQ(gather(x, 1, full({1, 1}, 2, {.dtype = kInt64})).numel(), 1);
 }

@@ -38,6 +38,43 @@ void max_pool(const PoolGeometry& g, const T* x, T* y, std::int32_t* index) {
 }
 
 template <class T>
+void adaptive_max_pool(const PoolGeometry& g, const T* x, T* y, std::int32_t* index) {
+  std::array<MeanWindows, 3> windows;
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    windows[i] = MeanWindows::adaptive(g.in[i], g.out[i]);
+  }
+  const auto& [depth, height, width] = windows;
+  // Positions are compared in row-major order within a window: the first of equal elements counts, the last NaN.
+  const auto largest = [&](const T* plane, std::size_t od, std::size_t oh, std::size_t ow) {
+    std::int64_t at = (depth.begin[od] * g.in[1] + height.begin[oh]) * g.in[2] + width.begin[ow];
+    for (std::int64_t d = depth.begin[od]; d < depth.end[od]; ++d) {
+      for (std::int64_t h = height.begin[oh]; h < height.end[oh]; ++h) {
+        for (std::int64_t w = width.begin[ow]; w < width.end[ow]; ++w) {
+          const std::int64_t position = (d * g.in[1] + h) * g.in[2] + w;
+          at = plane[position] > plane[at] || plane[position] != plane[position] ? position : at;
+        }
+      }
+    }
+    return at;
+  };
+  over_planes(g.outer, g.in_size(), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const T* plane = x + i * g.in_size();
+      std::int64_t o = i * g.out_size();
+      for (std::size_t od = 0; od < depth.begin.size(); ++od) {
+        for (std::size_t oh = 0; oh < height.begin.size(); ++oh) {
+          for (std::size_t ow = 0; ow < width.begin.size(); ++ow, ++o) {
+            const std::int64_t at = largest(plane, od, oh, ow);
+            y[o] = plane[at];
+            index[o] = static_cast<std::int32_t>(at);
+          }
+        }
+      }
+    }
+  });
+}
+
+template <class T>
 void max_pool_scatter(const PoolGeometry& g, const T* gy, const std::int32_t* index, T* gx) {
   const auto plane = NORMGRAD_SIMD_SELECT(max_pool_scatter_plane<T>);
   over_planes(g.outer, g.in_size(), [&](std::int64_t begin, std::int64_t end) {
@@ -71,7 +108,8 @@ MeanWindows MeanWindows::regular(std::int64_t length, std::int64_t out, std::int
     const std::int64_t start = i * stride - padding;
     windows.begin.push_back(std::max(start, std::int64_t{0}));
     windows.end.push_back(std::min(start + kernel, length));
-    windows.size.push_back(count_padding ? kernel : windows.end.back() - windows.begin.back());
+    const std::int64_t padded = std::min(start + kernel, length + padding) - start;  // less at the end in ceil_mode
+    windows.size.push_back(count_padding ? padded : windows.end.back() - windows.begin.back());
   }
   return windows;
 }
@@ -113,6 +151,8 @@ void mean_pool_adjoint(const MeanGeometry& g, const T* gy, T* gx) {
 
 template void max_pool<float>(const PoolGeometry&, const float*, float*, std::int32_t*);
 template void max_pool<double>(const PoolGeometry&, const double*, double*, std::int32_t*);
+template void adaptive_max_pool<float>(const PoolGeometry&, const float*, float*, std::int32_t*);
+template void adaptive_max_pool<double>(const PoolGeometry&, const double*, double*, std::int32_t*);
 template void max_pool_scatter<float>(const PoolGeometry&, const float*, const std::int32_t*, float*);
 template void max_pool_scatter<double>(const PoolGeometry&, const double*, const std::int32_t*, double*);
 template void max_pool_gather<float>(const PoolGeometry&, const float*, const std::int32_t*, float*);

@@ -34,6 +34,9 @@ struct PoolGeometry {
 /// double.
 template <class T>
 void max_pool(const PoolGeometry& geometry, const T* x, T* y, std::int32_t* index);
+/// The same over the windows [floor(i in / out), ceil((i + 1) in / out)), which are not empty. inner = 1.
+template <class T>
+void adaptive_max_pool(const PoolGeometry& geometry, const T* x, T* y, std::int32_t* index);
 /// gx: the sums of gy at their indices, 0 elsewhere. The adjoint of max_pool_gather.
 template <class T>
 void max_pool_scatter(const PoolGeometry& geometry, const T* gy, const std::int32_t* index, T* gx);

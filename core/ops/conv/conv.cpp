@@ -198,6 +198,26 @@ ConvGeometry::Sizes conv_sizes(const Shape& shape, std::size_t axes) {
   return sizes;
 }
 
+// x with the zeros of padding "same" around it; otherwise x itself.
+Tensor same_padded(const char* name, std::size_t axes, const Tensor& x, const Tensor& weight,
+                   const ConvOptions& options) {
+  if (!options.padding.is_same()) {
+    return x;
+  }
+  const auto stride = options.stride.resolve(name, "stride", axes, 1, 1);
+  const auto dilation = options.dilation.resolve(name, "dilation", axes, 1, 1);
+  std::vector<std::int64_t> zeros;  // the last axis first
+  for (std::size_t i = 0; i < axes; ++i) {
+    const std::size_t k = stride.size() - 1 - i;
+    require<ValueError>(stride[k] == 1, name, ": expected a stride of 1 for padding \"same\" but got ", options.stride);
+    const std::int64_t total =
+        detail::checked_mul(name, dilation[k], weight.size(-1 - static_cast<std::int64_t>(i)) - 1);
+    zeros.push_back(total / 2);
+    zeros.push_back(total - total / 2);
+  }
+  return pad(x, zeros);
+}
+
 Tensor conv_nd(const char* name, std::size_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                const ConvOptions& options, bool relu = false) {
   check_operands(name, axes, x, weight, bias, options.groups);
@@ -216,12 +236,12 @@ Tensor conv_nd(const char* name, std::size_t axes, const Tensor& x, const Tensor
                           ? "; a batch of samples of one channel gets the axis with x.unsqueeze(1)"
                           : "");
   check_bias(name, bias, c_out);
-  const Tensor images = batched(x, axes);
+  const Tensor images = same_padded(name, axes, batched(x, axes), weight, options);
   ConvGeometry g{.n = images.size(0), .c_in = c_in, .c_out = c_out, .groups = options.groups};
   g.in = conv_sizes(images.shape(), axes);
   g.kernel = conv_sizes(weight.shape(), axes);
   g.stride = options.stride.resolve(name, "stride", axes, 1, 1);
-  g.padding = options.padding.resolve(name, "padding", axes, 0, 0);
+  g.padding = options.padding.sizes().resolve(name, "padding", axes, 0, 0);
   g.dilation = options.dilation.resolve(name, "dilation", axes, 1, 1);
   for (std::size_t i = 0; i < g.in.size(); ++i) {
     const std::int64_t padded = detail::checked_add(name, g.in[i], detail::checked_mul(name, 2, g.padding[i]));
@@ -260,44 +280,60 @@ Tensor detail::conv_relu(std::size_t axes, const Tensor& x, const Tensor& weight
   return conv_nd(kNames[axes - 1], axes, x, weight, bias, options, true);
 }
 
-Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        const ConvTransposeOptions& options) {
-  constexpr const char* kName = "conv_transpose2d";
-  constexpr std::size_t kAxes = 2;
-  check_operands(kName, kAxes, x, weight, bias, options.groups);
-  const bool has_batch = x.dim() == 4;
+namespace {
+
+Tensor conv_transpose_nd(const char* name, std::size_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                         const ConvTransposeOptions& options) {
+  check_operands(name, axes, x, weight, bias, options.groups);
+  const bool has_batch = x.shape().rank() == axes + 2;
   const std::int64_t c_in = x.size(has_batch ? 1 : 0);
-  require<ShapeError>(c_in == weight.size(0), kName, ": expected an input with ", weight.size(0),
+  require<ShapeError>(c_in == weight.size(0), name, ": expected an input with ", weight.size(0),
                       " channels for a weight ", weight.shape(), " but got ", x.shape());
-  require<ShapeError>(c_in % options.groups == 0, kName,
+  require<ShapeError>(c_in % options.groups == 0, name,
                       ": expected input channels divisible by groups = ", options.groups, " but got ", x.shape());
-  check_bias(kName, bias, weight.size(1) * options.groups);
-  const Tensor images = batched(x, kAxes);
+  check_bias(name, bias, weight.size(1) * options.groups);
+  const Tensor images = batched(x, axes);
   // The convolution whose input gradient this is; x is its gy.
   ConvGeometry g{.n = images.size(0), .c_in = weight.size(1) * options.groups, .c_out = c_in, .groups = options.groups};
-  g.out = conv_sizes(images.shape(), kAxes);
-  g.kernel = conv_sizes(weight.shape(), kAxes);
-  g.stride = options.stride.resolve(kName, "stride", kAxes, 1, 1);
-  g.padding = options.padding.resolve(kName, "padding", kAxes, 0, 0);
-  g.dilation = options.dilation.resolve(kName, "dilation", kAxes, 1, 1);
-  const auto extra = options.output_padding.resolve(kName, "output_padding", kAxes, 0, 0);
+  g.out = conv_sizes(images.shape(), axes);
+  g.kernel = conv_sizes(weight.shape(), axes);
+  g.stride = options.stride.resolve(name, "stride", axes, 1, 1);
+  g.padding = options.padding.resolve(name, "padding", axes, 0, 0);
+  g.dilation = options.dilation.resolve(name, "dilation", axes, 1, 1);
+  const auto extra = options.output_padding.resolve(name, "output_padding", axes, 0, 0);
   for (std::size_t i = 0; i < g.in.size(); ++i) {
-    require<ValueError>(extra[i] < std::max(g.stride[i], g.dilation[i]), kName,
+    require<ValueError>(extra[i] < std::max(g.stride[i], g.dilation[i]), name,
                         ": expected an output_padding below stride or dilation but got ", options.output_padding,
                         " with stride ", options.stride, " and dilation ", options.dilation);
-    const std::int64_t span = detail::checked_mul(kName, g.dilation[i], g.kernel[i] - 1);
-    const std::int64_t steps = detail::checked_mul(kName, g.stride[i], g.out[i] - 1);
-    g.in[i] =
-        detail::checked_sub(kName, detail::checked_add(kName, detail::checked_add(kName, steps, span), 1 + extra[i]),
-                            detail::checked_mul(kName, 2, g.padding[i]));
-    require<ShapeError>(g.in[i] >= 1 && g.out[i] >= 1, kName, ": expected a result of at least 1 element per axis but ",
+    const std::int64_t span = detail::checked_mul(name, g.dilation[i], g.kernel[i] - 1);
+    const std::int64_t steps = detail::checked_mul(name, g.stride[i], g.out[i] - 1);
+    g.in[i] = detail::checked_sub(name, detail::checked_add(name, detail::checked_add(name, steps, span), 1 + extra[i]),
+                                  detail::checked_mul(name, 2, g.padding[i]));
+    require<ShapeError>(g.in[i] >= 1 && g.out[i] >= 1, name, ": expected a result of at least 1 element per axis but ",
                         "an input ", x.shape(), ", a weight ", weight.shape(), " and padding ", options.padding,
                         " give ", g.in[i]);
     g.stride[i] = g.out[i] == 1 ? std::min(g.stride[i], g.in[i] + 2 * g.padding[i]) : g.stride[i];
     g.dilation[i] = g.kernel[i] == 1 ? 1 : g.dilation[i];
   }
   g.channels_last = runs_channels_last(g, x.dtype());
-  return unbatched(input_gradient({kName, kAxes, g}, kName, images, weight, bias), has_batch);
+  return unbatched(input_gradient({name, axes, g}, name, images, weight, bias), has_batch);
+}
+
+}  // namespace
+
+Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const ConvTransposeOptions& options) {
+  return conv_transpose_nd("conv_transpose1d", 1, x, weight, bias, options);
+}
+
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const ConvTransposeOptions& options) {
+  return conv_transpose_nd("conv_transpose2d", 2, x, weight, bias, options);
+}
+
+Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const ConvTransposeOptions& options) {
+  return conv_transpose_nd("conv_transpose3d", 3, x, weight, bias, options);
 }
 
 }  // namespace normgrad

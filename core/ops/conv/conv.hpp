@@ -3,8 +3,9 @@
 // x: [N, C_in, spatial...], or without N; weight: [C_out, C_in / groups, kernel...]; bias: [C_out] or undefined. Each
 // spatial axis of the result has
 //   floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1
-// elements. Throws ShapeError if channels, groups or rank do not fit, or if the window is larger than the padded input.
-// Throws DTypeError if dtypes differ.
+// elements. With padding "same", which needs a stride of 1 (ValueError), it has the size of x. Throws ShapeError if
+// channels, groups or rank do not fit, or if the window is larger than the padded input. Throws DTypeError if dtypes
+// differ.
 #pragma once
 
 #include "normgrad/core/autograd/tensor.hpp"
@@ -15,7 +16,7 @@ namespace normgrad {
 /// Options of conv1d, conv2d and conv3d. Names and defaults are PyTorch's.
 struct ConvOptions {
   PerAxis stride = 1;       ///< step of the window
-  PerAxis padding = 0;      ///< zeros added on both sides
+  ConvPadding padding = 0;  ///< zeros added on both sides, or "same" or "valid"
   PerAxis dilation = 1;     ///< spacing of the kernel elements
   std::int64_t groups = 1;  ///< number of channel groups, which are convolved independently
 };
@@ -25,7 +26,7 @@ Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, co
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
 
-/// Options of conv_transpose2d. Names and defaults are PyTorch's.
+/// Options of the transposed convolutions. Names and defaults are PyTorch's.
 struct ConvTransposeOptions {
   PerAxis stride = 1;          ///< step of the window, in the result
   PerAxis padding = 0;         ///< removed from both sides of the result
@@ -34,9 +35,14 @@ struct ConvTransposeOptions {
   PerAxis dilation = 1;        ///< spacing of the kernel elements
 };
 
-/// The gradient of conv2d with respect to its input, as an operation. weight: [C_in, C_out / groups, kernel...]. Each
-/// spatial axis of the result has (size - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1 elements.
+/// The gradient of a convolution with respect to its input, as an operation. weight: [C_in, C_out / groups, kernel...].
+/// Each spatial axis of the result has (size - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1
+/// elements.
+Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTransposeOptions& options = {});
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTransposeOptions& options = {});
+Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                         const ConvTransposeOptions& options = {});
 
 }  // namespace normgrad

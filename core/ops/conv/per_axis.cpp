@@ -34,6 +34,15 @@ std::array<std::int64_t, 3> PerAxis::resolve(const char* where, const char* argu
   return sizes;
 }
 
+ConvPadding::ConvPadding(const char* name) : is_same_(std::string_view(name) == "same") {
+  require<ValueError>(is_same_ || std::string_view(name) == "valid",
+                      "padding: expected sizes, \"same\" or \"valid\" but got \"", name, "\"");
+}
+
+std::ostream& operator<<(std::ostream& out, const ConvPadding& padding) {
+  return padding.is_same() ? out << "same" : out << padding.sizes();
+}
+
 std::ostream& operator<<(std::ostream& out, const PerAxis& sizes) {
   if (sizes.count() == 0) {
     return out << sizes[0];

@@ -36,6 +36,29 @@ class PerAxis {
   std::size_t count_ = 0;
 };
 
+/// The padding of a convolution: sizes, or "same", which keeps the sizes of the input (for a stride of 1), or "valid",
+/// no padding. Where "same" is an odd number of elements, one more is added at the end, as in PyTorch.
+class ConvPadding {
+ public:
+  /// Sizes as in PerAxis, or "same" or "valid". Throws ValueError for another text.
+  ConvPadding(int size) : sizes_(size) {}                                    // NOLINT(google-explicit-constructor)
+  ConvPadding(std::int64_t size) : sizes_(size) {}                           // NOLINT(google-explicit-constructor)
+  ConvPadding(std::initializer_list<std::int64_t> sizes) : sizes_(sizes) {}  // NOLINT(google-explicit-constructor)
+  ConvPadding(const PerAxis& sizes) : sizes_(sizes) {}                       // NOLINT(google-explicit-constructor)
+  ConvPadding(const char* name);                                             // NOLINT(google-explicit-constructor)
+  bool is_same() const noexcept { return is_same_; }                         ///< whether it is "same"
+  const PerAxis& sizes() const noexcept { return sizes_; }                   ///< the sizes; 0 for "same" and "valid"
+
+  friend bool operator==(const ConvPadding&, const ConvPadding&) = default;
+
+ private:
+  PerAxis sizes_ = 0;
+  bool is_same_ = false;
+};
+
+/// Prints "3", "[3, 5]" or "same".
+std::ostream& operator<<(std::ostream& out, const ConvPadding& padding);
+
 /// Prints "3" or "[3, 5]".
 std::ostream& operator<<(std::ostream& out, const PerAxis& sizes);
 

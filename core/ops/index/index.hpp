@@ -49,16 +49,21 @@ class TensorIndex {
   /// What it stands for; a monostate is a new axis.
   using Value = std::variant<std::monostate, EllipsisIndex, std::int64_t, Slice, Tensor>;
 
-  /// Constructs from any kind of index. A bool is a mask without axes: it adds an axis of size 1 (true) or 0 (false).
-  /// Throws ValueError for a text other than "...".
+  /// A position.
   template <std::integral T>
   TensorIndex(T position)  // NOLINT(google-explicit-constructor): indices are written as they are
       : value_(static_cast<std::int64_t>(position)) {}
-  TensorIndex(bool mask);                                 // NOLINT(google-explicit-constructor)
-  TensorIndex(std::nullopt_t) {}                          // NOLINT(google-explicit-constructor)
-  TensorIndex(EllipsisIndex dots) : value_(dots) {}       // NOLINT(google-explicit-constructor)
-  TensorIndex(const char* dots);                          // NOLINT(google-explicit-constructor)
-  TensorIndex(const Slice& slice) : value_(slice) {}      // NOLINT(google-explicit-constructor)
+  /// A mask without axes: adds an axis of size 1 (true) or 0 (false).
+  TensorIndex(bool mask);  // NOLINT(google-explicit-constructor)
+  /// None.
+  TensorIndex(std::nullopt_t) {}  // NOLINT(google-explicit-constructor)
+  /// Ellipsis.
+  TensorIndex(EllipsisIndex dots) : value_(dots) {}  // NOLINT(google-explicit-constructor)
+  /// "...", the same as Ellipsis. Throws ValueError for another text.
+  TensorIndex(const char* dots);  // NOLINT(google-explicit-constructor)
+  /// A Slice.
+  TensorIndex(const Slice& slice) : value_(slice) {}  // NOLINT(google-explicit-constructor)
+  /// An index tensor or a mask.
   TensorIndex(const Tensor& tensor) : value_(tensor) {}   // NOLINT(google-explicit-constructor)
   const Value& value() const noexcept { return value_; }  ///< the index
 
@@ -101,5 +106,19 @@ Tensor scatter_reduce(const Tensor& x, std::int64_t axis, const Tensor& index, c
 /// int64 of shape [*, num_classes]: 1 at the index along the last axis, otherwise 0. index: int64, any shape;
 /// num_classes = -1 is the largest index + 1. Throws ValueError for indices outside [0, num_classes).
 Tensor one_hot(const Tensor& index, std::int64_t num_classes = -1);
+
+/// Options of embedding_bag(). Names and defaults are PyTorch's.
+struct EmbeddingBagOptions {
+  std::string mode = "mean";         ///< "sum", "mean" or "max" over each bag
+  bool include_last_offset = false;  ///< whether the last offset is the end of the last bag, not the start of one
+  std::optional<std::int64_t> padding_idx = {};  ///< a row that bags leave out; may be negative
+};
+
+/// The rows of a weight [num_embeddings, embedding_dim] reduced bag by bag -> [bags, embedding_dim]. index: int64,
+/// [bags, n], or [n] with `offsets` (int64, [bags], where each bag starts; ascending from 0). `per_sample_weights`, of
+/// the shape of index, multiply the rows, for mode "sum". An empty bag gives zeros. Equal largest elements share the
+/// gradient.
+Tensor embedding_bag(const Tensor& index, const Tensor& weight, const Tensor& offsets = {},
+                     const EmbeddingBagOptions& options = {}, const Tensor& per_sample_weights = {});
 
 }  // namespace normgrad

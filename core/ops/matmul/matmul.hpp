@@ -9,5 +9,8 @@ namespace normgrad {
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// x w^T + b. x: [*, in], weight: [out, in], bias: [out] or undefined -> [*, out].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+/// y[*, k] = the sum of a[*, i] weight[k, i, j] b[*, j], plus bias[k]. a: [*, in1], b: [*, in2] with the same leading
+/// axes; weight: [out, in1, in2]; bias: [out] or undefined -> [*, out].
+Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias = {});
 
 }  // namespace normgrad
