@@ -6,6 +6,7 @@
 
 #include "normgrad/core/autograd/anomaly.hpp"
 #include "normgrad/core/autograd/anomaly_check.hpp"
+#include "normgrad/core/autograd/detail/leaf_observer.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
 #include "normgrad/core/autograd/record.hpp"
@@ -105,14 +106,17 @@ class Run {
 
   void run() {
     const GradModeGuard mode(create_);
+    if (!restricted_ && !detail::leaf_observers().empty()) [[unlikely]] {
+      begin_observation();
+    }
     while (!heap_.empty()) {
       std::pop_heap(heap_.begin(), heap_.end(), before);
       const NodePtr node = std::move(heap_.back());
       heap_.pop_back();
-      const auto found = pending_.find(node.get());
-      Tensor gradient = std::move(found->second);
-      pending_.erase(found);
-      visit(*node, std::move(gradient));
+      visit_pending(node.get());
+    }
+    for (detail::LeafObserver* observer : observers_) {
+      observer->finish();
     }
   }
 
@@ -134,6 +138,60 @@ class Run {
 
   static bool before(const NodePtr& a, const NodePtr& b) { return a->sequence() < b->sequence(); }
 
+  void visit_pending(Node* node) {
+    const auto found = pending_.find(node);
+    if (found == pending_.end()) {
+      return;  // an observed leaf, completed earlier
+    }
+    Tensor gradient = std::move(found->second);
+    pending_.erase(found);
+    visit(*node, std::move(gradient));
+  }
+
+  // Counts the uses of observed leaves in the graph.
+  void begin_observation() {
+    observers_ = detail::leaf_observers();
+    for (const detail::LeafObserver* observer : observers_) {
+      for (const Node* leaf : observer->observed_leaves()) {
+        uses_.emplace(leaf, 0);
+      }
+    }
+    std::unordered_set<const Node*> seen;
+    std::vector<const Node*> open;
+    for (const NodePtr& root : heap_) {
+      if (seen.insert(root.get()).second) {
+        open.push_back(root.get());
+      }
+    }
+    while (!open.empty()) {
+      const Node& node = *open.back();
+      open.pop_back();
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        const Node* input = node.inputs[i].get();
+        if (const auto leaf = uses_.find(input); leaf != uses_.end()) {
+          ++leaf->second;
+        }
+        if (input != nullptr && seen.insert(input).second) {
+          open.push_back(input);
+        }
+      }
+    }
+    const auto reached = [&](const Node* leaf) { return seen.contains(leaf); };
+    for (detail::LeafObserver* observer : observers_) {
+      observer->begin(reached, create_);
+    }
+  }
+
+  // Completes the observed leaves that no other node uses.
+  void count_uses_by(const Node& node) {
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const auto leaf = uses_.find(node.inputs[i].get());
+      if (leaf != uses_.end() && --leaf->second == 0) {
+        visit_pending(node.inputs[i].get());
+      }
+    }
+  }
+
   void visit(Node& node, Tensor gradient) {
     apply_hooks(node, gradient);
     if (checks_) {
@@ -145,6 +203,11 @@ class Run {
     }
     if (!restricted_ && node.keeps_grad()) {
       keep(node, gradient);
+      if (uses_.contains(&node)) [[unlikely]] {
+        for (detail::LeafObserver* observer : observers_) {
+          observer->accumulated(node);
+        }
+      }
     }
     if (node.is_leaf() || !leads_on(node)) {
       return;
@@ -156,6 +219,9 @@ class Run {
       const RunningNode running(&node);
       Sink sink(*this, node);
       node.backward(gradient, sink);
+    }
+    if (!uses_.empty()) [[unlikely]] {
+      count_uses_by(node);
     }
     if (!retain_) {
       node.release();
@@ -254,6 +320,8 @@ class Run {
   std::unordered_map<const Node*, Tensor> pending_;
   std::unordered_set<const Node*> needed_;
   std::vector<NodePtr> heap_;
+  std::vector<detail::LeafObserver*> observers_;
+  std::unordered_map<const Node*, std::size_t> uses_;  // of observed leaves, by nodes that are still to be visited
 };
 
 void Run::Sink::add(std::size_t i, Tensor gradient) {

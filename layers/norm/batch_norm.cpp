@@ -1,5 +1,9 @@
 #include "normgrad/layers/norm/batch_norm.hpp"
 
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/detail/epilogue.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
 #include "normgrad/layers/norm/shape_text.hpp"
 
 namespace normgrad {
@@ -14,7 +18,41 @@ BatchNorm::BatchNorm(const char* type, std::int64_t num_features, const BatchNor
 
 std::string BatchNorm::expected_input() const {
   const std::string least = detail::input_text(min_rank_, num_features());
-  return max_rank_ == min_rank_ ? least : least + " or " + detail::input_text(max_rank_, num_features());
+  const char* joint = max_rank_ == min_rank_ + 1 ? " or " : " to ";
+  return max_rank_ == min_rank_ ? least : least + joint + detail::input_text(max_rank_, num_features());
+}
+
+std::string BatchNorm::extra_repr() const {
+  const std::string text = RunningStatsNorm::extra_repr();
+  return is_synchronized() ? text + ", statistics over " + (*sync_)->text() : text;
+}
+
+// Composed of differentiable operations, in float64 and rounded once.
+Tensor BatchNorm::forward_synchronized(const Tensor& x, const Epilogue& epilogue) {
+  const SharedMoments moments = (*sync_)->moments(x);
+  const auto update = [&] {
+    if (update_is_due(moments.count)) {
+      update_running_stats({{}, moments.mean.detach(), moments.var.detach(), moments.count}, true);
+    }
+  };
+  if (!use_batch_statistics(moments.count, "value per channel of all ranks", x.shape())) {
+    Tensor y = normalize_with_running(x, epilogue);
+    update();
+    return y;
+  }
+  std::vector<std::int64_t> per_channel(static_cast<std::size_t>(x.dim()), 1);
+  per_channel[1] = num_features();
+  const auto spread = [&](const Tensor& values) { return values.to(kFloat64).reshape(per_channel); };
+  Tensor y = (x.to(kFloat64) - spread(moments.mean)) * spread((moments.var + eps()).rsqrt());
+  if (weight.defined()) {
+    y = y * spread(weight);
+  }
+  if (bias.defined()) {
+    y = y + spread(bias);
+  }
+  y = detail::apply_epilogue(epilogue, y.to(x.dtype()));
+  update();
+  return y;
 }
 
 Tensor BatchNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
@@ -26,6 +64,11 @@ Tensor BatchNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
                                  : "; for other numbers of axes there are BatchNorm1d, 2d and 3d");
   }
   check_channels(x, 1);
+  // One value is an error only if it is the only one of all processes.
+  constexpr std::int64_t kEnough = 2;
+  if (is_synchronized() && (use_batch_statistics(kEnough, "value per channel", x.shape()) || update_is_due(kEnough))) {
+    return forward_synchronized(x, epilogue);
+  }
   const std::int64_t count = x.numel() / num_features();
   if (!use_batch_statistics(count, "value per channel", x.shape())) {
     Tensor y = normalize_with_running(x, epilogue);

@@ -3,7 +3,11 @@
 // 2015.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "normgrad/layers/norm/running_stats.hpp"
+#include "normgrad/layers/norm/statistics_sync.hpp"
 
 namespace normgrad {
 
@@ -21,6 +25,13 @@ struct BatchNormOptions {
 
 /// Base of BatchNorm1d, BatchNorm2d and BatchNorm3d, which differ in the rank of their inputs.
 class BatchNorm : public RunningStatsNorm {
+ public:
+  /// Takes batch statistics over several processes (see convert_sync_batchnorm() of normgrad::dist), or with null over
+  /// this one only. A mode, like train() and eval(): copies keep it, assignment leaves it unchanged.
+  void synchronize(std::shared_ptr<const StatisticsSync> sync) { sync_.set(std::move(sync)); }
+  bool is_synchronized() const noexcept { return *sync_ != nullptr; }
+  std::string extra_repr() const override;
+
  protected:
   /// `type` is the layer's name. Inputs have min_rank to max_rank axes.
   BatchNorm(const char* type, std::int64_t num_features, const BatchNormOptions& options, std::int64_t min_rank,
@@ -29,8 +40,11 @@ class BatchNorm : public RunningStatsNorm {
   std::string expected_input() const override;
 
  private:
+  Tensor forward_synchronized(const Tensor& x, const Epilogue& epilogue);
+
   std::int64_t min_rank_;
   std::int64_t max_rank_;
+  detail::Mode<std::shared_ptr<const StatisticsSync>> sync_ = std::shared_ptr<const StatisticsSync>();
 };
 
 /// x: [N, C] or [N, C, L].
