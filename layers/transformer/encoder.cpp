@@ -23,7 +23,7 @@ AnyModule detail::transformer_norm(std::int64_t d_model, const TransformerLayerO
 }
 
 Tensor detail::per_position(const AnyModule& norm, const Tensor& x) {
-  return x.dim() == 2 ? norm(x) : reshape_to(norm(reshape(x, {-1, x.size(-1)})), x.shape());
+  return x.dim() == 2 ? norm(x) : reshape_to(norm(flatten(x, 0, -2)), x.shape());
 }
 
 std::int64_t detail::checked_feedforward(const char* layer, std::int64_t d_model,

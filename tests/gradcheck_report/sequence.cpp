@@ -59,8 +59,8 @@ void add_transformers(CaseList& list) {
         {list.normal({1, 3, 4})},
         [](TransformerEncoderLayer& layer, const Inputs& in) { return layer(in[0], {.is_causal = true}); });
     add_sequence_layer(list, "TransformerDecoderLayer" + suffix,
-                       std::make_shared<TransformerDecoderLayer>(2, 1, options),
-                       {list.normal({1, 3, 2}), list.normal({1, 2, 2})},
+                       std::make_shared<TransformerDecoderLayer>(4, 2, options),
+                       {list.normal({1, 2, 4}), list.normal({1, 3, 4})},
                        [](TransformerDecoderLayer& layer, const Inputs& in) { return layer(in[0], in[1]); });
   }
   add_sequence_layer(list, "LearnedPositions",

@@ -18,7 +18,7 @@ namespace {
 using kernels::MeanGeometry;
 using kernels::MeanWindows;
 using kernels::PoolGeometry;
-using Sizes = PoolGeometry::Sizes;
+using PoolSizes = PoolGeometry::Sizes;
 
 using detail::MemoryFormat;
 
@@ -78,20 +78,20 @@ void check_rank(const char* name, std::size_t axes, const Tensor& x) {
                       "-D input [N, C, ...] or a ", axes + 1, "-D input [C, ...] but got ", x.shape());
 }
 
-Sizes spatial_sizes(const Shape& shape, std::size_t axes) {
-  Sizes sizes{1, 1, 1};
+PoolSizes spatial_sizes(const Shape& shape, std::size_t axes) {
+  PoolSizes sizes{1, 1, 1};
   std::copy_n(shape.end() - axes, axes, sizes.end() - static_cast<std::ptrdiff_t>(axes));
   return sizes;
 }
 
-Shape with_spatial_sizes(Shape shape, const Sizes& sizes, std::size_t axes) {
+Shape with_spatial_sizes(Shape shape, const PoolSizes& sizes, std::size_t axes) {
   for (std::size_t i = 0; i < axes; ++i) {
     shape[shape.rank() - axes + i] = sizes[sizes.size() - axes + i];
   }
   return shape;
 }
 
-void check_not_empty(const char* name, const Sizes& in, const Tensor& x) {
+void check_not_empty(const char* name, const PoolSizes& in, const Tensor& x) {
   require<ShapeError>(std::find(in.begin(), in.end(), 0) == in.end(), name,
                       ": expected spatial axes that are not empty but got ", x.shape());
 }
@@ -238,8 +238,8 @@ Tensor avg_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
 
 Tensor adaptive_avg_pool_nd(const char* name, std::size_t axes, const Tensor& x, const PerAxis& output_size) {
   check_rank(name, axes, x);
-  const Sizes in = spatial_sizes(x.shape(), axes);
-  const Sizes out = output_size.resolve(name, "output_size", axes, 1, 1);
+  const PoolSizes in = spatial_sizes(x.shape(), axes);
+  const PoolSizes out = output_size.resolve(name, "output_size", axes, 1, 1);
   check_not_empty(name, in, x);
   MeanPool pool{.geometry = {},
                 .format = format_of(x, axes),
@@ -258,7 +258,7 @@ Tensor lp_pool_nd(const char* name, std::size_t axes, const Tensor& x, double no
   require<ValueError>(norm_type != 0.0, name, ": expected a norm_type other than 0");
   const Tensor means =
       avg_pool_nd(name, axes, pow(x, norm_type), kernel, {.stride = options.stride, .ceil_mode = options.ceil_mode});
-  const Sizes sizes = kernel.resolve(name, "kernel_size", axes, 1, 1);
+  const PoolSizes sizes = kernel.resolve(name, "kernel_size", axes, 1, 1);
   return pow(mul(means, sizes[0] * sizes[1] * sizes[2]), 1.0 / norm_type);
 }
 
