@@ -34,6 +34,15 @@ std::int64_t flops_of(std::string_view name, const Tensor& y, const std::vector<
   if (name == "linear") {
     return 2 * y.numel() * inputs[0].size(-1) + bias;
   }
+  if (name == "scaled_dot_product_attention") {  // per query and key: two products and the softmax
+    const std::int64_t features = inputs[0].size(-1) + inputs[2].size(-1);
+    return y.numel() / std::max<std::int64_t>(y.size(-1), 1) * inputs[1].size(-2) * (2 * features + 5);
+  }
+  if (name == "lstm" || name == "gru" || name == "rnn") {  // inputs: gates, h, c, weight_hh, bias_hh, weight_hr
+    const std::int64_t steps = inputs[0].size(0) * inputs[0].size(1);
+    const std::int64_t weights = inputs[3].numel() + (has(5) ? inputs[5].numel() : 0);
+    return 2 * steps * weights + (has(4) ? 3 : 2) * inputs[0].numel();
+  }
   if (name == "matmul") {
     return 2 * y.numel() * inputs[0].size(-1);
   }

@@ -1,12 +1,15 @@
 #include "normgrad/layers/recurrent/cells.hpp"
 
 #include <cmath>
+#include <functional>
 
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/matmul/matmul.hpp"
 #include "normgrad/core/ops/recurrent/detail/sequence.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/init/init.hpp"
+#include "normgrad/layers/norm/registry.hpp"
 
 namespace normgrad {
 
@@ -21,6 +24,13 @@ RecurrentCell::RecurrentCell(const char* type, RecurrentKind kind, std::int64_t 
   if (options.bias) {
     bias_ih = Parameter(Tensor::empty({gates}, options.dtype));
     bias_hh = Parameter(Tensor::empty({gates}, options.dtype));
+  }
+  if (!options.norm.empty()) {
+    norm_ih = make_norm(options.norm, {.num_features = gates, .dtype = options.dtype});
+    norm_hh = make_norm(options.norm, {.num_features = gates, .dtype = options.dtype});
+    if (kind == RecurrentKind::lstm) {
+      norm_c = make_norm(options.norm, {.num_features = hidden_size, .dtype = options.dtype});
+    }
   }
   reset_parameters(options.generator);
 }
@@ -57,9 +67,20 @@ LSTMState RecurrentCell::run(const Tensor& x, const LSTMState& state) const {
   };
   const Tensor h = checked("h", state.h);
   const Tensor c = kind_ == RecurrentKind::lstm ? checked("c", state.c) : Tensor();
+  const auto given_back = [&](const Tensor& s) { return batched || !s.defined() ? s : reshape_to(s, {hidden_size_}); };
+  if (norm_ih) {
+    const auto gates = [](const AnyModule& norm, const Tensor& input, const Tensor& weight, const Tensor& bias) {
+      const Tensor normalized = norm(linear(input, weight));
+      return bias.defined() ? add(normalized, bias) : normalized;
+    };
+    const detail::CellState s = detail::cell_formula(
+        kind_, gates(norm_ih, reshape_to(x, {n, input_size_}), weight_ih, bias_ih),
+        gates(norm_hh, h, weight_hh, bias_hh), {h, c},
+        norm_c ? std::function<Tensor(const Tensor&)>([&](const Tensor& cell) { return norm_c(cell); }) : nullptr);
+    return {given_back(s.h), given_back(s.c)};
+  }
   const Tensor gates_x = linear(reshape_to(x, {1, n, input_size_}), weight_ih, bias_ih);
   const detail::SequenceResult r = detail::recurrent_sequence(kind_, false, {gates_x, h, c, weight_hh, bias_hh, {}});
-  const auto given_back = [&](const Tensor& s) { return batched || !s.defined() ? s : reshape_to(s, {hidden_size_}); };
   return {given_back(r.h_n), given_back(r.c_n)};
 }
 

@@ -12,14 +12,18 @@ namespace normgrad {
 struct RecurrentCellOptions {
   bool bias = true;                                      ///< whether there are biases
   RnnNonlinearity nonlinearity = RnnNonlinearity::tanh;  ///< RNNCell only
-  DType dtype = kFloat32;                                ///< dtype of the parameters
-  Generator* generator = nullptr;                        ///< source of the initial values; null: default_generator()
+  /// A name of the norm registry (see registry.hpp), such as "layer" or "rms:eps=1e-6", for norms of the gates' parts
+  /// from x and from h, and of the cell of an LSTM before its tanh; empty: none. PyTorch has no such option. Ba, Kiros
+  /// and Hinton, "Layer Normalization", 2016, equations 20 to 22.
+  std::string norm = {};
+  DType dtype = kFloat32;          ///< dtype of the parameters
+  Generator* generator = nullptr;  ///< source of the initial values; null: default_generator()
 };
 
 /// What the cells have in common. The parameters start uniform in +-1 / sqrt(hidden_size).
 class RecurrentCell : public Module {
  public:
-  NORMGRAD_MEMBERS(RecurrentCell, weight_ih, weight_hh, bias_ih, bias_hh)
+  NORMGRAD_MEMBERS(RecurrentCell, weight_ih, weight_hh, bias_ih, bias_hh, norm_ih, norm_hh, norm_c)
   std::string extra_repr() const override;
 
   /// Initializes the parameters again.
@@ -29,6 +33,9 @@ class RecurrentCell : public Module {
   Parameter weight_hh;  ///< [gates * hidden_size, hidden_size]
   Parameter bias_ih;    ///< [gates * hidden_size]; undefined without bias
   Parameter bias_hh;    ///< [gates * hidden_size]; undefined without bias
+  AnyModule norm_ih;    ///< of weight_ih x, before the bias; empty without norm
+  AnyModule norm_hh;    ///< of weight_hh h, before the bias; empty without norm
+  AnyModule norm_c;     ///< of the cell of an LSTM; empty without norm
 
  protected:
   /// `type` is the name of the cell, a string literal.
@@ -47,7 +54,7 @@ class RecurrentCell : public Module {
 /// One step of an LSTM.
 class LSTMCell : public RecurrentCell {
  public:
-  /// Throws ValueError unless both sizes are positive.
+  /// Throws ValueError unless both sizes are positive, and for a norm that is unknown or not applicable to features.
   LSTMCell(std::int64_t input_size, std::int64_t hidden_size, const RecurrentCellOptions& options = {})
       : RecurrentCell("LSTMCell", RecurrentKind::lstm, input_size, hidden_size, options) {}
   NORMGRAD_MEMBERS(LSTMCell)

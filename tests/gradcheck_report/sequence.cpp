@@ -104,6 +104,13 @@ void add_recurrent(CaseList& list) {
                        const LSTMState s = layer(in[0], {in[1], in[2]});
                        return both(s.h, s.c);
                      });
+  const RecurrentCellOptions normed{.norm = "layer", .dtype = kFloat64};
+  add_sequence_layer(list, "LSTMCell norm=layer", std::make_shared<LSTMCell>(2, 3, normed),
+                     {list.normal({2, 2}), list.normal({2, 3}), list.normal({2, 3})},
+                     [both](LSTMCell& layer, const Inputs& in) {
+                       const LSTMState s = layer(in[0], {in[1], in[2]});
+                       return both(s.h, s.c);
+                     });
   add_sequence_layer(list, "GRUCell", std::make_shared<GRUCell>(3, 2, cell), {list.normal({2, 3}), list.normal({2, 2})},
                      [](GRUCell& layer, const Inputs& in) { return layer(in[0], in[1]); });
   add_sequence_layer(list, "RNNCell", std::make_shared<RNNCell>(3, 2, cell), {list.normal({2, 3}), list.normal({2, 2})},

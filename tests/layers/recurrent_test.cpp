@@ -10,12 +10,14 @@
 #include "tests/support/simd_levels.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/values.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/io/safetensors.hpp"
 #include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/norm/registry.hpp"
 #include "normgrad/layers/recurrent/cells.hpp"
 #include "normgrad/layers/recurrent/recurrent.hpp"
 
@@ -206,6 +208,61 @@ TEST(RecurrentTest, KeysCopiesFilesAndText) {
   EXPECT_EQ(to_string(GRU(2, 1, {.bias = false})), "GRU(2, 1, bias=false)  [3x2, 3x1]  9 parameters");
   EXPECT_EQ(to_string(RNNCell(2, 1, {.nonlinearity = RnnNonlinearity::relu})),
             "RNNCell(2, 1, nonlinearity=relu)  [1x2, 1x1, 1, 1]  5 parameters");
+}
+
+// Ba, Kiros and Hinton 2016, equations 20 to 22, element by element.
+TEST(RecurrentTest, NormsInsideACell) {
+  LSTMCell cell(3, 4, {.norm = "layer", .dtype = kFloat64});
+  std::uint32_t seed = 1;
+  for (const auto& [name, parameter] : cell.named_parameters()) {
+    const NoGradGuard no_grad;
+    Tensor(parameter).copy_(random_tensor(parameter.shape(), kFloat64, seed++));
+  }
+  const auto values = [&](const std::string& name) { return cell.get_parameter(name).to_vector<double>(); };
+  const auto normalized = [&](const std::vector<double>& v, const std::string& norm) {
+    double mean = 0.0, var = 0.0;
+    for (const double a : v) mean += a / static_cast<double>(v.size());
+    for (const double a : v) var += (a - mean) * (a - mean) / static_cast<double>(v.size());
+    std::vector<double> y;
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      y.push_back((v[i] - mean) / std::sqrt(var + 1e-5) * values(norm + ".weight")[i] + values(norm + ".bias")[i]);
+    }
+    return y;
+  };
+  const auto product = [&](const std::string& weight, const std::vector<double>& v) {
+    const auto w = values(weight);
+    std::vector<double> y(16, 0.0);
+    for (std::size_t i = 0; i < 16; ++i) {
+      for (std::size_t j = 0; j < v.size(); ++j) {
+        y[i] += w[i * v.size() + j] * v[j];
+      }
+    }
+    return y;
+  };
+  const Tensor x = random_tensor({3}, kFloat64, 50);
+  const Tensor h = random_tensor({4}, kFloat64, 51);
+  const Tensor c = random_tensor({4}, kFloat64, 52);
+  const auto from_x = normalized(product("weight_ih", x.to_vector<double>()), "norm_ih");
+  const auto from_h = normalized(product("weight_hh", h.to_vector<double>()), "norm_hh");
+  const auto gate = [&](std::size_t i) { return from_x[i] + values("bias_ih")[i] + from_h[i] + values("bias_hh")[i]; };
+  const auto sigmoid_of = [](double v) { return 1.0 / (1.0 + std::exp(-v)); };
+  std::vector<double> new_c;
+  for (std::size_t i = 0; i < 4; ++i) {
+    new_c.push_back(sigmoid_of(gate(4 + i)) * c.to_vector<double>()[i] + sigmoid_of(gate(i)) * std::tanh(gate(8 + i)));
+  }
+  const auto squashed = normalized(new_c, "norm_c");
+  const LSTMState s = cell(x, {h, c});
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(s.c.to_vector<double>()[i], new_c[i], 1e-13);
+    EXPECT_NEAR(s.h.to_vector<double>()[i], sigmoid_of(gate(12 + i)) * std::tanh(squashed[i]), 1e-13);
+  }
+  for (const std::string& norm : norm_names()) {
+    if (is_norm_applicable(norm, {.num_features = 40})) {
+      GRUCell gru(3, 40, {.norm = norm});
+      EXPECT_EQ(gru(random_tensor({2, 3}, kFloat32, 1)).shape(), Shape({2, 40})) << norm;
+    }
+  }
+  EXPECT_EQ(GRUCell(3, 4).state_dict().size(), 4U);
 }
 
 TEST(RecurrentTest, Errors) {

@@ -17,6 +17,8 @@
 #include "normgrad/layers/norm/check_batches.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
 #include "normgrad/layers/pooling.hpp"
+#include "normgrad/layers/recurrent/recurrent.hpp"
+#include "normgrad/layers/transformer/multihead_attention.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -37,6 +39,15 @@ std::map<std::string, LayerSummary> by_path(const ModelSummary& summary) {
     layers[layer.path] = layer;
   }
   return layers;
+}
+
+TEST(SummaryTest, CountsAttentionAndRecurrentLayers) {
+  MultiheadAttention attention(6, 2, {.batch_first = true});
+  // Two projections, and for 2 heads of 3 features 4 x 4 scores per sample.
+  EXPECT_EQ(by_path(summary(attention, {5, 4, 6}))[""].flops,
+            20 * (2 * 6 * 18 + 18) + 5 * 2 * 4 * 4 * (2 * (3 + 3) + 5));
+  LSTM lstm(3, 4, {.proj_size = 2});
+  EXPECT_EQ(by_path(summary(lstm, {5, 7, 3}))[""].flops, 35 * (2 * 3 * 16 + 16) + 35 * (2 * (16 * 2 + 2 * 4) + 3 * 16));
 }
 
 TEST(SummaryTest, CountsShapesParametersOperationsAndBytes) {

@@ -102,6 +102,10 @@ TEST(TransformerTest, WeightsAreOptional) {
   }
   expect_close(call(false, {}, true).attn_output, call(false, later_hidden(5), false).attn_output);
   expect_close(mha(x, x, x, {.is_causal = true}).attn_output, mha(x, x, x, {.attn_mask = later_hidden(5)}).attn_output);
+  const Tensor hidden = where(later_hidden(5), full({}, -std::numeric_limits<double>::infinity(), {.dtype = kFloat64}),
+                              zeros({}, {.dtype = kFloat64}));
+  expect_close(mha(x, x, x, {.need_weights = false, .attn_mask = per_head, .is_causal = true}).attn_output,
+               mha(x, x, x, {.attn_mask = per_head + hidden}).attn_output);
   expect_close(mha(x), mha(x, x.clone(), x.clone()).attn_output);
   // Without a batch, and with the batch in the middle.
   const AttentionResult single = mha(x[1], x[1], x[1]);

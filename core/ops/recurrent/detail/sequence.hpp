@@ -1,6 +1,8 @@
 // One layer and direction of a recurrent network over a whole sequence. Internal.
 #pragma once
 
+#include <functional>
+
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/ops/recurrent/recurrent_kind.hpp"
 
@@ -22,6 +24,17 @@ struct SequenceResult {
   Tensor h_n;     ///< [N, output]: h of the last computed step
   Tensor c_n;     ///< [N, hidden]; lstm only
 };
+
+/// h and c after a step. c: lstm only.
+struct CellState {
+  Tensor h;
+  Tensor c;
+};
+
+/// One step in tensor operations, from the gates' parts [N, gates] that come from the input and from h, with their
+/// biases. h of an lstm is not projected; `norm_c`, if any, is applied to its cell before the tanh.
+CellState cell_formula(RecurrentKind kind, const Tensor& gates_x, const Tensor& gates_h, const CellState& before,
+                       const std::function<Tensor(const Tensor&)>& norm_c = {});
 
 /// Runs the kernel; T > 0. The ordinary backward is a kernel too; higher orders use sequence_formula(). Differentiable
 /// to any order in all operands.
