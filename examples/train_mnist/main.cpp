@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 
 #include "examples/train_mnist/options.hpp"
+#include "examples/train_mnist/ranks.hpp"
 #include "lab/files.hpp"
 #include "normgrad/normgrad.hpp"
 
@@ -30,16 +32,20 @@ struct Net : Module {
   }
 };
 
-double test_accuracy(Net& net, const ImageDataset& test) {
+/// The batches are dealt out to the ranks.
+double test_accuracy(Net& net, const ImageDataset& test, const Ranks& ranks) {
   const NoGradGuard no_grad;
   net.eval();
   DataLoader batches(test, {.batch_size = 500});
   std::int64_t correct = 0;
+  std::int64_t batch = 0;
   for (const auto& [images, labels] : batches) {
-    correct += count_correct(net(images), labels);
+    if (batch++ % ranks.size() == ranks.rank()) {
+      correct += count_correct(net(images), labels);
+    }
   }
   net.train();
-  return static_cast<double>(correct) / static_cast<double>(test.size());
+  return static_cast<double>(ranks.sum(correct)) / static_cast<double>(test.size());
 }
 
 /// The options that determine a run and that its other parts do not store. Resuming requires the same values.
@@ -89,17 +95,74 @@ SequentialLR make_schedule(Optimizer& optimizer, std::int64_t warmup, std::int64
           {warmup}};
 }
 
+/// The loader's state for any number of ranks: its batch size is that of all ranks together.
+CheckpointPart loader_part(DataLoader& batches, const Ranks& ranks, bool distributed) {
+  if (!distributed) {
+    return {"loader", batches};
+  }
+  const auto with_size = [](StateDict state, const auto& change) {
+    Tensor size = state.at("batch_size").clone();
+    size.fill_(change(size.item<std::int64_t>()));
+    state["batch_size"] = size;
+    return state;
+  };
+  const std::int64_t k = ranks.size();
+  return {
+      "loader",
+      [&batches, with_size, k] { return with_size(batches.state_dict(), [k](std::int64_t size) { return size * k; }); },
+      [&batches, with_size, k](const StateDict& state) {
+        batches.load_state_dict(with_size(state, [k](std::int64_t size) { return size / k; }));
+      }};
+}
+
+/// Resuming with another number of ranks is possible, and said.
+CheckpointPart ranks_part(const Ranks& ranks) {
+  const auto state = [&ranks] { return StateDict{{"ranks", Tensor::empty({}, kFloat64).fill_(ranks.size())}}; };
+  return {"ranks", state, [&ranks](const StateDict& saved) {
+            const auto before = saved.at("ranks").item<std::int64_t>();
+            if (before != ranks.size()) {
+              log(LogLevel::warn, "the run was begun with ", before, " ranks and goes on with ", ranks.size(),
+                  ": the images keep their order, but sums over ranks are rounded in other places, so the bits of "
+                  "weights and metrics will differ");
+            }
+          }};
+}
+
 void train(const Options& options) {
+  Ranks ranks(options.distributed);
+  const bool first = ranks.is_first();  // the one that writes
   const fs::path checkpoint = options.out / "checkpoint.safetensors";
-  lab::make_folder("--out", options.out);
-  const lab::FolderLock lock(options.out);  // until the run ends
-  check_folder(options, checkpoint);
+  std::optional<lab::FolderLock> lock;  // until the run ends
+  std::optional<ImageSplits> sets;
   const std::string source = options.data.empty() ? default_dataset() : options.data;
-  const auto [train_set, test_set] = open_dataset(source, {.train_limit = options.train_limit});
+  ranks.prepare([&] {
+    if (first) {
+      lab::make_folder("--out", options.out);
+      lock.emplace(options.out);
+      check_folder(options, checkpoint);
+    }
+    sets = open_dataset(source, {.train_limit = options.train_limit});
+    const std::int64_t images = sets->train.size();
+    require<ValueError>(options.batch_size % ranks.size() == 0 && options.batch_size / ranks.size() > 0,
+                        "--batch-size: expected a multiple of the ", ranks.size(), " ranks but got ",
+                        options.batch_size);
+    require<ValueError>(images >= ranks.size(),
+                        "--distributed: expected at least one training image for each "
+                        "of the ",
+                        ranks.size(), " ranks but got ", images);
+  });
+  const auto& [train_set, test_set] = *sets;
+  const RunProperty data{data_fingerprint(train_set) + "; " + data_fingerprint(test_set)};
+  ranks.check_same("build", lab::build_fingerprint());
+  ranks.check_same("data", data_fingerprint(train_set) + "; " + data_fingerprint(test_set));
 
   manual_seed(options.seed);
-  DataLoader batches(train_set,
-                     {.batch_size = options.batch_size, .shuffle = true, .drop_last = true, .seed = options.seed});
+  const std::shared_ptr<Sampler> sampler = ranks.sampler(train_set.size(), options.seed);
+  DataLoader batches(train_set, {.batch_size = options.batch_size / ranks.size(),
+                                 .shuffle = sampler == nullptr,
+                                 .drop_last = true,
+                                 .seed = options.seed,
+                                 .sampler = sampler});
   Net net(train_set.image_shape(), train_set.num_classes());
   const DecaySplit split = decay_split(net);
   SGD optimizer(norm_aware_groups(
@@ -108,18 +171,38 @@ void train(const Options& options) {
   std::int64_t step = 0;
   double loss_sum = 0.0;  // of the epoch
   double accuracy = 0.0;
-  CsvFile csv(options.out / "metrics.csv");
-  JsonLinesFile json(options.out / "metrics.jsonl");
-  const RunProperty data{data_fingerprint(train_set) + "; " + data_fingerprint(test_set)};
-  const CheckpointParts run = {options_part(options),  {"data", data},      {"model", net}, {"optimizer", optimizer},
-                               {"schedule", schedule}, {"loader", batches}, {"step", step}, {"loss_sum", loss_sum},
-                               {"accuracy", accuracy}, {"csv", csv},        {"json", json}};
-  if (options.resume) {
-    resume(options, checkpoint, run);
+  std::optional<CsvFile> csv;
+  std::optional<JsonLinesFile> json;
+  CheckpointParts run = {
+      options_part(options),    {"data", data},         {"model", net},
+      {"optimizer", optimizer}, {"schedule", schedule}, loader_part(batches, ranks, options.distributed),
+      {"step", step},           {"loss_sum", loss_sum}, {"accuracy", accuracy}};
+  if (options.distributed) {
+    run.push_back(ranks_part(ranks));
   }
-  set_log_file(options.out / "train.log");  // from here on the command line is valid
+  ranks.prepare([&] {
+    if (first) {
+      csv.emplace(options.out / "metrics.csv");
+      json.emplace(options.out / "metrics.jsonl");
+      run.push_back({"csv", *csv});
+      run.push_back({"json", *json});
+      if (options.resume) {
+        resume(options, checkpoint, run);
+      }
+      set_log_file(options.out / "train.log");  // from here on the command line is valid
+    } else {
+      set_log_level("warn");  // rank 0 reports
+    }
+  });
+  ranks.attach(net);
+  for (const char* part : {"optimizer", "schedule", "loader"}) {
+    const auto it = std::find_if(run.begin(), run.end(), [&](const CheckpointPart& p) { return p.name() == part; });
+    ranks.share([&] { return it->save(); }, [&](const StateDict& state) { it->load(state); });
+  }
+  step = ranks.sum(first ? step : 0);
   log(LogLevel::info, source, ": ", train_set.size(), " training and ", test_set.size(), " test images of ",
-      train_set.image_shape(), options.resume ? "; going on after step " + std::to_string(step) : std::string());
+      train_set.image_shape(), options.resume ? "; going on after step " + std::to_string(step) : std::string(),
+      options.distributed ? "; " + std::to_string(ranks.size()) + " ranks" : std::string());
 
   for (const auto& [name, value] : run_conditions()) {
     log(LogLevel::info, name, ": ", value);
@@ -136,23 +219,31 @@ void train(const Options& options) {
       loss.backward();
       optimizer.step();
       schedule.step();
-      loss_sum += loss.item();
-      bar.advance({{"loss", loss.item()}, {"lr", optimizer.lr()}});
-      if (++step % options.checkpoint_every == 0) {
+      const double mean_loss = ranks.mean(loss.item());
+      loss_sum += mean_loss;
+      bar.advance({{"loss", mean_loss}, {"lr", optimizer.lr()}});
+      if (++step % options.checkpoint_every == 0 && first) {
         save_checkpoint(checkpoint, run);
       }
     }
     bar.finish();
-    accuracy = test_accuracy(net, test_set);
+    accuracy = test_accuracy(net, test_set, ranks);
     const Metrics row = {{"epoch", static_cast<double>(epoch)},
                          {"step", static_cast<double>(step)},
                          {"train_loss", loss_sum / static_cast<double>(batches.num_batches())},
                          {"test_accuracy", accuracy}};
-    csv.write(row);
-    json.write(row);
+    if (first) {
+      csv->write(row);
+      json->write(row);
+    }
     log(LogLevel::info, "epoch ", epoch, ": training loss ", row[2].second, ", test accuracy ", accuracy);
     loss_sum = 0.0;
-    save_checkpoint(checkpoint, run);
+    if (first) {
+      save_checkpoint(checkpoint, run);
+    }
+  }
+  if (!first) {
+    return;
   }
   save_safetensors(options.out / "model.safetensors", net, {{"format", "pt"}});
   std::cout << "test accuracy: " << accuracy << "\nwrote " << (options.out / "model.safetensors").string() << std::endl;
@@ -163,13 +254,20 @@ void train(const Options& options) {
 
 int main(int argc, char** argv) {
   return lab::run_program("train_mnist", [&] {
-    const std::optional<train_mnist::Options> options = train_mnist::parse_options(argc, argv);
-    if (options) {
-      normgrad::set_log_level(options->log_level);
-      if (options->threads) {
-        normgrad::set_num_threads(*options->threads);
+    std::optional<train_mnist::Options> options;
+    try {
+      // An error in the command line is one of all ranks.
+      const bool distributed = std::find(argv, argv + argc, std::string("--distributed")) != argv + argc;
+      train_mnist::Ranks(distributed).prepare([&] { options = train_mnist::parse_options(argc, argv); });
+      if (options) {
+        normgrad::set_log_level(options->log_level);
+        if (options->threads) {
+          normgrad::set_num_threads(*options->threads);
+        }
+        train_mnist::train(*options);
       }
-      train_mnist::train(*options);
+    } catch (const train_mnist::ErrorElsewhere&) {
+      return 2;
     }
     return 0;
   });

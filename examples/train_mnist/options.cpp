@@ -60,6 +60,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--threads", options.threads, "Threads; results do not depend on it. Default: all processors")
       ->check(CLI::Range(1, 1024));
+  app.add_flag(
+      "--distributed", options.distributed,
+      "One of several processes: mpirun -n 2 train_mnist --distributed. Together they do the same steps as one "
+      "process; --batch-size counts the images of all");
   app.add_option("--log-level", options.log_level, "trace, debug, info, warn, error or off")
       ->capture_default_str()
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));

@@ -24,6 +24,7 @@ struct Options {
   std::int64_t train_limit = 0;  // 0: all
   std::int64_t checkpoint_every = 100;
   std::optional<int> threads;
+  bool distributed = false;  // one of several processes, started by mpirun
   std::string log_level = "info";
 };
 

@@ -6,7 +6,7 @@
 #include "tests/support/run_program.hpp"
 
 namespace normgrad::tests {
-namespace NORMGRAD_TEST_FILE {
+namespace {
 
 ProgramResult run_failing(const std::string& how, const std::string& ranks) {
   return run_program({NORMGRAD_MPIEXEC, "-n", ranks, NORMGRAD_FAILING, how});
@@ -40,5 +40,5 @@ TEST(Launch, EndsWell) {
   EXPECT_NE(result.out.find("rank 1 is through"), std::string::npos);
 }
 
-}  // namespace NORMGRAD_TEST_FILE
+}  // namespace
 }  // namespace normgrad::tests
