@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstddef>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -37,10 +38,10 @@ SortKey<T> sort_key(T x) {
   }
 }
 
-template <class Key>
+template <class Key, class Position>
 struct SortEntry {
   Key key;
-  std::int64_t position;
+  Position position;
 
   friend bool operator<(const SortEntry& a, const SortEntry& b) {
     return a.key < b.key || (a.key == b.key && a.position < b.position);
@@ -48,16 +49,16 @@ struct SortEntry {
 };
 
 // Sorts entries that are in the order of their positions: by comparison, or by the bytes of the keys if there are many.
-template <class Key>
-void sort_entries(SortEntry<Key>* entries, SortEntry<Key>* other, std::int64_t n) {
+template <class Key, class Position>
+void sort_entries(SortEntry<Key, Position>* entries, SortEntry<Key, Position>* other, std::int64_t n) {
   if (n < 512) {
     std::sort(entries, entries + n);
     return;
   }
-  SortEntry<Key>* from = entries;
-  SortEntry<Key>* to = other;
+  SortEntry<Key, Position>* from = entries;
+  SortEntry<Key, Position>* to = other;
   for (unsigned shift = 0; shift < 8 * sizeof(Key); shift += 8) {
-    const auto byte = [shift](const SortEntry<Key>& entry) {
+    const auto byte = [shift](const SortEntry<Key, Position>& entry) {
       return static_cast<std::size_t>((entry.key >> shift) & 0xFFU);
     };
     std::array<std::int64_t, 256> start{};
@@ -81,11 +82,9 @@ void sort_entries(SortEntry<Key>* entries, SortEntry<Key>* other, std::int64_t n
   }
 }
 
-// Calls f(entries, scratch, offset of the column in an array with `count` elements along the axis) for each column.
-// Keys are inverted if `descending`.
-template <class T, class F>
-void for_sort_columns(bool descending, const AxisShape& s, const T* x, std::int64_t count, F f) {
-  using Entry = SortEntry<SortKey<T>>;
+template <class Position, class T, class F>
+void for_columns_of_entries(bool descending, const AxisShape& s, const T* x, std::int64_t count, F& f) {
+  using Entry = SortEntry<SortKey<T>, Position>;
   const std::int64_t grain = std::max<std::int64_t>(1, 4096 / std::max<std::int64_t>(1, s.n));
   parallel_for(s.outer * s.inner, grain, [&](std::int64_t begin, std::int64_t end) {
     const Scratch<Entry> scratch(2 * s.n);
@@ -94,11 +93,22 @@ void for_sort_columns(bool descending, const AxisShape& s, const T* x, std::int6
       const T* from = x + column / s.inner * s.n * s.inner + column % s.inner;
       for (std::int64_t i = 0; i < s.n; ++i) {
         const SortKey<T> key = sort_key(from[i * s.inner]);
-        entries[i] = {descending ? static_cast<SortKey<T>>(~key) : key, i};
+        entries[i] = {descending ? static_cast<SortKey<T>>(~key) : key, static_cast<Position>(i)};
       }
       f(entries, entries + s.n, column / s.inner * count * s.inner + column % s.inner);
     }
   });
+}
+
+// Calls f(entries, scratch, offset of the column in an array with `count` elements along the axis) for each column.
+// Keys are inverted if `descending`. Entries of 4-byte keys have 8 bytes where the positions fit.
+template <class T, class F>
+void for_sort_columns(bool descending, const AxisShape& s, const T* x, std::int64_t count, F f) {
+  if (sizeof(SortKey<T>) == 4 && s.n <= std::int64_t{std::numeric_limits<std::uint32_t>::max()}) {
+    for_columns_of_entries<std::uint32_t>(descending, s, x, count, f);
+  } else {
+    for_columns_of_entries<std::int64_t>(descending, s, x, count, f);
+  }
 }
 
 }  // namespace
