@@ -59,7 +59,7 @@ const std::vector<Room> kRooms = {
     {"io", {"core/base", "core/simd", "core/kernels/gemm", "core/autograd", "core", "layers/module"}},
     {"train",
      {"core/base", "core/autograd", "core/ops", "layers/module", "layers", "layers/norm", "layers/container", "optim"}},
-    {"dist", {"core/base", "core/autograd", "core/ops", "layers/module", "layers/norm", "data"}},
+    {"dist", {"core/base", "core/autograd", "core/ops", "layers/module", "layers/norm", "optim", "data"}},
 };
 
 /// The room of a file of the library: the one with the longest matching folder.
