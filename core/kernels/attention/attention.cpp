@@ -170,7 +170,7 @@ void attention_backward(const AttentionGeometry& g, const AttentionBackward<T>& 
   });
   // Both ways add the same tiles in the same order to every element, so that the choice does not affect the result. One
   // pass over the tiles computes fewer products, but only heads run in parallel.
-  if (kv_heads >= 4 * get_num_threads() || get_num_threads() == 1) {
+  if (kv_heads >= std::int64_t{4} * get_num_threads() || get_num_threads() == 1) {
     const std::int64_t heads = std::max<std::int64_t>(1, grain / (query_blocks * g.group));
     parallel_for(kv_heads, heads, [&](std::int64_t begin, std::int64_t end) {
       TileGradients<T> gradients(g, a, delta.get());

@@ -26,7 +26,8 @@ Tensor of_angles(std::int64_t length, std::int64_t pairs, std::int64_t features,
     T* to = y.mutable_data<T>();
     for (std::int64_t i = 0; i < length * pairs; ++i) {
       const double exponent = 2.0 * static_cast<double>(i % pairs) / static_cast<double>(features);
-      to[i] = static_cast<T>(f(static_cast<double>(offset + i / pairs) / std::pow(base, exponent)));
+      const std::int64_t position = offset + i / pairs;
+      to[i] = static_cast<T>(f(static_cast<double>(position) / std::pow(base, exponent)));
     }
   });
   return y;
