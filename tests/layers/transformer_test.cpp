@@ -223,7 +223,9 @@ TEST(TransformerTest, SinusoidalAndLearnedPositions) {
   ASSERT_EQ(p.shape(), Shape({3, 5}));
   const auto values = p.to_vector<double>();
   for (std::size_t i = 0; i < 15; ++i) {
-    const double angle = static_cast<double>(2 + i / 5) / std::pow(100.0, 2.0 * static_cast<double>(i % 5 / 2) / 5.0);
+    const std::size_t position = 2 + i / 5;
+    const std::size_t pair = i % 5 / 2;
+    const double angle = static_cast<double>(position) / std::pow(100.0, 2.0 * static_cast<double>(pair) / 5.0);
     EXPECT_NEAR(values[i], i % 5 % 2 == 0 ? std::sin(angle) : std::cos(angle), 1e-15);
   }
   const Tensor x = random_tensor({3, 2, 4}, kFloat64, 1);

@@ -320,7 +320,7 @@ TEST(AttentionTest, MemoryIsLinearInTheLength) {
 TEST(AttentionTest, SizesOfZero) {
   const auto shape_of = [](const Shape& q, const Shape& k, const Shape& v) {
     const Tensor tq = zeros(q, {.requires_grad = true});
-    const Tensor y = scaled_dot_product_attention(tq, zeros(k), ones(v));
+    Tensor y = scaled_dot_product_attention(tq, zeros(k), ones(v));
     EXPECT_EQ(grad({y}, {tq}, {ones_like(y)})[0].shape(), q);
     return y;
   };
