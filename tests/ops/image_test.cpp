@@ -201,6 +201,7 @@ TEST(InterpolateTest, Errors) {
             "interpolate: expected a scale_factor with a result of at least 1 element per axis but got 0.1 for an axis "
             "of 4");
   EXPECT_EQ(of({.size = 0}), "interpolate: expected sizes of at least 1 but got 0");
+  EXPECT_THROW(interpolate(x, {.scale_factor = 1e13}), Error);
   EXPECT_EQ(error_of<DTypeError>([] {
               interpolate(zeros({1, 1, 2}, {.dtype = kInt64}), {.size = 2});
             }),
@@ -272,6 +273,9 @@ TEST(UnfoldTest, WindowsAndTheirSum) {
   EXPECT_EQ(
       error_of<ShapeError>([&] { unfold(x, 7); }),
       "unfold: expected a window no larger than the padded image but got kernel_size 7 (dilation 1) on 5 elements");
+  constexpr std::int64_t kHuge = std::int64_t{1} << 40;
+  EXPECT_THROW(fold(y, {kHuge, kHuge}, {kHuge, kHuge}), ShapeError);
+  EXPECT_THROW(unfold(x, kHuge, {.padding = kHuge}), Error);
   EXPECT_EQ(error_of<ShapeError>([&] {
               fold(y, {5, 6}, 2);
             }),
@@ -302,6 +306,12 @@ TEST(PadTest, ModesFromTheImage) {
               pad(x, {1, 1}, "mirror");
             }),
             "pad: expected mode \"constant\", \"reflect\", \"replicate\" or \"circular\" but got \"mirror\"");
+  EXPECT_EQ(error_of<ValueError>([&] {
+              pad(x, {-4, 0}, "circular");
+            }),
+            "pad: cannot cut 4 and 0 elements off axis 1 of [1, 3]");
+  EXPECT_THROW(pad(x, {std::numeric_limits<std::int64_t>::min(), 0}, "replicate"), Error);
+  EXPECT_THROW(pad(x, {0, std::numeric_limits<std::int64_t>::max()}, "replicate"), Error);
   const Tensor y = random_tensor({2, 3, 4}, kFloat64, 1).requires_grad_();
   for (const char* mode : {"reflect", "replicate", "circular"}) {
     const auto f = [&](const std::vector<Tensor>& in) {

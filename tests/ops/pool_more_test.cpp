@@ -77,6 +77,10 @@ struct Case {
   bool ceil_mode;
 };
 
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << Shape(c.plane) << " by " << Shape(c.kernel) << (c.ceil_mode ? ", ceil_mode" : "");
+}
+
 std::vector<Case> cases() {
   return {{{7}, {3}, {2}, {0}, false},
           {{8}, {3}, {2}, {1}, true},

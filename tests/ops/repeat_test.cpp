@@ -66,6 +66,7 @@ TEST(RepeatTest, Values) {
   EXPECT_THAT(values(whole({7}, {}).repeat({3})), ElementsAre(7, 7, 7));
   EXPECT_THAT(values(x.repeat({1, 1})), ElementsAre(0, 1, 2, 3));
   EXPECT_FALSE(x.repeat({1, 1}).buffer() == x.buffer());
+  EXPECT_THROW(x.repeat({std::int64_t{1} << 62, 4}), Error);
   EXPECT_EQ(error_of<ShapeError>([&] { x.repeat({2}); }),
             "repeat: expected a number for each of the 2 axes of [2, 2] but got 1");
   EXPECT_EQ(error_of<ValueError>([&] { x.repeat({1, -2}); }), "repeat: expected repeats of at least 0 but got -2");

@@ -116,6 +116,9 @@ TEST(ScatterReduceTest, WholeNumbersNaNTiesAndZeros) {
   const auto ties = grad({scatter_reduce(a, 0, index, b, "amax")}, {a, b}, {tensor({6, 7, 8})});
   EXPECT_THAT(ties[0].to_vector<float>(), ElementsAre(2, 7, 0));
   EXPECT_THAT(ties[1].to_vector<float>(), ElementsAre(2, 2, 8));
+  const auto apart = grad({scatter_reduce(a, 0, index, b, "amax", false)}, {a, b}, {tensor({6, 7, 8})});
+  EXPECT_THAT(apart[0].to_vector<float>(), ElementsAre(0, 7, 0));  // 4 is also x's value, which does not take part
+  EXPECT_THAT(apart[1].to_vector<float>(), ElementsAre(3, 3, 8));
   const auto zeros_in = grad({scatter_reduce(a, 0, index, b, "prod")}, {a, b}, {tensor({1, 1, 2})});
   EXPECT_THAT(zeros_in[0].to_vector<float>(), ElementsAre(16, 1, 6));
   EXPECT_THAT(zeros_in[1].to_vector<float>(), ElementsAre(16, 16, 0));
@@ -216,6 +219,8 @@ TEST(OneHotTest, ValuesAndErrors) {
             "one_hot: expected num_classes for an index without elements");
   EXPECT_EQ(error_of<ValueError>([&] { one_hot(whole({0}, {1}), 0); }),
             "one_hot: expected num_classes of at least 1, or -1, but got 0");
+  EXPECT_EQ(error_of<ShapeError>([&] { one_hot(whole({std::numeric_limits<std::int64_t>::max()}, {1})); }),
+            "one_hot: expected sizes within 64 bits but got 9223372036854775807 + 1");
   EXPECT_EQ(error_of<DTypeError>([&] { one_hot(zeros({1})); }),
             "one_hot: expected an int64 index but got float32; convert it with to(kInt64)");
 }

@@ -210,6 +210,11 @@ Tensor interpolate(const Tensor& x, const InterpolateOptions& options) {
            : scales.size() == 2 ? adaptive_avg_pool2d(x, size)
                                 : adaptive_avg_pool3d(x, size);
   }
+  Shape result = x.shape();
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    result[i + 2] = scales[i].out;
+  }
+  Tensor::empty(result, x.dtype());  // throws before the weights of a size that cannot be
   Tensor y = x;
   for (std::size_t i = 0; i < scales.size(); ++i) {
     const AxisScale& s = scales[i];

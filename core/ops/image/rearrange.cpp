@@ -77,6 +77,8 @@ struct Windows {
     width = detail::checked_add(name, w, detail::checked_mul(name, 2, padding[2]));
     rows = count(name, height, 1);
     columns = count(name, width, 2);
+    detail::checked_mul(name, detail::checked_mul(name, kernel[1], kernel[2]),
+                        detail::checked_mul(name, rows, columns));
   }
 
   std::int64_t elements() const { return kernel[1] * kernel[2]; }
@@ -168,8 +170,10 @@ Tensor pad(const Tensor& x, const std::vector<std::int64_t>& pads, const std::st
     require<ValueError>(before <= limit && after <= limit, "pad: expected padding of at most ", limit, " for mode \"",
                         mode, "\" and axis ", axis, " of ", x.shape(), " but got ", before, " and ", after);
     const std::int64_t length = detail::checked_add("pad", detail::checked_add("pad", size, before), after);
-    require<ValueError>(before >= -size && after >= -size && length >= 0, "pad: cannot cut ", -before, " and ", -after,
-                        " elements off axis ", axis, " of ", x.shape());
+    require<ValueError>(before >= -size && after >= -size && length >= 0, "pad: cannot cut ",
+                        std::max<std::int64_t>(detail::checked_sub("pad", 0, before), 0), " and ",
+                        std::max<std::int64_t>(detail::checked_sub("pad", 0, after), 0), " elements off axis ", axis,
+                        " of ", x.shape());
     Tensor index = Tensor::empty({length}, kInt64);
     auto* to = index.mutable_data<std::int64_t>();
     for (std::int64_t k = 0; k < length; ++k) {

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/base/detail/checked.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/index.hpp"
@@ -237,7 +238,9 @@ Tensor one_hot(const Tensor& index, std::int64_t num_classes) {
   require<ValueError>(num_classes != -1 || index.numel() > 0,
                       "one_hot: expected num_classes for an index without elements");
   const auto values = index.to_vector<std::int64_t>();
-  const std::int64_t classes = num_classes != -1 ? num_classes : *std::max_element(values.begin(), values.end()) + 1;
+  const std::int64_t classes = num_classes != -1
+                                   ? num_classes
+                                   : detail::checked_add("one_hot", *std::max_element(values.begin(), values.end()), 1);
   Shape shape = index.shape();
   shape.push_back(std::max<std::int64_t>(classes, 0));
   for (std::size_t i = 0; i < values.size(); ++i) {

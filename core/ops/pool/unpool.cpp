@@ -37,7 +37,7 @@ Tensor max_unpool_nd(const char* name, std::size_t axes, const Tensor& x, const 
     size = natural;
     if (!options.output_size.empty()) {
       size = options.output_size[i];
-      require<ValueError>(size > natural - stride[k] && size < natural + stride[k], name,
+      require<ValueError>(size > natural - stride[k] && size < detail::checked_add(name, natural, stride[k]), name,
                           ": expected an output_size between ", natural - stride[k], " and ", natural + stride[k],
                           ", both excluded, but got ", size);
     }
