@@ -13,6 +13,8 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(SyncBatchNorm, weight, bias, running_mean, running_var, num_batches_tracked)
+
 namespace {
 
 // Merges (count, mean, M2) of the ranks (Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for

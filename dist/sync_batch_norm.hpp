@@ -24,7 +24,7 @@ class SyncBatchNorm : public BatchNorm {
   /// Throws ValueError as BatchNorm2d does.
   explicit SyncBatchNorm(std::int64_t num_features, const BatchNormOptions& options = {},
                          const ProcessGroup& group = ProcessGroup::world());
-  NORMGRAD_MEMBERS(SyncBatchNorm, weight, bias, running_mean, running_var, num_batches_tracked)
+  NORMGRAD_DECLARE_MEMBERS(SyncBatchNorm)
 };
 
 /// Makes every BatchNorm1d, 2d and 3d of the model take its statistics over the ranks of the group, in place: values,

@@ -6,6 +6,18 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(ReLU)
+NORMGRAD_DEFINE_MEMBERS(LeakyReLU)
+NORMGRAD_DEFINE_MEMBERS(ELU)
+NORMGRAD_DEFINE_MEMBERS(SELU)
+NORMGRAD_DEFINE_MEMBERS(GELU)
+NORMGRAD_DEFINE_MEMBERS(SiLU)
+NORMGRAD_DEFINE_MEMBERS(Sigmoid)
+NORMGRAD_DEFINE_MEMBERS(Tanh)
+NORMGRAD_DEFINE_MEMBERS(Softplus)
+NORMGRAD_DEFINE_MEMBERS(Softmax)
+NORMGRAD_DEFINE_MEMBERS(LogSoftmax)
+
 Tensor ReLU::forward(const Tensor& x) { return relu(x); }
 
 std::string LeakyReLU::extra_repr() const { return detail::concat("negative_slope=", negative_slope_); }

@@ -12,7 +12,7 @@ namespace normgrad {
 /// max(x, 0).
 class ReLU : public Module {
  public:
-  NORMGRAD_MEMBERS(ReLU)
+  NORMGRAD_DECLARE_MEMBERS(ReLU)
   Tensor forward(const Tensor& x) override;
   Epilogue as_epilogue() const override;
 };
@@ -21,7 +21,7 @@ class ReLU : public Module {
 class LeakyReLU : public Module {
  public:
   explicit LeakyReLU(double negative_slope = 0.01) : negative_slope_(negative_slope) {}  ///< slope for x < 0
-  NORMGRAD_MEMBERS(LeakyReLU)
+  NORMGRAD_DECLARE_MEMBERS(LeakyReLU)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -33,7 +33,7 @@ class LeakyReLU : public Module {
 class ELU : public Module {
  public:
   explicit ELU(double alpha = 1.0) : alpha_(alpha) {}  ///< -alpha is the limit as x goes to minus infinity
-  NORMGRAD_MEMBERS(ELU)
+  NORMGRAD_DECLARE_MEMBERS(ELU)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -44,28 +44,28 @@ class ELU : public Module {
 /// ELU with the constants of self-normalizing networks; see selu().
 class SELU : public Module {
  public:
-  NORMGRAD_MEMBERS(SELU)
+  NORMGRAD_DECLARE_MEMBERS(SELU)
   Tensor forward(const Tensor& x) override;
 };
 
 /// x * Phi(x), the exact form.
 class GELU : public Module {
  public:
-  NORMGRAD_MEMBERS(GELU)
+  NORMGRAD_DECLARE_MEMBERS(GELU)
   Tensor forward(const Tensor& x) override;
 };
 
 /// x * sigmoid(x).
 class SiLU : public Module {
  public:
-  NORMGRAD_MEMBERS(SiLU)
+  NORMGRAD_DECLARE_MEMBERS(SiLU)
   Tensor forward(const Tensor& x) override;
 };
 
 /// 1 / (1 + exp(-x)).
 class Sigmoid : public Module {
  public:
-  NORMGRAD_MEMBERS(Sigmoid)
+  NORMGRAD_DECLARE_MEMBERS(Sigmoid)
   Tensor forward(const Tensor& x) override;
   Epilogue as_epilogue() const override;
 };
@@ -73,7 +73,7 @@ class Sigmoid : public Module {
 /// tanh(x).
 class Tanh : public Module {
  public:
-  NORMGRAD_MEMBERS(Tanh)
+  NORMGRAD_DECLARE_MEMBERS(Tanh)
   Tensor forward(const Tensor& x) override;
   Epilogue as_epilogue() const override;
 };
@@ -83,7 +83,7 @@ class Softplus : public Module {
  public:
   /// Throws ValueError unless beta > 0.
   explicit Softplus(double beta = 1.0, double threshold = 20.0);
-  NORMGRAD_MEMBERS(Softplus)
+  NORMGRAD_DECLARE_MEMBERS(Softplus)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -96,7 +96,7 @@ class Softplus : public Module {
 class Softmax : public Module {
  public:
   explicit Softmax(std::int64_t dim) : dim_(dim) {}  ///< the axis; -1 is the last
-  NORMGRAD_MEMBERS(Softmax)
+  NORMGRAD_DECLARE_MEMBERS(Softmax)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -108,7 +108,7 @@ class Softmax : public Module {
 class LogSoftmax : public Module {
  public:
   explicit LogSoftmax(std::int64_t dim) : dim_(dim) {}  ///< the axis; -1 is the last
-  NORMGRAD_MEMBERS(LogSoftmax)
+  NORMGRAD_DECLARE_MEMBERS(LogSoftmax)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -8,6 +8,13 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(Conv1d, weight, bias)
+NORMGRAD_DEFINE_MEMBERS(Conv2d, weight, bias)
+NORMGRAD_DEFINE_MEMBERS(Conv3d, weight, bias)
+NORMGRAD_DEFINE_MEMBERS(ConvTranspose1d, weight, bias)
+NORMGRAD_DEFINE_MEMBERS(ConvTranspose2d, weight, bias)
+NORMGRAD_DEFINE_MEMBERS(ConvTranspose3d, weight, bias)
+
 namespace detail {
 
 namespace {

@@ -120,7 +120,7 @@ class Conv1d : public detail::ForwardConvLayer {
   Conv1d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
          const ConvLayerOptions& options = {})
       : ForwardConvLayer("Conv1d", 1, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_MEMBERS(Conv1d, weight, bias)
+  NORMGRAD_DECLARE_MEMBERS(Conv1d)
   Tensor forward(const Tensor& x) override;
   Epilogue fusable(const Epilogue& offered, const Tensor& /*x*/) const override { return fusable_as<Conv1d>(offered); }
 };
@@ -132,7 +132,7 @@ class Conv2d : public detail::ForwardConvLayer {
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
          const ConvLayerOptions& options = {})
       : ForwardConvLayer("Conv2d", 2, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_MEMBERS(Conv2d, weight, bias)
+  NORMGRAD_DECLARE_MEMBERS(Conv2d)
   Tensor forward(const Tensor& x) override;
   Epilogue fusable(const Epilogue& offered, const Tensor& /*x*/) const override { return fusable_as<Conv2d>(offered); }
 };
@@ -144,7 +144,7 @@ class Conv3d : public detail::ForwardConvLayer {
   Conv3d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
          const ConvLayerOptions& options = {})
       : ForwardConvLayer("Conv3d", 3, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_MEMBERS(Conv3d, weight, bias)
+  NORMGRAD_DECLARE_MEMBERS(Conv3d)
   Tensor forward(const Tensor& x) override;
   Epilogue fusable(const Epilogue& offered, const Tensor& /*x*/) const override { return fusable_as<Conv3d>(offered); }
 };
@@ -157,7 +157,7 @@ class ConvTranspose1d : public detail::TransposedConvLayer {
   ConvTranspose1d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
                   const ConvTransposeLayerOptions& options = {})
       : TransposedConvLayer("ConvTranspose1d", 1, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_MEMBERS(ConvTranspose1d, weight, bias)
+  NORMGRAD_DECLARE_MEMBERS(ConvTranspose1d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -169,7 +169,7 @@ class ConvTranspose2d : public detail::TransposedConvLayer {
   ConvTranspose2d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
                   const ConvTransposeLayerOptions& options = {})
       : TransposedConvLayer("ConvTranspose2d", 2, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_MEMBERS(ConvTranspose2d, weight, bias)
+  NORMGRAD_DECLARE_MEMBERS(ConvTranspose2d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -181,7 +181,7 @@ class ConvTranspose3d : public detail::TransposedConvLayer {
   ConvTranspose3d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
                   const ConvTransposeLayerOptions& options = {})
       : TransposedConvLayer("ConvTranspose3d", 3, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_MEMBERS(ConvTranspose3d, weight, bias)
+  NORMGRAD_DECLARE_MEMBERS(ConvTranspose3d)
   Tensor forward(const Tensor& x) override;
 };
 

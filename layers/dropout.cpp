@@ -4,6 +4,14 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(Dropout)
+NORMGRAD_DEFINE_MEMBERS(Dropout1d)
+NORMGRAD_DEFINE_MEMBERS(Dropout2d)
+NORMGRAD_DEFINE_MEMBERS(Dropout3d)
+NORMGRAD_DEFINE_MEMBERS(AlphaDropout)
+NORMGRAD_DEFINE_MEMBERS(FeatureAlphaDropout)
+NORMGRAD_DEFINE_MEMBERS(StochasticDepth)
+
 Dropout::Dropout(double p) : p_(p) {
   require<ValueError>(p >= 0.0 && p <= 1.0, "Dropout: expected p in [0, 1] but got ", p);
 }

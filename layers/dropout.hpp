@@ -13,7 +13,7 @@ class Dropout : public Module {
  public:
   /// Throws ValueError for p outside [0, 1].
   explicit Dropout(double p = 0.5);
-  NORMGRAD_MEMBERS(Dropout)
+  NORMGRAD_DECLARE_MEMBERS(Dropout)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -44,7 +44,7 @@ class Dropout1d : public detail::DropoutLayer {
  public:
   /// Throws ValueError for p outside [0, 1].
   explicit Dropout1d(double p = 0.5) : DropoutLayer("Dropout1d", p) {}
-  NORMGRAD_MEMBERS(Dropout1d)
+  NORMGRAD_DECLARE_MEMBERS(Dropout1d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -53,7 +53,7 @@ class Dropout2d : public detail::DropoutLayer {
  public:
   /// Throws ValueError for p outside [0, 1].
   explicit Dropout2d(double p = 0.5) : DropoutLayer("Dropout2d", p) {}
-  NORMGRAD_MEMBERS(Dropout2d)
+  NORMGRAD_DECLARE_MEMBERS(Dropout2d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -62,7 +62,7 @@ class Dropout3d : public detail::DropoutLayer {
  public:
   /// Throws ValueError for p outside [0, 1].
   explicit Dropout3d(double p = 0.5) : DropoutLayer("Dropout3d", p) {}
-  NORMGRAD_MEMBERS(Dropout3d)
+  NORMGRAD_DECLARE_MEMBERS(Dropout3d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -71,7 +71,7 @@ class AlphaDropout : public detail::DropoutLayer {
  public:
   /// Throws ValueError for p outside [0, 1].
   explicit AlphaDropout(double p = 0.5) : DropoutLayer("AlphaDropout", p) {}
-  NORMGRAD_MEMBERS(AlphaDropout)
+  NORMGRAD_DECLARE_MEMBERS(AlphaDropout)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -80,7 +80,7 @@ class FeatureAlphaDropout : public detail::DropoutLayer {
  public:
   /// Throws ValueError for p outside [0, 1].
   explicit FeatureAlphaDropout(double p = 0.5) : DropoutLayer("FeatureAlphaDropout", p) {}
-  NORMGRAD_MEMBERS(FeatureAlphaDropout)
+  NORMGRAD_DECLARE_MEMBERS(FeatureAlphaDropout)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -90,7 +90,7 @@ class StochasticDepth : public detail::DropoutLayer {
  public:
   /// Throws ValueError for p outside [0, 1] and for another mode.
   StochasticDepth(double p, const std::string& mode);
-  NORMGRAD_MEMBERS(StochasticDepth)
+  NORMGRAD_DECLARE_MEMBERS(StochasticDepth)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -7,6 +7,9 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(Embedding, weight)
+NORMGRAD_DEFINE_MEMBERS(EmbeddingBag, weight)
+
 Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options)
     : padding_idx_(options.padding_idx) {
   require<ValueError>(num_embeddings > 0, "Embedding: expected num_embeddings > 0 but got ", num_embeddings);

@@ -24,7 +24,7 @@ class Embedding : public Module {
  public:
   /// Throws ValueError unless both sizes are positive, and IndexError for a padding_idx out of range.
   Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options = {});
-  NORMGRAD_MEMBERS(Embedding, weight)
+  NORMGRAD_DECLARE_MEMBERS(Embedding)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& index) override;
 
@@ -53,7 +53,7 @@ class EmbeddingBag : public Module {
   /// Throws ValueError unless both sizes are positive and the mode is known, and IndexError for a padding_idx out of
   /// range.
   EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingBagLayerOptions options = {});
-  NORMGRAD_MEMBERS(EmbeddingBag, weight)
+  NORMGRAD_DECLARE_MEMBERS(EmbeddingBag)
   NORMGRAD_CALL_FORWARD()
   std::string extra_repr() const override;
   /// -> [bags, embedding_dim].

@@ -13,7 +13,7 @@ class Flatten : public Module {
  public:
   /// Both axes may be negative, which counts from the end.
   explicit Flatten(std::int64_t start_dim = 1, std::int64_t end_dim = -1) : start_dim_(start_dim), end_dim_(end_dim) {}
-  NORMGRAD_MEMBERS(Flatten)
+  NORMGRAD_DECLARE_MEMBERS(Flatten)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -4,6 +4,14 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(Mish)
+NORMGRAD_DEFINE_MEMBERS(CELU)
+NORMGRAD_DEFINE_MEMBERS(LogSigmoid)
+NORMGRAD_DEFINE_MEMBERS(Softsign)
+NORMGRAD_DEFINE_MEMBERS(Tanhshrink)
+NORMGRAD_DEFINE_MEMBERS(Softmin)
+NORMGRAD_DEFINE_MEMBERS(GLU)
+
 Tensor Mish::forward(const Tensor& x) { return mish(x); }
 
 CELU::CELU(double alpha) : alpha_(alpha) { require<ValueError>(alpha != 0.0, "CELU: expected an alpha other than 0"); }

@@ -12,7 +12,7 @@ namespace normgrad {
 /// x tanh(softplus(x)).
 class Mish : public Module {
  public:
-  NORMGRAD_MEMBERS(Mish)
+  NORMGRAD_DECLARE_MEMBERS(Mish)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -21,7 +21,7 @@ class CELU : public Module {
  public:
   /// Throws ValueError for alpha = 0.
   explicit CELU(double alpha = 1.0);
-  NORMGRAD_MEMBERS(CELU)
+  NORMGRAD_DECLARE_MEMBERS(CELU)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -32,21 +32,21 @@ class CELU : public Module {
 /// log(sigmoid(x)).
 class LogSigmoid : public Module {
  public:
-  NORMGRAD_MEMBERS(LogSigmoid)
+  NORMGRAD_DECLARE_MEMBERS(LogSigmoid)
   Tensor forward(const Tensor& x) override;
 };
 
 /// x / (1 + |x|).
 class Softsign : public Module {
  public:
-  NORMGRAD_MEMBERS(Softsign)
+  NORMGRAD_DECLARE_MEMBERS(Softsign)
   Tensor forward(const Tensor& x) override;
 };
 
 /// x - tanh(x).
 class Tanhshrink : public Module {
  public:
-  NORMGRAD_MEMBERS(Tanhshrink)
+  NORMGRAD_DECLARE_MEMBERS(Tanhshrink)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -54,7 +54,7 @@ class Tanhshrink : public Module {
 class Softmin : public Module {
  public:
   explicit Softmin(std::int64_t dim) : dim_(dim) {}  ///< the axis; -1 is the last
-  NORMGRAD_MEMBERS(Softmin)
+  NORMGRAD_DECLARE_MEMBERS(Softmin)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -66,7 +66,7 @@ class Softmin : public Module {
 class GLU : public Module {
  public:
   explicit GLU(std::int64_t dim = -1) : dim_(dim) {}  ///< the axis; -1 is the last
-  NORMGRAD_MEMBERS(GLU)
+  NORMGRAD_DECLARE_MEMBERS(GLU)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -4,6 +4,27 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(Upsample)
+NORMGRAD_DEFINE_MEMBERS(PixelShuffle)
+NORMGRAD_DEFINE_MEMBERS(PixelUnshuffle)
+NORMGRAD_DEFINE_MEMBERS(Unfold)
+NORMGRAD_DEFINE_MEMBERS(Fold)
+NORMGRAD_DEFINE_MEMBERS(ReflectionPad1d)
+NORMGRAD_DEFINE_MEMBERS(ReflectionPad2d)
+NORMGRAD_DEFINE_MEMBERS(ReflectionPad3d)
+NORMGRAD_DEFINE_MEMBERS(ReplicationPad1d)
+NORMGRAD_DEFINE_MEMBERS(ReplicationPad2d)
+NORMGRAD_DEFINE_MEMBERS(ReplicationPad3d)
+NORMGRAD_DEFINE_MEMBERS(CircularPad1d)
+NORMGRAD_DEFINE_MEMBERS(CircularPad2d)
+NORMGRAD_DEFINE_MEMBERS(CircularPad3d)
+NORMGRAD_DEFINE_MEMBERS(ZeroPad1d)
+NORMGRAD_DEFINE_MEMBERS(ZeroPad2d)
+NORMGRAD_DEFINE_MEMBERS(ZeroPad3d)
+NORMGRAD_DEFINE_MEMBERS(ConstantPad1d)
+NORMGRAD_DEFINE_MEMBERS(ConstantPad2d)
+NORMGRAD_DEFINE_MEMBERS(ConstantPad3d)
+
 Upsample::Upsample(const InterpolateOptions& options) : options_(options) {
   require<ValueError>(options.size.sizes().empty() != options.scale_factor.factors().empty(),
                       "Upsample: expected either size or scale_factor");

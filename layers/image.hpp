@@ -16,7 +16,7 @@ class Upsample : public Module {
  public:
   /// Throws ValueError unless exactly one of size and scale_factor is given. Other options are checked with the input.
   explicit Upsample(const InterpolateOptions& options);
-  NORMGRAD_MEMBERS(Upsample)
+  NORMGRAD_DECLARE_MEMBERS(Upsample)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -29,7 +29,7 @@ class PixelShuffle : public Module {
  public:
   /// Throws ValueError for a factor below 1.
   explicit PixelShuffle(std::int64_t upscale_factor);
-  NORMGRAD_MEMBERS(PixelShuffle)
+  NORMGRAD_DECLARE_MEMBERS(PixelShuffle)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -42,7 +42,7 @@ class PixelUnshuffle : public Module {
  public:
   /// Throws ValueError for a factor below 1.
   explicit PixelUnshuffle(std::int64_t downscale_factor);
-  NORMGRAD_MEMBERS(PixelUnshuffle)
+  NORMGRAD_DECLARE_MEMBERS(PixelUnshuffle)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -55,7 +55,7 @@ class Unfold : public Module {
  public:
   /// Throws ValueError for sizes that are not positive.
   explicit Unfold(const PerAxis& kernel_size, const UnfoldOptions& options = {});
-  NORMGRAD_MEMBERS(Unfold)
+  NORMGRAD_DECLARE_MEMBERS(Unfold)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -69,7 +69,7 @@ class Fold : public Module {
  public:
   /// Throws ValueError for sizes that are not positive.
   Fold(const PerAxis& output_size, const PerAxis& kernel_size, const UnfoldOptions& options = {});
-  NORMGRAD_MEMBERS(Fold)
+  NORMGRAD_DECLARE_MEMBERS(Fold)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -118,7 +118,7 @@ class ReflectionPad1d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 2.
   explicit ReflectionPad1d(const PadSizes& padding) : PadLayer("ReflectionPad1d", 1, padding, "reflect") {}
-  NORMGRAD_MEMBERS(ReflectionPad1d)
+  NORMGRAD_DECLARE_MEMBERS(ReflectionPad1d)
 };
 
 /// Reflected at the edges, which are not repeated, around x: [N, C, H, W] or [C, H, W].
@@ -126,7 +126,7 @@ class ReflectionPad2d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 4.
   explicit ReflectionPad2d(const PadSizes& padding) : PadLayer("ReflectionPad2d", 2, padding, "reflect") {}
-  NORMGRAD_MEMBERS(ReflectionPad2d)
+  NORMGRAD_DECLARE_MEMBERS(ReflectionPad2d)
 };
 
 /// Reflected at the edges, which are not repeated, around x: [N, C, D, H, W] or [C, D, H, W].
@@ -134,7 +134,7 @@ class ReflectionPad3d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 6.
   explicit ReflectionPad3d(const PadSizes& padding) : PadLayer("ReflectionPad3d", 3, padding, "reflect") {}
-  NORMGRAD_MEMBERS(ReflectionPad3d)
+  NORMGRAD_DECLARE_MEMBERS(ReflectionPad3d)
 };
 
 /// The edges repeated, around x: [N, C, L] or [C, L].
@@ -142,7 +142,7 @@ class ReplicationPad1d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 2.
   explicit ReplicationPad1d(const PadSizes& padding) : PadLayer("ReplicationPad1d", 1, padding, "replicate") {}
-  NORMGRAD_MEMBERS(ReplicationPad1d)
+  NORMGRAD_DECLARE_MEMBERS(ReplicationPad1d)
 };
 
 /// The edges repeated, around x: [N, C, H, W] or [C, H, W].
@@ -150,7 +150,7 @@ class ReplicationPad2d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 4.
   explicit ReplicationPad2d(const PadSizes& padding) : PadLayer("ReplicationPad2d", 2, padding, "replicate") {}
-  NORMGRAD_MEMBERS(ReplicationPad2d)
+  NORMGRAD_DECLARE_MEMBERS(ReplicationPad2d)
 };
 
 /// The edges repeated, around x: [N, C, D, H, W] or [C, D, H, W].
@@ -158,7 +158,7 @@ class ReplicationPad3d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 6.
   explicit ReplicationPad3d(const PadSizes& padding) : PadLayer("ReplicationPad3d", 3, padding, "replicate") {}
-  NORMGRAD_MEMBERS(ReplicationPad3d)
+  NORMGRAD_DECLARE_MEMBERS(ReplicationPad3d)
 };
 
 /// Continued from the other end, around x: [N, C, L] or [C, L].
@@ -166,7 +166,7 @@ class CircularPad1d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 2.
   explicit CircularPad1d(const PadSizes& padding) : PadLayer("CircularPad1d", 1, padding, "circular") {}
-  NORMGRAD_MEMBERS(CircularPad1d)
+  NORMGRAD_DECLARE_MEMBERS(CircularPad1d)
 };
 
 /// Continued from the other end, around x: [N, C, H, W] or [C, H, W].
@@ -174,7 +174,7 @@ class CircularPad2d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 4.
   explicit CircularPad2d(const PadSizes& padding) : PadLayer("CircularPad2d", 2, padding, "circular") {}
-  NORMGRAD_MEMBERS(CircularPad2d)
+  NORMGRAD_DECLARE_MEMBERS(CircularPad2d)
 };
 
 /// Continued from the other end, around x: [N, C, D, H, W] or [C, D, H, W].
@@ -182,7 +182,7 @@ class CircularPad3d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 6.
   explicit CircularPad3d(const PadSizes& padding) : PadLayer("CircularPad3d", 3, padding, "circular") {}
-  NORMGRAD_MEMBERS(CircularPad3d)
+  NORMGRAD_DECLARE_MEMBERS(CircularPad3d)
 };
 
 /// Zeros, around x: [N, C, L] or [C, L].
@@ -190,7 +190,7 @@ class ZeroPad1d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 2.
   explicit ZeroPad1d(const PadSizes& padding) : PadLayer("ZeroPad1d", 1, padding, "constant") {}
-  NORMGRAD_MEMBERS(ZeroPad1d)
+  NORMGRAD_DECLARE_MEMBERS(ZeroPad1d)
 };
 
 /// Zeros, around x: [N, C, H, W] or [C, H, W].
@@ -198,7 +198,7 @@ class ZeroPad2d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 4.
   explicit ZeroPad2d(const PadSizes& padding) : PadLayer("ZeroPad2d", 2, padding, "constant") {}
-  NORMGRAD_MEMBERS(ZeroPad2d)
+  NORMGRAD_DECLARE_MEMBERS(ZeroPad2d)
 };
 
 /// Zeros, around x: [N, C, D, H, W] or [C, D, H, W].
@@ -206,7 +206,7 @@ class ZeroPad3d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 6.
   explicit ZeroPad3d(const PadSizes& padding) : PadLayer("ZeroPad3d", 3, padding, "constant") {}
-  NORMGRAD_MEMBERS(ZeroPad3d)
+  NORMGRAD_DECLARE_MEMBERS(ZeroPad3d)
 };
 
 /// A constant around x: [N, C, L] or [C, L].
@@ -214,7 +214,7 @@ class ConstantPad1d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 2.
   ConstantPad1d(const PadSizes& padding, double value) : PadLayer("ConstantPad1d", 1, padding, "constant", value) {}
-  NORMGRAD_MEMBERS(ConstantPad1d)
+  NORMGRAD_DECLARE_MEMBERS(ConstantPad1d)
 };
 
 /// A constant around x: [N, C, H, W] or [C, H, W].
@@ -222,7 +222,7 @@ class ConstantPad2d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 4.
   ConstantPad2d(const PadSizes& padding, double value) : PadLayer("ConstantPad2d", 2, padding, "constant", value) {}
-  NORMGRAD_MEMBERS(ConstantPad2d)
+  NORMGRAD_DECLARE_MEMBERS(ConstantPad2d)
 };
 
 /// A constant around x: [N, C, D, H, W] or [C, D, H, W].
@@ -230,7 +230,7 @@ class ConstantPad3d : public detail::PadLayer {
  public:
   /// Throws ShapeError unless there is one number or 6.
   ConstantPad3d(const PadSizes& padding, double value) : PadLayer("ConstantPad3d", 3, padding, "constant", value) {}
-  NORMGRAD_MEMBERS(ConstantPad3d)
+  NORMGRAD_DECLARE_MEMBERS(ConstantPad3d)
 };
 
 }  // namespace normgrad

@@ -9,6 +9,9 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(Linear, weight, bias)
+NORMGRAD_DEFINE_MEMBERS(Bilinear, weight, bias)
+
 Linear::Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options)
     : in_features_(in_features), out_features_(out_features) {
   require<ValueError>(in_features > 0, "Linear: expected in_features > 0 but got ", in_features);

@@ -21,7 +21,7 @@ class Linear : public Module {
  public:
   /// Throws ValueError unless both sizes are positive.
   Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options = {});
-  NORMGRAD_MEMBERS(Linear, weight, bias)
+  NORMGRAD_DECLARE_MEMBERS(Linear)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -48,7 +48,7 @@ class Bilinear : public Module {
  public:
   /// Throws ValueError unless all sizes are positive.
   Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::int64_t out_features, LinearOptions options = {});
-  NORMGRAD_MEMBERS(Bilinear, weight, bias)
+  NORMGRAD_DECLARE_MEMBERS(Bilinear)
   NORMGRAD_CALL_FORWARD()
   std::string extra_repr() const override;
   /// See bilinear() for shapes.

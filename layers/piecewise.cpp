@@ -5,6 +5,16 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(Hardtanh)
+NORMGRAD_DEFINE_MEMBERS(ReLU6)
+NORMGRAD_DEFINE_MEMBERS(Hardsigmoid)
+NORMGRAD_DEFINE_MEMBERS(Hardswish)
+NORMGRAD_DEFINE_MEMBERS(Hardshrink)
+NORMGRAD_DEFINE_MEMBERS(Softshrink)
+NORMGRAD_DEFINE_MEMBERS(Threshold)
+NORMGRAD_DEFINE_MEMBERS(PReLU, weight)
+NORMGRAD_DEFINE_MEMBERS(RReLU)
+
 Hardtanh::Hardtanh(double min_val, double max_val) : min_val_(min_val), max_val_(max_val) {
   require<ValueError>(min_val < max_val, "Hardtanh: expected min_val < max_val but got ", min_val, " and ", max_val);
 }

@@ -14,7 +14,7 @@ class Hardtanh : public Module {
  public:
   /// Throws ValueError unless min_val < max_val.
   explicit Hardtanh(double min_val = -1.0, double max_val = 1.0);
-  NORMGRAD_MEMBERS(Hardtanh)
+  NORMGRAD_DECLARE_MEMBERS(Hardtanh)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -26,21 +26,21 @@ class Hardtanh : public Module {
 /// x limited to [0, 6].
 class ReLU6 : public Module {
  public:
-  NORMGRAD_MEMBERS(ReLU6)
+  NORMGRAD_DECLARE_MEMBERS(ReLU6)
   Tensor forward(const Tensor& x) override;
 };
 
 /// relu6(x + 3) / 6.
 class Hardsigmoid : public Module {
  public:
-  NORMGRAD_MEMBERS(Hardsigmoid)
+  NORMGRAD_DECLARE_MEMBERS(Hardsigmoid)
   Tensor forward(const Tensor& x) override;
 };
 
 /// x relu6(x + 3) / 6.
 class Hardswish : public Module {
  public:
-  NORMGRAD_MEMBERS(Hardswish)
+  NORMGRAD_DECLARE_MEMBERS(Hardswish)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -49,7 +49,7 @@ class Hardshrink : public Module {
  public:
   /// Throws ValueError for lambd < 0.
   explicit Hardshrink(double lambd = 0.5);
-  NORMGRAD_MEMBERS(Hardshrink)
+  NORMGRAD_DECLARE_MEMBERS(Hardshrink)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -62,7 +62,7 @@ class Softshrink : public Module {
  public:
   /// Throws ValueError for lambd < 0.
   explicit Softshrink(double lambd = 0.5);
-  NORMGRAD_MEMBERS(Softshrink)
+  NORMGRAD_DECLARE_MEMBERS(Softshrink)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -74,7 +74,7 @@ class Softshrink : public Module {
 class Threshold : public Module {
  public:
   Threshold(double threshold, double value) : threshold_(threshold), value_(value) {}  ///< the limit; the value below
-  NORMGRAD_MEMBERS(Threshold)
+  NORMGRAD_DECLARE_MEMBERS(Threshold)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -95,7 +95,7 @@ class PReLU : public Module {
  public:
   /// Throws ValueError unless num_parameters is positive.
   explicit PReLU(PReLUOptions options = {});
-  NORMGRAD_MEMBERS(PReLU, weight)
+  NORMGRAD_DECLARE_MEMBERS(PReLU)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -108,7 +108,7 @@ class RReLU : public Module {
  public:
   /// Slopes are between lower and upper. Throws ValueError unless lower <= upper.
   explicit RReLU(double lower = 1.0 / 8, double upper = 1.0 / 3);
-  NORMGRAD_MEMBERS(RReLU)
+  NORMGRAD_DECLARE_MEMBERS(RReLU)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -70,7 +70,7 @@ class MaxPool1d : public detail::PoolLayer<MaxPoolOptions> {
   /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit MaxPool1d(const PerAxis& kernel_size, const MaxPoolOptions& options = {})
       : PoolLayer("MaxPool1d", 1, kernel_size, options) {}
-  NORMGRAD_MEMBERS(MaxPool1d)
+  NORMGRAD_DECLARE_MEMBERS(MaxPool1d)
   Tensor forward(const Tensor& x) override;
   Epilogue as_epilogue() const override;
 };
@@ -81,7 +81,7 @@ class MaxPool2d : public detail::PoolLayer<MaxPoolOptions> {
   /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit MaxPool2d(const PerAxis& kernel_size, const MaxPoolOptions& options = {})
       : PoolLayer("MaxPool2d", 2, kernel_size, options) {}
-  NORMGRAD_MEMBERS(MaxPool2d)
+  NORMGRAD_DECLARE_MEMBERS(MaxPool2d)
   Tensor forward(const Tensor& x) override;
   Epilogue as_epilogue() const override;
 };
@@ -92,7 +92,7 @@ class MaxPool3d : public detail::PoolLayer<MaxPoolOptions> {
   /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit MaxPool3d(const PerAxis& kernel_size, const MaxPoolOptions& options = {})
       : PoolLayer("MaxPool3d", 3, kernel_size, options) {}
-  NORMGRAD_MEMBERS(MaxPool3d)
+  NORMGRAD_DECLARE_MEMBERS(MaxPool3d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -102,7 +102,7 @@ class AvgPool1d : public detail::PoolLayer<AvgPoolOptions> {
   /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit AvgPool1d(const PerAxis& kernel_size, const AvgPoolOptions& options = {})
       : PoolLayer("AvgPool1d", 1, kernel_size, options) {}
-  NORMGRAD_MEMBERS(AvgPool1d)
+  NORMGRAD_DECLARE_MEMBERS(AvgPool1d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -112,7 +112,7 @@ class AvgPool2d : public detail::PoolLayer<AvgPoolOptions> {
   /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit AvgPool2d(const PerAxis& kernel_size, const AvgPoolOptions& options = {})
       : PoolLayer("AvgPool2d", 2, kernel_size, options) {}
-  NORMGRAD_MEMBERS(AvgPool2d)
+  NORMGRAD_DECLARE_MEMBERS(AvgPool2d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -122,7 +122,7 @@ class AvgPool3d : public detail::PoolLayer<AvgPoolOptions> {
   /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit AvgPool3d(const PerAxis& kernel_size, const AvgPoolOptions& options = {})
       : PoolLayer("AvgPool3d", 3, kernel_size, options) {}
-  NORMGRAD_MEMBERS(AvgPool3d)
+  NORMGRAD_DECLARE_MEMBERS(AvgPool3d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -132,7 +132,7 @@ class LPPool1d : public detail::LPPoolLayer {
   /// Throws ValueError for sizes that are not positive and for a norm_type of 0.
   LPPool1d(double norm_type, const PerAxis& kernel_size, const LPPoolOptions& options = {})
       : LPPoolLayer("LPPool1d", 1, norm_type, kernel_size, options) {}
-  NORMGRAD_MEMBERS(LPPool1d)
+  NORMGRAD_DECLARE_MEMBERS(LPPool1d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -142,7 +142,7 @@ class LPPool2d : public detail::LPPoolLayer {
   /// Throws ValueError for sizes that are not positive and for a norm_type of 0.
   LPPool2d(double norm_type, const PerAxis& kernel_size, const LPPoolOptions& options = {})
       : LPPoolLayer("LPPool2d", 2, norm_type, kernel_size, options) {}
-  NORMGRAD_MEMBERS(LPPool2d)
+  NORMGRAD_DECLARE_MEMBERS(LPPool2d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -151,7 +151,7 @@ class AdaptiveAvgPool1d : public detail::AdaptivePoolLayer {
  public:
   /// Throws ValueError for sizes that are not positive.
   explicit AdaptiveAvgPool1d(const PerAxis& output_size) : AdaptivePoolLayer("AdaptiveAvgPool1d", 1, output_size) {}
-  NORMGRAD_MEMBERS(AdaptiveAvgPool1d)
+  NORMGRAD_DECLARE_MEMBERS(AdaptiveAvgPool1d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -160,7 +160,7 @@ class AdaptiveAvgPool2d : public detail::AdaptivePoolLayer {
  public:
   /// Throws ValueError for sizes that are not positive.
   explicit AdaptiveAvgPool2d(const PerAxis& output_size) : AdaptivePoolLayer("AdaptiveAvgPool2d", 2, output_size) {}
-  NORMGRAD_MEMBERS(AdaptiveAvgPool2d)
+  NORMGRAD_DECLARE_MEMBERS(AdaptiveAvgPool2d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -169,7 +169,7 @@ class AdaptiveAvgPool3d : public detail::AdaptivePoolLayer {
  public:
   /// Throws ValueError for sizes that are not positive.
   explicit AdaptiveAvgPool3d(const PerAxis& output_size) : AdaptivePoolLayer("AdaptiveAvgPool3d", 3, output_size) {}
-  NORMGRAD_MEMBERS(AdaptiveAvgPool3d)
+  NORMGRAD_DECLARE_MEMBERS(AdaptiveAvgPool3d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -178,7 +178,7 @@ class AdaptiveMaxPool1d : public detail::AdaptivePoolLayer {
  public:
   /// Throws ValueError for sizes that are not positive.
   explicit AdaptiveMaxPool1d(const PerAxis& output_size) : AdaptivePoolLayer("AdaptiveMaxPool1d", 1, output_size) {}
-  NORMGRAD_MEMBERS(AdaptiveMaxPool1d)
+  NORMGRAD_DECLARE_MEMBERS(AdaptiveMaxPool1d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -187,7 +187,7 @@ class AdaptiveMaxPool2d : public detail::AdaptivePoolLayer {
  public:
   /// Throws ValueError for sizes that are not positive.
   explicit AdaptiveMaxPool2d(const PerAxis& output_size) : AdaptivePoolLayer("AdaptiveMaxPool2d", 2, output_size) {}
-  NORMGRAD_MEMBERS(AdaptiveMaxPool2d)
+  NORMGRAD_DECLARE_MEMBERS(AdaptiveMaxPool2d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -196,7 +196,7 @@ class AdaptiveMaxPool3d : public detail::AdaptivePoolLayer {
  public:
   /// Throws ValueError for sizes that are not positive.
   explicit AdaptiveMaxPool3d(const PerAxis& output_size) : AdaptivePoolLayer("AdaptiveMaxPool3d", 3, output_size) {}
-  NORMGRAD_MEMBERS(AdaptiveMaxPool3d)
+  NORMGRAD_DECLARE_MEMBERS(AdaptiveMaxPool3d)
   Tensor forward(const Tensor& x) override;
 };
 
@@ -206,7 +206,7 @@ class MaxUnpool1d : public detail::PoolLayer<MaxUnpoolOptions> {
   /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit MaxUnpool1d(const PerAxis& kernel_size, const MaxUnpoolOptions& options = {})
       : PoolLayer("MaxUnpool1d", 1, kernel_size, options) {}
-  NORMGRAD_MEMBERS(MaxUnpool1d)
+  NORMGRAD_DECLARE_MEMBERS(MaxUnpool1d)
   NORMGRAD_CALL_FORWARD()
   /// x and indices: [N, C, L] or [C, L].
   Tensor forward(const Tensor& x, const Tensor& indices);
@@ -218,7 +218,7 @@ class MaxUnpool2d : public detail::PoolLayer<MaxUnpoolOptions> {
   /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit MaxUnpool2d(const PerAxis& kernel_size, const MaxUnpoolOptions& options = {})
       : PoolLayer("MaxUnpool2d", 2, kernel_size, options) {}
-  NORMGRAD_MEMBERS(MaxUnpool2d)
+  NORMGRAD_DECLARE_MEMBERS(MaxUnpool2d)
   NORMGRAD_CALL_FORWARD()
   /// x and indices: [N, C, H, W] or [C, H, W].
   Tensor forward(const Tensor& x, const Tensor& indices);
@@ -230,7 +230,7 @@ class MaxUnpool3d : public detail::PoolLayer<MaxUnpoolOptions> {
   /// Throws ValueError for sizes that are not positive and for padding of more than half the window.
   explicit MaxUnpool3d(const PerAxis& kernel_size, const MaxUnpoolOptions& options = {})
       : PoolLayer("MaxUnpool3d", 3, kernel_size, options) {}
-  NORMGRAD_MEMBERS(MaxUnpool3d)
+  NORMGRAD_DECLARE_MEMBERS(MaxUnpool3d)
   NORMGRAD_CALL_FORWARD()
   /// x and indices: [N, C, D, H, W] or [C, D, H, W].
   Tensor forward(const Tensor& x, const Tensor& indices);

@@ -387,6 +387,31 @@ bool assign_to(M& module, const Module& other) {
   }                                                                                                                   \
   std::size_t normgrad_size() const override { return sizeof(NormgradSelf); }
 
+/// NORMGRAD_MEMBERS in two parts: the first in the class, the second, with the members, in a .cpp file. The functions
+/// are then compiled once instead of in every file that includes the class.
+#define NORMGRAD_DECLARE_MEMBERS(Type)                                 \
+  using NormgradBase = typename Type::NormgradSelf;                    \
+  using NormgradSelf = Type;                                           \
+  using NormgradBase::forward;                                         \
+  std::string type_name() const override;                              \
+  std::unique_ptr<::normgrad::Module> clone() const override;          \
+  bool assign_from(const ::normgrad::Module& normgrad_other) override; \
+  void members(::normgrad::MemberVisitor& visit) override;             \
+  std::size_t normgrad_size() const override;
+#define NORMGRAD_DEFINE_MEMBERS(Type, ...)                                                                            \
+  std::string Type::type_name() const { return #Type; }                                                               \
+  std::unique_ptr<::normgrad::Module> Type::clone() const {                                                           \
+    return ::normgrad::detail::clone_of<decltype(::normgrad::detail::copyable(__VA_ARGS__))::value>(*this, #Type);    \
+  }                                                                                                                   \
+  bool Type::assign_from(const ::normgrad::Module& normgrad_other) {                                                  \
+    return ::normgrad::detail::assign_to<decltype(::normgrad::detail::copyable(__VA_ARGS__))::value>(*this,           \
+                                                                                                     normgrad_other); \
+  }                                                                                                                   \
+  void Type::members(::normgrad::MemberVisitor& visit) {                                                              \
+    ::normgrad::detail::visit_members<NormgradBase>(*this, visit, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);           \
+  }                                                                                                                   \
+  std::size_t Type::normgrad_size() const { return sizeof(NormgradSelf); }
+
 /// Ties one parameter of a model to another, as `out.weight = tok.weight` does in PyTorch: NORMGRAD_TIE(out.weight,
 /// tok.weight). Copies of the model are tied within themselves, parameters() lists the parameter once, and state_dict()
 /// has both names. The initial values are those of the second.

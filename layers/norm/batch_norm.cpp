@@ -8,6 +8,10 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(BatchNorm1d, weight, bias, running_mean, running_var, num_batches_tracked)
+NORMGRAD_DEFINE_MEMBERS(BatchNorm2d, weight, bias, running_mean, running_var, num_batches_tracked)
+NORMGRAD_DEFINE_MEMBERS(BatchNorm3d, weight, bias, running_mean, running_var, num_batches_tracked)
+
 BatchNorm::BatchNorm(const char* type, std::int64_t num_features, const BatchNormOptions& options,
                      std::int64_t min_rank, std::int64_t max_rank)
     : RunningStatsNorm(type, num_features,

@@ -54,7 +54,7 @@ class BatchNorm1d : public BatchNorm {
   /// running statistics.
   explicit BatchNorm1d(std::int64_t num_features, const BatchNormOptions& options = {})
       : BatchNorm("BatchNorm1d", num_features, options, 2, 3) {}
-  NORMGRAD_MEMBERS(BatchNorm1d, weight, bias, running_mean, running_var, num_batches_tracked)
+  NORMGRAD_DECLARE_MEMBERS(BatchNorm1d)
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {
     return fusable_as<BatchNorm1d>(offered, x);
   }
@@ -67,7 +67,7 @@ class BatchNorm2d : public BatchNorm {
   /// running statistics.
   explicit BatchNorm2d(std::int64_t num_features, const BatchNormOptions& options = {})
       : BatchNorm("BatchNorm2d", num_features, options, 4, 4) {}
-  NORMGRAD_MEMBERS(BatchNorm2d, weight, bias, running_mean, running_var, num_batches_tracked)
+  NORMGRAD_DECLARE_MEMBERS(BatchNorm2d)
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {
     return fusable_as<BatchNorm2d>(offered, x, is_training());
   }
@@ -80,7 +80,7 @@ class BatchNorm3d : public BatchNorm {
   /// running statistics.
   explicit BatchNorm3d(std::int64_t num_features, const BatchNormOptions& options = {})
       : BatchNorm("BatchNorm3d", num_features, options, 5, 5) {}
-  NORMGRAD_MEMBERS(BatchNorm3d, weight, bias, running_mean, running_var, num_batches_tracked)
+  NORMGRAD_DECLARE_MEMBERS(BatchNorm3d)
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {
     return fusable_as<BatchNorm3d>(offered, x);
   }

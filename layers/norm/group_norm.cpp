@@ -9,6 +9,8 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(GroupNorm, weight, bias)
+
 namespace {
 
 std::int64_t automatic_groups(std::int64_t num_channels) {

@@ -26,7 +26,7 @@ class GroupNorm : public NormLayer {
   /// num_groups defaults to 32, or to the largest smaller number that divides num_channels. Throws ValueError for
   /// groups that do not divide num_channels, and for num_groups, num_channels or eps <= 0.
   GroupNorm(std::optional<std::int64_t> num_groups, std::int64_t num_channels, const GroupNormOptions& options = {});
-  NORMGRAD_MEMBERS(GroupNorm, weight, bias)
+  NORMGRAD_DECLARE_MEMBERS(GroupNorm)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {

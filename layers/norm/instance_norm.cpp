@@ -5,6 +5,10 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(InstanceNorm1d, weight, bias, running_mean, running_var, num_batches_tracked)
+NORMGRAD_DEFINE_MEMBERS(InstanceNorm2d, weight, bias, running_mean, running_var, num_batches_tracked)
+NORMGRAD_DEFINE_MEMBERS(InstanceNorm3d, weight, bias, running_mean, running_var, num_batches_tracked)
+
 InstanceNorm::InstanceNorm(const char* type, std::int64_t num_features, const InstanceNormOptions& options,
                            std::int64_t rank)
     : RunningStatsNorm(type, num_features,

@@ -48,7 +48,7 @@ class InstanceNorm1d : public InstanceNorm {
   /// running statistics.
   explicit InstanceNorm1d(std::int64_t num_features, const InstanceNormOptions& options = {})
       : InstanceNorm("InstanceNorm1d", num_features, options, 3) {}
-  NORMGRAD_MEMBERS(InstanceNorm1d, weight, bias, running_mean, running_var, num_batches_tracked)
+  NORMGRAD_DECLARE_MEMBERS(InstanceNorm1d)
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {
     return fusable_as<InstanceNorm1d>(offered, x);
   }
@@ -61,7 +61,7 @@ class InstanceNorm2d : public InstanceNorm {
   /// running statistics.
   explicit InstanceNorm2d(std::int64_t num_features, const InstanceNormOptions& options = {})
       : InstanceNorm("InstanceNorm2d", num_features, options, 4) {}
-  NORMGRAD_MEMBERS(InstanceNorm2d, weight, bias, running_mean, running_var, num_batches_tracked)
+  NORMGRAD_DECLARE_MEMBERS(InstanceNorm2d)
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {
     return fusable_as<InstanceNorm2d>(offered, x, is_training());
   }
@@ -74,7 +74,7 @@ class InstanceNorm3d : public InstanceNorm {
   /// running statistics.
   explicit InstanceNorm3d(std::int64_t num_features, const InstanceNormOptions& options = {})
       : InstanceNorm("InstanceNorm3d", num_features, options, 5) {}
-  NORMGRAD_MEMBERS(InstanceNorm3d, weight, bias, running_mean, running_var, num_batches_tracked)
+  NORMGRAD_DECLARE_MEMBERS(InstanceNorm3d)
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {
     return fusable_as<InstanceNorm3d>(offered, x);
   }

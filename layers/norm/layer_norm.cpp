@@ -9,6 +9,8 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(LayerNorm, weight, bias)
+
 namespace detail {
 
 void check_normalized_shape(const char* type, const Shape& normalized_shape) {

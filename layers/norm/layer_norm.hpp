@@ -29,7 +29,7 @@ class LayerNorm : public NormLayer {
   explicit LayerNorm(const Shape& normalized_shape, const LayerNormOptions& options = {});
   explicit LayerNorm(std::int64_t features, const LayerNormOptions& options = {})
       : LayerNorm(Shape{features}, options) {}
-  NORMGRAD_MEMBERS(LayerNorm, weight, bias)
+  NORMGRAD_DECLARE_MEMBERS(LayerNorm)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {

@@ -5,6 +5,8 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(LocalResponseNorm)
+
 LocalResponseNorm::LocalResponseNorm(std::int64_t size, const LocalResponseNormOptions& options)
     : size_(size), options_(options) {
   require<ValueError>(size > 0, "LocalResponseNorm: expected size > 0 but got ", size);

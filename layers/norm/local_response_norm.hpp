@@ -18,7 +18,7 @@ class LocalResponseNorm : public NormLayer {
  public:
   /// Throws ValueError for size <= 0.
   explicit LocalResponseNorm(std::int64_t size, const LocalResponseNormOptions& options = {});
-  NORMGRAD_MEMBERS(LocalResponseNorm)
+  NORMGRAD_DECLARE_MEMBERS(LocalResponseNorm)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
 

@@ -9,6 +9,8 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(RMSNorm, weight)
+
 RMSNorm::RMSNorm(const Shape& normalized_shape, const RMSNormOptions& options)
     : normalized_shape_(normalized_shape), eps_(options.eps) {
   detail::check_normalized_shape("RMSNorm", normalized_shape);

@@ -22,7 +22,7 @@ class RMSNorm : public NormLayer {
   /// Throws ValueError for an empty normalized_shape or one with sizes <= 0, and for eps <= 0.
   explicit RMSNorm(const Shape& normalized_shape, const RMSNormOptions& options = {});
   explicit RMSNorm(std::int64_t features, const RMSNormOptions& options = {}) : RMSNorm(Shape{features}, options) {}
-  NORMGRAD_MEMBERS(RMSNorm, weight)
+  NORMGRAD_DECLARE_MEMBERS(RMSNorm)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override { return fusable_as<RMSNorm>(offered, x); }

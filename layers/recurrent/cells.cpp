@@ -13,6 +13,11 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(RecurrentCell, weight_ih, weight_hh, bias_ih, bias_hh, norm_ih, norm_hh, norm_c)
+NORMGRAD_DEFINE_MEMBERS(LSTMCell)
+NORMGRAD_DEFINE_MEMBERS(GRUCell)
+NORMGRAD_DEFINE_MEMBERS(RNNCell)
+
 RecurrentCell::RecurrentCell(const char* type, RecurrentKind kind, std::int64_t input_size, std::int64_t hidden_size,
                              const RecurrentCellOptions& options)
     : type_(type), kind_(kind), input_size_(input_size), hidden_size_(hidden_size) {

@@ -23,7 +23,7 @@ struct RecurrentCellOptions {
 /// What the cells have in common. The parameters start uniform in +-1 / sqrt(hidden_size).
 class RecurrentCell : public Module {
  public:
-  NORMGRAD_MEMBERS(RecurrentCell, weight_ih, weight_hh, bias_ih, bias_hh, norm_ih, norm_hh, norm_c)
+  NORMGRAD_DECLARE_MEMBERS(RecurrentCell)
   std::string extra_repr() const override;
 
   /// Initializes the parameters again.
@@ -57,7 +57,7 @@ class LSTMCell : public RecurrentCell {
   /// Throws ValueError unless both sizes are positive, and for a norm that is unknown or not applicable to features.
   LSTMCell(std::int64_t input_size, std::int64_t hidden_size, const RecurrentCellOptions& options = {})
       : RecurrentCell("LSTMCell", RecurrentKind::lstm, input_size, hidden_size, options) {}
-  NORMGRAD_MEMBERS(LSTMCell)
+  NORMGRAD_DECLARE_MEMBERS(LSTMCell)
   /// Returns the new h alone, for a state of zeros.
   Tensor forward(const Tensor& x) override { return run(x, {}).h; }
   /// x: [N, input_size] or [input_size] -> the new state. Throws ShapeError for an x or a state that does not fit.
@@ -75,7 +75,7 @@ class GRUCell : public RecurrentCell {
   /// Throws ValueError unless both sizes are positive.
   GRUCell(std::int64_t input_size, std::int64_t hidden_size, const RecurrentCellOptions& options = {})
       : RecurrentCell("GRUCell", RecurrentKind::gru, input_size, hidden_size, options) {}
-  NORMGRAD_MEMBERS(GRUCell)
+  NORMGRAD_DECLARE_MEMBERS(GRUCell)
   Tensor forward(const Tensor& x) override { return run(x, {}).h; }
   /// x: [N, input_size] or [input_size], h: [N, hidden_size] or [hidden_size], zeros if undefined -> the new h.
   Tensor forward(const Tensor& x, const Tensor& h) { return run(x, {h, {}}).h; }
@@ -95,7 +95,7 @@ class RNNCell : public RecurrentCell {
       : RecurrentCell("RNNCell",
                       options.nonlinearity == RnnNonlinearity::tanh ? RecurrentKind::tanh : RecurrentKind::relu,
                       input_size, hidden_size, options) {}
-  NORMGRAD_MEMBERS(RNNCell)
+  NORMGRAD_DECLARE_MEMBERS(RNNCell)
   Tensor forward(const Tensor& x) override { return run(x, {}).h; }
   /// As GRUCell::forward().
   Tensor forward(const Tensor& x, const Tensor& h) { return run(x, {h, {}}).h; }

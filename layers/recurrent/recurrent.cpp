@@ -11,6 +11,10 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(LSTM)
+NORMGRAD_DEFINE_MEMBERS(GRU)
+NORMGRAD_DEFINE_MEMBERS(RNN)
+
 namespace {
 
 std::int64_t gates_of(RecurrentKind kind) {

@@ -101,7 +101,7 @@ class LSTM : public RecurrentLayer {
   /// [0, hidden_size).
   LSTM(std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options = {})
       : RecurrentLayer("LSTM", RecurrentKind::lstm, input_size, hidden_size, options) {}
-  NORMGRAD_MEMBERS(LSTM)
+  NORMGRAD_DECLARE_MEMBERS(LSTM)
   /// Returns the output alone, as in a Sequential.
   Tensor forward(const Tensor& x) override { return run(x, {}).output; }
   /// x: [L, N, input_size], [N, L, input_size] with batch_first, or [L, input_size]. Throws ShapeError for an x or a
@@ -121,7 +121,7 @@ class GRU : public RecurrentLayer {
   /// Throws ValueError as LSTM, and for a proj_size.
   GRU(std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options = {})
       : RecurrentLayer("GRU", RecurrentKind::gru, input_size, hidden_size, options) {}
-  NORMGRAD_MEMBERS(GRU)
+  NORMGRAD_DECLARE_MEMBERS(GRU)
   /// Returns the output alone, as in a Sequential.
   Tensor forward(const Tensor& x) override { return run(x, {}).output; }
   /// As LSTM::forward(); h: [num_layers * D, N, hidden_size], without N if there is no batch; undefined: zeros.
@@ -143,7 +143,7 @@ class RNN : public RecurrentLayer {
   RNN(std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options = {})
       : RecurrentLayer("RNN", options.nonlinearity == RnnNonlinearity::tanh ? RecurrentKind::tanh : RecurrentKind::relu,
                        input_size, hidden_size, options) {}
-  NORMGRAD_MEMBERS(RNN)
+  NORMGRAD_DECLARE_MEMBERS(RNN)
   /// Returns the output alone, as in a Sequential.
   Tensor forward(const Tensor& x) override { return run(x, {}).output; }
   /// As GRU::forward().

@@ -7,6 +7,10 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(TransformerDecoderLayer, self_attn, multihead_attn, linear1, dropout, linear2, norm1, norm2,
+                        norm3, dropout1, dropout2, dropout3)
+NORMGRAD_DEFINE_MEMBERS(TransformerDecoder, layers, norm)
+
 namespace {
 
 constexpr const char* kDecoderLayer = "TransformerDecoderLayer";

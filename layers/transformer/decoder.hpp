@@ -26,8 +26,7 @@ class TransformerDecoderLayer : public Module {
  public:
   /// Throws as TransformerEncoderLayer.
   TransformerDecoderLayer(std::int64_t d_model, std::int64_t nhead, const TransformerLayerOptions& options = {});
-  NORMGRAD_MEMBERS(TransformerDecoderLayer, self_attn, multihead_attn, linear1, dropout, linear2, norm1, norm2, norm3,
-                   dropout1, dropout2, dropout3)
+  NORMGRAD_DECLARE_MEMBERS(TransformerDecoderLayer)
   std::string extra_repr() const override;
 
   /// tgt: [T, N, E], memory: [S, N, E] ([N, T, E] with batch_first, [T, E] without a batch) -> the shape of tgt.
@@ -62,7 +61,7 @@ class TransformerDecoder : public Module {
  public:
   /// `norm` is applied to the result; empty: none. Throws ValueError unless num_layers is positive.
   TransformerDecoder(const TransformerDecoderLayer& decoder_layer, std::int64_t num_layers, AnyModule norm = {});
-  NORMGRAD_MEMBERS(TransformerDecoder, layers, norm)
+  NORMGRAD_DECLARE_MEMBERS(TransformerDecoder)
 
   /// Passes memory and masks to every layer.
   Tensor forward(const Tensor& tgt, const Tensor& memory, const DecoderCall& call = {});

@@ -9,6 +9,9 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(TransformerEncoderLayer, self_attn, linear1, dropout, linear2, norm1, norm2, dropout1, dropout2)
+NORMGRAD_DEFINE_MEMBERS(TransformerEncoder, layers, norm)
+
 namespace {
 
 constexpr const char* kEncoderLayer = "TransformerEncoderLayer";

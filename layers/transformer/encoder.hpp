@@ -46,7 +46,7 @@ class TransformerEncoderLayer : public Module {
   /// Throws ValueError for the errors of MultiheadAttention, for dim_feedforward <= 0, and for a norm that is unknown
   /// or not applicable to features.
   TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead, const TransformerLayerOptions& options = {});
-  NORMGRAD_MEMBERS(TransformerEncoderLayer, self_attn, linear1, dropout, linear2, norm1, norm2, dropout1, dropout2)
+  NORMGRAD_DECLARE_MEMBERS(TransformerEncoderLayer)
   std::string extra_repr() const override;
 
   /// src: [L, N, E], [N, L, E] with batch_first, or [L, E] -> the same shape.
@@ -78,7 +78,7 @@ class TransformerEncoder : public Module {
  public:
   /// `norm` is applied to the result; empty: none. Throws ValueError unless num_layers is positive.
   TransformerEncoder(const TransformerEncoderLayer& encoder_layer, std::int64_t num_layers, AnyModule norm = {});
-  NORMGRAD_MEMBERS(TransformerEncoder, layers, norm)
+  NORMGRAD_DECLARE_MEMBERS(TransformerEncoder)
 
   Tensor forward(const Tensor& src) override { return forward(src, {}); }
   /// Passes the masks to every layer. Throws ValueError if `call.cache` is set: each layer needs its own.

@@ -15,6 +15,9 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(MultiheadAttention, in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias,
+                        out_proj)
+
 namespace {
 
 constexpr const char* kLayer = "MultiheadAttention";

@@ -69,8 +69,7 @@ class MultiheadAttention : public Module {
   /// Throws ValueError unless embed_dim and num_heads are positive and num_heads divides embed_dim, for a dropout
   /// outside [0, 1], and for add_bias_kv and add_zero_attn.
   MultiheadAttention(std::int64_t embed_dim, std::int64_t num_heads, MultiheadAttentionOptions options = {});
-  NORMGRAD_MEMBERS(MultiheadAttention, in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias,
-                   out_proj)
+  NORMGRAD_DECLARE_MEMBERS(MultiheadAttention)
   std::string extra_repr() const override;
 
   /// Self-attention without masks and weights: forward(x, x, x).attn_output.

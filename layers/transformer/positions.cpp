@@ -9,6 +9,9 @@
 
 namespace normgrad {
 
+NORMGRAD_DEFINE_MEMBERS(SinusoidalPositions)
+NORMGRAD_DEFINE_MEMBERS(LearnedPositions, weight)
+
 namespace {
 
 // The axis of the positions.

@@ -22,7 +22,7 @@ class SinusoidalPositions : public Module {
  public:
   /// Throws ValueError for base <= 0.
   explicit SinusoidalPositions(const PositionOptions& options = {});
-  NORMGRAD_MEMBERS(SinusoidalPositions)
+  NORMGRAD_DECLARE_MEMBERS(SinusoidalPositions)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return forward(x, 0); }
   /// The same for a sequence that begins at position `offset`, for generation. Throws ShapeError unless x has 2 or 3
@@ -40,7 +40,7 @@ class LearnedPositions : public Module {
  public:
   /// Throws ValueError unless both sizes are positive.
   LearnedPositions(std::int64_t max_length, std::int64_t features, const PositionOptions& options = {});
-  NORMGRAD_MEMBERS(LearnedPositions, weight)
+  NORMGRAD_DECLARE_MEMBERS(LearnedPositions)
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return forward(x, 0); }
   /// The same for a sequence that begins at position `offset`. Throws ShapeError for an x that does not fit, and
