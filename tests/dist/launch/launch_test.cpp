@@ -9,7 +9,8 @@ namespace normgrad::tests {
 namespace {
 
 ProgramResult run_failing(const std::string& how, const std::string& ranks) {
-  return run_program({NORMGRAD_MPIEXEC, "-n", ranks, NORMGRAD_FAILING, how});
+  // A run that hangs ends with code 124, and its output is shown.
+  return run_program({"timeout", "-k", "1", "30", NORMGRAD_MPIEXEC, "-n", ranks, NORMGRAD_FAILING, how});
 }
 
 TEST(Launch, EndsWhenARankFails) {
@@ -27,6 +28,7 @@ TEST(Launch, EndsWhenARankFails) {
     const ProgramResult result = run_failing(c.how, "3");
     EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10)) << c.how;
     EXPECT_NE(result.exit_code, 0) << c.how;
+    EXPECT_NE(result.exit_code, 124) << c.how << " hung\n" << result.out << result.err;
     EXPECT_EQ(result.out.find("is through"), std::string::npos) << result.out;
     EXPECT_NE((result.out + result.err).find(c.message), std::string::npos) << c.how << "\n"
                                                                             << result.out << result.err;
