@@ -10,7 +10,7 @@ namespace {
 
 ProgramResult run_failing(const std::string& how, const std::string& ranks) {
   // A run that hangs ends with code 124, and its output is shown.
-  return run_program({"timeout", "-k", "1", "30", NORMGRAD_MPIEXEC, "-n", ranks, NORMGRAD_FAILING, how});
+  return run_program({"/usr/bin/timeout", "-k", "1", "30", NORMGRAD_MPIEXEC, "-n", ranks, NORMGRAD_FAILING, how});
 }
 
 TEST(Launch, EndsWhenARankFails) {
