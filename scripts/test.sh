@@ -46,23 +46,23 @@ scripts/build.sh build all
 if [[ $mode == every-isa ]]; then
   for isa in "${simd[@]}"; do
     step "NORMGRAD_SIMD=$isa"
-    NORMGRAD_SIMD=$isa run_tests build -LE packaging
+    NORMGRAD_SIMD=$isa run_tests build -LE 'packaging|mpirun'
   done
   for isa in "${onednn[@]}"; do
     step "ONEDNN_MAX_CPU_ISA=$isa"
-    ONEDNN_MAX_CPU_ISA=$isa run_tests build -LE packaging
+    ONEDNN_MAX_CPU_ISA=$isa run_tests build -LE 'packaging|mpirun'
   done
   for threads in 1 4; do
     step "OMP_NUM_THREADS=$threads"
-    OMP_NUM_THREADS=$threads run_tests build -LE packaging
+    OMP_NUM_THREADS=$threads run_tests build -LE 'packaging|mpirun'
   done
   exit 0
 fi
-run_tests build
+run_tests build -LE mpirun
 
 if [[ $mode == all ]]; then
   step "address and undefined-behavior sanitizers, ${simd[-1]}"
   scripts/build.sh build-asan all -DCMAKE_BUILD_TYPE=Debug -DNORMGRAD_SANITIZE=address,undefined \
     -DNORMGRAD_SIMD_ONLY="${simd[-1]}"
-  run_tests build-asan -LE 'slow|packaging'
+  run_tests build-asan -LE 'slow|packaging|mpirun'
 fi

@@ -18,8 +18,8 @@ TEST(Launch, EndsWhenARankFails) {
     std::string how;
     std::string message;
   };
-  // Not tested: a rank that ends with 0 too early. The others name it at the time limit, but the mpirun of Open MPI 4.1
-  // sometimes hangs when several ranks abort while another one is in MPI_Finalize().
+  // Not tested: a rank that ends with 0 too early. The others name it at the time limit, but the run has been seen to
+  // hang afterwards, perhaps in the mpirun of Open MPI 4.1.
   const std::vector<Case> cases = {
       {"kill", "rank 2 "}, {"throw", "the data of this rank is bad"}, {"exit", "Exit code:    2"}};
   for (const Case& c : cases) {
