@@ -63,6 +63,16 @@ void add_transformers(CaseList& list) {
                        {list.normal({1, 2, 4}), list.normal({1, 3, 4})},
                        [](TransformerDecoderLayer& layer, const Inputs& in) { return layer(in[0], in[1]); });
   }
+  const TransformerLayerOptions small{.dim_feedforward = 2, .dropout = 0.0, .batch_first = true, .dtype = kFloat64};
+  add_sequence_layer(list, "TransformerEncoder",
+                     std::make_shared<TransformerEncoder>(TransformerEncoderLayer(4, 2, small), 2),
+                     {list.normal({1, 3, 4})}, call);
+  add_sequence_layer(list, "TransformerDecoder",
+                     std::make_shared<TransformerDecoder>(TransformerDecoderLayer(4, 2, small), 2),
+                     {list.normal({1, 2, 4}), list.normal({1, 3, 4})},
+                     [](TransformerDecoder& layer, const Inputs& in) { return layer(in[0], in[1]); });
+  add_sequence_layer(list, "SinusoidalPositions", std::make_shared<SinusoidalPositions>(), {list.normal({2, 1, 4})},
+                     [](SinusoidalPositions& layer, const Inputs& in) { return layer(in[0]).square(); });
   add_sequence_layer(list, "LearnedPositions",
                      std::make_shared<LearnedPositions>(4, 3, PositionOptions{.dtype = kFloat64}),
                      {list.normal({2, 2, 3})}, call);

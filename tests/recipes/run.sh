@@ -40,8 +40,8 @@ original=${given[work]}/original  # changed files of the copy before the change
 
 rm -rf "${given[work]}"
 mkdir -p "$copy" "$objects" "$logs" "$original"
-cp -r bench cmake core data docs examples io lab layers optim scripts tests train "$copy"
-cp ./*.md ./*.txt ./*.json LICENSE normgrad.hpp "$copy"
+cp -r bench cmake core data dist docs examples io lab layers optim scripts tests train "$copy"
+cp ./*.md ./*.txt ./*.json LICENSE normgrad.hpp dist.hpp "$copy"
 mkdir -p "${given[work]}/include"
 ln -s "$copy" "${given[work]}/include/normgrad"  # sources are included as normgrad/core/..., as in a build
 
