@@ -86,15 +86,22 @@ void add_scaled(const char* name, Tensor& y, const Tensor& x, Scalar alpha) {
   });
 }
 
+// Calls f(first, last) for blocks of the elements of y.
 template <class F>
-void change(const char* name, Tensor& y, F f) {
+void on_elements(const char* name, Tensor& y, F f) {
   check_not_recorded(name, y);
   dispatch_all(y.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = y.is_physically_writable() ? y.mutable_physical_data<T>() : y.mutable_data<T>();
-    parallel_for(y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      std::transform(to + begin, to + end, to + begin, [&](T a) { return static_cast<T>(f(a)); });
-    });
+    parallel_for(y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) { f(to + begin, to + end); });
+  });
+}
+
+template <class F>
+void change(const char* name, Tensor& y, F f) {
+  on_elements(name, y, [&f](auto* first, auto* last) {
+    using T = std::remove_pointer_t<decltype(first)>;
+    std::transform(first, last, first, [&f](T a) { return static_cast<T>(f(a)); });
   });
 }
 
@@ -112,7 +119,10 @@ Tensor& Tensor::copy_(const Tensor& source) {
 Tensor& Tensor::fill_(Scalar value) {
   require<ValueError>(dtype() != kInt64 || value.fits_int64(), "fill_: expected a number that fits int64 but got ",
                       value);
-  change("fill_", *this, [value](auto a) { return number_of<decltype(a)>(value); });
+  // Does not read the elements, which may be uninitialized.
+  on_elements("fill_", *this, [value](auto* first, auto* last) {
+    std::fill(first, last, number_of<std::remove_pointer_t<decltype(first)>>(value));
+  });
   return *this;
 }
 
