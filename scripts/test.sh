@@ -1,6 +1,6 @@
 #!/bin/bash
 # usage: test.sh [--fast | --every-isa]
-# Sets up, builds with warnings as errors, and runs all tests: in Release, then under the address and
+# Sets up, builds with warnings as errors, and runs all tests but those labeled mpirun (CONTRIBUTING.md): in Release, then under the address and
 # undefined-behavior sanitizers with the processor's best instruction set only. --fast skips the sanitizers;
 # --every-isa instead runs the Release tests with every instruction set that the processor supports, for our kernels
 # (NORMGRAD_SIMD) and for oneDNN (ONEDNN_MAX_CPU_ISA), and with one and with four threads.
