@@ -156,9 +156,18 @@
       const rows = table.rows.filter(row => fits(row.keys) && !hidden.has(row.keys.norm));
       const numeric = table.header.map((_, i) => rows.every(r => /^[-+−–]?$|^[-+−<>]?[\d.]/.test(r.cells[i] || '')));
       const longest = table.header.map((_, i) => rows.reduce((n, r) => Math.max(n, (r.cells[i] || '').length), 0));
-      const kind = i => numeric[i] ? undefined : longest[i] > 60 ? 'text wide' : 'text';
-      const head = make('tr', {}, ...table.header.map((h, i) => make('th', {text: h, class: kind(i), scope: 'col'})));
-      const body = rows.map(row => make('tr', {}, ...row.cells.map((cell, i) => make('td', {text: cell, class: kind(i)}))));
+      // Long texts stand below their row, over its whole width.
+      const isLong = table.header.map((_, i) => longest[i] > 60);
+      const short = table.header.map((_, i) => i).filter(i => !isLong[i]);
+      const kind = i => numeric[i] ? undefined : 'text';
+      const head = make('tr', {}, ...short.map(i => make('th', {text: table.header[i], class: kind(i), scope: 'col'})));
+      const body = rows.flatMap(row => {
+        const long = row.cells.map((cell, i) => i).filter(i => isLong[i] && row.cells[i]);
+        const line = make('tr', long.length ? {class: 'above'} : {}, ...short.map(i =>
+          make('td', {text: row.cells[i], class: kind(i), 'data-label': table.header[i]})));
+        return [line, ...long.map(i => make('tr', {class: 'below'},
+          make('td', {text: row.cells[i], class: 'text', colspan: short.length, 'data-label': table.header[i]})))];
+      });
       const card = make('div', {class: 'card'},
         make('div', {class: 'scroll', tabindex: '0'}, make('table', {}, make('thead', {}, head), make('tbody', {}, ...body))));
       if (table.note) card.append(make('p', {class: 'note', text: table.note}));

@@ -120,13 +120,8 @@ void add_axis(const Sweep& sweep, const std::string& key, const std::string& lab
     keys.erase(key);
     auto chart = std::find_if(found.begin(), found.end(), [&](const lab::Chart& c) { return c.keys == keys; });
     if (chart == found.end()) {
-      std::string title = cell.plan.model;
-      for (const auto& [name, text] : varied(sweep, cell.plan)) {
-        title += name == key ? ""
-                             : ", " + (name == "lr"           ? "lr " + text
-                                       : name == "batch_size" ? "batch " + text
-                                                              : text);
-      }
+      const std::string others = varied_in_words(sweep, cell.plan, ", ", key);
+      const std::string title = cell.plan.model + (others.empty() ? "" : ", " + others);
       chart = found.insert(found.end(), {.section = "Final accuracy against " + label,
                                          .title = title,
                                          .x_label = label,

@@ -1,4 +1,5 @@
 #include "lab/compare_norms/models.hpp"
+#include "lab/compare_norms/model_parts.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -52,25 +53,21 @@ std::vector<NormContext> places(const std::string& model) {
             {.num_features = 16, .spatial_dims = 2},
             {.num_features = 32, .spatial_dims = 2}};
   }
+  if (has_placements(model)) {
+    return {{.num_features = kTransformerWidth}};
+  }
   return {{.num_features = kDeepHidden}};
 }
 
-/// Expands "group" to a number of groups that divides the channels.
-std::string fitting(const std::string& norm, const NormContext& place) {
-  if (norm != "group") {
-    return norm;
-  }
-  return "group:" + std::to_string(std::gcd(place.spatial_dims == 0 ? 10 : 8, place.num_features));
-}
-
-/// Returns its input, and appends it to the log while that is armed.
+/// See make_tap().
 class Tap final : public Module {
  public:
-  Tap(std::string next, std::shared_ptr<TapLog> log) : next_(std::move(next)), log_(std::move(log)) {}
+  Tap(std::string next, std::shared_ptr<TapLog> log, bool positions_first)
+      : next_(std::move(next)), log_(std::move(log)), positions_first_(positions_first) {}
   NORMGRAD_MEMBERS(Tap)
   Tensor forward(const Tensor& x) override {
     if (log_->armed) {
-      log_->entries.push_back({next_, x.detach()});
+      log_->entries.push_back({next_, positions_first_ ? x.detach().transpose(1, -1) : x.detach()});
     }
     return x;
   }
@@ -78,21 +75,31 @@ class Tap final : public Module {
  private:
   std::string next_;
   std::shared_ptr<TapLog> log_;
+  bool positions_first_;
 };
 
-const std::map<std::string, std::function<AnyModule()>>& activations() {
-  static const std::map<std::string, std::function<AnyModule()>> table = {
-      {"sigmoid", [] { return AnyModule(Sigmoid()); }}, {"tanh", [] { return AnyModule(Tanh()); }},
-      {"relu", [] { return AnyModule(ReLU()); }},       {"leaky_relu", [] { return AnyModule(LeakyReLU()); }},
-      {"elu", [] { return AnyModule(ELU()); }},         {"selu", [] { return AnyModule(SELU()); }},
-      {"gelu", [] { return AnyModule(GELU()); }},       {"silu", [] { return AnyModule(SiLU()); }}};
+struct Activation {
+  std::function<AnyModule()> make;
+  ActivationFunction function;
+};
+
+const std::map<std::string, Activation>& activations() {
+  static const std::map<std::string, Activation> table = {
+      {"sigmoid", {[] { return AnyModule(Sigmoid()); }, [](const Tensor& x) { return sigmoid(x); }}},
+      {"tanh", {[] { return AnyModule(Tanh()); }, [](const Tensor& x) { return tanh(x); }}},
+      {"relu", {[] { return AnyModule(ReLU()); }, [](const Tensor& x) { return relu(x); }}},
+      {"leaky_relu", {[] { return AnyModule(LeakyReLU()); }, [](const Tensor& x) { return leaky_relu(x); }}},
+      {"elu", {[] { return AnyModule(ELU()); }, [](const Tensor& x) { return elu(x); }}},
+      {"selu", {[] { return AnyModule(SELU()); }, [](const Tensor& x) { return selu(x); }}},
+      {"gelu", {[] { return AnyModule(GELU()); }, [](const Tensor& x) { return gelu(x); }}},
+      {"silu", {[] { return AnyModule(SiLU()); }, [](const Tensor& x) { return silu(x); }}}};
   return table;
 }
 
 void add_norm(Sequential& net, const ModelSpec& spec, const std::string& i, const NormContext& place) {
   if (spec.norm != "none") {
     if (spec.taps) {
-      net.push_back("to_norm" + i, Tap("norm" + i, spec.taps));
+      net.push_back("to_norm" + i, make_tap("norm" + i, spec.taps));
     }
     net.push_back("norm" + i, make_norm(fitting(spec.norm, place), place));
   }
@@ -100,9 +107,9 @@ void add_norm(Sequential& net, const ModelSpec& spec, const std::string& i, cons
 
 void add_activation(Sequential& net, const ModelSpec& spec, const std::string& i) {
   if (spec.taps) {
-    net.push_back("to_act" + i, Tap("act" + i, spec.taps));
+    net.push_back("to_act" + i, make_tap("act" + i, spec.taps));
   }
-  net.push_back("act" + i, activations().at(spec.activation)());
+  net.push_back("act" + i, activations().at(spec.activation).make());
 }
 
 void add_norm_and_activation(Sequential& net, const ModelSpec& spec, const std::string& i, const NormContext& place) {
@@ -188,12 +195,37 @@ void require_size(const ModelSpec& spec, std::int64_t least) {
 
 }  // namespace
 
-void check_model_name(const std::string& model) {
-  require<ValueError>(model == "mlp" || model == "cnn" || model == "lenet" || model == "resnet" || depth_of(model) > 0,
-                      "--models: expected mlp, cnn, lenet, resnet or deep-mlp:DEPTH but got \"", model, "\"");
+std::string fitting(const std::string& norm, const NormContext& place) {
+  if (norm != "group") {
+    return norm;
+  }
+  return "group:" + std::to_string(std::gcd(place.spatial_dims == 0 ? 10 : 8, place.num_features));
 }
 
+AnyModule make_tap(const std::string& next, std::shared_ptr<TapLog> log, bool positions_first) {
+  return Tap(next, std::move(log), positions_first);
+}
+
+ActivationFunction activation_function(const std::string& name) { return activations().at(name).function; }
+
+void check_model_name(const std::string& model) {
+  require<ValueError>(model == "mlp" || model == "cnn" || model == "lenet" || model == "resnet" || model == "vit" ||
+                          depth_of(model) > 0,
+                      "--models: expected mlp, cnn, lenet, resnet, vit or deep-mlp:DEPTH but got \"", model, "\"");
+}
+
+bool has_placements(const std::string& model) { return model == "vit"; }
+
 Defaults defaults_of(const std::string& model) {
+  if (model == "vit") {
+    return {.steps = 500,
+            .batch_size = 64,
+            .eval_every = 100,
+            .lr = 0.05,
+            .momentum = 0.9,
+            .activation = "gelu",
+            .optimizer = "adamw"};
+  }
   if (model == "mlp") {
     return {.steps = 5000, .batch_size = 60, .eval_every = 250, .lr = 0.1, .momentum = 0.0, .activation = "sigmoid"};
   }
@@ -209,6 +241,9 @@ Defaults defaults_of(const std::string& model) {
 double work_of(const std::string& model) {
   if (const std::int64_t depth = depth_of(model); depth > 0) {
     return 0.4 * static_cast<double>(depth) + 1.0;
+  }
+  if (model == "vit") {
+    return 60.0;
   }
   return model == "mlp" ? 1.0 : model == "lenet" ? 8.0 : model == "cnn" ? 40.0 : 30.0;
 }
@@ -270,6 +305,9 @@ Sequential make_model(const ModelSpec& spec) {
     return make_lenet(spec, 2);
   }
   require_size(spec, 4);
+  if (spec.model == "vit") {
+    return make_vit(spec);
+  }
   return spec.model == "cnn" ? make_cnn(spec) : make_resnet(spec);
 }
 

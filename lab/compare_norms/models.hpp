@@ -15,11 +15,14 @@ struct Defaults {
   std::int64_t steps, batch_size, eval_every;
   double lr, momentum;
   const char* activation;
+  const char* optimizer = "sgd";
 };
 
-/// Throws ValueError, listing the models, unless `model` is "mlp", "cnn", "lenet", "resnet", or "deep-mlp:DEPTH" with a
-/// depth from 1 to 1000.
+/// Throws ValueError, listing the models, unless `model` is "mlp", "cnn", "lenet", "resnet", "vit", or "deep-mlp:DEPTH"
+/// with a depth from 1 to 1000.
 void check_model_name(const std::string& model);
+/// Whether the model is a transformer, whose norms have a placement.
+bool has_placements(const std::string& model);
 Defaults defaults_of(const std::string& model);
 /// Approximate time per image, relative to mlp.
 double work_of(const std::string& model);
@@ -45,7 +48,8 @@ struct ModelSpec {
   std::string model;
   std::string norm = "none";
   std::string activation = "relu";
-  normgrad::Shape image_shape;  ///< [C, H, W]
+  std::string placement = "pre";  ///< of the norms in transformers: before each branch, or "post": after each sum
+  normgrad::Shape image_shape;    ///< [C, H, W]
   std::int64_t num_classes = 10;
   /// Destination of the taps; null: no taps.
   std::shared_ptr<TapLog> taps = nullptr;
@@ -56,9 +60,11 @@ struct ModelSpec {
 /// lenet: LeNet-5 (LeCun et al., 1998) as in d2l.ai: conv 5x5 to 6 channels (padding 2), norm, activation, average
 /// pool, conv 5x5 to 16, the same, linear 120, norm, activation, linear 84, norm, activation, linear. deep-mlp:DEPTH:
 /// DEPTH layers of 128 with He initialization. resnet: conv 3x3 to 8, norm, activation, three basic blocks (He et al.,
-/// 2015) of 8, 16 and 32 channels, the last two with stride 2, mean over positions, linear. The norm precedes the
-/// activation. It draws no random numbers, so the same state of the default generator gives the same weights with every
-/// norm. Throws ShapeError for images that are too small.
+/// 2015) of 8, 16 and 32 channels, the last two with stride 2, mean over positions, linear. vit: patches of 7x7 or
+/// what divides the images, a learned vector per position, six transformer blocks of width 96 with 4 heads, mean over
+/// positions, norm (if it stands before the branches), linear (Dosovitskiy et al., 2020). Elsewhere the norm precedes
+/// the activation. It draws no random numbers, so the same state of the default generator gives the same weights with
+/// every norm. Throws ShapeError for images that are too small.
 normgrad::Sequential make_model(const ModelSpec& spec);
 
 /// LeNet-5 with a different padding of its first convolution.

@@ -45,7 +45,9 @@ void add_sweep_flags(CLI::App& app, Options& options) {
   app.add_option("--models,--model", options.models,
                  "mlp (784-100-100-100-10, sigmoid; batch 60, lr 0.1), cnn (two 3x3 convolutions, ReLU; batch 64, lr "
                  "0.05, momentum 0.9), lenet (LeNet-5, sigmoid; batch 256, lr 0.9), deep-mlp:DEPTH (layers of 128, "
-                 "ReLU; batch 128, lr 0.05), resnet (three residual blocks, ReLU; as cnn), separated by commas. "
+                 "ReLU; batch 128, lr 0.05), resnet (three residual blocks, ReLU; as cnn), vit (a transformer of six "
+                 "blocks over "
+                 "patches, GELU; batch 64, adamw), separated by commas. "
                  "Default: mlp,cnn")
       ->delimiter(',');
   app.add_option("--norms", options.norms,
@@ -60,7 +62,13 @@ void add_sweep_flags(CLI::App& app, Options& options) {
                  "Images per step. Default: the model's (mlp 60, cnn 64)")
       ->delimiter(',')
       ->check(above_zero());
-  app.add_option("--optimizers,--optimizer", options.optimizers, "sgd (default), adam and/or adamw")
+  app.add_option("--placements,--placement", options.placements,
+                 "Where the norms of transformers (vit) stand: pre (default), before each branch, and/or post, after "
+                 "each sum")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"pre", "post"}));
+  app.add_option("--optimizers,--optimizer", options.optimizers,
+                 "sgd, adam and/or adamw. Default: the model's (adamw for vit, else sgd)")
       ->delimiter(',')
       ->check(CLI::IsMember({"sgd", "adam", "adamw"}));
   app.add_option("--activations,--activation", options.activations,
@@ -84,6 +92,8 @@ void add_training_flags(CLI::App& app, Options& options) {
       ->check(above_zero())
       ->excludes(steps);
   app.add_option("--momentum", options.momentum, "Momentum of sgd. Default: the model's (mlp 0, cnn 0.9)")
+      ->check(zero_or_above());
+  app.add_option("--warmup", options.warmup, "Steps over which the learning rate rises to its value. Default: 0")
       ->check(zero_or_above());
   app.add_option("--eval-every", options.eval_every,
                  "Steps between two measurements. Default: the model's (mlp 250, cnn 100)")
@@ -162,6 +172,23 @@ Plan make_plan(const Options& options, const std::string& model, std::int64_t ba
   return plan;
 }
 
+/// Throws for flags that no run of the sweep would use.
+void check_that_flags_serve(const Options& options) {
+  const auto some_model = [&](const auto& fits) {
+    return std::any_of(options.models.begin(), options.models.end(), fits);
+  };
+  const bool has_sgd = some_model([&](const std::string& model) {
+    const std::vector<std::string> used = or_default(options.optimizers, std::string(defaults_of(model).optimizer));
+    return std::find(used.begin(), used.end(), "sgd") != used.end();
+  });
+  normgrad::require<normgrad::ValueError>(
+      !options.momentum || has_sgd, "--momentum: only sgd has momentum, not ",
+      or_default(options.optimizers, std::string(defaults_of(options.models.front()).optimizer)).front());
+  normgrad::require<normgrad::ValueError>(options.placements.empty() || some_model(has_placements),
+                                          "--placements: only transformers (vit) have placements, not ",
+                                          options.models.front());
+}
+
 }  // namespace
 
 std::optional<Options> parse_options(int argc, const char* const* argv) {
@@ -182,6 +209,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   drop_repeated(options.models);
   drop_repeated(options.norms);
   drop_repeated(options.optimizers);
+  drop_repeated(options.placements);
   drop_repeated(options.activations);
   drop_repeated(options.lrs);
   drop_repeated(options.batch_sizes);
@@ -190,10 +218,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   std::sort(options.targets.begin(), options.targets.end());
   drop_repeated(options.targets);
   check_models_and_norms(options);
-  const bool has_sgd =
-      std::find(options.optimizers.begin(), options.optimizers.end(), "sgd") != options.optimizers.end();
-  normgrad::require<normgrad::ValueError>(!options.momentum || has_sgd, "--momentum: only sgd has momentum, not ",
-                                          options.optimizers.front());
+  check_that_flags_serve(options);
   for (int i = 0; i < argc; ++i) {
     options.command += (i == 0 ? "" : " ") + std::string(argv[i]);
   }
@@ -204,18 +229,24 @@ std::vector<Plan> make_plans(const Options& options, std::int64_t train_size) {
   std::vector<Plan> plans;
   for (const std::string& model : options.models) {
     const Defaults defaults = defaults_of(model);
-    for (const std::string& optimizer : options.optimizers) {
-      for (const std::string& activation : or_default(options.activations, std::string(defaults.activation))) {
-        for (const std::int64_t batch_size : or_default(options.batch_sizes, defaults.batch_size)) {
-          for (const double lr : or_default(options.lrs, optimizer == "sgd" ? defaults.lr : 1e-3)) {
-            for (const std::string& norm : options.norms) {
-              Plan plan = make_plan(options, model, batch_size, train_size);
-              plan.norm = norm;
-              plan.activation = activation;
-              plan.optimizer = optimizer;
-              plan.lr = lr;
-              plan.momentum = optimizer == "sgd" ? options.momentum.value_or(defaults.momentum) : 0.0;
-              plans.push_back(plan);
+    const std::vector<std::string> placements =
+        has_placements(model) ? or_default(options.placements, std::string("pre")) : std::vector<std::string>{""};
+    for (const std::string& placement : placements) {
+      for (const std::string& optimizer : or_default(options.optimizers, std::string(defaults.optimizer))) {
+        for (const std::string& activation : or_default(options.activations, std::string(defaults.activation))) {
+          for (const std::int64_t batch_size : or_default(options.batch_sizes, defaults.batch_size)) {
+            for (const double lr : or_default(options.lrs, optimizer == "sgd" ? defaults.lr : 1e-3)) {
+              for (const std::string& norm : options.norms) {
+                Plan plan = make_plan(options, model, batch_size, train_size);
+                plan.norm = norm;
+                plan.placement = placement;
+                plan.activation = activation;
+                plan.optimizer = optimizer;
+                plan.lr = lr;
+                plan.momentum = optimizer == "sgd" ? options.momentum.value_or(defaults.momentum) : 0.0;
+                plan.warmup = options.warmup;
+                plans.push_back(plan);
+              }
             }
           }
         }
@@ -236,6 +267,12 @@ std::string to_string(const Plan& plan) {
   out << plan.steps << " steps of " << plan.batch_size << " images, " << plan.optimizer << ", lr " << plan.lr;
   if (plan.momentum != 0.0) {
     out << ", momentum " << plan.momentum;
+  }
+  if (plan.warmup > 0) {
+    out << ", warm-up of " << plan.warmup << " steps";
+  }
+  if (!plan.placement.empty()) {
+    out << ", " << plan.placement << "-norm";
   }
   if (plan.activation != defaults_of(plan.model).activation) {
     out << ", " << plan.activation;

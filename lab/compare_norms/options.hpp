@@ -14,13 +14,15 @@ struct Options {
   std::string data;
   std::vector<std::string> models = {"mlp", "cnn"};
   std::vector<std::string> norms = {"none", "batch", "layer", "instance", "group", "rms"};
-  std::vector<std::string> optimizers = {"sgd"};
+  std::vector<std::string> optimizers;
+  std::vector<std::string> placements;
   std::vector<std::string> activations;
   std::vector<double> lrs;
   std::vector<std::int64_t> batch_sizes;
   std::optional<std::int64_t> steps;
   std::optional<double> epochs;
   std::optional<double> momentum;
+  std::int64_t warmup = 0;
   std::int64_t seeds = 1;
   std::uint64_t first_seed = 1;
   std::optional<std::int64_t> eval_every;
@@ -41,6 +43,8 @@ struct Plan {
   std::string norm;
   std::string activation;
   std::string optimizer;
+  std::string placement = {};  ///< of the norms in transformers; "" for other models
+  std::int64_t warmup = 0;     ///< steps over which the learning rate rises linearly
   std::int64_t steps = 0;
   std::int64_t batch_size = 0;
   double lr = 0.0;
@@ -52,7 +56,8 @@ struct Plan {
 /// Prints the help and returns nothing for --help. Throws normgrad::ValueError for invalid flags.
 std::optional<Options> parse_options(int argc, const char* const* argv);
 
-/// All settings in order: by model, optimizer, activation, batch size, learning rate, and norm. `train_size` is the
+/// All settings in order: by model, placement, optimizer, activation, batch size, learning
+/// rate, and norm. `train_size` is the
 /// number of training images, which determines the steps per epoch.
 std::vector<Plan> make_plans(const Options& options, std::int64_t train_size);
 

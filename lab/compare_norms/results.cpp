@@ -93,8 +93,11 @@ Json run_json(const Sweep& sweep, const Run& run) {
 }
 
 Json plan_json(const Plan& plan) {
-  return {{"steps", plan.steps},       {"batch_size", plan.batch_size}, {"optimizer", plan.optimizer},  {"lr", plan.lr},
-          {"momentum", plan.momentum}, {"activation", plan.activation}, {"eval_every", plan.eval_every}};
+  return {{"steps", plan.steps},          {"batch_size", plan.batch_size},
+          {"optimizer", plan.optimizer},  {"lr", plan.lr},
+          {"momentum", plan.momentum},    {"warmup", plan.warmup},
+          {"placement", plan.placement},  {"activation", plan.activation},
+          {"eval_every", plan.eval_every}};
 }
 
 Json cell_json(const Sweep& sweep, const Cell& cell) {

@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr int kFormat = 2;
+constexpr int kFormat = 3;
 
 /// JSON has neither NaN nor infinity.
 Json stored_number(double value) {
@@ -123,10 +123,11 @@ std::string run_key(const Plan& plan, std::uint64_t seed, const Data& data) {
   key.precision(17);
   key << "format " << kFormat << "; model " << plan.model << "; norm " << plan.norm << "; activation "
       << plan.activation << "; optimizer " << plan.optimizer << "; lr " << plan.lr << "; momentum " << plan.momentum
-      << "; batch size " << plan.batch_size << "; steps " << plan.steps << "; eval every " << plan.eval_every
-      << "; probes " << plan.probes << "; seed " << seed << "; images " << data.images.train.size() << ' '
-      << data.images.test.size() << ' ' << data.fingerprint << "; build " << lab::build_fingerprint() << ' '
-      << normgrad::simd_name(normgrad::simd_level()) << "; oneDNN " << normgrad::run_conditions().at("onednn");
+      << "; batch size " << plan.batch_size << "; warm-up " << plan.warmup << "; placement " << plan.placement
+      << "; steps " << plan.steps << "; eval every " << plan.eval_every << "; probes " << plan.probes << "; seed "
+      << seed << "; images " << data.images.train.size() << ' ' << data.images.test.size() << ' ' << data.fingerprint
+      << "; build " << lab::build_fingerprint() << ' ' << normgrad::simd_name(normgrad::simd_level()) << "; oneDNN "
+      << normgrad::run_conditions().at("onednn");
   return key.str();
 }
 

@@ -40,8 +40,8 @@ std::string points(double value) {
 std::string seeds(std::int64_t count) { return std::to_string(count) + (count == 1 ? " seed" : " seeds"); }
 
 bool same_but_norm(const Plan& a, const Plan& b) {
-  return a.model == b.model && a.optimizer == b.optimizer && a.activation == b.activation &&
-         a.batch_size == b.batch_size && a.lr == b.lr;
+  return a.model == b.model && a.placement == b.placement && a.optimizer == b.optimizer &&
+         a.activation == b.activation && a.batch_size == b.batch_size && a.lr == b.lr;
 }
 
 /// "gets to 80 % in 500 steps instead of 4250", for the highest target that the norm reaches.
@@ -173,11 +173,8 @@ std::vector<Setting> settings_of(const Sweep& sweep) {
   std::vector<Setting> settings;
   for (const Cell& cell : sweep.cells) {
     if (settings.empty() || !same_but_norm(settings.back().cells.front()->plan, cell.plan)) {
-      std::string name = cell.plan.model;
-      for (const auto& [key, value] : varied(sweep, cell.plan)) {
-        name += ", " + (key == "lr" ? "lr " + value : key == "batch_size" ? "batch " + value : value);
-      }
-      settings.push_back({.name = name, .cells = {}});
+      const std::string others = varied_in_words(sweep, cell.plan);
+      settings.push_back({.name = cell.plan.model + (others.empty() ? "" : ", " + others), .cells = {}});
     }
     settings.back().cells.push_back(&cell);
   }
@@ -238,12 +235,7 @@ std::vector<HighestRate> highest_rates(const Sweep& sweep) {
     if (!summary.final_accuracy) {
       continue;
     }
-    std::string others;
-    for (const auto& [key, value] : varied(sweep, cell.plan)) {
-      if (key != "lr") {
-        others += (others.empty() ? "" : ", ") + (key == "batch_size" ? "batch " + value : value);
-      }
-    }
+    const std::string others = varied_in_words(sweep, cell.plan, ", ", "lr");
     auto rate = std::find_if(rates.begin(), rates.end(), [&](const HighestRate& r) {
       return r.model == cell.plan.model && r.norm == cell.plan.norm && r.others == others;
     });

@@ -86,6 +86,9 @@ void sort_by_seed(Sweep& sweep) {
 std::vector<std::pair<std::string, std::string>> varied(const Sweep& sweep, const Plan& plan) {
   std::vector<std::pair<std::string, std::string>> list;
   const auto& o = sweep.options;
+  if (o.placements.size() > 1) {
+    list.emplace_back("placement", plan.placement.empty() ? "-" : plan.placement);
+  }
   if (o.optimizers.size() > 1) {
     list.emplace_back("optimizer", plan.optimizer);
   }
@@ -101,12 +104,25 @@ std::vector<std::pair<std::string, std::string>> varied(const Sweep& sweep, cons
   return list;
 }
 
-std::string name_of(const Sweep& sweep, const Plan& plan) {
-  std::string name = plan.model + " " + plan.norm;
+std::string varied_in_words(const Sweep& sweep, const Plan& plan, const std::string& separator,
+                            const std::string& except) {
+  std::string text;
   for (const auto& [key, value] : varied(sweep, plan)) {
-    name += " " + (key == "lr" ? "lr " + value : key == "batch_size" ? "batch " + value : value);
+    if (key == except || (key == "placement" && !has_placements(plan.model))) {
+      continue;
+    }
+    const std::string words = key == "lr"           ? "lr " + value
+                              : key == "batch_size" ? "batch " + value
+                              : key == "placement"  ? value + "-norm"
+                                                    : value;
+    text += (text.empty() ? "" : separator) + words;
   }
-  return name;
+  return text;
+}
+
+std::string name_of(const Sweep& sweep, const Plan& plan) {
+  const std::string settings = varied_in_words(sweep, plan, " ");
+  return plan.model + " " + plan.norm + (settings.empty() ? "" : " " + settings);
 }
 
 Sweep plan_sweep(const Options& options, const Data& data) {

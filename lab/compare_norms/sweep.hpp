@@ -39,6 +39,9 @@ Sweep plan_sweep(const Options& options, const Data& data);
 /// `sweep.threads` threads, and adds all runs to the cells. Returns when all are done or one was interrupted.
 void run_sweep(Sweep& sweep, const Data& data, const RunStore& store);
 
+/// The varied settings but `except` in words, joined: "lr 0.1, batch 60, post-norm".
+std::string varied_in_words(const Sweep& sweep, const Plan& plan, const std::string& separator = ", ",
+                            const std::string& except = "");
 /// "mlp batch lr 0.1 seed 2": model, norm, and the settings that vary between the cells.
 std::string name_of(const Sweep& sweep, const Plan& plan);
 /// The settings that vary between the cells, besides model and norm, with their values in `plan`: {"lr", "0.1"}.

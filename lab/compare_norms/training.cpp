@@ -32,6 +32,11 @@ Score evaluate(Sequential& model, const ImageDataset& images) {
   return result;
 }
 
+/// The learning rate of a step, counted from 1.
+double lr_of(const Plan& plan, std::int64_t step) {
+  return step >= plan.warmup ? plan.lr : plan.lr * static_cast<double>(step) / static_cast<double>(plan.warmup);
+}
+
 double train_step(Sequential& model, Optimizer& optimizer, const Batch& batch) {
   optimizer.zero_grad();
   const Tensor loss = cross_entropy(model(batch.inputs), batch.labels);
@@ -113,6 +118,7 @@ Run train(const Plan& plan, std::uint64_t seed, const Data& data, const RunEvent
   Sequential model = make_model({.model = plan.model,
                                  .norm = plan.norm,
                                  .activation = plan.activation,
+                                 .placement = plan.placement,
                                  .image_shape = data.images.train.image_shape(),
                                  .num_classes = data.num_classes,
                                  .taps = prober.taps()});
@@ -126,6 +132,9 @@ Run train(const Plan& plan, std::uint64_t seed, const Data& data, const RunEvent
       return run;
     }
     const Clock::time_point start = Clock::now();
+    if (plan.warmup > 0) {
+      optimizer->set_lr(lr_of(plan, step));
+    }
     const double loss = train_step(model, *optimizer, batches.next());
     run.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     run.steps = step;

@@ -312,7 +312,7 @@ TEST_F(CompareNormsTest, HelpNamesEveryFlag) {
        {"--data",     "--model",     "--norms",  "--steps", "--epochs",      "--batch-size",  "--lr",
         "--momentum", "--optimizer", "--seeds",  "--seed",  "--eval-every",  "--train-limit", "--threads",
         "--out",      "--log-level", "--models", "--lrs",   "--batch-sizes", "--optimizers",  "--activations",
-        "--targets",  "--probes",    "--jobs",   "--fresh"}) {
+        "--targets",  "--probes",    "--jobs",   "--fresh", "--placements",  "--warmup"}) {
     EXPECT_THAT(result.out, ContainsRegex(flag + "[ ,]"));
   }
 }

@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 const std::vector<std::string> kNorms = {"none", "batch", "layer", "instance", "group", "group:4", "rms"};
 
-const std::vector<std::string> kModels = {"mlp", "cnn", "lenet", "deep-mlp:3", "resnet"};
+const std::vector<std::string> kModels = {"mlp", "cnn", "lenet", "deep-mlp:3", "resnet", "vit"};
 
 Sequential make(const std::string& model, const std::string& norm, const std::shared_ptr<TapLog>& taps = nullptr) {
   manual_seed(7);
@@ -91,6 +91,23 @@ TEST(ModelsTest, GiveOneScorePerClassForAnyImage) {
       }
     }
   }
+}
+
+TEST(ModelsTest, ThePlacementDecidesWhereTheNormsOfATransformerStand) {
+  Generator generator(1);
+  const Tensor x = randn({2, 1, 28, 28}, {}, &generator);
+  const auto scores = [&](const std::string& norm, const std::string& placement) {
+    manual_seed(7);
+    Sequential model = make_model({.model = "vit", .norm = norm, .placement = placement, .image_shape = {1, 28, 28}});
+    return model(x).to_vector<float>();
+  };
+  EXPECT_NE(scores("layer", "pre"), scores("layer", "post"));
+  EXPECT_EQ(scores("none", "pre"), scores("none", "post"));
+  // 16 patches of 49 pixels, 6 blocks of 12 d^2 weights and 9 d biases; 12 norms in the blocks, one behind them.
+  const std::int64_t d = 96;
+  const std::int64_t plain = 50 * d + 16 * d + 6 * (12 * d * d + 9 * d) + (d + 1) * 10;
+  EXPECT_EQ(make("vit", "none").num_parameters(), plain);
+  EXPECT_EQ(make("vit", "layer").num_parameters(), plain + 13 * 2 * d);
 }
 
 TEST(ModelsTest, TellWhatCannotBe) {

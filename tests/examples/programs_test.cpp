@@ -8,6 +8,7 @@
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "normgrad/io/safetensors.hpp"
+#include "normgrad/layers/norm/registry.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -24,6 +25,18 @@ TEST(NormTourTest, PrintsWhatPyTorchPrints) {
   const ProgramResult result = run_program({NORMGRAD_BINARY_DIR "/examples/norm_tour"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, text_of(NORMGRAD_SOURCE_DIR "/tests/fixtures/norm_tour.txt"));
+}
+
+TEST(NormAtlasTest, WritesAPageWithACardForEachNorm) {
+  const tests::TemporaryFolder folder;
+  const ProgramResult result =
+      run_program({NORMGRAD_BINARY_DIR "/examples/norm_atlas", "--data", "digits", "--out", folder.path().string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const std::string page = text_of((folder.path() / "atlas.html").string());
+  for (const std::string& name : norm_names()) {
+    EXPECT_THAT(page, testing::HasSubstr("<h2>" + name + "</h2>"));
+  }
+  EXPECT_EQ(run_program({NORMGRAD_BINARY_DIR "/examples/norm_atlas", "--data", "/nowhere"}).exit_code, 2);
 }
 
 TEST(ReadmeTrainingTest, Learns) {

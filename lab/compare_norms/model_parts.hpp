@@ -1,0 +1,31 @@
+// What the models of compare_norms are built of.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "lab/compare_norms/models.hpp"
+#include "normgrad/normgrad.hpp"
+
+namespace compare_norms {
+
+/// Returns the spec of a norm with its groups filled in: "group" becomes the largest number of groups that divides both
+/// the features and the registry's number.
+std::string fitting(const std::string& norm, const normgrad::NormContext& place);
+
+/// A module that returns its input, and appends it to the log under the name `next` while the log is armed. The log
+/// receives [N, C, *]; with `positions_first` the module's own input is [N, *, C].
+normgrad::AnyModule make_tap(const std::string& next, std::shared_ptr<TapLog> log, bool positions_first = false);
+
+/// The function behind a name of activation_names().
+using ActivationFunction = normgrad::Tensor (*)(const normgrad::Tensor&);
+ActivationFunction activation_function(const std::string& name);
+
+// Transformers: six blocks of width 96 with four heads; a norm stands before or after each branch, as spec.placement
+// says.
+constexpr std::int64_t kTransformerWidth = 96;
+/// "vit": patches, blocks, mean over positions, linear.
+normgrad::Sequential make_vit(const ModelSpec& spec);
+
+}  // namespace compare_norms
