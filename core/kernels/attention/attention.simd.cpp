@@ -1,51 +1,9 @@
 #include "normgrad/core/kernels/attention/attention.hpp"
-#include "normgrad/core/simd/detail/math.hpp"
+#include "normgrad/core/simd/detail/row.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
-
-// Calls f(i, count) for the full vectors of a row and for the remainder.
-template <class T, class F>
-void vectors_of_row(std::int64_t n, F f) {
-  std::int64_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) {
-    f(i, kLanes<T>);
-  }
-  if (i < n) {
-    f(i, n - i);
-  }
-}
-
-template <class T>
-Batch<T> load_lanes(const T* p, std::int64_t count, T fill) {
-  return count == kLanes<T> ? load(p) : load_partial(p, count, fill);
-}
-
-template <class T>
-void store_lanes(T* p, const Batch<T>& v, std::int64_t count) {
-  if (count == kLanes<T>) {
-    store(p, v);
-  } else {
-    store_partial(p, v, count);
-  }
-}
-
-// The largest element, or NaN if there is one.
-template <class T>
-T largest_score(const T* s, std::int64_t n) {
-  const T lowest = -T(__builtin_huge_val());
-  Batch<T> best(lowest);
-  vectors_of_row<T>(n,
-                    [&](std::int64_t i, std::int64_t count) { best = vmax(load_lanes(s + i, count, lowest), best); });
-  alignas(64) T lanes[static_cast<std::size_t>(kLanes<T>)];
-  best.store_aligned(lanes);
-  T result = lanes[0];
-  for (std::int64_t i = 1; i < kLanes<T>; ++i) {
-    result = result > lanes[i] || result != result ? result : lanes[i];
-  }
-  return result;
-}
 
 template <class T>
 T exp_of(T x) {
@@ -81,12 +39,12 @@ void attention_online_softmax(T* s, std::int64_t step, std::int64_t rows, std::i
   const T lowest = -T(__builtin_huge_val());
   for (std::int64_t r = 0; r < rows; ++r, s += step) {
     const T before = static_cast<T>(largest[r]);
-    const T here = largest_score(s, columns);
+    const T here = max_of_row(s, columns);
     const T now = before > here || before != before ? before : here;
     const T shift = now == lowest ? T(0) : now;
     const Batch<T> from(shift);
     Batch<T> total(T(0));
-    vectors_of_row<T>(columns, [&](std::int64_t i, std::int64_t count) {
+    each_vector<T>(columns, [&](std::int64_t i, std::int64_t count) {
       const Batch<T> e = vexp_of_negative(load_lanes(s + i, count, lowest) - from);
       store_lanes(s + i, e, count);
       total = total + e;
@@ -103,7 +61,7 @@ void attention_weights(T* s, std::int64_t step, std::int64_t rows, std::int64_t 
   for (std::int64_t r = 0; r < rows; ++r, s += step) {
     const Batch<T> from(static_cast<T>(largest[r]));
     const Batch<T> scale(static_cast<T>(reciprocal_sum[r]));
-    vectors_of_row<T>(columns, [&](std::int64_t i, std::int64_t count) {
+    each_vector<T>(columns, [&](std::int64_t i, std::int64_t count) {
       store_lanes(s + i, Batch<T>(vexp_of_negative(load_lanes(s + i, count, T(0)) - from) * scale), count);
     });
   }
@@ -114,7 +72,7 @@ void attention_score_gradient(const T* p, T* gs, std::int64_t step, std::int64_t
                               const double* delta) {
   for (std::int64_t r = 0; r < rows; ++r, p += step, gs += step) {
     const Batch<T> shift(static_cast<T>(delta[r]));
-    vectors_of_row<T>(columns, [&](std::int64_t i, std::int64_t count) {
+    each_vector<T>(columns, [&](std::int64_t i, std::int64_t count) {
       store_lanes(gs + i, Batch<T>(load_lanes(p + i, count, T(0)) * (load_lanes(gs + i, count, T(0)) - shift)), count);
     });
   }
@@ -127,7 +85,7 @@ void attention_scale_rows(T* y, std::int64_t rows, std::int64_t columns, const T
       continue;
     }
     const Batch<T> scale(factor[r]);
-    vectors_of_row<T>(columns, [&](std::int64_t i, std::int64_t count) {
+    each_vector<T>(columns, [&](std::int64_t i, std::int64_t count) {
       store_lanes(y + i, Batch<T>(load_lanes(y + i, count, T(0)) * scale), count);
     });
   }

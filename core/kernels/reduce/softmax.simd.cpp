@@ -1,6 +1,6 @@
 #include "normgrad/core/kernels/reduce/softmax.hpp"
 
-#include "normgrad/core/simd/detail/math.hpp"
+#include "normgrad/core/simd/detail/row.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
@@ -8,43 +8,6 @@ namespace {
 
 // Number of vectors after which sums in lanes of T are added to a double.
 constexpr std::int64_t kBlock = 256;
-
-template <class T>
-T largest_lane(const Batch<T>& v) {
-  alignas(64) T lanes[static_cast<std::size_t>(kLanes<T>)];
-  v.store_aligned(lanes);
-  T best = lanes[0];
-  for (std::int64_t i = 1; i < kLanes<T>; ++i) {
-    best = best > lanes[i] || best != best ? best : lanes[i];
-  }
-  return best;
-}
-
-// Calls f(i, count) for the full vectors of a row and for the remainder.
-template <class T, class F>
-void each_vector(std::int64_t n, F f) {
-  std::int64_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) {
-    f(i, kLanes<T>);
-  }
-  if (i < n) {
-    f(i, n - i);
-  }
-}
-
-template <class T>
-Batch<T> load_some(const T* p, std::int64_t count, T fill) {
-  return count == kLanes<T> ? load(p) : load_partial(p, count, fill);
-}
-
-template <class T>
-void store_some(T* p, const Batch<T>& v, std::int64_t count) {
-  if (count == kLanes<T>) {
-    store(p, v);
-  } else {
-    store_partial(p, v, count);
-  }
-}
 
 // Sum of value(i, count), whose lanes beyond count are 0.
 template <class T, class F>
@@ -64,56 +27,48 @@ double sum_row(std::int64_t n, F value) {
 }
 
 template <class T>
-T largest_of(const T* x, std::int64_t n) {
-  const T lowest = -T(__builtin_huge_val());
-  Batch<T> best(lowest);
-  each_vector<T>(n, [&](std::int64_t i, std::int64_t count) { best = vmax(load_some(x + i, count, lowest), best); });
-  return largest_lane<T>(best);
-}
-
-template <class T>
 void softmax_row(const T* x, T* y, std::int64_t n) {
   const T lowest = -T(__builtin_huge_val());
-  const Batch<T> largest(largest_of(x, n));
+  const Batch<T> largest(max_of_row(x, n));
   const double sum = sum_row<T>(n, [&](std::int64_t i, std::int64_t count) {
-    const Batch<T> e = vexp(load_some(x + i, count, lowest) - largest);
-    store_some<T>(y + i, e, count);
+    const Batch<T> e = vexp(load_lanes(x + i, count, lowest) - largest);
+    store_lanes<T>(y + i, e, count);
     return e;
   });
   const Batch<T> divisor(static_cast<T>(sum));
   each_vector<T>(n, [&](std::int64_t i, std::int64_t count) {
-    store_some<T>(y + i, load_some(y + i, count, T(0)) / divisor, count);
+    store_lanes<T>(y + i, load_lanes(y + i, count, T(0)) / divisor, count);
   });
 }
 
 template <class T>
 void log_softmax_row(const T* x, T* y, std::int64_t n) {
   const T lowest = -T(__builtin_huge_val());
-  const Batch<T> largest(largest_of(x, n));
+  const Batch<T> largest(max_of_row(x, n));
   const double sum = sum_row<T>(
-      n, [&](std::int64_t i, std::int64_t count) { return vexp(load_some(x + i, count, lowest) - largest); });
+      n, [&](std::int64_t i, std::int64_t count) { return vexp(load_lanes(x + i, count, lowest) - largest); });
   const Batch<T> log_sum = vlog(Batch<T>(static_cast<T>(sum)));
   each_vector<T>(n, [&](std::int64_t i, std::int64_t count) {
-    store_some<T>(y + i, load_some(x + i, count, T(0)) - largest - log_sum, count);
+    store_lanes<T>(y + i, load_lanes(x + i, count, T(0)) - largest - log_sum, count);
   });
 }
 
 template <class T>
 void softmax_grad_row(const T* y, const T* gy, T* gx, std::int64_t n) {
   const Batch<T> dot(static_cast<T>(sum_row<T>(n, [&](std::int64_t i, std::int64_t count) {
-    return load_some(y + i, count, T(0)) * load_some(gy + i, count, T(0));
+    return load_lanes(y + i, count, T(0)) * load_lanes(gy + i, count, T(0));
   })));
   each_vector<T>(n, [&](std::int64_t i, std::int64_t count) {
-    store_some<T>(gx + i, load_some(y + i, count, T(0)) * (load_some(gy + i, count, T(0)) - dot), count);
+    store_lanes<T>(gx + i, load_lanes(y + i, count, T(0)) * (load_lanes(gy + i, count, T(0)) - dot), count);
   });
 }
 
 template <class T>
 void log_softmax_grad_row(const T* y, const T* gy, T* gx, std::int64_t n) {
   const Batch<T> sum(static_cast<T>(
-      sum_row<T>(n, [&](std::int64_t i, std::int64_t count) { return load_some(gy + i, count, T(0)); })));
+      sum_row<T>(n, [&](std::int64_t i, std::int64_t count) { return load_lanes(gy + i, count, T(0)); })));
   each_vector<T>(n, [&](std::int64_t i, std::int64_t count) {
-    store_some<T>(gx + i, load_some(gy + i, count, T(0)) - vexp(load_some(y + i, count, T(0))) * sum, count);
+    store_lanes<T>(gx + i, load_lanes(gy + i, count, T(0)) - vexp(load_lanes(y + i, count, T(0))) * sum, count);
   });
 }
 
@@ -122,21 +77,21 @@ template <class T>
 void softmax_column(SoftmaxOp op, const T* x, T* y, std::int64_t n, std::int64_t stride, std::int64_t count) {
   Batch<T> largest(-T(__builtin_huge_val()));
   for (std::int64_t i = 0; i < n; ++i) {
-    largest = vmax(load_some(x + i * stride, count, T(0)), largest);
+    largest = vmax(load_lanes(x + i * stride, count, T(0)), largest);
   }
   Batch<T> sum(T(0));
   for (std::int64_t i = 0; i < n; ++i) {
-    const Batch<T> e = vexp(load_some(x + i * stride, count, T(0)) - largest);
+    const Batch<T> e = vexp(load_lanes(x + i * stride, count, T(0)) - largest);
     sum = sum + e;
     if (op == SoftmaxOp::softmax) {
-      store_some<T>(y + i * stride, e, count);
+      store_lanes<T>(y + i * stride, e, count);
     }
   }
   const Batch<T> log_sum = vlog(sum);
   for (std::int64_t i = 0; i < n; ++i) {
-    const Batch<T> v = op == SoftmaxOp::softmax ? load_some(y + i * stride, count, T(0)) / sum
-                                                : load_some(x + i * stride, count, T(0)) - largest - log_sum;
-    store_some<T>(y + i * stride, v, count);
+    const Batch<T> v = op == SoftmaxOp::softmax ? load_lanes(y + i * stride, count, T(0)) / sum
+                                                : load_lanes(x + i * stride, count, T(0)) - largest - log_sum;
+    store_lanes<T>(y + i * stride, v, count);
   }
 }
 
@@ -145,13 +100,13 @@ void softmax_grad_column(SoftmaxOp op, const T* y, const T* gy, T* gx, std::int6
                          std::int64_t count) {
   Batch<T> sum(T(0));
   for (std::int64_t i = 0; i < n; ++i) {
-    const Batch<T> g = load_some(gy + i * stride, count, T(0));
-    sum = sum + (op == SoftmaxOp::softmax ? g * load_some(y + i * stride, count, T(0)) : g);
+    const Batch<T> g = load_lanes(gy + i * stride, count, T(0));
+    sum = sum + (op == SoftmaxOp::softmax ? g * load_lanes(y + i * stride, count, T(0)) : g);
   }
   for (std::int64_t i = 0; i < n; ++i) {
-    const Batch<T> g = load_some(gy + i * stride, count, T(0));
-    const Batch<T> v = load_some(y + i * stride, count, T(0));
-    store_some<T>(gx + i * stride, op == SoftmaxOp::softmax ? v * (g - sum) : g - vexp(v) * sum, count);
+    const Batch<T> g = load_lanes(gy + i * stride, count, T(0));
+    const Batch<T> v = load_lanes(y + i * stride, count, T(0));
+    store_lanes<T>(gx + i * stride, op == SoftmaxOp::softmax ? v * (g - sum) : g - vexp(v) * sum, count);
   }
 }
 
