@@ -18,7 +18,7 @@ struct AdadeltaOptions {
 
 /// torch.optim.Adadelta (Zeiler, "ADADELTA: an adaptive learning rate method", 2012): v = rho v + (1 - rho) g^2;
 /// d = sqrt(u + eps) / sqrt(v + eps) g; u = rho u + (1 - rho) d^2; p -= lr d.
-class Adadelta final : public OptimizerOf<AdadeltaOptions> {
+class Adadelta final : public detail::OnePassOptimizer<AdadeltaOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit Adadelta(ParameterList params, AdadeltaOptions options = {});
@@ -30,7 +30,6 @@ class Adadelta final : public OptimizerOf<AdadeltaOptions> {
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
-  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 
 }  // namespace normgrad

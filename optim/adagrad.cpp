@@ -37,8 +37,6 @@ Optimizer::SlotStarts Adagrad::slots_in_use(std::size_t group) const {
   return {options(group).initial_accumulator_value, std::nullopt, std::nullopt};
 }
 
-void Adagrad::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
-}
+template class detail::OnePassOptimizer<AdagradOptions>;
 
 }  // namespace normgrad

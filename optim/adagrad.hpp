@@ -19,7 +19,7 @@ struct AdagradOptions {
 
 /// torch.optim.Adagrad (Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
 /// optimization", 2011): sum += g^2; p -= lr / (1 + (t - 1) lr_decay) g / (sqrt(sum) + eps).
-class Adagrad final : public OptimizerOf<AdagradOptions> {
+class Adagrad final : public detail::OnePassOptimizer<AdagradOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit Adagrad(ParameterList params, AdagradOptions options = {});
@@ -31,7 +31,6 @@ class Adagrad final : public OptimizerOf<AdagradOptions> {
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
-  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 
 }  // namespace normgrad

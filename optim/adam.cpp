@@ -38,11 +38,8 @@ Optimizer::SlotStarts AdamLike<Options>::slots_in_use(std::size_t group) const {
   return {0.0, 0.0, this->options(group).amsgrad ? std::optional(0.0) : std::nullopt};
 }
 
-template <class Options>
-void AdamLike<Options>::update(std::size_t group, Tensor& param, const Tensor& grad, Optimizer::ParamState& state) {
-  step_parameter(this->type_name(), this->options(group), param, grad, state, slots_in_use(group));
-}
-
+template class OnePassOptimizer<AdamOptions>;
+template class OnePassOptimizer<AdamWOptions>;
 template class AdamLike<AdamOptions>;
 template class AdamLike<AdamWOptions>;
 

@@ -31,13 +31,12 @@ struct AdamWOptions {
 namespace detail {
 
 template <class Options>
-class AdamLike : public OptimizerOf<Options> {
+class AdamLike : public OnePassOptimizer<Options> {
  protected:
   std::vector<Optimizer::Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   Optimizer::SlotStarts slots_in_use(std::size_t group) const override;
-  void update(std::size_t group, Tensor& param, const Tensor& grad, Optimizer::ParamState& state) override;
 };
 
 extern template class AdamLike<AdamOptions>;

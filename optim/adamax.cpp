@@ -34,8 +34,6 @@ const std::vector<const char*>& Adamax::slot_names() const {
 
 Optimizer::SlotStarts Adamax::slots_in_use(std::size_t /*group*/) const { return {0.0, 0.0, std::nullopt}; }
 
-void Adamax::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
-}
+template class detail::OnePassOptimizer<AdamaxOptions>;
 
 }  // namespace normgrad

@@ -19,7 +19,7 @@ struct AdamaxOptions {
 
 /// torch.optim.Adamax (Kingma and Ba, "Adam: a method for stochastic optimization", 2015, section 7.1):
 /// m = beta1 m + (1 - beta1) g; u = max(beta2 u, |g| + eps); p -= lr / (1 - beta1^t) m / u.
-class Adamax final : public OptimizerOf<AdamaxOptions> {
+class Adamax final : public detail::OnePassOptimizer<AdamaxOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit Adamax(ParameterList params, AdamaxOptions options = {});
@@ -31,7 +31,6 @@ class Adamax final : public OptimizerOf<AdamaxOptions> {
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
-  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 
 }  // namespace normgrad

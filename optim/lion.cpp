@@ -32,8 +32,6 @@ const std::vector<const char*>& Lion::slot_names() const {
 
 Optimizer::SlotStarts Lion::slots_in_use(std::size_t /*group*/) const { return {0.0, std::nullopt, std::nullopt}; }
 
-void Lion::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
-}
+template class detail::OnePassOptimizer<LionOptions>;
 
 }  // namespace normgrad

@@ -18,7 +18,7 @@ struct LionOptions {
 
 /// Chen et al., "Symbolic discovery of optimization algorithms", 2023 (not in PyTorch): p *= 1 - lr weight_decay;
 /// p -= lr sign(beta1 m + (1 - beta1) g); m = beta2 m + (1 - beta2) g. The sign of 0 is 0.
-class Lion final : public OptimizerOf<LionOptions> {
+class Lion final : public detail::OnePassOptimizer<LionOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit Lion(ParameterList params, LionOptions options = {});
@@ -30,7 +30,6 @@ class Lion final : public OptimizerOf<LionOptions> {
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
-  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 
 }  // namespace normgrad

@@ -48,7 +48,9 @@ void NAdam::update(std::size_t group, Tensor& param, const Tensor& grad, ParamSt
   const NAdamOptions& o = options(group);
   const auto t = static_cast<double>(state.step);
   state.scalars[0] *= o.betas[0] * (1.0 - 0.5 * std::pow(0.96, t * o.momentum_decay));  // P_t
-  detail::step_parameter(type_name(), o, param, grad, state, slots_in_use(group));
+  OnePassOptimizer::update(group, param, grad, state);
 }
+
+template class detail::OnePassOptimizer<NAdamOptions>;
 
 }  // namespace normgrad

@@ -23,7 +23,7 @@ struct NAdamOptions {
 /// mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2) and P_t = mu_1 ... mu_t:
 /// p -= lr ((1 - mu_t) / (1 - P_t) g + mu_{t+1} / (1 - P_{t+1}) m) / (sqrt(v^) + eps).
 /// (PyTorch before 2.0 has one mu_t too many in P_{t+1}; this is the formula of its documentation and of 2.0.)
-class NAdam final : public OptimizerOf<NAdamOptions> {
+class NAdam final : public detail::OnePassOptimizer<NAdamOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit NAdam(ParameterList params, NAdamOptions options = {});

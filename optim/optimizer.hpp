@@ -187,4 +187,16 @@ class OptimizerOf : public Optimizer {
   std::vector<Options> options_;
 };
 
+namespace detail {
+
+/// Base of the library's optimizers, whose update is one pass over the arrays: an Update<T, Options> in
+/// optim/name.simd.cpp (see optim/detail/step.hpp).
+template <class Options>
+class OnePassOptimizer : public OptimizerOf<Options> {
+ protected:
+  void update(std::size_t group, Tensor& param, const Tensor& grad, Optimizer::ParamState& state) override;
+};
+
+}  // namespace detail
+
 }  // namespace normgrad

@@ -35,8 +35,6 @@ const std::vector<const char*>& RAdam::slot_names() const {
 
 Optimizer::SlotStarts RAdam::slots_in_use(std::size_t /*group*/) const { return {0.0, 0.0, std::nullopt}; }
 
-void RAdam::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
-}
+template class detail::OnePassOptimizer<RAdamOptions>;
 
 }  // namespace normgrad

@@ -22,7 +22,7 @@ struct RAdamOptions {
 /// as in Adam, rho = 2 / (1 - beta2) - 1 and rho_t = rho - 2 t beta2^t / (1 - beta2^t): p -= lr m^ while rho_t <= 5,
 /// then p -= lr r_t m^ sqrt(1 - beta2^t) / (sqrt(v) + eps), where r_t^2 = (rho_t - 4) (rho_t - 2) rho / ((rho - 4) (rho
 /// - 2) rho_t).
-class RAdam final : public OptimizerOf<RAdamOptions> {
+class RAdam final : public detail::OnePassOptimizer<RAdamOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit RAdam(ParameterList params, RAdamOptions options = {});
@@ -34,7 +34,6 @@ class RAdam final : public OptimizerOf<RAdamOptions> {
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
-  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 
 }  // namespace normgrad

@@ -40,8 +40,6 @@ Optimizer::SlotStarts RMSprop::slots_in_use(std::size_t group) const {
   return {0.0, if_used(o.centered), if_used(o.momentum > 0.0)};
 }
 
-void RMSprop::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
-}
+template class detail::OnePassOptimizer<RMSpropOptions>;
 
 }  // namespace normgrad

@@ -22,7 +22,7 @@ struct RMSpropOptions {
 /// "Generating sequences with recurrent neural networks", 2013). v = alpha v + (1 - alpha) g^2. If centered, m is the
 /// same mean of g, and v - m^2 replaces v (clamped at 0, where rounding gives NaN in PyTorch). d = g / (sqrt(v) + eps).
 /// With momentum b = momentum b + d and p -= lr b, else p -= lr d.
-class RMSprop final : public OptimizerOf<RMSpropOptions> {
+class RMSprop final : public detail::OnePassOptimizer<RMSpropOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit RMSprop(ParameterList params, RMSpropOptions options = {});
@@ -34,7 +34,6 @@ class RMSprop final : public OptimizerOf<RMSpropOptions> {
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
-  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 
 }  // namespace normgrad

@@ -39,8 +39,6 @@ Optimizer::SlotStarts SGD::slots_in_use(std::size_t group) const {
   return {options(group).momentum != 0.0 ? std::optional(0.0) : std::nullopt, std::nullopt, std::nullopt};
 }
 
-void SGD::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
-}
+template class detail::OnePassOptimizer<SGDOptions>;
 
 }  // namespace normgrad

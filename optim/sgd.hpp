@@ -19,7 +19,7 @@ struct SGDOptions {
 
 /// torch.optim.SGD: b = momentum * b + (1 - dampening) * g (b = g in a parameter's first step); p -= lr * b, or with
 /// Nesterov p -= lr * (g + momentum * b). The learning rate is not part of the momentum.
-class SGD final : public OptimizerOf<SGDOptions> {
+class SGD final : public detail::OnePassOptimizer<SGDOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit SGD(ParameterList params, SGDOptions options = {});
@@ -31,7 +31,6 @@ class SGD final : public OptimizerOf<SGDOptions> {
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
-  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 
 }  // namespace normgrad

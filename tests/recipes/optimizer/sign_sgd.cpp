@@ -27,8 +27,6 @@ const std::vector<const char*>& SignSGD::slot_names() const {
 
 Optimizer::SlotStarts SignSGD::slots_in_use(std::size_t /*group*/) const { return {}; }
 
-void SignSGD::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
-}
+template class detail::OnePassOptimizer<SignSGDOptions>;
 
 }  // namespace normgrad

@@ -16,7 +16,7 @@ struct SignSGDOptions {
 
 /// Bernstein et al., "signSGD: compressed optimisation for non-convex problems", 2018: p *= 1 - lr weight_decay;
 /// p -= lr sign(g). The sign of 0 is 0.
-class SignSGD final : public OptimizerOf<SignSGDOptions> {
+class SignSGD final : public detail::OnePassOptimizer<SignSGDOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit SignSGD(ParameterList params, SignSGDOptions options = {});
@@ -28,7 +28,6 @@ class SignSGD final : public OptimizerOf<SignSGDOptions> {
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
-  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 
 }  // namespace normgrad
