@@ -5,6 +5,7 @@
 #include "normgrad/core/ops/detail/epilogue.hpp"
 #include "normgrad/core/ops/detail/pool.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/norm/detail/formula.hpp"
 
 namespace normgrad::detail {
 
@@ -114,9 +115,20 @@ Tensor spread(const NormPoolGeometry& g, const Tensor& gy, const Tensor& x, cons
                              index);
 }
 
+}  // namespace
+
+constexpr std::int64_t kMaxPositions = std::numeric_limits<std::int32_t>::max();  // as in max_pool2d
+
+bool pools_on_the_way(const Tensor& x, std::int64_t window_height, std::int64_t window_width) {
+  return x.dim() == 4 && x.numel() > 0 && x.size(1) >= kernels::kMinColumns && is_floating_point(x.dtype()) &&
+         x.is_channels_last() && x.size(2) <= kMaxPositions / x.size(3) && window_height >= 1 && window_width >= 1 &&
+         window_height <= x.size(2) && window_width <= x.size(3) && window_height <= kernels::kMaxPlaces &&
+         window_width <= kernels::kMaxPlaces / window_height;
+}
+
 template <class Geometry>
-Tensor norm_pool_over_sets(const char* name, const Tensor& x, const Geometry& sets, const Tensor& weight,
-                           const Tensor& bias, const NormSettings& how, SetStatistics* statistics) {
+Tensor norm_pool_over(const char* name, const Tensor& x, const Geometry& sets, const Tensor& weight, const Tensor& bias,
+                      const NormSettings& how, SetStatistics* statistics) {
   const bool for_x = x.requires_grad();
   const bool for_params = is_grad_enabled() && (weight.requires_grad() || bias.requires_grad());
   if (how.epilogue.activation != FusedActivation::relu || (for_params && !for_x) ||
@@ -126,11 +138,7 @@ Tensor norm_pool_over_sets(const char* name, const Tensor& x, const Geometry& se
                           norm_over(name, x, sets, weight, bias, unpooled, statistics));
   }
   const NormPoolGeometry g = pool_geometry(x, sets, how.epilogue);
-  const Shape of_sets{num_sets(sets)};
-  SetStatistics s{Tensor::empty(of_sets, kFloat64), Tensor::empty(of_sets, kFloat64), {}};
-  if (statistics != nullptr) {
-    s.var = Tensor::empty(of_sets, kFloat64);
-  }
+  SetStatistics s = empty_statistics(sets, statistics != nullptr);
   const auto windows = static_cast<std::size_t>(g.bands() * g.out_width() * g.channels);
   const KeptArgmax argmax{Buffer(windows),
                           for_x && is_grad_enabled() ? Buffer(windows * dtype_size(x.dtype())) : Buffer()};
@@ -154,25 +162,9 @@ Tensor norm_pool_over_sets(const char* name, const Tensor& x, const Geometry& se
       });
 }
 
-}  // namespace
-
-constexpr std::int64_t kMaxPositions = std::numeric_limits<std::int32_t>::max();  // as in max_pool2d
-
-bool pools_on_the_way(const Tensor& x, std::int64_t window_height, std::int64_t window_width) {
-  return x.dim() == 4 && x.numel() > 0 && x.size(1) >= kernels::kMinColumns && is_floating_point(x.dtype()) &&
-         x.is_channels_last() && x.size(2) <= kMaxPositions / x.size(3) && window_height >= 1 && window_width >= 1 &&
-         window_height <= x.size(2) && window_width <= x.size(3) && window_height <= kernels::kMaxPlaces &&
-         window_width <= kernels::kMaxPlaces / window_height;
-}
-
-Tensor norm_pool_over(const char* name, const Tensor& x, const RowGeometry& g, const Tensor& weight, const Tensor& bias,
-                      const NormSettings& how, SetStatistics* statistics) {
-  return norm_pool_over_sets(name, x, g, weight, bias, how, statistics);
-}
-
-Tensor norm_pool_over(const char* name, const Tensor& x, const ChannelGeometry& g, const Tensor& weight,
-                      const Tensor& bias, const NormSettings& how, SetStatistics* statistics) {
-  return norm_pool_over_sets(name, x, g, weight, bias, how, statistics);
-}
+template Tensor norm_pool_over(const char*, const Tensor&, const RowGeometry&, const Tensor&, const Tensor&,
+                               const NormSettings&, SetStatistics*);
+template Tensor norm_pool_over(const char*, const Tensor&, const ChannelGeometry&, const Tensor&, const Tensor&,
+                               const NormSettings&, SetStatistics*);
 
 }  // namespace normgrad::detail

@@ -5,8 +5,9 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/detail/activation_kind.hpp"
 #include "normgrad/core/ops/detail/epilogue.hpp"
+#include "normgrad/core/ops/detail/memory_format.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
-#include "normgrad/core/ops/norm/detail/record_norm.hpp"
+#include "normgrad/core/ops/norm/detail/norm_over.hpp"
 #include "normgrad/core/ops/norm/norm.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 
@@ -35,6 +36,18 @@ Given copy_statistics(const Tensor& mean, const Tensor& var, double eps) {
   return s;
 }
 
+// Converts float64 statistics to another dtype.
+Tensor rounded(const Tensor& statistics, DType dtype) {
+  Tensor result = Tensor::empty(statistics.shape(), dtype);
+  const double* from = statistics.data<double>();
+  dispatch_float("batch_norm", dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::transform(from, from + statistics.numel(), result.mutable_data<T>(),
+                   [](double v) { return static_cast<T>(v); });
+  });
+  return result;
+}
+
 void check_given(const char* which, const Tensor& statistic, const Tensor& x, std::int64_t channels) {
   require<ShapeError>(statistic.defined() && statistic.shape() == Shape{channels}, "batch_norm: expected a ", which,
                       " of shape [", channels, "] for an input of shape ", x.shape(), " but got ",
@@ -55,13 +68,13 @@ void backward_composed(const kernels::ChannelGeometry& g, const Given& s, const 
   const Shape view{g.batch, g.channels, g.spatial};
   const Shape params{1, g.channels, 1};
   const Tensor gyv = reshape_to(gy, view);
-  const Tensor rstd = reshape_to(detail::rounded(s.rstd, gy.dtype()), params);
+  const Tensor rstd = reshape_to(rounded(s.rstd, gy.dtype()), params);
   if (into.wants(0)) {
     const Tensor scale = weight.defined() ? rstd * reshape_to(weight, params) : rstd;
     into.add(0, reshape_to(gyv * scale, gy.shape()));
   }
   if (into.wants(1)) {
-    const Tensor mean = reshape_to(detail::rounded(s.mean, gy.dtype()), params);
+    const Tensor mean = reshape_to(rounded(s.mean, gy.dtype()), params);
     const Tensor xhat = (reshape_to(x, view) - mean) * rstd;
     into.add(1, reshape_to(sum_to(gyv * xhat, params), {g.channels}));
   }

@@ -5,10 +5,14 @@
 #include <limits>
 #include <vector>
 
+#include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/kernels/norm/plan.hpp"
 #include "normgrad/core/ops/detail/epilogue.hpp"
-#include "normgrad/core/ops/elementwise/arithmetic.hpp"
-#include "normgrad/core/ops/elementwise/unary.hpp"
-#include "normgrad/core/ops/norm/detail/record_norm.hpp"
+#include "normgrad/core/ops/detail/memory_format.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/norm/detail/formula.hpp"
+#include "normgrad/core/ops/norm/detail/fused_pool.hpp"
+#include "normgrad/core/ops/norm/detail/norm_over.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
@@ -173,24 +177,159 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& we
   return norm_last_axes("rms_norm", x, normalized_shape, weight, {}, {eps.value_or(machine), false, epilogue});
 }
 
-Tensor local_response_norm(const Tensor& x, std::int64_t size, double alpha, double beta, double k) {
-  require<ValueError>(size > 0, "local_response_norm: expected size > 0 but got ", size);
-  require<ShapeError>(x.dim() >= 3,
-                      "local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got ", x.shape());
-  if (x.dtype() == kFloat32) {  // rounded once, at the end
-    return local_response_norm(x.to(kFloat64), size, alpha, beta, k).to(kFloat32);
-  }
-  const std::int64_t channels = x.size(1);
-  std::vector<std::int64_t> padding(static_cast<std::size_t>(2 * (x.dim() - 1)),
-                                    0);  // pairs, starting with the last axis
-  padding[padding.size() - 2] = size / 2;
-  padding[padding.size() - 1] = (size - 1) / 2;
-  const Tensor squares = pad(square(x), padding);
-  Tensor sum = narrow(squares, 1, 0, channels);
-  for (std::int64_t i = 1; i < size; ++i) {
-    sum = sum + narrow(squares, 1, i, channels);
-  }
-  return x * pow(sum * (alpha / static_cast<double>(size)) + k, -beta);
+namespace detail {
+
+void check_norm(const char* name, const Tensor& x, const Shape& params, const Tensor& weight, const Tensor& bias,
+                double eps) {
+  require<ValueError>(eps > 0.0 && std::isfinite(eps), name, ": expected eps > 0 but got ", eps);
+  require<DTypeError>(is_floating_point(x.dtype()), name, ": expected a float32 or float64 input but got ", x.dtype());
+  const auto check = [&](const char* which, const Tensor& parameter) {
+    if (!parameter.defined()) {
+      return;
+    }
+    require<ShapeError>(parameter.shape() == params, name, ": expected a ", which, " of shape ", params,
+                        " for an input of shape ", x.shape(), " but got ", parameter.shape());
+    require<DTypeError>(parameter.dtype() == x.dtype(), name, ": expected a ", which, " of the input's dtype ",
+                        x.dtype(), " but got ", parameter.dtype());
+  };
+  check("weight", weight);
+  check("bias", bias);
 }
+
+kernels::ChannelGeometry channel_geometry(const char* name, const Tensor& x) {
+  require<ShapeError>(x.dim() >= 2, name, ": expected an input [N, C, *] of at least 2 dimensions but got ", x.shape());
+  std::int64_t spatial = 1;
+  for (std::size_t i = 2; i < x.shape().rank(); ++i) {
+    spatial *= x.shape()[i];
+  }
+  return {x.shape()[0], x.shape()[1], spatial};
+}
+
+namespace {
+
+// The same sets in channels-last format.
+kernels::ChannelGeometry channels_last(const kernels::ChannelGeometry& g) {
+  return {g.batch * g.spatial, g.channels, 1};
+}
+kernels::ChannelsLastGeometry channels_last(const kernels::RowGeometry& g) {
+  return {g.rows / g.param_period, g.inner, g.params(), g.param_period};
+}
+
+// Calls f with the geometry of x in its memory format.
+template <class Geometry, class F>
+void with_format(const Geometry& g, const MemoryFormat& format, const F& f) {
+  if (format.is_channels_last()) {
+    f(channels_last(g));
+  } else {
+    f(g);
+  }
+}
+
+// Returns y and stores its statistics in `s`, which has room for the requested ones.
+template <class Geometry>
+Tensor normalize(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
+                 const NormSettings& how, SetStatistics& s) {
+  const MemoryFormat format(x, kernels::fits_channels_last(g));
+  Tensor y = format.empty_like(x);
+  dispatch_float(name, x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const kernels::NormForward<T> a{.x = format.read<T>(x),
+                                    .gamma = data_or_null<T>(weight),
+                                    .beta = data_or_null<T>(bias),
+                                    .eps = how.eps,
+                                    .center = how.center,
+                                    .y = format.write<T>(y),
+                                    .computed = s.written(),
+                                    .relu = how.epilogue.activation == FusedActivation::relu};
+    with_format(g, format, [&](const auto& sets) { kernels::norm_forward<T>(sets, a); });
+  });
+  return y;
+}
+
+// The gradients computed by the kernel. `beta` is the bias of a norm with ReLU.
+template <class Geometry>
+void backward_fused(const char* name, const Geometry& g, const NormSettings& how, const SetStatistics& s,
+                    const Tensor& gy, const Tensor& x, const Tensor& weight, const Tensor& beta, const Shape& params,
+                    GradSink& into) {
+  const MemoryFormat format(x, kernels::fits_channels_last(g));
+  const Tensor gy_converted = format.converted(gy);
+  Tensor gx = into.wants(0) ? format.empty_like(x) : Tensor();
+  Tensor gweight = into.wants(1) ? Tensor::empty(params, gy.dtype()) : Tensor();
+  Tensor gbias = into.wants(2) ? Tensor::empty(params, gy.dtype()) : Tensor();
+  dispatch_float(name, gy.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const kernels::NormBackward<T> a{.gy = format.read<T>(gy_converted),
+                                     .x = format.read<T>(x),
+                                     .gamma = data_or_null<T>(weight),
+                                     .mean = s.mean.data<double>(),
+                                     .rstd = s.rstd.data<double>(),
+                                     .center = how.center,
+                                     .gx = gx.defined() ? format.write<T>(gx) : nullptr,
+                                     .ggamma = mutable_data_or_null<T>(gweight),
+                                     .gbeta = mutable_data_or_null<T>(gbias),
+                                     .relu = how.epilogue.activation == FusedActivation::relu,
+                                     .beta = data_or_null<T>(beta)};
+    with_format(g, format, [&](const auto& sets) { kernels::norm_backward<T>(sets, a); });
+  });
+  into.add(0, gx);
+  into.add(1, gweight);
+  into.add(2, gbias);
+}
+
+}  // namespace
+
+template <class Geometry>
+Tensor norm_over(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
+                 const NormSettings& how, SetStatistics* statistics) {
+  const bool with_relu = how.epilogue.activation == FusedActivation::relu;
+  if (how.epilogue.activation != FusedActivation::none && !with_relu) {
+    return apply_epilogue(how.epilogue, norm_over(name, x, g, weight, bias, {how.eps, how.center}, statistics));
+  }
+  if (how.epilogue.pools()) {
+    return norm_pool_over(name, x, g, weight, bias, how, statistics);
+  }
+  if (x.is_channels_last() && !kernels::fits_channels_last(g)) {  // keeps the copy that is read, instead of x
+    return norm_over(name, x.row_major(), g, weight, bias, how, statistics);
+  }
+  const bool for_x = x.requires_grad();
+  const bool for_weight = weight.requires_grad();
+  // Without a gradient of x, x and weight need not be saved, and then cannot show where y is 0.
+  if (with_relu && !for_x && is_grad_enabled() && (for_weight || bias.requires_grad())) {
+    return relu(norm_over(name, x, g, weight, bias, {how.eps, how.center}, statistics));
+  }
+  SetStatistics s = empty_statistics(g, statistics != nullptr);
+  Tensor y = normalize(name, x, g, weight, bias, how, s);
+  if (statistics != nullptr) {
+    *statistics = s;
+  }
+  // A copy, since the bias may change before the backward. Only the backward with ReLU needs it.
+  const Tensor beta = with_relu && for_x && is_grad_enabled() && bias.defined() ? bias.detach().clone() : Tensor();
+  return record(name, std::move(y), {x, weight, bias},
+                [name, g, how, with_relu, s, beta, bias_kept = beta.defined() ? bias : Tensor(),
+                 x_saved = Saved(x, for_x || for_weight), weight_saved = Saved(weight, for_x),
+                 params = weight.defined() ? weight.shape() : (bias.defined() ? bias.shape() : Shape())](
+                    const Tensor& gy, GradSink& into) {
+                  const Tensor& x_kept = x_saved.get();
+                  const Tensor& w = weight_saved.get();
+                  if (!is_grad_enabled()) {
+                    // A gradient of the bias alone needs no x, but the kernel reads one.
+                    backward_fused(name, g, how, s, gy, x_kept.defined() ? x_kept : gy, w, beta, params, into);
+                    return;
+                  }
+                  Tensor gz = gy;
+                  if (with_relu) {
+                    SetStatistics again = empty_statistics(g, false);
+                    gz = through_relu(gy, normalize(name, x_kept, g, w, beta, how, again), {x_kept, w, bias_kept});
+                  }
+                  norm_backward_composed(formula_of(g, how.eps, how.center), gz, x_kept, w, params, into);
+                });
+}
+
+template Tensor norm_over(const char*, const Tensor&, const kernels::RowGeometry&, const Tensor&, const Tensor&,
+                          const NormSettings&, SetStatistics*);
+template Tensor norm_over(const char*, const Tensor&, const kernels::ChannelGeometry&, const Tensor&, const Tensor&,
+                          const NormSettings&, SetStatistics*);
+
+}  // namespace detail
 
 }  // namespace normgrad

@@ -1,7 +1,7 @@
 // A norm, ReLU and max pooling as one operation.
 #pragma once
 
-#include "normgrad/core/ops/norm/detail/record_norm.hpp"
+#include "normgrad/core/ops/norm/detail/norm_over.hpp"
 
 namespace normgrad::detail {
 
@@ -10,9 +10,8 @@ bool pools_on_the_way(const Tensor& x, std::int64_t window_height, std::int64_t 
 
 /// norm_over() with pooling. The backward keeps x and one byte per window, its argmax. Without a gradient of x, or if x
 /// is not channels-last, the operations are applied separately.
-Tensor norm_pool_over(const char* name, const Tensor& x, const kernels::RowGeometry& g, const Tensor& weight,
-                      const Tensor& bias, const NormSettings& how, SetStatistics* statistics);
-Tensor norm_pool_over(const char* name, const Tensor& x, const kernels::ChannelGeometry& g, const Tensor& weight,
-                      const Tensor& bias, const NormSettings& how, SetStatistics* statistics);
+template <class Geometry>
+Tensor norm_pool_over(const char* name, const Tensor& x, const Geometry& g, const Tensor& weight, const Tensor& bias,
+                      const NormSettings& how, SetStatistics* statistics);
 
 }  // namespace normgrad::detail
