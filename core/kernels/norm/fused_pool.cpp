@@ -13,15 +13,6 @@ namespace normgrad::kernels {
 
 namespace {
 
-// Bands per task, for statistics over all samples.
-std::int64_t bands_per_task(const NormPoolGeometry& g) {
-  return std::max<std::int64_t>(1, norm_thresholds::kTaskElements / (g.window_height * g.width * g.channels));
-}
-// Samples per task, for statistics per sample.
-std::int64_t samples_per_task(const NormPoolGeometry& g) {
-  return std::max<std::int64_t>(1, norm_thresholds::kTaskElements / (g.positions() * g.channels));
-}
-
 class Terms {
  public:
   explicit Terms(std::int64_t channels) : values_(static_cast<std::size_t>(5 * channels)) {
@@ -88,7 +79,7 @@ void forward_over_batch(const NormPoolGeometry& g, const NormForward<T>& a, cons
   Terms terms(g.channels);
   terms.normalize(g.channels, a, a.computed.mean, a.computed.rstd, [](std::int64_t c) { return c; });
   const auto run = NORMGRAD_SIMD_SELECT(norm_pool_forward_task<T>);
-  parallel_for(g.bands(), bands_per_task(g),
+  parallel_for(g.bands(), plan_of(g).bands_per_task,
                [&](std::int64_t begin, std::int64_t end) { run(g, a.x, terms.all, a.y, argmax, begin, end); });
 }
 
@@ -99,7 +90,7 @@ void forward_by_sample(const NormPoolGeometry& g, const NormForward<T>& a, const
   const auto run = NORMGRAD_SIMD_SELECT(norm_pool_forward_task<T>);
   NormForward<T> without_y = a;
   without_y.y = nullptr;
-  parallel_for(g.samples, samples_per_task(g), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(g.samples, plan_of(g).samples_per_task, [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> sums(static_cast<std::size_t>(6 * g.channels));
     Terms terms(g.channels);
     for (std::int64_t s = begin; s < end; ++s) {
@@ -113,7 +104,7 @@ void forward_by_sample(const NormPoolGeometry& g, const NormForward<T>& a, const
 
 template <class T>
 void backward_over_batch(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolArgmax<T>& argmax) {
-  const std::int64_t step = bands_per_task(g);
+  const std::int64_t step = plan_of(g).bands_per_task;
   Terms terms(g.channels);
   terms.normalize(g.channels, a, a.mean, a.rstd, [](std::int64_t c) { return c; });
   std::vector<double> parts(static_cast<std::size_t>(ceil_div(g.bands(), step) * 2 * g.channels));
@@ -166,7 +157,7 @@ void backward_of_sample(const NormPoolGeometry& g, const NormBackward<T>& a, con
 
 template <class T>
 void backward_by_sample(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolArgmax<T>& argmax) {
-  const std::int64_t step = std::max(samples_per_task(g), ceil_div(g.samples, norm_thresholds::kMaxBlocks));
+  const std::int64_t step = plan_of(g).samples_per_block;
   std::vector<double> parts(static_cast<std::size_t>(ceil_div(g.samples, step) * 2 * g.channels), 0.0);
   parallel_for(g.samples, step, [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> sums(static_cast<std::size_t>(2 * g.channels));

@@ -14,8 +14,6 @@ namespace normgrad::kernels {
 
 namespace {
 
-using norm_thresholds::kTaskElements;
-
 template <class F>
 void for_channels(const ChannelGeometry& g, const ChannelPlan& plan, F f) {
   const std::int64_t step = plan.channels_per_task;
@@ -165,21 +163,20 @@ void merge(const double* partials, std::int64_t blocks, std::int64_t params, std
     return;
   }
   constexpr std::int64_t kChunk = 512;
-  parallel_for(params, blocks * params < kTaskElements ? params : 8 * kChunk,
-               [&](std::int64_t begin, std::int64_t end) {
-                 double sums[kChunk];
-                 for (std::int64_t p = begin; p < end; p += kChunk) {
-                   const std::int64_t n = std::min(kChunk, end - p);
-                   std::fill_n(sums, n, 0.0);
-                   for (std::int64_t b = 0; b < blocks; ++b) {
-                     const double* of_block = partials + (b * 2 + which) * params + p;
-                     for (std::int64_t i = 0; i < n; ++i) {
-                       sums[i] += of_block[i];
-                     }
-                   }
-                   std::transform(sums, sums + n, gradient + p, [](double sum) { return static_cast<T>(sum); });
-                 }
-               });
+  parallel_for(params, merged_params_per_task(params, blocks), [&](std::int64_t begin, std::int64_t end) {
+    double sums[kChunk];
+    for (std::int64_t p = begin; p < end; p += kChunk) {
+      const std::int64_t n = std::min(kChunk, end - p);
+      std::fill_n(sums, n, 0.0);
+      for (std::int64_t b = 0; b < blocks; ++b) {
+        const double* of_block = partials + (b * 2 + which) * params + p;
+        for (std::int64_t i = 0; i < n; ++i) {
+          sums[i] += of_block[i];
+        }
+      }
+      std::transform(sums, sums + n, gradient + p, [](double sum) { return static_cast<T>(sum); });
+    }
+  });
 }
 
 }  // namespace
@@ -228,7 +225,7 @@ void norm_forward(const ChannelGeometry& g, const NormForward<T>& args) {
       a.is_given() ? apply_in_tiles(g, plan.rows_per_tile, a) : forward_in_tiles(g, plan.rows_per_tile, a);
       break;
     case ChannelPath::planes:
-      planes_forward(g, a);
+      planes_forward(g, plan, a);
       break;
     case ChannelPath::channels:
       for_channels(g, plan,
@@ -248,7 +245,7 @@ void norm_backward(const ChannelGeometry& g, const NormBackward<T>& args) {
       backward_in_tiles(g, plan.rows_per_tile, a);
       break;
     case ChannelPath::planes:
-      planes_backward(g, a);
+      planes_backward(g, plan, a);
       break;
     case ChannelPath::channels:
       for_channels(g, plan,

@@ -4,7 +4,6 @@
 
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/kernels/norm/plan.hpp"
 
 namespace normgrad::kernels {
 
@@ -13,10 +12,9 @@ namespace {
 // Calls f(begin, end) for blocks of planes. With `backwards`, starts with the last ones, which are still in the caches
 // after a pass.
 template <class F>
-void for_planes(const ChannelGeometry& g, bool backwards, F f) {
+void for_planes(const ChannelGeometry& g, const ChannelPlan& plan, bool backwards, F f) {
   const std::int64_t planes = g.batch * g.channels;
-  const std::int64_t grain = std::max<std::int64_t>(1, norm_thresholds::kTaskElements / g.spatial);
-  parallel_for(planes, grain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(planes, plan.planes_per_task, [&](std::int64_t begin, std::int64_t end) {
     backwards ? f(planes - end, planes - begin) : f(begin, end);
   });
 }
@@ -40,24 +38,24 @@ void merge(const ChannelGeometry& g, const double* of_planes, double* sums, T* g
 }  // namespace
 
 template <class T>
-void planes_forward(const ChannelGeometry& g, const NormForward<T>& a) {
+void planes_forward(const ChannelGeometry& g, const ChannelPlan& plan, const NormForward<T>& a) {
   const std::int64_t planes = g.batch * g.channels;
   if (!a.is_given()) {
     const auto moments = NORMGRAD_SIMD_SELECT(norm_planes_moments_task<T>);
     const Buffer memory(static_cast<std::size_t>(2 * planes) * sizeof(double));
     double* means = doubles(memory);
-    for_planes(g, false,
+    for_planes(g, plan, false,
                [&](std::int64_t begin, std::int64_t end) { moments(g, a, begin, end, means, means + planes); });
     NORMGRAD_SIMD_SELECT(norm_planes_merge_task<T>)(g, a, means, means + planes);
   }
   if (a.y != nullptr) {
     const auto apply = NORMGRAD_SIMD_SELECT(norm_planes_apply_task<T>);
-    for_planes(g, !a.is_given(), [&](std::int64_t begin, std::int64_t end) { apply(g, a, begin, end); });
+    for_planes(g, plan, !a.is_given(), [&](std::int64_t begin, std::int64_t end) { apply(g, a, begin, end); });
   }
 }
 
 template <class T>
-void planes_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
+void planes_backward(const ChannelGeometry& g, const ChannelPlan& plan, const NormBackward<T>& a) {
   const std::int64_t planes = g.batch * g.channels;
   const bool summed = !a.constant_statistics || a.ggamma != nullptr || a.gbeta != nullptr;
   const Buffer memory(static_cast<std::size_t>(summed ? 2 * (planes + g.channels) : 0) * sizeof(double));
@@ -66,22 +64,22 @@ void planes_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
   if (summed) {
     const auto sums = NORMGRAD_SIMD_SELECT(norm_planes_sums_task<T>);
     double* of_planes = gy_xhat + g.channels;
-    for_planes(g, false,
+    for_planes(g, plan, false,
                [&](std::int64_t begin, std::int64_t end) { sums(g, a, begin, end, of_planes, of_planes + planes); });
     merge(g, of_planes, gy, a.gbeta);
     merge(g, of_planes + planes, gy_xhat, a.ggamma);
   }
   if (a.gx != nullptr) {
     const auto gradient = NORMGRAD_SIMD_SELECT(norm_planes_gradient_task<T>);
-    for_planes(g, summed, [&](std::int64_t begin, std::int64_t end) {
+    for_planes(g, plan, summed, [&](std::int64_t begin, std::int64_t end) {
       gradient(g, a, begin, end, a.constant_statistics ? nullptr : gy, gy_xhat);
     });
   }
 }
 
-#define NORMGRAD_INSTANTIATE(T)                                                   \
-  template void planes_forward<T>(const ChannelGeometry&, const NormForward<T>&); \
-  template void planes_backward<T>(const ChannelGeometry&, const NormBackward<T>&);
+#define NORMGRAD_INSTANTIATE(T)                                                                       \
+  template void planes_forward<T>(const ChannelGeometry&, const ChannelPlan&, const NormForward<T>&); \
+  template void planes_backward<T>(const ChannelGeometry&, const ChannelPlan&, const NormBackward<T>&);
 NORMGRAD_INSTANTIATE(float)
 NORMGRAD_INSTANTIATE(double)
 #undef NORMGRAD_INSTANTIATE

@@ -3,15 +3,15 @@
 // for the statistics and once to normalize it. For the kernels of norm.hpp.
 #pragma once
 
-#include "normgrad/core/kernels/norm/norm.hpp"
+#include "normgrad/core/kernels/norm/plan.hpp"
 
 namespace normgrad::kernels {
 
 /// Implements norm_forward and norm_backward.
 template <class T>
-void planes_forward(const ChannelGeometry& g, const NormForward<T>& a);
+void planes_forward(const ChannelGeometry& g, const ChannelPlan& plan, const NormForward<T>& a);
 template <class T>
-void planes_backward(const ChannelGeometry& g, const NormBackward<T>& a);
+void planes_backward(const ChannelGeometry& g, const ChannelPlan& plan, const NormBackward<T>& a);
 
 // Planes [begin, end) of one task. Results are per plane; there are N * C planes.
 NORMGRAD_SIMD_DECLARE(
