@@ -1,19 +1,18 @@
 #include "normgrad/layers/conv.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "normgrad/core/ops/detail/conv_relu.hpp"
 #include "normgrad/core/ops/image/image.hpp"
+#include "normgrad/layers/detail/over_axes.hpp"
 #include "normgrad/layers/init/init.hpp"
+#include "normgrad/layers/module/fusing.hpp"
 
 namespace normgrad {
 
-NORMGRAD_DEFINE_MEMBERS(Conv1d, weight, bias)
-NORMGRAD_DEFINE_MEMBERS(Conv2d, weight, bias)
-NORMGRAD_DEFINE_MEMBERS(Conv3d, weight, bias)
-NORMGRAD_DEFINE_MEMBERS(ConvTranspose1d, weight, bias)
-NORMGRAD_DEFINE_MEMBERS(ConvTranspose2d, weight, bias)
-NORMGRAD_DEFINE_MEMBERS(ConvTranspose3d, weight, bias)
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(Conv, "Conv", weight, bias)
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(ConvTranspose, "ConvTranspose", weight, bias)
 
 namespace detail {
 
@@ -39,9 +38,11 @@ bool differs(const PerAxis& sizes, std::size_t axes, std::int64_t from) {
 
 }  // namespace
 
-ConvLayer::ConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
+ConvLayer::ConvLayer(const char* stem, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
                      const PerAxis& kernel_size, const ConvLayerOptions& options, bool transposed)
     : axes_(axes), in_channels_(in_channels), out_channels_(out_channels), kernel_size_(kernel_size) {
+  const std::string full_name = name_over_axes(stem, axes);
+  const char* name = full_name.c_str();
   require<ValueError>(in_channels > 0, name, ": expected in_channels > 0 but got ", in_channels);
   require<ValueError>(out_channels > 0, name, ": expected out_channels > 0 but got ", out_channels);
   require<ValueError>(options.groups > 0, name, ": expected groups > 0 but got ", options.groups);
@@ -88,13 +89,15 @@ std::string ConvLayer::repr(const PerAxis& stride, const ConvPadding& padding, c
   return bias.defined() ? text : text + ", bias=false";
 }
 
-ForwardConvLayer::ForwardConvLayer(const char* name, std::size_t axes, std::int64_t in_channels,
+ForwardConvLayer::ForwardConvLayer(const char* stem, std::size_t axes, std::int64_t in_channels,
                                    std::int64_t out_channels, const PerAxis& kernel_size,
                                    const ConvLayerOptions& options)
-    : ConvLayer(name, axes, in_channels, out_channels, kernel_size, options, false),
+    : ConvLayer(stem, axes, in_channels, out_channels, kernel_size, options, false),
       options_{options.stride, options.padding, options.dilation, options.groups},
       padding_(options.padding),
       padding_mode_(options.padding_mode) {
+  const std::string full_name = name_over_axes(stem, axes);
+  const char* name = full_name.c_str();
   const auto stride = options.stride.resolve(name, "stride", axes, 1, 1);
   const bool steps = std::any_of(stride.begin(), stride.end(), [](std::int64_t step) { return step != 1; });
   require<ValueError>(!padding_.is_same() || !steps, name, ": expected a stride of 1 for padding \"same\" but got ",
@@ -124,14 +127,14 @@ Tensor ForwardConvLayer::padded(const Tensor& x) const { return around_.empty() 
 
 Tensor ForwardConvLayer::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   return epilogue.activation == FusedActivation::relu && !epilogue.pools()
-             ? conv_relu(axes(), padded(x), weight, bias, options_)
+             ? conv_relu(num_axes(), padded(x), weight, bias, options_)
              : ConvLayer::forward_fused(x, epilogue);
 }
 
-TransposedConvLayer::TransposedConvLayer(const char* name, std::size_t axes, std::int64_t in_channels,
+TransposedConvLayer::TransposedConvLayer(const char* stem, std::size_t axes, std::int64_t in_channels,
                                          std::int64_t out_channels, const PerAxis& kernel_size,
                                          const ConvTransposeLayerOptions& options)
-    : ConvLayer(name, axes, in_channels, out_channels, kernel_size,
+    : ConvLayer(stem, axes, in_channels, out_channels, kernel_size,
                 {.stride = options.stride,
                  .padding = options.padding,
                  .dilation = options.dilation,
@@ -145,6 +148,8 @@ TransposedConvLayer::TransposedConvLayer(const char* name, std::size_t axes, std
                .output_padding = options.output_padding,
                .groups = options.groups,
                .dilation = options.dilation} {
+  const std::string full_name = name_over_axes(stem, axes);
+  const char* name = full_name.c_str();
   options.output_padding.resolve(name, "output_padding", axes, 0, 0);
   for (std::size_t i = 0; i < axes; ++i) {
     require<ValueError>(options.output_padding[i] < std::max(options.stride[i], options.dilation[i]), name,
@@ -158,16 +163,27 @@ std::string TransposedConvLayer::extra_repr() const {
 
 }  // namespace detail
 
-Tensor Conv1d::forward(const Tensor& x) { return conv1d(padded(x), weight, bias, options_); }
+constexpr std::array kConvs = {&conv1d, &conv2d, &conv3d};
+constexpr std::array kConvTransposes = {&conv_transpose1d, &conv_transpose2d, &conv_transpose3d};
 
-Tensor Conv2d::forward(const Tensor& x) { return conv2d(padded(x), weight, bias, options_); }
+template <std::size_t axes>
+Tensor Conv<axes>::forward(const Tensor& x) {
+  return kConvs[axes - 1](padded(x), weight, bias, options_);
+}
 
-Tensor Conv3d::forward(const Tensor& x) { return conv3d(padded(x), weight, bias, options_); }
+// Declines ReLU if pooling follows, since after pooling ReLU has fewer elements to compute.
+template <std::size_t axes>
+Epilogue Conv<axes>::fusable(const Epilogue& offered, const Tensor& /*x*/) const {
+  return detail::is_fusable_as<Conv>(*this) && offered.activation == FusedActivation::relu && !offered.pooling_follows
+             ? Epilogue{.activation = FusedActivation::relu}
+             : Epilogue();
+}
+NORMGRAD_INSTANTIATE_OVER_AXES(Conv)
 
-Tensor ConvTranspose1d::forward(const Tensor& x) { return conv_transpose1d(x, weight, bias, options_); }
-
-Tensor ConvTranspose2d::forward(const Tensor& x) { return conv_transpose2d(x, weight, bias, options_); }
-
-Tensor ConvTranspose3d::forward(const Tensor& x) { return conv_transpose3d(x, weight, bias, options_); }
+template <std::size_t axes>
+Tensor ConvTranspose<axes>::forward(const Tensor& x) {
+  return kConvTransposes[axes - 1](x, weight, bias, options_);
+}
+NORMGRAD_INSTANTIATE_OVER_AXES(ConvTranspose)
 
 }  // namespace normgrad

@@ -4,6 +4,7 @@
 //   Conv2d wide(1, 32, {3, 5}, {.padding = {1, 2}, .bias = false});
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,7 +12,6 @@
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/core/ops/conv/conv.hpp"
 #include "normgrad/core/ops/conv/per_axis.hpp"
-#include "normgrad/layers/module/fusing.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
@@ -43,8 +43,8 @@ struct ConvTransposeLayerOptions {
 
 namespace detail {
 
-/// Base of the convolution layers: holds the parameters. Weight and bias are initialized uniformly in +-1 /
-/// sqrt(fan_in).
+/// Base of the convolution layers: holds the parameters. `stem` is the layer's name without its axes. Weight and bias
+/// are initialized uniformly in +-1 / sqrt(fan_in).
 class ConvLayer : public Module {
  public:
   std::int64_t in_channels() const noexcept { return in_channels_; }
@@ -59,9 +59,9 @@ class ConvLayer : public Module {
  protected:
   /// Throws ValueError, naming the layer, for sizes that are not positive and for groups that do not divide the
   /// channels.
-  ConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
+  ConvLayer(const char* stem, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
             const PerAxis& kernel_size, const ConvLayerOptions& options, bool transposed);
-  std::size_t axes() const noexcept { return axes_; }
+  std::size_t num_axes() const noexcept { return axes_; }
   std::string repr(const PerAxis& stride, const ConvPadding& padding, const PerAxis& dilation,
                    const PerAxis& output_padding, std::int64_t groups) const;
 
@@ -79,15 +79,7 @@ class ForwardConvLayer : public ConvLayer {
 
  protected:
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
-  /// Takes ReLU if the layer is exactly an M. Declines it if pooling follows, since after pooling ReLU has fewer
-  /// elements to compute.
-  template <class M>
-  Epilogue fusable_as(const Epilogue& offered) const {
-    return is_fusable_as<M>(*this) && offered.activation == FusedActivation::relu && !offered.pooling_follows
-               ? Epilogue{.activation = FusedActivation::relu}
-               : Epilogue();
-  }
-  ForwardConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
+  ForwardConvLayer(const char* stem, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
                    const PerAxis& kernel_size, const ConvLayerOptions& options);
   /// x with padding other than zeros around it; otherwise x itself.
   Tensor padded(const Tensor& x) const;
@@ -106,83 +98,43 @@ class TransposedConvLayer : public ConvLayer {
 
  protected:
   /// Throws ValueError as ConvLayer does, and for an output_padding that is less than neither stride nor dilation.
-  TransposedConvLayer(const char* name, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
+  TransposedConvLayer(const char* stem, std::size_t axes, std::int64_t in_channels, std::int64_t out_channels,
                       const PerAxis& kernel_size, const ConvTransposeLayerOptions& options);
   ConvTransposeOptions options_;
 };
 
 }  // namespace detail
 
-/// x: [N, in_channels, L] -> [N, out_channels, L'].
-class Conv1d : public detail::ForwardConvLayer {
+/// Convolution over 1 to 3 spatial axes.
+template <std::size_t axes>
+class Conv : public detail::ForwardConvLayer {
  public:
   /// Throws ValueError for channels or groups that are not positive, and for groups that do not divide the channels.
-  Conv1d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
-         const ConvLayerOptions& options = {})
-      : ForwardConvLayer("Conv1d", 1, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_DECLARE_MEMBERS(Conv1d)
+  Conv(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
+       const ConvLayerOptions& options = {})
+      : ForwardConvLayer("Conv", axes, in_channels, out_channels, kernel_size, options) {}
+  NORMGRAD_DECLARE_MEMBERS(Conv)
   Tensor forward(const Tensor& x) override;
-  Epilogue fusable(const Epilogue& offered, const Tensor& /*x*/) const override { return fusable_as<Conv1d>(offered); }
+  Epilogue fusable(const Epilogue& offered, const Tensor& x) const override;
 };
+using Conv1d = Conv<1>;  ///< x: [N, in_channels, L] -> [N, out_channels, L']
+using Conv2d = Conv<2>;  ///< x: [N, in_channels, H, W] -> [N, out_channels, H', W']
+using Conv3d = Conv<3>;  ///< x: [N, in_channels, D, H, W] -> [N, out_channels, D', H', W']
 
-/// x: [N, in_channels, H, W] -> [N, out_channels, H', W'].
-class Conv2d : public detail::ForwardConvLayer {
- public:
-  /// Throws ValueError for channels or groups that are not positive, and for groups that do not divide the channels.
-  Conv2d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
-         const ConvLayerOptions& options = {})
-      : ForwardConvLayer("Conv2d", 2, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_DECLARE_MEMBERS(Conv2d)
-  Tensor forward(const Tensor& x) override;
-  Epilogue fusable(const Epilogue& offered, const Tensor& /*x*/) const override { return fusable_as<Conv2d>(offered); }
-};
-
-/// x: [N, in_channels, D, H, W] -> [N, out_channels, D', H', W'].
-class Conv3d : public detail::ForwardConvLayer {
- public:
-  /// Throws ValueError for channels or groups that are not positive, and for groups that do not divide the channels.
-  Conv3d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
-         const ConvLayerOptions& options = {})
-      : ForwardConvLayer("Conv3d", 3, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_DECLARE_MEMBERS(Conv3d)
-  Tensor forward(const Tensor& x) override;
-  Epilogue fusable(const Epilogue& offered, const Tensor& /*x*/) const override { return fusable_as<Conv3d>(offered); }
-};
-
-/// x: [N, in_channels, L] -> [N, out_channels, L'], larger than x where the stride is above 1. As in PyTorch,
-/// fan_in is out_channels / groups times the number of kernel elements.
-class ConvTranspose1d : public detail::TransposedConvLayer {
- public:
-  /// Throws ValueError as Conv1d does, and for an output_padding that is less than neither stride nor dilation.
-  ConvTranspose1d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
-                  const ConvTransposeLayerOptions& options = {})
-      : TransposedConvLayer("ConvTranspose1d", 1, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_DECLARE_MEMBERS(ConvTranspose1d)
-  Tensor forward(const Tensor& x) override;
-};
-
-/// x: [N, in_channels, H, W] -> [N, out_channels, H', W'], larger than x where the stride is above 1. As in PyTorch,
-/// fan_in is out_channels / groups times the number of kernel elements.
-class ConvTranspose2d : public detail::TransposedConvLayer {
- public:
-  /// Throws ValueError as Conv2d does, and for an output_padding that is less than neither stride nor dilation.
-  ConvTranspose2d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
-                  const ConvTransposeLayerOptions& options = {})
-      : TransposedConvLayer("ConvTranspose2d", 2, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_DECLARE_MEMBERS(ConvTranspose2d)
-  Tensor forward(const Tensor& x) override;
-};
-
-/// x: [N, in_channels, D, H, W] -> [N, out_channels, D', H', W'], larger than x where the stride is above 1. As in
+/// Transposed convolution over 1 to 3 spatial axes. The result is larger than x where the stride is above 1. As in
 /// PyTorch, fan_in is out_channels / groups times the number of kernel elements.
-class ConvTranspose3d : public detail::TransposedConvLayer {
+template <std::size_t axes>
+class ConvTranspose : public detail::TransposedConvLayer {
  public:
-  /// Throws ValueError as Conv3d does, and for an output_padding that is less than neither stride nor dilation.
-  ConvTranspose3d(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
-                  const ConvTransposeLayerOptions& options = {})
-      : TransposedConvLayer("ConvTranspose3d", 3, in_channels, out_channels, kernel_size, options) {}
-  NORMGRAD_DECLARE_MEMBERS(ConvTranspose3d)
+  /// Throws ValueError as Conv does, and for an output_padding that is less than neither stride nor dilation.
+  ConvTranspose(std::int64_t in_channels, std::int64_t out_channels, const PerAxis& kernel_size,
+                const ConvTransposeLayerOptions& options = {})
+      : TransposedConvLayer("ConvTranspose", axes, in_channels, out_channels, kernel_size, options) {}
+  NORMGRAD_DECLARE_MEMBERS(ConvTranspose)
   Tensor forward(const Tensor& x) override;
 };
+using ConvTranspose1d = ConvTranspose<1>;  ///< x: [N, in_channels, L] -> [N, out_channels, L']
+using ConvTranspose2d = ConvTranspose<2>;  ///< x: [N, in_channels, H, W] -> [N, out_channels, H', W']
+using ConvTranspose3d = ConvTranspose<3>;  ///< x: [N, in_channels, D, H, W] -> [N, out_channels, D', H', W']
 
 }  // namespace normgrad

@@ -1,36 +1,34 @@
 #include "normgrad/layers/dropout.hpp"
 
+#include <array>
+
 #include "normgrad/core/ops/elementwise/dropout.hpp"
+#include "normgrad/layers/detail/over_axes.hpp"
 
 namespace normgrad {
 
 NORMGRAD_DEFINE_MEMBERS(Dropout)
-NORMGRAD_DEFINE_MEMBERS(Dropout1d)
-NORMGRAD_DEFINE_MEMBERS(Dropout2d)
-NORMGRAD_DEFINE_MEMBERS(Dropout3d)
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(ChannelDropout, "Dropout")
 NORMGRAD_DEFINE_MEMBERS(AlphaDropout)
 NORMGRAD_DEFINE_MEMBERS(FeatureAlphaDropout)
 NORMGRAD_DEFINE_MEMBERS(StochasticDepth)
 
-Dropout::Dropout(double p) : p_(p) {
-  require<ValueError>(p >= 0.0 && p <= 1.0, "Dropout: expected p in [0, 1] but got ", p);
-}
-
-std::string Dropout::extra_repr() const { return detail::concat("p=", p_); }
-
-Tensor Dropout::forward(const Tensor& x) { return dropout(x, p_, is_training()); }
-
-detail::DropoutLayer::DropoutLayer(const char* name, double p) : p_(p) {
-  require<ValueError>(p >= 0.0 && p <= 1.0, name, ": expected p in [0, 1] but got ", p);
+detail::DropoutLayer::DropoutLayer(const char* name, double p, std::size_t axes) : p_(p) {
+  require<ValueError>(p >= 0.0 && p <= 1.0, axes == 0 ? name : name_over_axes(name, axes),
+                      ": expected p in [0, 1] but got ", p);
 }
 
 std::string detail::DropoutLayer::extra_repr() const { return concat("p=", p_); }
 
-Tensor Dropout1d::forward(const Tensor& x) { return dropout1d(x, p(), is_training()); }
+Tensor Dropout::forward(const Tensor& x) { return dropout(x, p(), is_training()); }
 
-Tensor Dropout2d::forward(const Tensor& x) { return dropout2d(x, p(), is_training()); }
+constexpr std::array kChannelDropouts = {&dropout1d, &dropout2d, &dropout3d};
 
-Tensor Dropout3d::forward(const Tensor& x) { return dropout3d(x, p(), is_training()); }
+template <std::size_t axes>
+Tensor ChannelDropout<axes>::forward(const Tensor& x) {
+  return kChannelDropouts[axes - 1](x, p(), is_training(), nullptr);
+}
+NORMGRAD_INSTANTIATE_OVER_AXES(ChannelDropout)
 
 Tensor AlphaDropout::forward(const Tensor& x) { return alpha_dropout(x, p(), is_training()); }
 

@@ -1,25 +1,12 @@
 // Dropout.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
-
-/// In training mode, sets each element to 0 with probability p and scales the others by 1 / (1 - p). In eval mode,
-/// returns its input. Draws from default_generator().
-class Dropout : public Module {
- public:
-  /// Throws ValueError for p outside [0, 1].
-  explicit Dropout(double p = 0.5);
-  NORMGRAD_DECLARE_MEMBERS(Dropout)
-  std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
-
- private:
-  double p_;
-};
 
 namespace detail {
 
@@ -30,8 +17,8 @@ class DropoutLayer : public Module {
   std::string extra_repr() const override;
 
  protected:
-  /// Throws ValueError, naming the layer, for p outside [0, 1].
-  DropoutLayer(const char* name, double p);
+  /// Throws ValueError, naming the layer, for p outside [0, 1]. `axes` is part of its name, unless it is 0.
+  DropoutLayer(const char* name, double p, std::size_t axes = 0);
 
  private:
   double p_;
@@ -39,32 +26,28 @@ class DropoutLayer : public Module {
 
 }  // namespace detail
 
-/// Drops whole channels with probability p. x: [N, C, L] or [C, L].
-class Dropout1d : public detail::DropoutLayer {
+/// In training mode, sets each element to 0 with probability p and scales the others by 1 / (1 - p). In eval mode,
+/// returns its input.
+class Dropout : public detail::DropoutLayer {
  public:
   /// Throws ValueError for p outside [0, 1].
-  explicit Dropout1d(double p = 0.5) : DropoutLayer("Dropout1d", p) {}
-  NORMGRAD_DECLARE_MEMBERS(Dropout1d)
+  explicit Dropout(double p = 0.5) : DropoutLayer("Dropout", p) {}
+  NORMGRAD_DECLARE_MEMBERS(Dropout)
   Tensor forward(const Tensor& x) override;
 };
 
-/// Drops whole channels with probability p. x: [N, C, H, W].
-class Dropout2d : public detail::DropoutLayer {
+/// Drops whole channels with probability p: Dropout1d, Dropout2d and Dropout3d.
+template <std::size_t axes>
+class ChannelDropout : public detail::DropoutLayer {
  public:
   /// Throws ValueError for p outside [0, 1].
-  explicit Dropout2d(double p = 0.5) : DropoutLayer("Dropout2d", p) {}
-  NORMGRAD_DECLARE_MEMBERS(Dropout2d)
+  explicit ChannelDropout(double p = 0.5) : DropoutLayer("Dropout", p, axes) {}
+  NORMGRAD_DECLARE_MEMBERS(ChannelDropout)
   Tensor forward(const Tensor& x) override;
 };
-
-/// Drops whole channels with probability p. x: [N, C, D, H, W] or [C, D, H, W].
-class Dropout3d : public detail::DropoutLayer {
- public:
-  /// Throws ValueError for p outside [0, 1].
-  explicit Dropout3d(double p = 0.5) : DropoutLayer("Dropout3d", p) {}
-  NORMGRAD_DECLARE_MEMBERS(Dropout3d)
-  Tensor forward(const Tensor& x) override;
-};
+using Dropout1d = ChannelDropout<1>;  ///< x: [N, C, L] or [C, L]
+using Dropout2d = ChannelDropout<2>;  ///< x: [N, C, H, W]
+using Dropout3d = ChannelDropout<3>;  ///< x: [N, C, D, H, W] or [C, D, H, W]
 
 /// Dropout for SELU, which preserves mean 0 and variance 1; see alpha_dropout().
 class AlphaDropout : public detail::DropoutLayer {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "normgrad/layers/detail/over_axes.hpp"
+
 namespace normgrad {
 
 NORMGRAD_DEFINE_MEMBERS(Upsample)
@@ -9,21 +11,11 @@ NORMGRAD_DEFINE_MEMBERS(PixelShuffle)
 NORMGRAD_DEFINE_MEMBERS(PixelUnshuffle)
 NORMGRAD_DEFINE_MEMBERS(Unfold)
 NORMGRAD_DEFINE_MEMBERS(Fold)
-NORMGRAD_DEFINE_MEMBERS(ReflectionPad1d)
-NORMGRAD_DEFINE_MEMBERS(ReflectionPad2d)
-NORMGRAD_DEFINE_MEMBERS(ReflectionPad3d)
-NORMGRAD_DEFINE_MEMBERS(ReplicationPad1d)
-NORMGRAD_DEFINE_MEMBERS(ReplicationPad2d)
-NORMGRAD_DEFINE_MEMBERS(ReplicationPad3d)
-NORMGRAD_DEFINE_MEMBERS(CircularPad1d)
-NORMGRAD_DEFINE_MEMBERS(CircularPad2d)
-NORMGRAD_DEFINE_MEMBERS(CircularPad3d)
-NORMGRAD_DEFINE_MEMBERS(ZeroPad1d)
-NORMGRAD_DEFINE_MEMBERS(ZeroPad2d)
-NORMGRAD_DEFINE_MEMBERS(ZeroPad3d)
-NORMGRAD_DEFINE_MEMBERS(ConstantPad1d)
-NORMGRAD_DEFINE_MEMBERS(ConstantPad2d)
-NORMGRAD_DEFINE_MEMBERS(ConstantPad3d)
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(ReflectionPad, "ReflectionPad")
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(ReplicationPad, "ReplicationPad")
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(CircularPad, "CircularPad")
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(ZeroPad, "ZeroPad")
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(ConstantPad, "ConstantPad")
 
 Upsample::Upsample(const InterpolateOptions& options) : options_(options) {
   require<ValueError>(options.size.sizes().empty() != options.scale_factor.factors().empty(),
@@ -109,10 +101,10 @@ Tensor Fold::forward(const Tensor& x) { return fold(x, output_size_, kernel_size
 
 namespace detail {
 
-PadLayer::PadLayer(const char* name, std::size_t axes, const PadSizes& padding, const char* mode, double value)
+PadLayer::PadLayer(const char* stem, std::size_t axes, const PadSizes& padding, const char* mode, double value)
     : padding_(padding.numbers()), mode_(mode), value_(value), axes_(axes) {
-  require<ShapeError>(padding_.size() == 1 || padding_.size() == 2 * axes, name, ": expected padding of one number or ",
-                      2 * axes, " but got ", padding_.size());
+  require<ShapeError>(padding_.size() == 1 || padding_.size() == 2 * axes, name_over_axes(stem, axes),
+                      ": expected padding of one number or ", 2 * axes, " but got ", padding_.size());
   padding_.resize(2 * axes, padding_[0]);
 }
 
@@ -131,5 +123,11 @@ Tensor PadLayer::forward(const Tensor& x) {
 }
 
 }  // namespace detail
+
+NORMGRAD_INSTANTIATE_OVER_AXES(ReflectionPad)
+NORMGRAD_INSTANTIATE_OVER_AXES(ReplicationPad)
+NORMGRAD_INSTANTIATE_OVER_AXES(CircularPad)
+NORMGRAD_INSTANTIATE_OVER_AXES(ZeroPad)
+NORMGRAD_INSTANTIATE_OVER_AXES(ConstantPad)
 
 }  // namespace normgrad

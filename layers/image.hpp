@@ -1,6 +1,7 @@
 // Layers of the operations on images; see core/ops/image/image.hpp for shapes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -101,8 +102,8 @@ class PadLayer : public Module {
   Tensor forward(const Tensor& x) override;
 
  protected:
-  /// Throws ShapeError unless there is one number or a pair for each of the `axes`.
-  PadLayer(const char* name, std::size_t axes, const PadSizes& padding, const char* mode, double value = 0.0);
+  /// Throws ShapeError unless there is one number or a pair for each of the `axes`. `stem` is the name without axes.
+  PadLayer(const char* stem, std::size_t axes, const PadSizes& padding, const char* mode, double value = 0.0);
 
  private:
   std::vector<std::int64_t> padding_;  // pairs
@@ -113,124 +114,64 @@ class PadLayer : public Module {
 
 }  // namespace detail
 
-/// Reflected at the edges, which are not repeated, around x: [N, C, L] or [C, L].
-class ReflectionPad1d : public detail::PadLayer {
+/// x reflected at its edges, which are not repeated.
+template <std::size_t axes>
+class ReflectionPad : public detail::PadLayer {
  public:
-  /// Throws ShapeError unless there is one number or 2.
-  explicit ReflectionPad1d(const PadSizes& padding) : PadLayer("ReflectionPad1d", 1, padding, "reflect") {}
-  NORMGRAD_DECLARE_MEMBERS(ReflectionPad1d)
+  /// Throws ShapeError unless there is one number or a pair for each axis.
+  explicit ReflectionPad(const PadSizes& padding) : PadLayer("ReflectionPad", axes, padding, "reflect") {}
+  NORMGRAD_DECLARE_MEMBERS(ReflectionPad)
 };
+using ReflectionPad1d = ReflectionPad<1>;  ///< x: [N, C, L] or [C, L]
+using ReflectionPad2d = ReflectionPad<2>;  ///< x: [N, C, H, W] or [C, H, W]
+using ReflectionPad3d = ReflectionPad<3>;  ///< x: [N, C, D, H, W] or [C, D, H, W]
 
-/// Reflected at the edges, which are not repeated, around x: [N, C, H, W] or [C, H, W].
-class ReflectionPad2d : public detail::PadLayer {
+/// x with its edges repeated.
+template <std::size_t axes>
+class ReplicationPad : public detail::PadLayer {
  public:
-  /// Throws ShapeError unless there is one number or 4.
-  explicit ReflectionPad2d(const PadSizes& padding) : PadLayer("ReflectionPad2d", 2, padding, "reflect") {}
-  NORMGRAD_DECLARE_MEMBERS(ReflectionPad2d)
+  /// Throws ShapeError unless there is one number or a pair for each axis.
+  explicit ReplicationPad(const PadSizes& padding) : PadLayer("ReplicationPad", axes, padding, "replicate") {}
+  NORMGRAD_DECLARE_MEMBERS(ReplicationPad)
 };
+using ReplicationPad1d = ReplicationPad<1>;  ///< x: [N, C, L] or [C, L]
+using ReplicationPad2d = ReplicationPad<2>;  ///< x: [N, C, H, W] or [C, H, W]
+using ReplicationPad3d = ReplicationPad<3>;  ///< x: [N, C, D, H, W] or [C, D, H, W]
 
-/// Reflected at the edges, which are not repeated, around x: [N, C, D, H, W] or [C, D, H, W].
-class ReflectionPad3d : public detail::PadLayer {
+/// x continued from the other end.
+template <std::size_t axes>
+class CircularPad : public detail::PadLayer {
  public:
-  /// Throws ShapeError unless there is one number or 6.
-  explicit ReflectionPad3d(const PadSizes& padding) : PadLayer("ReflectionPad3d", 3, padding, "reflect") {}
-  NORMGRAD_DECLARE_MEMBERS(ReflectionPad3d)
+  /// Throws ShapeError unless there is one number or a pair for each axis.
+  explicit CircularPad(const PadSizes& padding) : PadLayer("CircularPad", axes, padding, "circular") {}
+  NORMGRAD_DECLARE_MEMBERS(CircularPad)
 };
+using CircularPad1d = CircularPad<1>;  ///< x: [N, C, L] or [C, L]
+using CircularPad2d = CircularPad<2>;  ///< x: [N, C, H, W] or [C, H, W]
+using CircularPad3d = CircularPad<3>;  ///< x: [N, C, D, H, W] or [C, D, H, W]
 
-/// The edges repeated, around x: [N, C, L] or [C, L].
-class ReplicationPad1d : public detail::PadLayer {
+/// Zeros around x.
+template <std::size_t axes>
+class ZeroPad : public detail::PadLayer {
  public:
-  /// Throws ShapeError unless there is one number or 2.
-  explicit ReplicationPad1d(const PadSizes& padding) : PadLayer("ReplicationPad1d", 1, padding, "replicate") {}
-  NORMGRAD_DECLARE_MEMBERS(ReplicationPad1d)
+  /// Throws ShapeError unless there is one number or a pair for each axis.
+  explicit ZeroPad(const PadSizes& padding) : PadLayer("ZeroPad", axes, padding, "constant") {}
+  NORMGRAD_DECLARE_MEMBERS(ZeroPad)
 };
+using ZeroPad1d = ZeroPad<1>;  ///< x: [N, C, L] or [C, L]
+using ZeroPad2d = ZeroPad<2>;  ///< x: [N, C, H, W] or [C, H, W]
+using ZeroPad3d = ZeroPad<3>;  ///< x: [N, C, D, H, W] or [C, D, H, W]
 
-/// The edges repeated, around x: [N, C, H, W] or [C, H, W].
-class ReplicationPad2d : public detail::PadLayer {
+/// A constant around x.
+template <std::size_t axes>
+class ConstantPad : public detail::PadLayer {
  public:
-  /// Throws ShapeError unless there is one number or 4.
-  explicit ReplicationPad2d(const PadSizes& padding) : PadLayer("ReplicationPad2d", 2, padding, "replicate") {}
-  NORMGRAD_DECLARE_MEMBERS(ReplicationPad2d)
+  /// Throws ShapeError unless there is one number or a pair for each axis.
+  ConstantPad(const PadSizes& padding, double value) : PadLayer("ConstantPad", axes, padding, "constant", value) {}
+  NORMGRAD_DECLARE_MEMBERS(ConstantPad)
 };
-
-/// The edges repeated, around x: [N, C, D, H, W] or [C, D, H, W].
-class ReplicationPad3d : public detail::PadLayer {
- public:
-  /// Throws ShapeError unless there is one number or 6.
-  explicit ReplicationPad3d(const PadSizes& padding) : PadLayer("ReplicationPad3d", 3, padding, "replicate") {}
-  NORMGRAD_DECLARE_MEMBERS(ReplicationPad3d)
-};
-
-/// Continued from the other end, around x: [N, C, L] or [C, L].
-class CircularPad1d : public detail::PadLayer {
- public:
-  /// Throws ShapeError unless there is one number or 2.
-  explicit CircularPad1d(const PadSizes& padding) : PadLayer("CircularPad1d", 1, padding, "circular") {}
-  NORMGRAD_DECLARE_MEMBERS(CircularPad1d)
-};
-
-/// Continued from the other end, around x: [N, C, H, W] or [C, H, W].
-class CircularPad2d : public detail::PadLayer {
- public:
-  /// Throws ShapeError unless there is one number or 4.
-  explicit CircularPad2d(const PadSizes& padding) : PadLayer("CircularPad2d", 2, padding, "circular") {}
-  NORMGRAD_DECLARE_MEMBERS(CircularPad2d)
-};
-
-/// Continued from the other end, around x: [N, C, D, H, W] or [C, D, H, W].
-class CircularPad3d : public detail::PadLayer {
- public:
-  /// Throws ShapeError unless there is one number or 6.
-  explicit CircularPad3d(const PadSizes& padding) : PadLayer("CircularPad3d", 3, padding, "circular") {}
-  NORMGRAD_DECLARE_MEMBERS(CircularPad3d)
-};
-
-/// Zeros, around x: [N, C, L] or [C, L].
-class ZeroPad1d : public detail::PadLayer {
- public:
-  /// Throws ShapeError unless there is one number or 2.
-  explicit ZeroPad1d(const PadSizes& padding) : PadLayer("ZeroPad1d", 1, padding, "constant") {}
-  NORMGRAD_DECLARE_MEMBERS(ZeroPad1d)
-};
-
-/// Zeros, around x: [N, C, H, W] or [C, H, W].
-class ZeroPad2d : public detail::PadLayer {
- public:
-  /// Throws ShapeError unless there is one number or 4.
-  explicit ZeroPad2d(const PadSizes& padding) : PadLayer("ZeroPad2d", 2, padding, "constant") {}
-  NORMGRAD_DECLARE_MEMBERS(ZeroPad2d)
-};
-
-/// Zeros, around x: [N, C, D, H, W] or [C, D, H, W].
-class ZeroPad3d : public detail::PadLayer {
- public:
-  /// Throws ShapeError unless there is one number or 6.
-  explicit ZeroPad3d(const PadSizes& padding) : PadLayer("ZeroPad3d", 3, padding, "constant") {}
-  NORMGRAD_DECLARE_MEMBERS(ZeroPad3d)
-};
-
-/// A constant around x: [N, C, L] or [C, L].
-class ConstantPad1d : public detail::PadLayer {
- public:
-  /// Throws ShapeError unless there is one number or 2.
-  ConstantPad1d(const PadSizes& padding, double value) : PadLayer("ConstantPad1d", 1, padding, "constant", value) {}
-  NORMGRAD_DECLARE_MEMBERS(ConstantPad1d)
-};
-
-/// A constant around x: [N, C, H, W] or [C, H, W].
-class ConstantPad2d : public detail::PadLayer {
- public:
-  /// Throws ShapeError unless there is one number or 4.
-  ConstantPad2d(const PadSizes& padding, double value) : PadLayer("ConstantPad2d", 2, padding, "constant", value) {}
-  NORMGRAD_DECLARE_MEMBERS(ConstantPad2d)
-};
-
-/// A constant around x: [N, C, D, H, W] or [C, D, H, W].
-class ConstantPad3d : public detail::PadLayer {
- public:
-  /// Throws ShapeError unless there is one number or 6.
-  ConstantPad3d(const PadSizes& padding, double value) : PadLayer("ConstantPad3d", 3, padding, "constant", value) {}
-  NORMGRAD_DECLARE_MEMBERS(ConstantPad3d)
-};
+using ConstantPad1d = ConstantPad<1>;  ///< x: [N, C, L] or [C, L]
+using ConstantPad2d = ConstantPad<2>;  ///< x: [N, C, H, W] or [C, H, W]
+using ConstantPad3d = ConstantPad<3>;  ///< x: [N, C, D, H, W] or [C, D, H, W]
 
 }  // namespace normgrad

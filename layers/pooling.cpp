@@ -1,28 +1,19 @@
 #include "normgrad/layers/pooling.hpp"
 
-#include "normgrad/layers/module/fusing.hpp"
-
+#include <array>
 #include <type_traits>
+
+#include "normgrad/layers/detail/over_axes.hpp"
+#include "normgrad/layers/module/fusing.hpp"
 
 namespace normgrad {
 
-NORMGRAD_DEFINE_MEMBERS(MaxPool1d)
-NORMGRAD_DEFINE_MEMBERS(MaxPool2d)
-NORMGRAD_DEFINE_MEMBERS(MaxPool3d)
-NORMGRAD_DEFINE_MEMBERS(AvgPool1d)
-NORMGRAD_DEFINE_MEMBERS(AvgPool2d)
-NORMGRAD_DEFINE_MEMBERS(AvgPool3d)
-NORMGRAD_DEFINE_MEMBERS(LPPool1d)
-NORMGRAD_DEFINE_MEMBERS(LPPool2d)
-NORMGRAD_DEFINE_MEMBERS(AdaptiveAvgPool1d)
-NORMGRAD_DEFINE_MEMBERS(AdaptiveAvgPool2d)
-NORMGRAD_DEFINE_MEMBERS(AdaptiveAvgPool3d)
-NORMGRAD_DEFINE_MEMBERS(AdaptiveMaxPool1d)
-NORMGRAD_DEFINE_MEMBERS(AdaptiveMaxPool2d)
-NORMGRAD_DEFINE_MEMBERS(AdaptiveMaxPool3d)
-NORMGRAD_DEFINE_MEMBERS(MaxUnpool1d)
-NORMGRAD_DEFINE_MEMBERS(MaxUnpool2d)
-NORMGRAD_DEFINE_MEMBERS(MaxUnpool3d)
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(MaxPool, "MaxPool")
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(AvgPool, "AvgPool")
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(LPPool, "LPPool")
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(AdaptiveAvgPool, "AdaptiveAvgPool")
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(AdaptiveMaxPool, "AdaptiveMaxPool")
+NORMGRAD_DEFINE_MEMBERS_OVER_AXES(MaxUnpool, "MaxUnpool")
 
 namespace detail {
 
@@ -51,8 +42,6 @@ void check_window(const char* name, std::size_t axes, const PerAxis& kernel_size
   }
 }
 
-}  // namespace
-
 void check_pool(const char* name, std::size_t axes, const PerAxis& kernel_size, const MaxPoolOptions& options) {
   check_window(name, axes, kernel_size, options.stride, options.padding);
   options.dilation.resolve(name, "dilation", axes, 1, 1);
@@ -66,6 +55,14 @@ void check_pool(const char* name, std::size_t axes, const PerAxis& kernel_size, 
 
 void check_pool(const char* name, std::size_t axes, const PerAxis& kernel_size, const MaxUnpoolOptions& options) {
   check_window(name, axes, kernel_size, options.stride, options.padding);
+}
+
+}  // namespace
+
+template <class Options>
+PoolLayer<Options>::PoolLayer(const char* stem, std::size_t axes, const PerAxis& kernel_size, const Options& options)
+    : kernel_size_(kernel_size), options_(options) {
+  check_pool(name_over_axes(stem, axes).c_str(), axes, kernel_size, options);
 }
 
 template <class Options>
@@ -88,13 +85,19 @@ template class PoolLayer<MaxPoolOptions>;
 template class PoolLayer<AvgPoolOptions>;
 template class PoolLayer<MaxUnpoolOptions>;
 
+AdaptivePoolLayer::AdaptivePoolLayer(const char* stem, std::size_t axes, const PerAxis& output_size)
+    : output_size_(output_size) {
+  output_size.resolve(name_over_axes(stem, axes).c_str(), "output_size", axes, 1, 1);
+}
+
 std::string AdaptivePoolLayer::extra_repr() const { return "output_size=" + sizes_text(output_size_); }
 
-LPPoolLayer::LPPoolLayer(const char* name, std::size_t axes, double norm_type, const PerAxis& kernel_size,
+LPPoolLayer::LPPoolLayer(const char* stem, std::size_t axes, double norm_type, const PerAxis& kernel_size,
                          const LPPoolOptions& options)
     : norm_type_(norm_type), kernel_size_(kernel_size), options_(options) {
-  require<ValueError>(norm_type != 0.0, name, ": expected a norm_type other than 0");
-  check_window(name, axes, kernel_size, options.stride, 0);
+  const std::string name = name_over_axes(stem, axes);
+  require<ValueError>(norm_type != 0.0, name, ": expected norm_type other than 0 but got 0");
+  check_window(name.c_str(), axes, kernel_size, options.stride, 0);
 }
 
 std::string LPPoolLayer::extra_repr() const {
@@ -105,58 +108,52 @@ std::string LPPoolLayer::extra_repr() const {
 
 }  // namespace detail
 
-Tensor MaxPool1d::forward(const Tensor& x) { return max_pool1d(x, kernel_size_, options_); }
+constexpr std::array kMaxPools = {&max_pool1d, &max_pool2d, &max_pool3d};
+constexpr std::array kAvgPools = {&avg_pool1d, &avg_pool2d, &avg_pool3d};
+constexpr std::array kLPPools = {&lp_pool1d, &lp_pool2d};
+constexpr std::array kAdaptiveAvgPools = {&adaptive_avg_pool1d, &adaptive_avg_pool2d, &adaptive_avg_pool3d};
+constexpr std::array kAdaptiveMaxPools = {&adaptive_max_pool1d, &adaptive_max_pool2d, &adaptive_max_pool3d};
+constexpr std::array kMaxUnpools = {&max_unpool1d, &max_unpool2d, &max_unpool3d};
 
-Tensor MaxPool2d::forward(const Tensor& x) { return max_pool2d(x, kernel_size_, options_); }
-
-Tensor MaxPool3d::forward(const Tensor& x) { return max_pool3d(x, kernel_size_, options_); }
-
-Tensor AvgPool1d::forward(const Tensor& x) { return avg_pool1d(x, kernel_size_, options_); }
-
-Tensor AvgPool2d::forward(const Tensor& x) { return avg_pool2d(x, kernel_size_, options_); }
-
-Tensor AvgPool3d::forward(const Tensor& x) { return avg_pool3d(x, kernel_size_, options_); }
-
-Tensor LPPool1d::forward(const Tensor& x) { return lp_pool1d(x, norm_type_, kernel_size_, options_); }
-
-Tensor LPPool2d::forward(const Tensor& x) { return lp_pool2d(x, norm_type_, kernel_size_, options_); }
-
-Tensor AdaptiveAvgPool1d::forward(const Tensor& x) { return adaptive_avg_pool1d(x, output_size_); }
-
-Tensor AdaptiveAvgPool2d::forward(const Tensor& x) { return adaptive_avg_pool2d(x, output_size_); }
-
-Tensor AdaptiveAvgPool3d::forward(const Tensor& x) { return adaptive_avg_pool3d(x, output_size_); }
-
-Tensor AdaptiveMaxPool1d::forward(const Tensor& x) { return adaptive_max_pool1d(x, output_size_); }
-
-Tensor AdaptiveMaxPool2d::forward(const Tensor& x) { return adaptive_max_pool2d(x, output_size_); }
-
-Tensor AdaptiveMaxPool3d::forward(const Tensor& x) { return adaptive_max_pool3d(x, output_size_); }
-
-Tensor MaxUnpool1d::forward(const Tensor& x, const Tensor& indices) {
-  return max_unpool1d(x, indices, kernel_size_, options_);
+template <std::size_t axes>
+Tensor MaxPool<axes>::forward(const Tensor& x) {
+  return kMaxPools[axes - 1](x, kernel_size_, options_);
 }
 
-Tensor MaxUnpool2d::forward(const Tensor& x, const Tensor& indices) {
-  return max_unpool2d(x, indices, kernel_size_, options_);
+template <std::size_t axes>
+Tensor AvgPool<axes>::forward(const Tensor& x) {
+  return kAvgPools[axes - 1](x, kernel_size_, options_);
 }
 
-Tensor MaxUnpool3d::forward(const Tensor& x, const Tensor& indices) {
-  return max_unpool3d(x, indices, kernel_size_, options_);
+template <std::size_t axes>
+Tensor LPPool<axes>::forward(const Tensor& x) {
+  return kLPPools[axes - 1](x, norm_type_, kernel_size_, options_);
 }
 
-// Without padding, max pooling and ReLU commute, in values and gradients.
-Epilogue MaxPool1d::as_epilogue() const {
-  return {.pooling_follows = detail::is_fusable_as<MaxPool1d>(*this) && options_.padding == PerAxis(0)};
+template <std::size_t axes>
+Tensor AdaptiveAvgPool<axes>::forward(const Tensor& x) {
+  return kAdaptiveAvgPools[axes - 1](x, output_size_);
 }
 
-Epilogue MaxPool2d::as_epilogue() const {
+template <std::size_t axes>
+Tensor AdaptiveMaxPool<axes>::forward(const Tensor& x) {
+  return kAdaptiveMaxPools[axes - 1](x, output_size_);
+}
+
+template <std::size_t axes>
+Tensor MaxUnpool<axes>::forward(const Tensor& x, const Tensor& indices) {
+  return kMaxUnpools[axes - 1](x, indices, kernel_size_, options_);
+}
+
+// Without padding, max pooling and ReLU commute, in values and gradients. Only 2-D pooling is fused.
+template <std::size_t axes>
+Epilogue MaxPool<axes>::as_epilogue() const {
   Epilogue epilogue;
-  if (!detail::is_fusable_as<MaxPool2d>(*this) || options_.padding != PerAxis(0)) {
+  if (axes > 2 || !detail::is_fusable_as<MaxPool>(*this) || options_.padding != PerAxis(0)) {
     return epilogue;
   }
   epilogue.pooling_follows = true;
-  if (!options_.ceil_mode && options_.dilation == PerAxis(1) &&
+  if (axes == 2 && !options_.ceil_mode && options_.dilation == PerAxis(1) &&
       options_.stride.value_or(kernel_size_) == kernel_size_) {
     const auto window = kernel_size_.resolve("MaxPool2d", "kernel_size", 2, 1, 1);
     epilogue.window_height = window[1];
@@ -164,5 +161,13 @@ Epilogue MaxPool2d::as_epilogue() const {
   }
   return epilogue;
 }
+
+NORMGRAD_INSTANTIATE_OVER_AXES(MaxPool)
+NORMGRAD_INSTANTIATE_OVER_AXES(AvgPool)
+template class LPPool<1>;
+template class LPPool<2>;
+NORMGRAD_INSTANTIATE_OVER_AXES(AdaptiveAvgPool)
+NORMGRAD_INSTANTIATE_OVER_AXES(AdaptiveMaxPool)
+NORMGRAD_INSTANTIATE_OVER_AXES(MaxUnpool)
 
 }  // namespace normgrad

@@ -21,6 +21,8 @@ struct Epilogue {
 
   /// Whether there is pooling.
   bool pools() const noexcept { return window_height > 0; }
+  /// Whether there is neither an activation nor pooling.
+  bool is_empty() const noexcept { return activation == FusedActivation::none && !pools(); }
 };
 
 }  // namespace normgrad

@@ -77,7 +77,11 @@ Module& Module::operator=(const Module& other) {
   return *this;
 }
 
-Tensor Module::forward(const Tensor& /*x*/) {
+Tensor Module::forward_fused(const Tensor& x, const Epilogue& epilogue) {
+  if (!epilogue.is_empty()) {
+    return detail::apply_epilogue(epilogue, forward(x));
+  }
+  // Called by forward(): the class overrides neither.
   require<Error>(!normgrad_calls_forward(), type_name(),
                  ": forward(x) is not defined for this module, whose forward takes other arguments: call it as "
                  "model(a, b), by its own type, and pass them to tools: summary(model, a, b)");
@@ -114,10 +118,6 @@ Tensor Module::call_activated(const Tensor& x, Tensor (*activation)(const Tensor
   require<ValueError>(activation != nullptr, type_name(), ": expected a function to apply to the result but got null");
   const Epilogue taken = is_relu ? fusable({.activation = FusedActivation::relu}, x) : Epilogue();
   return taken.activation == FusedActivation::relu ? call_fused(x, taken) : activation((*this)(x));
-}
-
-Tensor Module::forward_fused(const Tensor& x, const Epilogue& epilogue) {
-  return detail::apply_epilogue(epilogue, forward(x));
 }
 
 // A module within the bytes of another one is a member of it. One elsewhere may deliberately not be a member, such as a

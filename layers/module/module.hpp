@@ -104,7 +104,7 @@ class Module {
   virtual void tie_weights(const WeightTies& /*tie*/) {}
 
   /// Computes the result. Models with other arguments define their own forward and use NORMGRAD_CALL_FORWARD().
-  virtual Tensor forward(const Tensor& x);
+  virtual Tensor forward(const Tensor& x) { return forward_fused(x, {}); }
   /// Returns forward(x). Errors carry the path of the module they come from.
   Tensor operator()(const Tensor& x) {
     return with_path([&] { return hooks_ ? forward_with_hooks(x) : forward(x); });
@@ -124,7 +124,7 @@ class Module {
   virtual Epilogue fusable(const Epilogue& /*offered*/, const Tensor& /*x*/) const { return {}; }
   /// Returns forward(x) with `epilogue`, which comes from fusable().
   Tensor call_fused(const Tensor& x, const Epilogue& epilogue) {
-    return with_path([&] { return forward_fused(x, epilogue); });
+    return with_path([&] { return epilogue.is_empty() ? forward(x) : forward_fused(x, epilogue); });
   }
   /// Returns (*this)(activation(x)) as one operation; undefined if this layer cannot fuse it.
   virtual Tensor call_after(FusedActivation /*activation*/, const Tensor& /*x*/) { return {}; }
@@ -200,7 +200,8 @@ class Module {
   /// and use the copy assignment.
   Module& operator=(Module&& other) = delete;
 
-  /// See call_fused(). By default applies the epilogue after forward().
+  /// See call_fused(). By default applies the epilogue after forward(). A layer that overrides it need not override
+  /// forward(x), which is forward_fused(x, {}) by default.
   virtual Tensor forward_fused(const Tensor& x, const Epilogue& epilogue);
   /// Throws Error if there are hooks. Called before a forward that does not support them.
   void refuse_hooks() const;

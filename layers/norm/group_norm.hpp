@@ -28,7 +28,6 @@ class GroupNorm : public NormLayer {
   GroupNorm(std::optional<std::int64_t> num_groups, std::int64_t num_channels, const GroupNormOptions& options = {});
   NORMGRAD_DECLARE_MEMBERS(GroupNorm)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {
     return fusable_as<GroupNorm>(offered, x, true);
   }

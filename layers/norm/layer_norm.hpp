@@ -31,7 +31,6 @@ class LayerNorm : public NormLayer {
       : LayerNorm(Shape{features}, options) {}
   NORMGRAD_DECLARE_MEMBERS(LayerNorm)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {
     return fusable_as<LayerNorm>(offered, x);
   }

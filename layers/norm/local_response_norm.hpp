@@ -20,7 +20,6 @@ class LocalResponseNorm : public NormLayer {
   explicit LocalResponseNorm(std::int64_t size, const LocalResponseNormOptions& options = {});
   NORMGRAD_DECLARE_MEMBERS(LocalResponseNorm)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
 
   double eps_for(DType /*dtype*/) const override { return 0.0; }
 

@@ -16,9 +16,6 @@ namespace normgrad {
 /// in the last place if neither needs a gradient.
 class NormLayer : public Module {
  public:
-  using NormgradSelf = NormLayer;  ///< has a forward, which derived layers call by name
-  Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
-
   /// Returns the eps added to the variance for inputs of a dtype; 0 for a norm without one.
   virtual double eps_for(DType dtype) const = 0;
   /// Returns x as [N, C, *], with the axis of the norm's parameters second; undefined for a norm whose parameters are

@@ -24,7 +24,6 @@ class RMSNorm : public NormLayer {
   explicit RMSNorm(std::int64_t features, const RMSNormOptions& options = {}) : RMSNorm(Shape{features}, options) {}
   NORMGRAD_DECLARE_MEMBERS(RMSNorm)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override { return fusable_as<RMSNorm>(offered, x); }
 
   /// The constructor's arguments.

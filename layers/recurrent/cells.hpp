@@ -69,13 +69,11 @@ class LSTMCell : public RecurrentCell {
   }
 };
 
-/// One step of a GRU.
-class GRUCell : public RecurrentCell {
+/// Base of GRUCell and RNNCell, whose state is h alone.
+class HiddenStateCell : public RecurrentCell {
  public:
-  /// Throws ValueError unless both sizes are positive.
-  GRUCell(std::int64_t input_size, std::int64_t hidden_size, const RecurrentCellOptions& options = {})
-      : RecurrentCell("GRUCell", RecurrentKind::gru, input_size, hidden_size, options) {}
-  NORMGRAD_DECLARE_MEMBERS(GRUCell)
+  using NormgradSelf = HiddenStateCell;  ///< for NORMGRAD_MEMBERS
+  /// Returns the new h for a state of zeros.
   Tensor forward(const Tensor& x) override { return run(x, {}).h; }
   /// x: [N, input_size] or [input_size], h: [N, hidden_size] or [hidden_size], zeros if undefined -> the new h.
   Tensor forward(const Tensor& x, const Tensor& h) { return run(x, {h, {}}).h; }
@@ -85,26 +83,29 @@ class GRUCell : public RecurrentCell {
     refuse_hooks();
     return with_path([&] { return forward(x, h); });
   }
+
+ protected:
+  using RecurrentCell::RecurrentCell;
+};
+
+/// One step of a GRU.
+class GRUCell : public HiddenStateCell {
+ public:
+  /// Throws ValueError unless both sizes are positive.
+  GRUCell(std::int64_t input_size, std::int64_t hidden_size, const RecurrentCellOptions& options = {})
+      : HiddenStateCell("GRUCell", RecurrentKind::gru, input_size, hidden_size, options) {}
+  NORMGRAD_DECLARE_MEMBERS(GRUCell)
 };
 
 /// One step of an RNN.
-class RNNCell : public RecurrentCell {
+class RNNCell : public HiddenStateCell {
  public:
   /// Throws ValueError unless both sizes are positive.
   RNNCell(std::int64_t input_size, std::int64_t hidden_size, const RecurrentCellOptions& options = {})
-      : RecurrentCell("RNNCell",
-                      options.nonlinearity == RnnNonlinearity::tanh ? RecurrentKind::tanh : RecurrentKind::relu,
-                      input_size, hidden_size, options) {}
+      : HiddenStateCell("RNNCell",
+                        options.nonlinearity == RnnNonlinearity::tanh ? RecurrentKind::tanh : RecurrentKind::relu,
+                        input_size, hidden_size, options) {}
   NORMGRAD_DECLARE_MEMBERS(RNNCell)
-  Tensor forward(const Tensor& x) override { return run(x, {}).h; }
-  /// As GRUCell::forward().
-  Tensor forward(const Tensor& x, const Tensor& h) { return run(x, {h, {}}).h; }
-  using Module::operator();
-  /// Returns forward(x, h). Hooks are not supported.
-  Tensor operator()(const Tensor& x, const Tensor& h) {
-    refuse_hooks();
-    return with_path([&] { return forward(x, h); });
-  }
 };
 
 }  // namespace normgrad

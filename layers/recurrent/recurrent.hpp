@@ -93,6 +93,27 @@ class RecurrentLayer : public Module {
   RecurrentOptions options_;
 };
 
+/// Base of GRU and RNN, whose state is h alone.
+class HiddenStateLayer : public RecurrentLayer {
+ public:
+  using NormgradSelf = HiddenStateLayer;  ///< for NORMGRAD_MEMBERS
+  /// Returns the output alone, as in a Sequential.
+  Tensor forward(const Tensor& x) override { return run(x, {}).output; }
+  /// As LSTM::forward(); h: [num_layers * D, N, hidden_size], without N if there is no batch; undefined: zeros.
+  RecurrentResult forward(const Tensor& x, const Tensor& h) {
+    LSTMResult r = run(x, {h, {}});
+    return {r.output, r.h_n};
+  }
+  /// Returns forward(x, h). Hooks are not supported.
+  RecurrentResult operator()(const Tensor& x, const Tensor& h = {}) {
+    refuse_hooks();
+    return with_path([&] { return forward(x, h); });
+  }
+
+ protected:
+  using RecurrentLayer::RecurrentLayer;
+};
+
 /// Gates i, f, g, o = activation(W_ih x + b_ih + W_hh h + b_hh), in this order in the weights; c = f * c + i * g;
 /// h = o * tanh(c), times weight_hr with a projection.
 class LSTM : public RecurrentLayer {
@@ -116,46 +137,23 @@ class LSTM : public RecurrentLayer {
 
 /// r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh), n = tanh(W_in x + b_in + r * (W_hn h + b_hn)), in this order in the
 /// weights; h = (1 - z) * n + z * h.
-class GRU : public RecurrentLayer {
+class GRU : public HiddenStateLayer {
  public:
   /// Throws ValueError as LSTM, and for a proj_size.
   GRU(std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options = {})
-      : RecurrentLayer("GRU", RecurrentKind::gru, input_size, hidden_size, options) {}
+      : HiddenStateLayer("GRU", RecurrentKind::gru, input_size, hidden_size, options) {}
   NORMGRAD_DECLARE_MEMBERS(GRU)
-  /// Returns the output alone, as in a Sequential.
-  Tensor forward(const Tensor& x) override { return run(x, {}).output; }
-  /// As LSTM::forward(); h: [num_layers * D, N, hidden_size], without N if there is no batch; undefined: zeros.
-  RecurrentResult forward(const Tensor& x, const Tensor& h) {
-    LSTMResult r = run(x, {h, {}});
-    return {r.output, r.h_n};
-  }
-  /// Returns forward(x, h). Hooks are not supported.
-  RecurrentResult operator()(const Tensor& x, const Tensor& h = {}) {
-    refuse_hooks();
-    return with_path([&] { return forward(x, h); });
-  }
 };
 
 /// h = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu.
-class RNN : public RecurrentLayer {
+class RNN : public HiddenStateLayer {
  public:
   /// Throws ValueError as LSTM, and for a proj_size.
   RNN(std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options = {})
-      : RecurrentLayer("RNN", options.nonlinearity == RnnNonlinearity::tanh ? RecurrentKind::tanh : RecurrentKind::relu,
-                       input_size, hidden_size, options) {}
+      : HiddenStateLayer("RNN",
+                         options.nonlinearity == RnnNonlinearity::tanh ? RecurrentKind::tanh : RecurrentKind::relu,
+                         input_size, hidden_size, options) {}
   NORMGRAD_DECLARE_MEMBERS(RNN)
-  /// Returns the output alone, as in a Sequential.
-  Tensor forward(const Tensor& x) override { return run(x, {}).output; }
-  /// As GRU::forward().
-  RecurrentResult forward(const Tensor& x, const Tensor& h) {
-    LSTMResult r = run(x, {h, {}});
-    return {r.output, r.h_n};
-  }
-  /// Returns forward(x, h). Hooks are not supported.
-  RecurrentResult operator()(const Tensor& x, const Tensor& h = {}) {
-    refuse_hooks();
-    return with_path([&] { return forward(x, h); });
-  }
 };
 
 }  // namespace normgrad

@@ -1,6 +1,5 @@
 #include "normgrad/layers/transformer/decoder.hpp"
 
-#include <optional>
 #include <utility>
 
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
@@ -11,26 +10,11 @@ NORMGRAD_DEFINE_MEMBERS(TransformerDecoderLayer, self_attn, multihead_attn, line
                         norm3, dropout1, dropout2, dropout3)
 NORMGRAD_DEFINE_MEMBERS(TransformerDecoder, layers, norm)
 
-namespace {
-
-constexpr const char* kDecoderLayer = "TransformerDecoderLayer";
-
-MultiheadAttentionOptions attention_of(const TransformerLayerOptions& o, std::optional<double> rotary_base = {}) {
-  return {.dropout = o.dropout,
-          .bias = o.bias,
-          .batch_first = o.batch_first,
-          .rotary_base = rotary_base,
-          .dtype = o.dtype,
-          .generator = o.generator};
-}
-
-}  // namespace
-
 TransformerDecoderLayer::TransformerDecoderLayer(std::int64_t d_model, std::int64_t nhead,
                                                  const TransformerLayerOptions& o)
-    : self_attn(d_model, nhead, attention_of(o, o.rotary_base)),
-      multihead_attn(d_model, nhead, attention_of(o)),
-      linear1(d_model, detail::checked_feedforward(kDecoderLayer, d_model, o),
+    : self_attn(d_model, nhead, detail::attention_options(o, o.rotary_base)),
+      multihead_attn(d_model, nhead, detail::attention_options(o, {})),
+      linear1(d_model, detail::checked_feedforward("TransformerDecoderLayer", d_model, o),
               {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}),
       dropout(o.dropout),
       linear2(o.dim_feedforward, d_model, {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}),
@@ -77,12 +61,7 @@ Tensor TransformerDecoderLayer::forward(const Tensor& tgt, const Tensor& memory,
 
 TransformerDecoder::TransformerDecoder(const TransformerDecoderLayer& decoder_layer, std::int64_t num_layers,
                                        AnyModule final_norm)
-    : norm(std::move(final_norm)) {
-  require<ValueError>(num_layers > 0, "TransformerDecoder: expected num_layers > 0 but got ", num_layers);
-  for (std::int64_t i = 0; i < num_layers; ++i) {
-    layers.emplace_back(decoder_layer);
-  }
-}
+    : layers(detail::stack_of("TransformerDecoder", decoder_layer, num_layers)), norm(std::move(final_norm)) {}
 
 Tensor TransformerDecoder::forward(const Tensor& tgt, const Tensor& memory, const DecoderCall& call) {
   Tensor x = tgt;

@@ -12,11 +12,15 @@ namespace normgrad {
 NORMGRAD_DEFINE_MEMBERS(TransformerEncoderLayer, self_attn, linear1, dropout, linear2, norm1, norm2, dropout1, dropout2)
 NORMGRAD_DEFINE_MEMBERS(TransformerEncoder, layers, norm)
 
-namespace {
-
-constexpr const char* kEncoderLayer = "TransformerEncoderLayer";
-
-}  // namespace
+MultiheadAttentionOptions detail::attention_options(const TransformerLayerOptions& o,
+                                                    std::optional<double> rotary_base) {
+  return {.dropout = o.dropout,
+          .bias = o.bias,
+          .batch_first = o.batch_first,
+          .rotary_base = rotary_base,
+          .dtype = o.dtype,
+          .generator = o.generator};
+}
 
 AnyModule detail::transformer_norm(std::int64_t d_model, const TransformerLayerOptions& options) {
   if (options.norm == "layer") {
@@ -40,14 +44,8 @@ std::int64_t detail::checked_feedforward(const char* layer, std::int64_t d_model
 
 TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
                                                  const TransformerLayerOptions& o)
-    : self_attn(d_model, nhead,
-                {.dropout = o.dropout,
-                 .bias = o.bias,
-                 .batch_first = o.batch_first,
-                 .rotary_base = o.rotary_base,
-                 .dtype = o.dtype,
-                 .generator = o.generator}),
-      linear1(d_model, detail::checked_feedforward(kEncoderLayer, d_model, o),
+    : self_attn(d_model, nhead, detail::attention_options(o, o.rotary_base)),
+      linear1(d_model, detail::checked_feedforward("TransformerEncoderLayer", d_model, o),
               {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}),
       dropout(o.dropout),
       linear2(o.dim_feedforward, d_model, {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}),
@@ -83,12 +81,7 @@ Tensor TransformerEncoderLayer::forward(const Tensor& src, const EncoderLayerCal
 
 TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& encoder_layer, std::int64_t num_layers,
                                        AnyModule final_norm)
-    : norm(std::move(final_norm)) {
-  require<ValueError>(num_layers > 0, "TransformerEncoder: expected num_layers > 0 but got ", num_layers);
-  for (std::int64_t i = 0; i < num_layers; ++i) {
-    layers.emplace_back(encoder_layer);
-  }
-}
+    : layers(detail::stack_of("TransformerEncoder", encoder_layer, num_layers)), norm(std::move(final_norm)) {}
 
 Tensor TransformerEncoder::forward(const Tensor& src, const EncoderLayerCall& call) {
   require<ValueError>(call.cache == nullptr,

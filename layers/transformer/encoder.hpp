@@ -102,11 +102,23 @@ class TransformerEncoder : public Module {
 };
 
 namespace detail {
+/// The options of an attention within a layer.
+MultiheadAttentionOptions attention_options(const TransformerLayerOptions& options, std::optional<double> rotary_base);
 /// The norm of `options` for d_model features, and its value for [*, d_model].
 AnyModule transformer_norm(std::int64_t d_model, const TransformerLayerOptions& options);
 Tensor per_position(const AnyModule& norm, const Tensor& x);
 /// Checks d_model and dim_feedforward, which it returns.
 std::int64_t checked_feedforward(const char* layer, std::int64_t d_model, const TransformerLayerOptions& options);
+/// Copies of a layer. Throws ValueError, naming the stack, unless num_layers is positive.
+template <class Layer>
+std::vector<Layer> stack_of(const char* stack, const Layer& layer, std::int64_t num_layers) {
+  require<ValueError>(num_layers > 0, stack, ": expected num_layers > 0 but got ", num_layers);
+  std::vector<Layer> layers;
+  for (std::int64_t i = 0; i < num_layers; ++i) {
+    layers.push_back(layer);
+  }
+  return layers;
+}
 }  // namespace detail
 
 }  // namespace normgrad

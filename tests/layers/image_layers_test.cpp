@@ -126,7 +126,7 @@ TEST(PoolLayersTest, CallTheirFunctions) {
   EXPECT_EQ(AdaptiveMaxPool2d({2, 3}).extra_repr(), "output_size=(2, 3)");
   EXPECT_EQ(error_of<ValueError>([] { AvgPool3d(2, {.divisor_override = 0}); }),
             "AvgPool3d: expected a divisor_override of at least 1 but got 0");
-  EXPECT_EQ(error_of<ValueError>([] { LPPool2d(0, 2); }), "LPPool2d: expected a norm_type other than 0");
+  EXPECT_EQ(error_of<ValueError>([] { LPPool2d(0, 2); }), "LPPool2d: expected norm_type other than 0 but got 0");
   EXPECT_EQ(error_of<ValueError>([] { AdaptiveMaxPool1d(0); }),
             "AdaptiveMaxPool1d: expected output_size of at least 1 but got 0");
 }

@@ -23,7 +23,6 @@ class PositionNorm : public NormLayer {
   explicit PositionNorm(std::int64_t num_channels, const PositionNormOptions& options = {});
   NORMGRAD_MEMBERS(PositionNorm, weight, bias)
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
   Epilogue fusable(const Epilogue& offered, const Tensor& x) const override {
     return fusable_as<PositionNorm>(offered, x);
   }
