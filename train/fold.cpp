@@ -14,6 +14,8 @@
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
+#include "normgrad/layers/norm/batch_renorm.hpp"
+#include "normgrad/layers/norm/ghost_batch_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
 #include "normgrad/layers/norm/is_norm.hpp"
 #include "normgrad/train/detail/model_mode.hpp"
@@ -44,12 +46,17 @@ Foldable foldable(Module& layer) {
   return {};
 }
 
+template <class... Modules>
+bool is_one_of(const std::type_info& type) {
+  return (... || (type == typeid(Modules)));
+}
+
 // Returns a norm with a known forward; null for other modules and for derived classes.
 RunningStatsNorm* known_norm(Module& module) {
   const std::type_info& type = typeid(module);
-  const bool is_known = type == typeid(BatchNorm1d) || type == typeid(BatchNorm2d) || type == typeid(BatchNorm3d) ||
-                        type == typeid(InstanceNorm1d) || type == typeid(InstanceNorm2d) ||
-                        type == typeid(InstanceNorm3d);
+  const bool is_known =
+      is_one_of<BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, BatchRenorm1d,
+                BatchRenorm2d, BatchRenorm3d, GhostBatchNorm1d, GhostBatchNorm2d, GhostBatchNorm3d>(type);
   return is_known ? static_cast<RunningStatsNorm*>(&module) : nullptr;
 }
 

@@ -173,7 +173,7 @@ NormReport NormObservation::finish() {
     f.values = watched->moments.count();
     if (const auto* running = dynamic_cast<const RunningStatsNorm*>(watched->norm)) {
       f.channels = running->num_features();
-      f.has_running_stats = running->tracks_running_stats();
+      f.has_running_stats = running->tracks_running_stats() && running->has_input_moments();
       f.non_finite_in_training = running->non_finite_batches();
       if (f.has_running_stats && f.batches > 0) {
         measure_drift(f, *running, state_->options);

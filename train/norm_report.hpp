@@ -37,7 +37,7 @@ struct NormFinding {
   std::int64_t non_finite_batches = 0;      ///< among the given batches
   std::int64_t non_finite_in_training = 0;  ///< excluded from the running statistics so far
   bool reached = false;                     ///< whether the forward called the norm
-  bool has_running_stats = false;           ///< false: drift is not measured
+  bool has_running_stats = false;           ///< of mean and variance; false: drift is not measured
   // Running against data statistics; 0 and 1 without running statistics.
   double mean_drift = 0.0;                      ///< largest |running_mean - mean| / sqrt(var + eps)
   double least_var_ratio = 1.0;                 ///< smallest (running_var + eps) / (var + eps)

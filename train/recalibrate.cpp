@@ -128,7 +128,7 @@ Recalibration::Recalibration(Module& model, RecalibrateOptions options)
     if (norm == nullptr || !norm->tracks_running_stats()) {
       continue;
     }
-    if (norm->is_frozen()) {
+    if (norm->is_frozen() || !norm->has_input_moments()) {
       s.left.push_back(name);
       continue;
     }

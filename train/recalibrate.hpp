@@ -42,7 +42,8 @@ struct RecalibrationReport {
   };
   /// Norms with new running statistics, in the order of members.
   std::vector<Entry> norms;
-  /// Norms left unchanged, because they received no batch with finite values or are frozen.
+  /// Norms left unchanged, because they received no batch with finite values, are frozen, or have running statistics
+  /// other than mean and variance (RunningStatsNorm::has_input_moments).
   std::vector<std::string> left;
 };
 std::ostream& operator<<(std::ostream& out, const RecalibrationReport& report);

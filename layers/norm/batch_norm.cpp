@@ -4,7 +4,6 @@
 #include "normgrad/core/ops/detail/epilogue.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
-#include "normgrad/layers/norm/shape_text.hpp"
 
 namespace normgrad {
 
@@ -14,17 +13,10 @@ NORMGRAD_DEFINE_MEMBERS(BatchNorm3d, weight, bias, running_mean, running_var, nu
 
 BatchNorm::BatchNorm(const char* type, std::int64_t num_features, const BatchNormOptions& options,
                      std::int64_t min_rank, std::int64_t max_rank)
-    : RunningStatsNorm(type, num_features,
-                       {options.eps, options.momentum, options.affine, options.track_running_stats, options.variance,
-                        options.single_value, options.dtype}),
-      min_rank_(min_rank),
-      max_rank_(max_rank) {}
-
-std::string BatchNorm::expected_input() const {
-  const std::string least = detail::input_text(min_rank_, num_features());
-  const char* joint = max_rank_ == min_rank_ + 1 ? " or " : " to ";
-  return max_rank_ == min_rank_ ? least : least + joint + detail::input_text(max_rank_, num_features());
-}
+    : BatchStatisticsNorm(type, num_features,
+                          {options.eps, options.momentum, options.affine, options.track_running_stats, options.variance,
+                           options.single_value, options.dtype},
+                          min_rank, max_rank) {}
 
 std::string BatchNorm::extra_repr() const {
   const std::string text = RunningStatsNorm::extra_repr();
@@ -60,14 +52,7 @@ Tensor BatchNorm::forward_synchronized(const Tensor& x, const Epilogue& epilogue
 }
 
 Tensor BatchNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
-  if (x.dim() < min_rank_ || x.dim() > max_rank_) {
-    // [C, H, W]: an image without the batch axis.
-    const bool lacks_batch = x.dim() == min_rank_ - 1 && x.dim() > 1 && x.size(0) == num_features();
-    fail<ShapeError>(type_name(), ": expected ", expected_input(), " but got ", x.shape(),
-                     lacks_batch ? "; a batch of one example is x.unsqueeze(0)"
-                                 : "; for other numbers of axes there are BatchNorm1d, 2d and 3d");
-  }
-  check_channels(x, 1);
+  check_batch(x);
   // One value is an error only if it is the only one of all processes.
   constexpr std::int64_t kEnough = 2;
   if (is_synchronized() && (use_batch_statistics(kEnough, "value per channel", x.shape()) || update_is_due(kEnough))) {

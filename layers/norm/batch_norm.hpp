@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "normgrad/layers/norm/running_stats.hpp"
+#include "normgrad/layers/norm/batch_statistics_norm.hpp"
 #include "normgrad/layers/norm/statistics_sync.hpp"
 
 namespace normgrad {
@@ -24,7 +24,7 @@ struct BatchNormOptions {
 };
 
 /// Base of BatchNorm1d, BatchNorm2d and BatchNorm3d, which differ in the rank of their inputs.
-class BatchNorm : public RunningStatsNorm {
+class BatchNorm : public BatchStatisticsNorm {
  public:
   /// Takes batch statistics over several processes (see convert_sync_batchnorm() of normgrad::dist), or with null over
   /// this one only. A mode, like train() and eval(): copies keep it, assignment leaves it unchanged.
@@ -37,13 +37,10 @@ class BatchNorm : public RunningStatsNorm {
   BatchNorm(const char* type, std::int64_t num_features, const BatchNormOptions& options, std::int64_t min_rank,
             std::int64_t max_rank);
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
-  std::string expected_input() const override;
 
  private:
   Tensor forward_synchronized(const Tensor& x, const Epilogue& epilogue);
 
-  std::int64_t min_rank_;
-  std::int64_t max_rank_;
   detail::Mode<std::shared_ptr<const StatisticsSync>> sync_ = std::shared_ptr<const StatisticsSync>();
 };
 

@@ -6,6 +6,8 @@
 
 #include "normgrad/layers/identity.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
+#include "normgrad/layers/norm/batch_renorm.hpp"
+#include "normgrad/layers/norm/ghost_batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
@@ -31,39 +33,43 @@ std::string needs_positions(const NormContext& context) {
                                    : "";
 }
 
-std::int64_t parse_groups(const std::string& text) {
-  std::int64_t groups = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), groups);
-  require<ValueError>(error == std::errc() && end == text.data() + text.size() && groups > 0,
-                      "make_norm: expected a number of groups, as in \"group:8\", but got \"group:", text, "\"");
-  return groups;
+/// Parses the argument of "group:8" or "ghost:32", a positive number of `what`.
+std::int64_t parse_count(const std::string& text, const char* what, const char* norm, const char* example) {
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  require<ValueError>(error == std::errc() && end == text.data() + text.size() && count > 0,
+                      "make_norm: expected a number of ", what, ", as in \"", norm, ":", example, "\", but got \"",
+                      norm, ":", text, "\"");
+  return count;
+}
+
+Momentum momentum_of(const NormArguments& arguments, double otherwise) {
+  const std::optional<double> momentum = arguments.optional_number("momentum", otherwise);
+  return momentum ? Momentum(*momentum) : Momentum(std::nullopt);
+}
+
+/// The layer for the number of axes of the inputs.
+template <class OneD, class TwoD, class ThreeD, class Options>
+std::unique_ptr<Module> make_by_rank(const NormContext& c, const Options& options) {
+  switch (c.spatial_dims) {
+    case 2:
+      return std::make_unique<TwoD>(c.num_features, options);
+    case 3:
+      return std::make_unique<ThreeD>(c.num_features, options);
+    default:
+      return std::make_unique<OneD>(c.num_features, options);
+  }
 }
 
 std::unique_ptr<Module> make_batch(const NormContext& c, const NormArguments& arguments) {
-  const std::optional<double> momentum = arguments.optional_number("momentum", 0.1);
-  const BatchNormOptions options{.eps = arguments.number("eps", 1e-5),
-                                 .momentum = momentum ? Momentum(*momentum) : Momentum(std::nullopt),
-                                 .dtype = c.dtype};
-  switch (c.spatial_dims) {
-    case 2:
-      return std::make_unique<BatchNorm2d>(c.num_features, options);
-    case 3:
-      return std::make_unique<BatchNorm3d>(c.num_features, options);
-    default:
-      return std::make_unique<BatchNorm1d>(c.num_features, options);
-  }
+  return make_by_rank<BatchNorm1d, BatchNorm2d, BatchNorm3d>(
+      c, BatchNormOptions{
+             .eps = arguments.number("eps", 1e-5), .momentum = momentum_of(arguments, 0.1), .dtype = c.dtype});
 }
 
 std::unique_ptr<Module> make_instance(const NormContext& c, const NormArguments& arguments) {
-  const InstanceNormOptions options{.eps = arguments.number("eps", 1e-5), .affine = true, .dtype = c.dtype};
-  switch (c.spatial_dims) {
-    case 2:
-      return std::make_unique<InstanceNorm2d>(c.num_features, options);
-    case 3:
-      return std::make_unique<InstanceNorm3d>(c.num_features, options);
-    default:
-      return std::make_unique<InstanceNorm1d>(c.num_features, options);
-  }
+  return make_by_rank<InstanceNorm1d, InstanceNorm2d, InstanceNorm3d>(
+      c, InstanceNormOptions{.eps = arguments.number("eps", 1e-5), .affine = true, .dtype = c.dtype});
 }
 
 std::unique_ptr<Module> make_layer(const NormContext& c, const NormArguments& arguments) {
@@ -76,7 +82,8 @@ std::unique_ptr<Module> make_layer(const NormContext& c, const NormArguments& ar
 
 std::unique_ptr<Module> make_group(const NormContext& c, const NormArguments& arguments) {
   const std::string& count = arguments.positional;
-  const std::int64_t groups = count.empty() ? (c.spatial_dims == 0 ? 10 : 8) : parse_groups(count);
+  const std::int64_t groups =
+      count.empty() ? (c.spatial_dims == 0 ? 10 : 8) : parse_count(count, "groups", "group", "8");
   return std::make_unique<GroupNorm>(groups, c.num_features,
                                      GroupNormOptions{.eps = arguments.number("eps", 1e-5), .dtype = c.dtype});
 }
@@ -90,6 +97,28 @@ std::unique_ptr<Module> make_rms(const NormContext& c, const NormArguments& argu
       1, c.num_features,
       GroupNormOptions{
           .eps = arguments.number("eps", 1e-5), .affine = Affine::scale_only, .center = false, .dtype = c.dtype});
+}
+
+std::unique_ptr<Module> make_brn(const NormContext& c, const NormArguments& arguments) {
+  BatchRenormOptions options{
+      .eps = arguments.number("eps", 1e-3), .momentum = momentum_of(arguments, 0.01), .dtype = c.dtype};
+  if (arguments.has("r_max")) {
+    options.r_max = arguments.number("r_max", 1.0);
+  }
+  if (arguments.has("d_max")) {
+    options.d_max = arguments.number("d_max", 0.0);
+  }
+  return make_by_rank<BatchRenorm1d, BatchRenorm2d, BatchRenorm3d>(c, options);
+}
+
+std::unique_ptr<Module> make_ghost(const NormContext& c, const NormArguments& arguments) {
+  const std::string& size = arguments.positional;
+  return make_by_rank<GhostBatchNorm1d, GhostBatchNorm2d, GhostBatchNorm3d>(
+      c, GhostBatchNormOptions{
+             .virtual_batch_size = size.empty() ? 128 : parse_count(size, "samples per virtual batch", "ghost", "32"),
+             .eps = arguments.number("eps", 1e-5),
+             .momentum = momentum_of(arguments, 0.1),
+             .dtype = c.dtype});
 }
 
 std::unique_ptr<Module> make_none(const NormContext& /*context*/, const NormArguments& /*arguments*/) {
@@ -151,7 +180,12 @@ Spec parse(const std::string& spec, const NormContext& context) {
 
 const std::vector<NormEntry>& norm_registry() {
   static const std::vector<NormEntry> entries = {
-      {.name = "none", .reason_against = always, .make = make_none, .normalizes = false, .centers = false},
+      {.name = "none",
+       .reason_against = always,
+       .make = make_none,
+       .normalizes = false,
+       .standardizes = false,
+       .centers = false},
       {.name = "batch",
        .reason_against = always,
        .make = make_batch,
@@ -161,8 +195,23 @@ const std::vector<NormEntry>& norm_registry() {
       {.name = "instance", .reason_against = needs_positions, .make = make_instance, .options = {"eps"}},
       {.name = "group", .reason_against = always, .make = make_group, .takes_argument = true, .options = {"eps"}},
       {.name = "rms", .reason_against = always, .make = make_rms, .options = {"eps"}, .centers = false},
+      {.name = "brn",
+       .reason_against = always,
+       .make = make_brn,
+       .options = {"eps", "momentum", "r_max", "d_max"},
+       .independent_samples = false},
+      {.name = "ghost",
+       .reason_against = always,
+       .make = make_ghost,
+       .takes_argument = true,
+       .options = {"eps", "momentum"},
+       .independent_samples = false},
   };
   return entries;
+}
+
+bool NormArguments::has(const std::string& name) const {
+  return std::any_of(options.begin(), options.end(), [&](const auto& option) { return option.first == name; });
 }
 
 double NormArguments::number(const std::string& name, double otherwise) const {

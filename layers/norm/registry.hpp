@@ -7,9 +7,11 @@
 //   instance  not applicable                     InstanceNorm2d(C, {.affine = true})
 //   group     GroupNorm(10, C)                   GroupNorm(8, C); "group:4" chooses 4 groups
 //   rms       RMSNorm(C)                         GroupNorm(1, C, {.affine = scale_only, .center = false})
+//   brn       BatchRenorm1d(C)                   BatchRenorm2d(C); "brn:r_max=3:d_max=5" limits it from the start
+//   ghost     GhostBatchNorm1d(C)                GhostBatchNorm2d(C); "ghost:32" chooses virtual batches of 32
 //
 // Options follow colons: "batch:momentum=0.01", "batch:momentum=none:eps=1e-3", "group:4:eps=1e-3". All norms but none
-// accept eps; batch also accepts momentum (none: the cumulative mean).
+// accept eps; batch, brn and ghost also accept momentum (none: the cumulative mean).
 //
 // To add a norm, add an entry to registry.cpp.
 #pragma once
@@ -38,6 +40,8 @@ struct NormArguments {
   std::string positional;  ///< the part without "=", such as the number of groups
   std::vector<std::pair<std::string, std::string>> options = {};  ///< names and values
 
+  /// Whether an option is given.
+  bool has(const std::string& name) const;
   /// Returns an option as a number. Throws ValueError if its text is not one.
   double number(const std::string& name, double otherwise) const;
   /// As number(), for an option that may also be "none".
@@ -53,7 +57,10 @@ struct NormEntry {
   bool takes_argument = false;            ///< whether it accepts a positional argument
   std::vector<std::string> options = {};  ///< names of its options
   // Properties, checked by the tests.
-  bool normalizes = true;           ///< false: the identity
+  bool normalizes = true;  ///< false: the identity
+  /// Whether y = (x - mean) / sqrt(var + eps), with the statistics of disjoint sets of elements, so that the identities
+  /// of docs/identities.md hold. For a norm without mean, y = x / sqrt(mean(x^2) + eps).
+  bool standardizes = true;
   bool centers = true;              ///< subtracts the mean
   bool independent_samples = true;  ///< a sample's result does not depend on the others of its batch
 };

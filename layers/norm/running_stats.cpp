@@ -44,6 +44,21 @@ void blend(Tensor& running, const Tensor& batch, double weight, double factor) {
   });
 }
 
+// sqrt(running + eps) = (1 - weight) * sqrt(running + eps) + weight * sqrt(batch + eps)
+void blend_deviations(Tensor& running, const Tensor& batch, double weight, double eps) {
+  dispatch_float("running statistics", running.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* old = running.mutable_data<T>();
+    const double* now = batch.data<double>();
+    const std::int64_t n = running.numel();
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double deviation =
+          (1.0 - weight) * std::sqrt(static_cast<double>(old[i]) + eps) + weight * std::sqrt(now[i] + eps);
+      old[i] = static_cast<T>(std::max(0.0, deviation * deviation - eps));
+    }
+  });
+}
+
 const char* bool_text(bool on) { return on ? "true" : "false"; }
 
 }  // namespace
@@ -71,7 +86,8 @@ RunningStatsNorm::RunningStatsNorm(const char* type, std::int64_t num_features, 
       momentum_(options.momentum),
       affine_(options.affine),
       variance_(options.variance),
-      single_value_(options.single_value) {
+      single_value_(options.single_value),
+      averages_deviation_(options.averages_deviation) {
   require<ValueError>(num_features > 0, type, ": expected num_features > 0 but got ", num_features);
   require<ValueError>(eps_ > 0.0 && std::isfinite(eps_), type, ": expected eps > 0 but got ", eps_);
   if (!momentum_.is_cumulative()) {
@@ -251,6 +267,10 @@ void RunningStatsNorm::update_running_stats(const NormResult& batch, bool count_
   }
   const double n = static_cast<double>(batch.count);
   blend(running_mean, batch.mean, weight_of_batch, 1.0);
+  if (averages_deviation_) {
+    blend_deviations(running_var, batch.var, weight_of_batch, eps_);
+    return;
+  }
   blend(running_var, batch.var, weight_of_batch, variance_ == Variance::unbiased ? n / (n - 1.0) : 1.0);
 }
 

@@ -1,4 +1,4 @@
-// The base of BatchNorm and InstanceNorm: running statistics.
+// The base of the norms with running statistics, such as BatchNorm and InstanceNorm.
 #pragma once
 
 #include <cstdint>
@@ -66,6 +66,9 @@ class RunningStatsNorm : public NormLayer {
   /// 1, bias 0. Folding leaves such norms. They return their input itself, not a copy, unless weight or bias need
   /// gradients.
   bool is_identity() const;
+  /// Whether running_mean and running_var are the mean and variance of the input, which recalibrate() computes and
+  /// norm_report() compares. False for norms that keep other statistics.
+  virtual bool has_input_moments() const noexcept { return true; }
   /// The number of batches left out because their statistics were not finite.
   std::int64_t non_finite_batches() const noexcept { return non_finite_batches_; }
 
@@ -85,6 +88,9 @@ class RunningStatsNorm : public NormLayer {
     Variance variance;         ///< estimate stored in running_var
     SingleValue single_value;  ///< behavior in training for one value per channel
     DType dtype;               ///< dtype of the parameters
+    /// If true, the running variance plus eps is the square of the average of the batches' sqrt(var + eps), instead of
+    /// the average of their variances.
+    bool averages_deviation = false;
   };
   /// Throws ValueError for num_features <= 0, eps <= 0, a momentum outside [0, 1], and SingleValue::use_running without
   /// running statistics. `type` is the layer's name.
@@ -112,6 +118,7 @@ class RunningStatsNorm : public NormLayer {
   Affine affine_;
   Variance variance_;
   SingleValue single_value_;
+  bool averages_deviation_;
   detail::Mode<Statistics> statistics_ = Statistics::automatic;
   detail::Mode<bool> updates_ = true;
   detail::Mode<bool> frozen_ = false;

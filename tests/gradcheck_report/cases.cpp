@@ -124,6 +124,7 @@ std::vector<GradientCase> all_cases() {
   add_margin_losses(list);
   add_norm_functions(list);
   add_norm_layers(list);
+  add_norm_variants(list);
   add_layers(list);
   add_image_layers(list);
   add_sequence_layers(list);

@@ -38,8 +38,8 @@ inline const NormEntry& entry_of(const Place& place) {
   throw ValueError("no such norm");
 }
 
-/// Returns all places; with `normalizing_only`, those of norms that normalize by default.
-inline std::vector<Place> norm_places(bool normalizing_only = false) {
+/// Returns all places; with `standardizing_only`, those of norms for which the exact identities hold.
+inline std::vector<Place> norm_places(bool standardizing_only = false) {
   std::vector<Place> all;
   for (const std::string& name : norm_names()) {
     for (std::int64_t spatial = 0; spatial <= 3; ++spatial) {
@@ -49,7 +49,10 @@ inline std::vector<Place> norm_places(bool normalizing_only = false) {
     }
   }
   all.push_back({"group:4", 2});
-  std::erase_if(all, [&](const Place& place) { return normalizing_only && !entry_of(place).normalizes; });
+  std::erase_if(all, [&](const Place& place) { return standardizing_only && !entry_of(place).standardizes; });
+  if (!standardizing_only) {
+    all.push_back({"ghost:2", 2});  // virtual batches depend on the order of the samples
+  }
   return all;
 }
 
