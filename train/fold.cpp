@@ -14,10 +14,8 @@
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
-#include "normgrad/layers/norm/batch_renorm.hpp"
-#include "normgrad/layers/norm/ghost_batch_norm.hpp"
-#include "normgrad/layers/norm/instance_norm.hpp"
 #include "normgrad/layers/norm/is_norm.hpp"
+#include "normgrad/train/detail/known_norm.hpp"
 #include "normgrad/train/detail/model_mode.hpp"
 
 namespace normgrad {
@@ -44,20 +42,6 @@ Foldable foldable(Module& layer) {
     return {&conv.weight, &conv.bias, conv.out_channels(), type == typeid(ConvTranspose2d)};
   }
   return {};
-}
-
-template <class... Modules>
-bool is_one_of(const std::type_info& type) {
-  return (... || (type == typeid(Modules)));
-}
-
-// Returns a norm with a known forward; null for other modules and for derived classes.
-RunningStatsNorm* known_norm(Module& module) {
-  const std::type_info& type = typeid(module);
-  const bool is_known =
-      is_one_of<BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, BatchRenorm1d,
-                BatchRenorm2d, BatchRenorm3d, GhostBatchNorm1d, GhostBatchNorm2d, GhostBatchNorm3d>(type);
-  return is_known ? static_cast<RunningStatsNorm*>(&module) : nullptr;
 }
 
 // Scale and shift of every channel.
@@ -92,8 +76,8 @@ std::string reason_against(Module& layer, const RunningStatsNorm& norm) {
   if (target.weight == nullptr) {
     return "a " + layer.type_name() + " is neither a convolution nor a linear layer of the library itself";
   }
-  if (known_norm(const_cast<RunningStatsNorm&>(norm)) == nullptr) {
-    return "a class derived from a norm may have a forward of its own";
+  if (detail::known_norm(const_cast<RunningStatsNorm&>(norm)) == nullptr) {
+    return detail::reason_unknown(norm);
   }
   for (const Module* module : {static_cast<const Module*>(&layer), static_cast<const Module*>(&norm)}) {
     if (module->has_hooks()) {
@@ -277,12 +261,10 @@ std::vector<RunningStatsNorm*> list_norms(const Module& model, const NamedModule
     }
     FoldReport::Entry& entry = report.norms.emplace_back();
     entry.norm = name;
-    RunningStatsNorm* norm = known_norm(*module);
+    RunningStatsNorm* norm = detail::known_norm(*module);
     norms.push_back(nullptr);
     if (norm == nullptr) {
-      entry.reason = dynamic_cast<const RunningStatsNorm*>(module) != nullptr
-                         ? "a class derived from a norm may have a forward of its own"
-                         : "a " + module->type_name() + " normalizes each sample with its own statistics";
+      entry.reason = detail::reason_unknown(*module);
     } else if (is_folded(*norm)) {
       entry.reason = "changes nothing: it is folded already";
     } else {
@@ -346,7 +328,7 @@ std::vector<Call> trace(const NamedModules& modules, const std::function<Tensor(
     if (foldable(*modules[i].second).weight != nullptr) {
       hooks.emplace_back(modules[i].second->register_forward_hook(
           [note](Module&, const Tensor&, const Tensor& y) { return note(y); }));
-    } else if (known_norm(*modules[i].second) != nullptr) {
+    } else if (detail::known_norm(*modules[i].second) != nullptr) {
       hooks.emplace_back(
           modules[i].second->register_forward_pre_hook([note](Module&, const Tensor& x) { return note(x); }));
     }

@@ -1,9 +1,13 @@
 #include "normgrad/layers/norm/batch_norm.hpp"
 
+#include <algorithm>
+#include <vector>
+
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/detail/epilogue.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/norm/masked.hpp"
 
 namespace normgrad {
 
@@ -71,6 +75,31 @@ Tensor BatchNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
     update_running_stats(result, true);
   }
   return result.y;
+}
+
+Tensor BatchNorm::forward_masked(const Tensor& x, const Tensor& mask) {
+  check_batch(x);
+  detail::check_mask(type_name().c_str(), x, mask);
+  require<ValueError>(!is_synchronized(), type_name(),
+                      ": expected no mask, because the statistics are those of several processes");
+  constexpr std::int64_t kEnough = 2;
+  bool by_batch = use_batch_statistics(kEnough, "value per channel", x.shape());
+  bool updates = update_is_due(kEnough);
+  MaskedNormResult batch;
+  if (by_batch || updates) {
+    batch = masked_batch_norm_training(by_batch ? x : x.detach(), mask, weight, bias, eps());
+    const std::vector<double> counts = batch.counts.to_vector<double>();
+    if (std::find(counts.begin(), counts.end(), 1.0) != counts.end()) {
+      by_batch = by_batch && use_batch_statistics(1, "value per channel where the mask is true", x.shape());
+      updates = false;
+    }
+    updates = updates && *std::max_element(counts.begin(), counts.end()) > 0.0;
+  }
+  Tensor y = by_batch ? batch.y : where(mask, normalize_with_running(where(mask, x, 0.0), {}), 0.0);
+  if (updates) {
+    update_running_stats({{}, batch.mean, batch.var, x.numel() / num_features()}, true, batch.counts);
+  }
+  return y;
 }
 
 }  // namespace normgrad

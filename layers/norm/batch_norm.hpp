@@ -37,6 +37,7 @@ class BatchNorm : public BatchStatisticsNorm {
   BatchNorm(const char* type, std::int64_t num_features, const BatchNormOptions& options, std::int64_t min_rank,
             std::int64_t max_rank);
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
+  Tensor forward_masked(const Tensor& x, const Tensor& mask) override;
 
  private:
   Tensor forward_synchronized(const Tensor& x, const Epilogue& epilogue);

@@ -4,6 +4,7 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/norm/masked.hpp"
 #include "normgrad/core/ops/norm/norm.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
 
@@ -58,9 +59,19 @@ void GroupNorm::reset_parameters() {
   }
 }
 
-Tensor GroupNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
+void GroupNorm::check(const Tensor& x) const {
   require<ShapeError>(x.dim() >= 2 && x.size(1) == num_channels_, "GroupNorm: expected an input [N, ", num_channels_,
                       ", *] of at least 2 dimensions but got ", x.shape());
+}
+
+Tensor GroupNorm::forward_masked(const Tensor& x, const Tensor& mask) {
+  check(x);
+  detail::check_mask("GroupNorm", x, mask);
+  return masked_group_norm(x, mask, num_groups_, weight, bias, eps_, center_);
+}
+
+Tensor GroupNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
+  check(x);
   require<ShapeError>(x.numel() != num_groups_, "GroupNorm: expected more than 1 value per group but got ", x.shape(),
                       " with ", num_groups_, " groups");
   return center_ ? group_norm(x, num_groups_, weight, bias, eps_, epilogue)

@@ -45,8 +45,11 @@ class GroupNorm : public NormLayer {
 
  protected:
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
+  Tensor forward_masked(const Tensor& x, const Tensor& mask) override;
 
  private:
+  void check(const Tensor& x) const;
+
   std::int64_t num_groups_;
   std::int64_t num_channels_;
   double eps_;

@@ -1,5 +1,12 @@
 #include "normgrad/layers/norm/instance_norm.hpp"
 
+#include <algorithm>
+#include <vector>
+
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/norm/masked.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/norm/shape_text.hpp"
 
@@ -33,13 +40,22 @@ Tensor InstanceNorm::by_channel(const Tensor& x) const {
   return x.dim() == rank_ - 1 ? unsqueeze(x, 0) : RunningStatsNorm::by_channel(x);
 }
 
-Tensor InstanceNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
+void InstanceNorm::check(const Tensor& x) const {
   if (x.dim() != rank_ && x.dim() != rank_ - 1) {
     fail<ShapeError>(type_name(), ": expected ", expected_input(), " but got ", x.shape());
   }
-  const bool batched = x.dim() == rank_;
-  check_channels(x, batched ? 1 : 0);
-  return batched ? normalize(x, epilogue) : squeeze(normalize(unsqueeze(x, 0), epilogue), 0);
+  check_channels(x, x.dim() == rank_ ? 1 : 0);
+}
+
+Tensor InstanceNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
+  check(x);
+  return x.dim() == rank_ ? normalize(x, epilogue) : squeeze(normalize(unsqueeze(x, 0), epilogue), 0);
+}
+
+Tensor InstanceNorm::forward_masked(const Tensor& x, const Tensor& mask) {
+  check(x);
+  detail::check_mask(type_name().c_str(), x, mask);
+  return x.dim() == rank_ ? normalize_masked(x, mask) : squeeze(normalize_masked(unsqueeze(x, 0), mask), 0);
 }
 
 Tensor InstanceNorm::normalize(const Tensor& x, const Epilogue& epilogue) {
@@ -57,6 +73,45 @@ Tensor InstanceNorm::normalize(const Tensor& x, const Epilogue& epilogue) {
     update_running_stats(result, false);
   }
   return result.y;
+}
+
+Tensor InstanceNorm::normalize_masked(const Tensor& x, const Tensor& mask) {
+  constexpr std::int64_t kEnough = 2;
+  bool by_batch = use_batch_statistics(kEnough, "value per sample and channel", x.shape());
+  bool updates = update_is_due(kEnough);
+  MaskedNormResult batch;
+  if (by_batch || updates) {
+    batch = masked_instance_norm_training(by_batch ? x : x.detach(), mask, weight, bias, eps());
+    const std::vector<double> counts = batch.counts.to_vector<double>();
+    if (std::find(counts.begin(), counts.end(), 1.0) != counts.end()) {
+      by_batch = by_batch && use_batch_statistics(1, "value per sample and channel where the mask is true", x.shape());
+      updates = false;
+    }
+  }
+  Tensor y = by_batch ? batch.y : where(mask, normalize_with_running(where(mask, x, 0.0), {}), 0.0);
+  if (updates) {
+    update_masked(batch);
+  }
+  return y;
+}
+
+// Means over the samples, weighted by their numbers of values. A channel without any stays unchanged.
+void InstanceNorm::update_masked(const MaskedNormResult& batch) {
+  const NoGradGuard no_grad;
+  const Tensor& n = batch.counts;
+  const Tensor total = n.sum(0);
+  const Tensor var = variance() == Variance::unbiased ? batch.var * n / where(n > 1, n - 1, 1.0) : batch.var;
+  const auto averaged = [&](const Tensor& statistic, const Tensor& running) {
+    const Tensor mean = (statistic * n).sum(0) / where(total > 0, total, 1.0);
+    return where(total > 0, mean, running.to(kFloat64));
+  };
+  const Tensor mean_of_batch = averaged(batch.mean, running_mean);
+  const Tensor var_of_batch = averaged(var, running_var);
+  if (accepts({mean_of_batch, var_of_batch})) {
+    const double weight_of_batch = momentum().weight().value_or(0.0);
+    blend(running_mean, mean_of_batch, weight_of_batch);
+    blend(running_var, var_of_batch, weight_of_batch);
+  }
 }
 
 }  // namespace normgrad

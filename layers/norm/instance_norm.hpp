@@ -9,6 +9,8 @@
 
 namespace normgrad {
 
+struct MaskedNormResult;
+
 /// Options of the instance norms. Names and defaults are PyTorch's.
 struct InstanceNormOptions {
   double eps = 1e-5;                              ///< added to the variance
@@ -32,11 +34,15 @@ class InstanceNorm : public RunningStatsNorm {
   /// `type` is the layer's name. Inputs have `rank` axes, or one fewer without N.
   InstanceNorm(const char* type, std::int64_t num_features, const InstanceNormOptions& options, std::int64_t rank);
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
+  Tensor forward_masked(const Tensor& x, const Tensor& mask) override;
   std::string single_value_advice() const override;
   std::string expected_input() const override;
 
  private:
   Tensor normalize(const Tensor& x, const Epilogue& epilogue);
+  Tensor normalize_masked(const Tensor& x, const Tensor& mask);
+  void update_masked(const MaskedNormResult& batch);
+  void check(const Tensor& x) const;
 
   std::int64_t rank_;
 };

@@ -5,6 +5,7 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/norm/masked.hpp"
 #include "normgrad/core/ops/norm/norm.hpp"
 
 namespace normgrad {
@@ -75,7 +76,12 @@ Tensor LayerNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   if (axes_.empty()) {
     return layer_norm(x, normalized_shape_, weight, bias, eps_, epilogue);
   }
-  const auto named = Axes(axes_).mask("LayerNorm", x.dim());
+  check_sizes(x, axes_);
+  return layer_norm_over(x, axes_, weight, bias, eps_, epilogue);
+}
+
+void LayerNorm::check_sizes(const Tensor& x, const std::vector<std::int64_t>& axes) const {
+  const auto named = Axes(axes).mask("LayerNorm", x.dim());
   Shape sizes;
   for (std::size_t i = 0; i < x.shape().rank(); ++i) {
     if (named[i]) {
@@ -84,7 +90,16 @@ Tensor LayerNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   }
   require<ShapeError>(sizes == normalized_shape_, "LayerNorm: expected sizes ", normalized_shape_,
                       " along the normalized axes but got ", sizes, " in ", x.shape());
-  return layer_norm_over(x, axes_, weight, bias, eps_, epilogue);
+}
+
+Tensor LayerNorm::forward_masked(const Tensor& x, const Tensor& mask) {
+  detail::check_mask("LayerNorm", x, mask);
+  std::vector<std::int64_t> axes = axes_;
+  for (std::int64_t axis = -normalized_shape_.dim(); axes_.empty() && axis < 0; ++axis) {
+    axes.push_back(axis);
+  }
+  check_sizes(x, axes);
+  return masked_layer_norm(x, mask, axes, weight, bias, eps_);
 }
 
 }  // namespace normgrad

@@ -50,8 +50,11 @@ class LayerNorm : public NormLayer {
 
  protected:
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
+  Tensor forward_masked(const Tensor& x, const Tensor& mask) override;
 
  private:
+  void check_sizes(const Tensor& x, const std::vector<std::int64_t>& axes) const;
+
   Shape normalized_shape_;
   double eps_;
   std::vector<std::int64_t> axes_;

@@ -4,6 +4,10 @@
 
 namespace normgrad {
 
+Tensor NormLayer::forward_masked(const Tensor& /*x*/, const Tensor& /*mask*/) {
+  fail<ValueError>(type_name(), ": expected no mask; BatchNorm, LayerNorm, InstanceNorm and GroupNorm take one");
+}
+
 Epilogue NormLayer::fused_part(const Epilogue& offered, const Tensor& x, bool pools) {
   constexpr std::int64_t kLarge = std::int64_t{1} << 20;
   if (offered.activation != FusedActivation::relu) {

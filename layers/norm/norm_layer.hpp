@@ -16,6 +16,14 @@ namespace normgrad {
 /// in the last place if neither needs a gradient.
 class NormLayer : public Module {
  public:
+  using Module::operator();
+  /// Normalizes over the elements where `mask` (bool, broadcasts to x) is true; elsewhere the result is 0. For batch,
+  /// layer, instance and group norms; others throw ValueError. See core/ops/norm/masked.hpp. Hooks are not supported.
+  Tensor operator()(const Tensor& x, const Tensor& mask) {
+    refuse_hooks();
+    return with_path([&] { return forward_masked(x, mask); });
+  }
+
   /// Returns the eps added to the variance for inputs of a dtype; 0 for a norm without one.
   virtual double eps_for(DType dtype) const = 0;
   /// Returns x as [N, C, *], with the axis of the norm's parameters second; undefined for a norm whose parameters are
@@ -25,6 +33,8 @@ class NormLayer : public Module {
  protected:
   NormLayer() = default;
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override = 0;
+  /// Returns x normalized over the elements where the mask is true.
+  virtual Tensor forward_masked(const Tensor& x, const Tensor& mask);
   /// Returns the part of an offer that a norm that is exactly an M fuses: ReLU, and the pooling after it if `pools` and
   /// the kernel supports it.
   template <class M>

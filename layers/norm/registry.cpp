@@ -10,8 +10,11 @@
 #include "normgrad/layers/norm/ghost_batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
+#include "normgrad/layers/norm/iter_norm.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
+#include "normgrad/layers/norm/power_norm.hpp"
 #include "normgrad/layers/norm/rms_norm.hpp"
+#include "normgrad/layers/norm/switchable_norm.hpp"
 
 namespace normgrad {
 
@@ -121,6 +124,40 @@ std::unique_ptr<Module> make_ghost(const NormContext& c, const NormArguments& ar
              .dtype = c.dtype});
 }
 
+std::string features_or_images(const NormContext& context) {
+  return context.spatial_dims == 1 ? "switchable has a form for features [N, C] and one for images, but none for "
+                                     "sequences [N, C, L]"
+                                   : "";
+}
+
+std::unique_ptr<Module> make_switchable(const NormContext& c, const NormArguments& arguments) {
+  return make_by_rank<SwitchableNorm1d, SwitchableNorm2d, SwitchableNorm3d>(
+      c, SwitchableNormOptions{
+             .eps = arguments.number("eps", 1e-5), .momentum = momentum_of(arguments, 0.1), .dtype = c.dtype});
+}
+
+std::unique_ptr<Module> make_power(const NormContext& c, const NormArguments& arguments) {
+  return std::make_unique<PowerNorm>(c.num_features,
+                                     PowerNormOptions{.eps = arguments.number("eps", 1e-5),
+                                                      .warmup_iters = arguments.whole_number("warmup", 10000),
+                                                      .dtype = c.dtype});
+}
+
+std::unique_ptr<Module> make_iter(const NormContext& c, const NormArguments& arguments) {
+  std::int64_t each = std::min<std::int64_t>(64, c.num_features);
+  while (c.num_features % each != 0) {
+    --each;
+  }
+  const std::string& groups = arguments.positional;
+  return std::make_unique<IterNorm>(
+      c.num_features,
+      IterNormOptions{.num_groups = groups.empty() ? c.num_features / each : parse_count(groups, "groups", "iter", "4"),
+                      .T = arguments.whole_number("T", 5),
+                      .eps = arguments.number("eps", 1e-5),
+                      .momentum = momentum_of(arguments, 0.1),
+                      .dtype = c.dtype});
+}
+
 std::unique_ptr<Module> make_none(const NormContext& /*context*/, const NormArguments& /*arguments*/) {
   return std::make_unique<Identity>();
 }
@@ -206,6 +243,27 @@ const std::vector<NormEntry>& norm_registry() {
        .takes_argument = true,
        .options = {"eps", "momentum"},
        .independent_samples = false},
+      {.name = "switchable",
+       .reason_against = features_or_images,
+       .make = make_switchable,
+       .options = {"eps", "momentum"},
+       .standardizes = false,
+       .independent_samples = false},
+      {.name = "power",
+       .reason_against = always,
+       .make = make_power,
+       .options = {"eps", "warmup"},
+       .standardizes = false,
+       .centers = false,
+       .exact_gradient = false,
+       .independent_samples = false},
+      {.name = "iter",
+       .reason_against = always,
+       .make = make_iter,
+       .takes_argument = true,
+       .options = {"eps", "momentum", "T"},
+       .standardizes = false,
+       .independent_samples = false},
   };
   return entries;
 }
@@ -218,6 +276,14 @@ double NormArguments::number(const std::string& name, double otherwise) const {
   const std::optional<double> value = optional_number(name, otherwise);
   require<ValueError>(value.has_value(), "make_norm: expected a number for \"", name, "\" but got none");
   return *value;
+}
+
+std::int64_t NormArguments::whole_number(const std::string& name, std::int64_t otherwise) const {
+  const double value = number(name, static_cast<double>(otherwise));
+  const auto whole = static_cast<std::int64_t>(std::clamp(value, -1e15, 1e15));
+  require<ValueError>(static_cast<double>(whole) == value, "make_norm: expected a whole number for \"", name,
+                      "\" but got ", value);
+  return whole;
 }
 
 std::optional<double> NormArguments::optional_number(const std::string& name, std::optional<double> otherwise) const {

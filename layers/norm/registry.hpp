@@ -9,9 +9,13 @@
 //   rms       RMSNorm(C)                         GroupNorm(1, C, {.affine = scale_only, .center = false})
 //   brn       BatchRenorm1d(C)                   BatchRenorm2d(C); "brn:r_max=3:d_max=5" limits it from the start
 //   ghost     GhostBatchNorm1d(C)                GhostBatchNorm2d(C); "ghost:32" chooses virtual batches of 32
+//   switchable  SwitchableNorm1d(C)              SwitchableNorm2d(C) and 3d; not for [N, C, L]
+//   power     PowerNorm(C)                       PowerNorm(C); "power:warmup=100" shortens its warmup
+//   iter      IterNorm(C)                        IterNorm(C) with groups of up to 64 channels; "iter:4" chooses 4
+//   groups
 //
 // Options follow colons: "batch:momentum=0.01", "batch:momentum=none:eps=1e-3", "group:4:eps=1e-3". All norms but none
-// accept eps; batch, brn and ghost also accept momentum (none: the cumulative mean).
+// accept eps; batch, brn, ghost, switchable and iter also accept momentum (none: the cumulative mean).
 //
 // To add a norm, add an entry to registry.cpp.
 #pragma once
@@ -44,6 +48,8 @@ struct NormArguments {
   bool has(const std::string& name) const;
   /// Returns an option as a number. Throws ValueError if its text is not one.
   double number(const std::string& name, double otherwise) const;
+  /// As number(), for a whole number.
+  std::int64_t whole_number(const std::string& name, std::int64_t otherwise) const;
   /// As number(), for an option that may also be "none".
   std::optional<double> optional_number(const std::string& name, std::optional<double> otherwise) const;
 };
@@ -61,7 +67,10 @@ struct NormEntry {
   /// Whether y = (x - mean) / sqrt(var + eps), with the statistics of disjoint sets of elements, so that the identities
   /// of docs/identities.md hold. For a norm without mean, y = x / sqrt(mean(x^2) + eps).
   bool standardizes = true;
-  bool centers = true;              ///< subtracts the mean
+  bool centers = true;  ///< subtracts the mean
+  /// Whether the backward in training is the derivative of the forward. False for one that its authors define as an
+  /// approximation.
+  bool exact_gradient = true;
   bool independent_samples = true;  ///< a sample's result does not depend on the others of its batch
 };
 

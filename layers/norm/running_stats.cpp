@@ -31,19 +31,6 @@ bool all_finite(const Tensor& statistics, DType dtype) {
   });
 }
 
-// running = (1 - weight) * running + weight * factor * batch
-void blend(Tensor& running, const Tensor& batch, double weight, double factor) {
-  dispatch_float("running statistics", running.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* old = running.mutable_data<T>();
-    const double* now = batch.data<double>();
-    const std::int64_t n = running.numel();
-    for (std::int64_t i = 0; i < n; ++i) {
-      old[i] = static_cast<T>((1.0 - weight) * static_cast<double>(old[i]) + weight * factor * now[i]);
-    }
-  });
-}
-
 // sqrt(running + eps) = (1 - weight) * sqrt(running + eps) + weight * sqrt(batch + eps)
 void blend_deviations(Tensor& running, const Tensor& batch, double weight, double eps) {
   dispatch_float("running statistics", running.dtype(), [&](auto zero) {
@@ -55,6 +42,23 @@ void blend_deviations(Tensor& running, const Tensor& batch, double weight, doubl
       const double deviation =
           (1.0 - weight) * std::sqrt(static_cast<double>(old[i]) + eps) + weight * std::sqrt(now[i] + eps);
       old[i] = static_cast<T>(std::max(0.0, deviation * deviation - eps));
+    }
+  });
+}
+
+// As RunningStatsNorm::blend(), for statistics of counts[c] values in channel c. A variance needs 2 of them.
+void blend_counted(Tensor& running, const Tensor& batch, const Tensor& counts, double weight, bool unbiased) {
+  dispatch_float("running statistics", running.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* old = running.mutable_data<T>();
+    const double* now = batch.data<double>();
+    const double* count = counts.data<double>();
+    const std::int64_t n = running.numel();
+    for (std::int64_t i = 0; i < n; ++i) {
+      if (count[i] >= 2.0) {
+        const double factor = unbiased ? count[i] / (count[i] - 1.0) : 1.0;
+        old[i] = static_cast<T>((1.0 - weight) * static_cast<double>(old[i]) + weight * factor * now[i]);
+      }
     }
   });
 }
@@ -249,29 +253,61 @@ bool RunningStatsNorm::update_is_due(std::int64_t count) const noexcept {
          !FreezeStatisticsGuard::is_active();
 }
 
-void RunningStatsNorm::update_running_stats(const NormResult& batch, bool count_batches) {
-  if (!all_finite(batch.mean, running_mean.dtype()) || !all_finite(batch.var, running_var.dtype())) {
-    if (++non_finite_batches_ == 1) {
-      log(LogLevel::warn, type_name(), "(", num_features_,
-          "): a batch with NaN or infinite values was kept out of the running statistics; non_finite_batches() counts "
-          "them");
+bool RunningStatsNorm::accepts(std::initializer_list<Tensor> statistics) {
+  if (std::all_of(statistics.begin(), statistics.end(),
+                  [&](const Tensor& values) { return all_finite(values, running_var.dtype()); })) {
+    return true;
+  }
+  if (++non_finite_batches_ == 1) {
+    log(LogLevel::warn, type_name(), "(", num_features_,
+        "): a batch with NaN or infinite values was kept out of the running statistics; non_finite_batches() counts "
+        "them");
+  }
+  return false;
+}
+
+double RunningStatsNorm::count_batch() {
+  num_batches_tracked.mutable_data<std::int64_t>()[0] += 1;
+  return num_batches_tracked.item();
+}
+
+void RunningStatsNorm::blend(Tensor& running, const Tensor& batch, double weight, double factor) {
+  dispatch_float("running statistics", running.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* old = running.mutable_data<T>();
+    const double* now = batch.data<double>();
+    const std::int64_t n = running.numel();
+    for (std::int64_t i = 0; i < n; ++i) {
+      old[i] = static_cast<T>((1.0 - weight) * static_cast<double>(old[i]) + weight * factor * now[i]);
     }
-    return;
+  });
+}
+
+std::optional<double> RunningStatsNorm::update_running_stats(const NormResult& batch, bool count_batches,
+                                                             const Tensor& counts) {
+  if (!accepts({batch.mean, batch.var})) {
+    return std::nullopt;
   }
   double weight_of_batch = momentum_.weight().value_or(0.0);
   if (count_batches) {
-    num_batches_tracked.mutable_data<std::int64_t>()[0] += 1;
+    const double batches = count_batch();
     if (momentum_.is_cumulative()) {
-      weight_of_batch = 1.0 / num_batches_tracked.item();
+      weight_of_batch = 1.0 / batches;
     }
   }
+  if (counts.defined()) {
+    blend_counted(running_mean, batch.mean, counts, weight_of_batch, false);
+    blend_counted(running_var, batch.var, counts, weight_of_batch, variance_ == Variance::unbiased);
+    return weight_of_batch;
+  }
   const double n = static_cast<double>(batch.count);
-  blend(running_mean, batch.mean, weight_of_batch, 1.0);
+  blend(running_mean, batch.mean, weight_of_batch);
   if (averages_deviation_) {
     blend_deviations(running_var, batch.var, weight_of_batch, eps_);
-    return;
+  } else {
+    blend(running_var, batch.var, weight_of_batch, variance_ == Variance::unbiased ? n / (n - 1.0) : 1.0);
   }
-  blend(running_var, batch.var, weight_of_batch, variance_ == Variance::unbiased ? n / (n - 1.0) : 1.0);
+  return weight_of_batch;
 }
 
 }  // namespace normgrad

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <string>
 
 #include "normgrad/layers/norm/norm_layer.hpp"
@@ -109,7 +111,17 @@ class RunningStatsNorm : public NormLayer {
   bool update_is_due(std::int64_t count) const noexcept;
   /// Returns x normalized with the running statistics, with the epilogue applied.
   Tensor normalize_with_running(const Tensor& x, const Epilogue& epilogue) const;
-  void update_running_stats(const NormResult& batch, bool count_batches);
+  /// Averages the statistics of a batch into the running ones. Returns the weight of the batch; nullopt if it was left
+  /// out because they are not finite. With `counts` ([C], float64), the values of each channel, those of fewer than 2
+  /// stay unchanged.
+  std::optional<double> update_running_stats(const NormResult& batch, bool count_batches, const Tensor& counts = {});
+  /// Whether all statistics of a batch (float64) are finite. If not, the batch counts as left out, and the first one is
+  /// logged.
+  bool accepts(std::initializer_list<Tensor> statistics);
+  /// Counts a batch and returns the number of batches.
+  double count_batch();
+  /// running = (1 - weight) * running + weight * factor * batch, where `batch` is float64.
+  static void blend(Tensor& running, const Tensor& batch, double weight, double factor = 1.0);
 
  private:
   std::int64_t num_features_;

@@ -64,7 +64,8 @@ void add_norm_layers(CaseList& list) {
   }
   add_both_modes<LocalResponseNorm>(list, "LocalResponseNorm", list.normal({1, 5, 2, 2}), 3,
                                     LocalResponseNormOptions{.alpha = 0.5});
-  for (const std::string& name : norm_names()) {
+  for (const NormEntry& entry : norm_registry()) {
+    const std::string& name = entry.name;
     for (const std::int64_t spatial : {0, 1, 2, 3}) {
       const NormContext context = {.num_features = 40, .spatial_dims = spatial, .dtype = kFloat64};
       if (name == "none" || !is_norm_applicable(name, context)) {
@@ -74,7 +75,8 @@ void add_norm_layers(CaseList& list) {
       for (std::int64_t axis = 0; axis < spatial; ++axis) {
         shape.push_back(axis == 0 ? 2 : 1);
       }
-      add_layer(list, "registry: " + name, std::shared_ptr<Module>(make_norm(name, context)), list.normal(shape));
+      add_layer(list, "registry: " + name, std::shared_ptr<Module>(make_norm(name, context)), list.normal(shape),
+                entry.exact_gradient);
       list.cases.back().max_order = 1;  // 120 elements and more; second order is checked above
     }
   }

@@ -45,6 +45,9 @@ TEST_P(NormContractTest, GradientsInTrainingAndEval) {
   const auto norm = make();
   (*norm)(input(2));
   for (const bool training : {true, false}) {
+    if (training && !entry().exact_gradient) {
+      continue;  // its backward is compared with its definition in a test of its own
+    }
     norm->train(training);
     const FreezeStatisticsGuard guard;
     std::vector<Tensor> inputs = {input().requires_grad_()};
@@ -57,6 +60,7 @@ TEST_P(NormContractTest, GradientsInTrainingAndEval) {
 
 TEST_P(NormContractTest, OrdersThreeAndFour) {
   const auto norm = make();
+  norm->train(entry().exact_gradient);
   const FreezeStatisticsGuard guard;
   for (const int order : {3, 4}) {
     const GradCheckReport report =

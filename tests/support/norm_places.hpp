@@ -52,6 +52,7 @@ inline std::vector<Place> norm_places(bool standardizing_only = false) {
   std::erase_if(all, [&](const Place& place) { return standardizing_only && !entry_of(place).standardizes; });
   if (!standardizing_only) {
     all.push_back({"ghost:2", 2});  // virtual batches depend on the order of the samples
+    all.push_back({"iter:4", 2});
   }
   return all;
 }

@@ -86,6 +86,8 @@ TEST_P(FoldTest, LinearAndConvolutions) {
   }
   expect_same_when_folded(Linear(5, 6, {.dtype = t}), BatchNorm1d(6, {.affine = Affine::scale_only, .dtype = t}),
                           {4, 5});
+  expect_same_when_folded(Linear(5, 6, {.dtype = t}), BatchRenorm1d(6, {.dtype = t}), {4, 5});
+  expect_same_when_folded(Conv2d(3, 4, 3, {.dtype = t}), GhostBatchNorm2d(4, {.dtype = t}), {2, 3, 6, 5});
 }
 
 INSTANTIATE_TEST_SUITE_P(FloatingPoint, FoldTest, testing::Values(kFloat32, kFloat64),

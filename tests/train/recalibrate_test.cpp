@@ -74,6 +74,30 @@ TEST(RecalibrateTest, BatchNormsGetTheVarianceOfTheWholeDataSet) {
   }
 }
 
+TEST(RecalibrateTest, OtherBatchNormsToo) {
+  expect_statistics_of_data(BatchRenorm1d(5, {.dtype = kFloat64}), wandering_data({33, 5}, kFloat64));
+  expect_statistics_of_data(GhostBatchNorm2d(5, {.virtual_batch_size = 2, .dtype = kFloat64}),
+                            wandering_data({33, 5, 4, 3}, kFloat64));
+}
+
+// Their running statistics are not the mean and variance of the input.
+TEST(RecalibrateTest, NormsOfOtherStatisticsAreLeft) {
+  Sequential net(BatchNorm1d(3), PowerNorm(3), IterNorm(3));
+  const std::vector<double> before = net.at<IterNorm>(2).running_mean.to_vector<double>();
+  const RecalibrationReport report = recalibrate(net, std::vector<Tensor>{randn({8, 3})});
+  EXPECT_EQ(report.left, (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(net.at<IterNorm>(2).running_mean.to_vector<double>(), before);
+  EXPECT_EQ(net.at<PowerNorm>(1).running_mean.to_vector<double>(), std::vector<double>(3, 0.0));
+  net.eval();
+  const NormReport of_norms = norm_report(net, std::vector<Tensor>{randn({8, 3})});
+  EXPECT_TRUE(of_norms.norms[0].has_running_stats);
+  EXPECT_FALSE(of_norms.norms[1].has_running_stats);
+  EXPECT_TRUE(of_norms.norms[1].advice.empty());
+  EXPECT_FALSE(of_norms.norms[2].has_running_stats);
+  const FoldReport folded = fold(net);
+  EXPECT_EQ(folded.norms[1].reason, "a PowerNorm may compute more than a scale and a shift of each channel");
+}
+
 // Batches of one value and of none, at the beginning, at the end, and within the net.
 TEST(RecalibrateTest, BatchesOfAnySize) {
   const Tensor data = randn({33, 4}, {.dtype = kFloat64}) * 3.0 + 2.0;
