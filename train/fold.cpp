@@ -13,6 +13,7 @@
 #include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/module/parametrize.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/is_norm.hpp"
 #include "normgrad/train/detail/known_norm.hpp"
@@ -80,8 +81,9 @@ std::string reason_against(Module& layer, const RunningStatsNorm& norm) {
     return detail::reason_unknown(norm);
   }
   for (const Module* module : {static_cast<const Module*>(&layer), static_cast<const Module*>(&norm)}) {
-    if (module->has_hooks()) {
-      return module->type_name() + " has hooks, which see or change what passes between the two";
+    if (module->has_hooks() || is_parametrized(*module)) {
+      return module->type_name() + (module->has_hooks() ? " has hooks, which see or change what passes between the two"
+                                                        : " is parametrized; call remove_parametrizations() first");
     }
   }
   if (norm.is_training()) {
@@ -173,12 +175,8 @@ int FoldReport::folded() const noexcept {
 std::ostream& operator<<(std::ostream& out, const FoldReport& report) {
   out << "folded " << report.folded() << " of " << report.norms.size() << " norms\n";
   for (const FoldReport::Entry& entry : report.norms) {
-    out << "  " << (entry.norm.empty() ? "(model)" : entry.norm);
-    if (entry.folded) {
-      out << " into " << entry.layer << "\n";
-    } else {
-      out << ": " << entry.reason << "\n";
-    }
+    out << "  " << (entry.norm.empty() ? "(model)" : entry.norm)
+        << (entry.folded ? " into " + entry.layer : ": " + entry.reason) << "\n";
   }
   return out;
 }

@@ -9,6 +9,8 @@
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/embedding.hpp"
 #include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/module/detail/own_parameters.hpp"
+#include "normgrad/layers/module/parametrize.hpp"
 #include "normgrad/layers/norm/is_norm.hpp"
 
 namespace normgrad {
@@ -45,7 +47,7 @@ DecayRole role_of(const std::string& name, const Tensor& parameter, const std::v
   if (is_below_any(name, norms)) {
     return DecayRole::norm;
   }
-  if (name == "bias" || name.ends_with(".bias")) {
+  if (name == "bias" || name.ends_with(".bias") || name.find("parametrizations.bias.") != std::string::npos) {
     return DecayRole::bias;
   }
   const bool is_matrix = std::find(matrices.begin(), matrices.end(), name) != matrices.end();
@@ -105,7 +107,17 @@ DecaySplit decay_split(Module& model, const std::vector<std::string>& also_spare
     if (is_norm(*module)) {
       norms.push_back(name);
     } else if (has_matrix(*module)) {
-      matrices.push_back(name.empty() ? "weight" : name + ".weight");
+      const std::string prefix = name.empty() ? "" : name + ".";
+      matrices.push_back(prefix + "weight");
+      for (const auto& [own_name, weight] : detail::own_parameters(*module)) {
+        if (own_name == "weight" && weight->is_parametrized()) {  // by tensors of its shape
+          for (const auto& [original, tensor] : parametrizations(*module, "weight").named_parameters()) {
+            if (tensor.shape() == weight->shape()) {
+              matrices.push_back(prefix + "parametrizations.weight." + original);
+            }
+          }
+        }
+      }
     }
   }
   const NamedTensors parameters = model.named_parameters();

@@ -5,6 +5,7 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/layers/module/detail/member_walk.hpp"
+#include "normgrad/layers/module/detail/parametrized.hpp"
 
 namespace normgrad {
 
@@ -101,14 +102,16 @@ struct TensorLoad {
 };
 
 struct PreparedLoad {
-  LoadReport report;
-  std::vector<TensorLoad> loads;
+  Module* model = nullptr;
+  LoadReport report = {};
+  std::vector<TensorLoad> loads = {};
 
   void commit() {
     const NoGradGuard no_grad;
     for (TensorLoad& load : loads) {
       load.own.copy_(load.source);
     }
+    detail::Parametrized::refresh(*model);
   }
 };
 
@@ -137,8 +140,9 @@ PreparedLoad prepare_load(Module& model, const StateDict& state, const LoadOptio
   detail::MemberWalk(action, action).run(model);
   const StateDict given = under_own_keys(model.type_name(), state, options, own);
 
-  PreparedLoad prepared;
-  auto& [report, loads] = prepared;
+  PreparedLoad prepared{.model = &model};
+  LoadReport& report = prepared.report;
+  std::vector<TensorLoad>& loads = prepared.loads;
   std::string wrong;
   StateDict known;
   std::unordered_map<const void*, std::size_t> load_of;  // by identity: a tied tensor has several names

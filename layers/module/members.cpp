@@ -3,12 +3,15 @@
 #include <cstring>
 #include <typeinfo>
 
+#include "normgrad/layers/module/detail/parametrized.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
 
 void MemberVisitor::operator()(const std::string& name, Parameter& member) {
-  if (member.defined()) {
+  if (member.is_parametrized()) {
+    parametrized(name, member);
+  } else if (member.defined()) {
     parameter(name, member);
   }
 }
@@ -21,9 +24,17 @@ void MemberVisitor::operator()(const std::string& name, StateBuffer& member) {
 
 void MemberVisitor::operator()(const std::string& name, AnyModule& member) {
   if (member) {
-    child(name, *member);
+    held(name, member);
   }
 }
+
+void MemberVisitor::parametrized(const std::string& name, Parameter& parameter) {
+  // As in PyTorch, where the elements of a list belong to a module of their own: "scales.parametrizations.0".
+  const std::size_t last = name.rfind('.') + 1;  // 0 without a dot
+  child(name.substr(0, last) + "parametrizations." + name.substr(last), detail::Parametrized::list_of(parameter));
+}
+
+void MemberVisitor::held(const std::string& name, AnyModule& holder) { child(name, *holder); }
 
 namespace detail {
 
@@ -54,6 +65,18 @@ void ToldMembers::buffer(const std::string& name, StateBuffer& buffer) {
 void ToldMembers::child(const std::string& name, Module& child) {
   if (is_new(name, &child)) {
     visit_.child(name, child);
+  }
+}
+
+void ToldMembers::parametrized(const std::string& name, Parameter& parameter) {
+  if (is_new(name, &parameter)) {
+    visit_.parametrized(name, parameter);
+  }
+}
+
+void ToldMembers::held(const std::string& name, AnyModule& holder) {
+  if (is_new(name, &*holder)) {
+    visit_.held(name, holder);
   }
 }
 

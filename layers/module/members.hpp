@@ -24,6 +24,11 @@ class MemberVisitor {
   virtual void parameter(const std::string& name, Parameter& parameter) = 0;  ///< called for each parameter
   virtual void buffer(const std::string& name, StateBuffer& buffer) = 0;      ///< called for each buffer
   virtual void child(const std::string& name, Module& child) = 0;             ///< called for each module
+  /// Called for each parameter that is computed from others (see parametrize.hpp). By default visits these: the child
+  /// "parametrizations.<name>".
+  virtual void parametrized(const std::string& name, Parameter& parameter);
+  /// Called for each module in an AnyModule, whose type may change. By default visits the child.
+  virtual void held(const std::string& name, AnyModule& holder);
 
   /// Dispatches a member by its type. Elements of vectors are named "name.0", "name.1", ...; empty members are skipped.
   void operator()(const std::string& name, Parameter& member);
@@ -81,6 +86,8 @@ class ToldMembers : public MemberVisitor {
   void parameter(const std::string& name, Parameter& parameter) override;
   void buffer(const std::string& name, StateBuffer& buffer) override;
   void child(const std::string& name, Module& child) override;
+  void parametrized(const std::string& name, Parameter& parameter) override;
+  void held(const std::string& name, AnyModule& holder) override;
 
  private:
   /// Throws ValueError if another member has the same name.

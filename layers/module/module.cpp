@@ -8,6 +8,7 @@
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/core/ops/detail/epilogue.hpp"
 #include "normgrad/layers/module/detail/member_walk.hpp"
+#include "normgrad/layers/module/detail/parametrized.hpp"
 
 namespace normgrad {
 
@@ -69,11 +70,16 @@ void convert(Tensor& tensor, DType dtype) {
 
 }  // namespace
 
-Module::Module(const Module& other) : training_(other.training_) { MemberWalk({}, {}).run(other); }
+Module::Module(const Module& other) : training_(other.training_), computes_(other.computes_.load()) {
+  MemberWalk({}, {}).run(other);
+}
 
 // Derived classes assign their members after this, so `other` has tied its weights by then.
 Module& Module::operator=(const Module& other) {
   MemberWalk({}, {}).run(other);
+  if (other.computes_.load()) {
+    detail::Parametrized::adopt(*this, other);
+  }
   return *this;
 }
 
@@ -96,6 +102,7 @@ bool Module::first_call() {
     check_is_member_of(*first_caller);
   }
   for (const auto& [name, module] : named_modules()) {
+    detail::Parametrized::look_for(*module);
     module->called_.store(true, std::memory_order_release);
   }
   if (first_caller != nullptr) {
@@ -279,6 +286,7 @@ void Module::to(DType dtype) {
   require<DTypeError>(is_floating_point(dtype), type_name(), ": to: expected float32 or float64 but got ", dtype);
   const TensorAction action = [dtype](const std::string&, Tensor& tensor) { convert(tensor, dtype); };
   for_each_tensor(*this, action, action);
+  detail::Parametrized::refresh(*this);
 }
 
 std::int64_t Module::num_parameters() const {

@@ -191,7 +191,8 @@ class Module {
  protected:
   Module() = default;
   Module(const Module& other);
-  Module(Module&& other) noexcept : training_(other.training_), hooks_(std::move(other.hooks_)) {
+  Module(Module&& other) noexcept
+      : training_(other.training_), computes_(other.computes_.load()), hooks_(std::move(other.hooks_)) {
     hooks_.belongs_to(this);
   }
   /// Mode and hooks are unchanged.
@@ -211,6 +212,7 @@ class Module {
   std::invoke_result_t<F> with_path(F&& f) {
     const Running running(*this);
     try {
+      const std::shared_ptr<void> computed = computes_.load(std::memory_order_relaxed) ? begin_call() : nullptr;
       if constexpr (std::is_same_v<std::invoke_result_t<F>, Tensor>) {
         Tensor y = f();
         running.returns(y);
@@ -254,6 +256,9 @@ class Module {
     bool first_ = false;
   };
 
+  friend struct detail::Parametrized;
+  /// Computes the parametrized parameters for one call, which ends with the result.
+  std::shared_ptr<void> begin_call();
   Tensor call_activated(const Tensor& x, Tensor (*activation)(const Tensor&), bool is_relu);
   bool first_call();
   static void leave(bool watched, bool first) noexcept;
@@ -267,6 +272,7 @@ class Module {
 
   bool training_ = true;
   std::atomic<bool> called_ = false;
+  std::atomic<bool> computes_ = false;  // whether parameters may be parametrized; true whenever one is
   detail::ModuleHookSlot hooks_;
 };
 

@@ -1,9 +1,11 @@
 #include "normgrad/layers/module/parameter.hpp"
 
 #include <mutex>
+#include <utility>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/error.hpp"
+#include "normgrad/layers/module/detail/parametrized.hpp"
 
 namespace normgrad {
 
@@ -54,19 +56,35 @@ Parameter::Parameter(const Tensor& value) : Tensor(outside_graph(value)) {
   }
 }
 
-Parameter::Parameter(const Parameter& other) : Tensor(member_copy(other)) {
-  if (other.requires_grad()) {
+Parameter::Parameter(const Parameter& other)
+    : Tensor(member_copy(other)), parametrizations_(detail::Parametrized::copy_of(other)) {
+  if (other.requires_grad() && !is_parametrized()) {
     requires_grad_();
   }
 }
 
 Parameter& Parameter::operator=(const Parameter& other) {
-  copy_into(*this, other);
+  if (this == &other) {
+    return *this;
+  }
+  if (is_parametrized()) {
+    detail::Parametrized::assign(*this, other);
+  } else if (!other.is_parametrized()) {
+    copy_into(*this, other);
+  } else if (defined()) {
+    copy_into(*this, detail::Parametrized::value_of(other));
+  } else {
+    *this = Parameter(other);
+  }
   return *this;
 }
 
 Parameter& Parameter::operator=(Parameter&& other) {
+  if (defined() && (is_parametrized() || other.is_parametrized())) {
+    return *this = static_cast<const Parameter&>(other);
+  }
   move_into(*this, other);
+  parametrizations_ = std::move(other.parametrizations_);
   return *this;
 }
 
@@ -91,6 +109,9 @@ void WeightTies::operator()(Parameter& parameter, const Parameter& to) const {
     return;
   }
   require<ValueError>(to.defined(), "tie_weights: expected a parameter that is defined to tie another one to");
+  require<ValueError>(!parameter.is_parametrized() && !to.is_parametrized(),
+                      "tie_weights: expected parameters that are not parametrized; call remove_parametrizations() ",
+                      "first, or do not tie them");
   if (parameter.defined()) {
     require<ValueError>(parameter.shape() == to.shape() && parameter.dtype() == to.dtype(),
                         "tie_weights: expected parameters of the same shape and dtype but got ", parameter.dtype(), " ",

@@ -2,10 +2,16 @@
 #pragma once
 
 #include <concepts>
+#include <memory>
 
 #include "normgrad/core/autograd/tensor.hpp"
 
 namespace normgrad {
+
+class ParametrizationList;
+namespace detail {
+struct Parametrized;
+}
 
 /// A learned tensor; undefined if the layer does not have it (bias off).
 ///
@@ -17,6 +23,8 @@ namespace normgrad {
 /// Assignment copies into the existing tensor, so that optimizers, hooks and other handles keep it. Values, shape and
 /// dtype become those of the source. requires_grad is unchanged, and so is the gradient if shape and dtype are. An
 /// undefined parameter becomes a new tensor, and an undefined source makes the parameter undefined.
+///
+/// A parameter may be computed from other tensors (see parametrize.hpp), which its copies then have copies of.
 class Parameter : public Tensor {
  public:
   Parameter() = default;
@@ -30,6 +38,13 @@ class Parameter : public Tensor {
   Parameter& operator=(const Parameter& other);
   Parameter& operator=(Parameter&& other);  // NOLINT(performance-noexcept-move-constructor): may copy
   ~Parameter() = default;
+
+  /// Whether it is computed from other tensors. It then holds the value of the last call of its module.
+  bool is_parametrized() const noexcept { return parametrizations_ != nullptr; }
+
+ private:
+  friend struct detail::Parametrized;
+  std::shared_ptr<ParametrizationList> parametrizations_;  // null unless parametrized; owned by this parameter alone
 };
 
 /// A tensor in a layer's state that is not learned, such as running statistics. Copies and assigns like a Parameter.

@@ -12,6 +12,7 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/watch.hpp"
 #include "normgrad/core/base/detail/with_commas.hpp"
+#include "normgrad/layers/module/detail/eval_mode.hpp"
 #include "normgrad/layers/module/detail/member_walk.hpp"
 
 namespace normgrad {
@@ -100,29 +101,6 @@ class Accountant : public detail::Watcher {
   std::unordered_map<std::string, LayerSummary*> by_path_;
 };
 
-// Sets every module to eval mode, and restores the modes.
-class EvalMode {
- public:
-  explicit EvalMode(Module& model) : modules_(model.named_modules()) {
-    for (const auto& [name, module] : modules_) {
-      training_.push_back(module->is_training());
-    }
-    model.eval();
-  }
-  EvalMode(const EvalMode&) = delete;
-  EvalMode& operator=(const EvalMode&) = delete;
-  ~EvalMode() {
-    // Outermost first, so that each module ends in its own mode.
-    for (std::size_t i = 0; i < modules_.size(); ++i) {
-      modules_[i].second->train(training_[i]);
-    }
-  }
-
- private:
-  NamedModules modules_;
-  std::vector<bool> training_;
-};
-
 // Counts a module's own parameters, not its children's.
 class OwnParameters : public MemberVisitor {
  public:
@@ -165,7 +143,7 @@ ModelSummary detail::summary_of_run(Module& model, const Shape& input_shape, con
     result.parameter_bytes += bytes_of(buffer);
   }
   const NoGradGuard no_grad;
-  const EvalMode eval(model);
+  const detail::EvalModeGuard eval(model);
   Accountant accountant(result);
   run();
   return result;

@@ -128,6 +128,7 @@ std::vector<GradientCase> all_cases() {
   add_layers(list);
   add_image_layers(list);
   add_sequence_layers(list);
+  add_parametrizations(list);
   return std::move(list.cases);
 }
 

@@ -80,6 +80,7 @@ void add_norm_layers(CaseList& list);
 void add_norm_variants(CaseList& list);
 void add_layers(CaseList& list);
 void add_sequence_layers(CaseList& list);
+void add_parametrizations(CaseList& list);
 
 /// All cases.
 std::vector<GradientCase> all_cases();

@@ -1,4 +1,4 @@
-// Layers of sequences computed by PyTorch: tests/fixtures/sequence, made by its generate.py.
+// Layers computed by PyTorch: tests/fixtures/sequence and tests/fixtures/parametrize, made by the generate.py of each.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,11 +16,12 @@
 namespace normgrad::tests {
 
 /// Loads the state of the case into the layer, by PyTorch's keys, and compares the results of `call` and all gradients
-/// with those of PyTorch. The layer is float64.
+/// with those of PyTorch, and the buffers after the call where the case has them. The layer is float64.
 inline void expect_as_torch(const std::string& name, Module& layer,
-                            const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& call) {
+                            const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& call,
+                            const std::string& folder = "sequence") {
   SCOPED_TRACE(name);
-  const StateDict arrays = load_npz(source_dir() / "tests/fixtures/sequence" / (name + ".npz"));
+  const StateDict arrays = load_npz(source_dir() / "tests/fixtures" / folder / (name + ".npz"));
   const auto find = [&](const std::string& key) {
     for (const auto& [array_name, array] : arrays) {
       if (array_name == key) {
@@ -56,6 +57,11 @@ inline void expect_as_torch(const std::string& name, Module& layer,
   ASSERT_EQ(out.size(), wanted.size());
   for (std::size_t i = 0; i < out.size(); ++i) {
     expect_near("result " + std::to_string(i), out[i], wanted[i]);
+  }
+  for (const auto& [key, buffer] : layer.named_buffers()) {
+    if (const Tensor after = find("after/" + key); after.defined()) {
+      expect_near(key + " after the call", buffer, after);
+    }
   }
   layer.zero_grad();
   backward(out, numbered("gy"));
