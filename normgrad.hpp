@@ -114,6 +114,7 @@
 #include "normgrad/layers/transformer/decoder.hpp"
 #include "normgrad/layers/transformer/encoder.hpp"
 #include "normgrad/layers/transformer/multihead_attention.hpp"
+#include "normgrad/layers/transformer/placement.hpp"
 #include "normgrad/layers/transformer/positions.hpp"
 #include "normgrad/optim/adadelta.hpp"
 #include "normgrad/optim/adagrad.hpp"

@@ -2,34 +2,47 @@
 
 #include <utility>
 
-#include "normgrad/core/ops/elementwise/arithmetic.hpp"
-
 namespace normgrad {
 
 NORMGRAD_DEFINE_MEMBERS(TransformerDecoderLayer, self_attn, multihead_attn, linear1, dropout, linear2, norm1, norm2,
-                        norm3, dropout1, dropout2, dropout3)
+                        norm3, dropout1, dropout2, dropout3, norm1_out, norm2_out, norm3_out)
 NORMGRAD_DEFINE_MEMBERS(TransformerDecoder, layers, norm)
 
+namespace {
+
+constexpr const char* kDecoderLayer = "TransformerDecoderLayer";
+
+}  // namespace
+
 TransformerDecoderLayer::TransformerDecoderLayer(std::int64_t d_model, std::int64_t nhead,
-                                                 const TransformerLayerOptions& o)
+                                                 const TransformerLayerOptions& options)
+    : TransformerDecoderLayer(d_model, nhead, options, detail::Residual(kDecoderLayer, options)) {}
+
+TransformerDecoderLayer::TransformerDecoderLayer(std::int64_t d_model, std::int64_t nhead,
+                                                 const TransformerLayerOptions& o, const detail::Residual& residual)
     : self_attn(d_model, nhead, detail::attention_options(o, o.rotary_base)),
       multihead_attn(d_model, nhead, detail::attention_options(o, {})),
-      linear1(d_model, detail::checked_feedforward("TransformerDecoderLayer", d_model, o),
+      linear1(d_model, detail::checked_feedforward(kDecoderLayer, d_model, o),
               {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}),
       dropout(o.dropout),
       linear2(o.dim_feedforward, d_model, {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}),
-      norm1(detail::transformer_norm(d_model, o)),
-      norm2(detail::transformer_norm(d_model, o)),
-      norm3(detail::transformer_norm(d_model, o)),
+      norm1(residual.norm(d_model, o)),
+      norm2(residual.norm(d_model, o)),
+      norm3(residual.norm(d_model, o)),
       dropout1(o.dropout),
       dropout2(o.dropout),
       dropout3(o.dropout),
+      norm1_out(residual.norm_out(d_model, o)),
+      norm2_out(residual.norm_out(d_model, o)),
+      norm3_out(residual.norm_out(d_model, o)),
       activation_(o.activation),
-      norm_first_(o.norm_first) {}
-
-std::string TransformerDecoderLayer::extra_repr() const {
-  return detail::concat("norm_first=", norm_first_ ? "true" : "false");
+      residual_(residual) {
+  residual_.init(self_attn, o.generator);
+  residual_.init(multihead_attn, o.generator);
+  residual_.init(linear1, linear2, o.generator);
 }
+
+std::string TransformerDecoderLayer::extra_repr() const { return residual_.repr(); }
 
 Tensor TransformerDecoderLayer::forward(const Tensor& tgt, const Tensor& memory, const DecoderCall& call) {
   const auto attend = [&](const Tensor& x) {
@@ -49,14 +62,9 @@ Tensor TransformerDecoderLayer::forward(const Tensor& tgt, const Tensor& memory,
                         .attn_output);
   };
   const auto feed_forward = [&](const Tensor& x) { return dropout3(linear2(dropout(activation_(linear1(x))))); };
-  if (norm_first_) {
-    const Tensor x = tgt + attend(detail::per_position(norm1, tgt));
-    const Tensor y = x + attend_to_memory(detail::per_position(norm2, x));
-    return y + feed_forward(detail::per_position(norm3, y));
-  }
-  const Tensor x = detail::per_position(norm1, tgt + attend(tgt));
-  const Tensor y = detail::per_position(norm2, x + attend_to_memory(x));
-  return detail::per_position(norm3, y + feed_forward(y));
+  const Tensor x = residual_(tgt, norm1, norm1_out, attend);
+  const Tensor y = residual_(x, norm2, norm2_out, attend_to_memory);
+  return residual_(y, norm3, norm3_out, feed_forward);
 }
 
 TransformerDecoder::TransformerDecoder(const TransformerDecoderLayer& decoder_layer, std::int64_t num_layers,

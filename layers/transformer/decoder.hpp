@@ -42,18 +42,23 @@ class TransformerDecoderLayer : public Module {
   Linear linear1;                     ///< d_model to dim_feedforward
   Dropout dropout;                    ///< of the activation
   Linear linear2;                     ///< dim_feedforward to d_model
-  AnyModule norm1;                    ///< of self_attn
-  AnyModule norm2;                    ///< of multihead_attn
-  AnyModule norm3;                    ///< of the feed-forward network
+  AnyModule norm1;                    ///< of self_attn; empty for the placement "none"
+  AnyModule norm2;                    ///< of multihead_attn; likewise
+  AnyModule norm3;                    ///< of the feed-forward network; likewise
   Dropout dropout1;                   ///< of self_attn
   Dropout dropout2;                   ///< of multihead_attn
   Dropout dropout3;                   ///< of the feed-forward network
+  AnyModule norm1_out;                ///< of the result of self_attn; empty unless the placement is "sandwich"
+  AnyModule norm2_out;                ///< of the result of multihead_attn; likewise
+  AnyModule norm3_out;                ///< of the result of the feed-forward network; likewise
 
  private:
+  TransformerDecoderLayer(std::int64_t d_model, std::int64_t nhead, const TransformerLayerOptions& options,
+                          const detail::Residual& residual);
   bool normgrad_calls_forward() const override { return true; }
 
   Tensor (*activation_)(const Tensor&);
-  bool norm_first_;
+  detail::Residual residual_;
 };
 
 /// A stack of decoder layers, which start as copies of one.

@@ -2,15 +2,20 @@
 
 #include <utility>
 
-#include "normgrad/core/ops/elementwise/arithmetic.hpp"
-#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
 #include "normgrad/layers/norm/registry.hpp"
 
 namespace normgrad {
 
-NORMGRAD_DEFINE_MEMBERS(TransformerEncoderLayer, self_attn, linear1, dropout, linear2, norm1, norm2, dropout1, dropout2)
+NORMGRAD_DEFINE_MEMBERS(TransformerEncoderLayer, self_attn, linear1, dropout, linear2, norm1, norm2, dropout1, dropout2,
+                        norm1_out, norm2_out)
 NORMGRAD_DEFINE_MEMBERS(TransformerEncoder, layers, norm)
+
+namespace {
+
+constexpr const char* kEncoderLayer = "TransformerEncoderLayer";
+
+}  // namespace
 
 MultiheadAttentionOptions detail::attention_options(const TransformerLayerOptions& o,
                                                     std::optional<double> rotary_base) {
@@ -18,6 +23,7 @@ MultiheadAttentionOptions detail::attention_options(const TransformerLayerOption
           .bias = o.bias,
           .batch_first = o.batch_first,
           .rotary_base = rotary_base,
+          .qk_norm = o.qk_norm,
           .dtype = o.dtype,
           .generator = o.generator};
 }
@@ -27,10 +33,6 @@ AnyModule detail::transformer_norm(std::int64_t d_model, const TransformerLayerO
     return LayerNorm(d_model, {.eps = options.layer_norm_eps, .bias = options.bias, .dtype = options.dtype});
   }
   return make_norm(options.norm, {.num_features = d_model, .spatial_dims = 0, .dtype = options.dtype});
-}
-
-Tensor detail::per_position(const AnyModule& norm, const Tensor& x) {
-  return x.dim() == 2 ? norm(x) : reshape_to(norm(flatten(x, 0, -2)), x.shape());
 }
 
 std::int64_t detail::checked_feedforward(const char* layer, std::int64_t d_model,
@@ -43,22 +45,29 @@ std::int64_t detail::checked_feedforward(const char* layer, std::int64_t d_model
 }
 
 TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
-                                                 const TransformerLayerOptions& o)
+                                                 const TransformerLayerOptions& options)
+    : TransformerEncoderLayer(d_model, nhead, options, detail::Residual(kEncoderLayer, options)) {}
+
+TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
+                                                 const TransformerLayerOptions& o, const detail::Residual& residual)
     : self_attn(d_model, nhead, detail::attention_options(o, o.rotary_base)),
-      linear1(d_model, detail::checked_feedforward("TransformerEncoderLayer", d_model, o),
+      linear1(d_model, detail::checked_feedforward(kEncoderLayer, d_model, o),
               {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}),
       dropout(o.dropout),
       linear2(o.dim_feedforward, d_model, {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}),
-      norm1(detail::transformer_norm(d_model, o)),
-      norm2(detail::transformer_norm(d_model, o)),
+      norm1(residual.norm(d_model, o)),
+      norm2(residual.norm(d_model, o)),
       dropout1(o.dropout),
       dropout2(o.dropout),
+      norm1_out(residual.norm_out(d_model, o)),
+      norm2_out(residual.norm_out(d_model, o)),
       activation_(o.activation),
-      norm_first_(o.norm_first) {}
-
-std::string TransformerEncoderLayer::extra_repr() const {
-  return detail::concat("norm_first=", norm_first_ ? "true" : "false");
+      residual_(residual) {
+  residual_.init(self_attn, o.generator);
+  residual_.init(linear1, linear2, o.generator);
 }
+
+std::string TransformerEncoderLayer::extra_repr() const { return residual_.repr(); }
 
 Tensor TransformerEncoderLayer::forward(const Tensor& src, const EncoderLayerCall& call) {
   const auto attend = [&](const Tensor& x) {
@@ -71,12 +80,7 @@ Tensor TransformerEncoderLayer::forward(const Tensor& src, const EncoderLayerCal
                         .attn_output);
   };
   const auto feed_forward = [&](const Tensor& x) { return dropout2(linear2(dropout(activation_(linear1(x))))); };
-  if (norm_first_) {
-    const Tensor x = src + attend(detail::per_position(norm1, src));
-    return x + feed_forward(detail::per_position(norm2, x));
-  }
-  const Tensor x = detail::per_position(norm1, src + attend(src));
-  return detail::per_position(norm2, x + feed_forward(x));
+  return residual_(residual_(src, norm1, norm1_out, attend), norm2, norm2_out, feed_forward);
 }
 
 TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& encoder_layer, std::int64_t num_layers,

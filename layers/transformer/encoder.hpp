@@ -1,5 +1,4 @@
-// Transformer encoder. Vaswani et al., "Attention is all you need", 2017; norm_first as in Xiong et al., "On layer
-// normalization in the transformer architecture", 2020.
+// Transformer encoder. Vaswani et al., "Attention is all you need", 2017.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +9,12 @@
 #include "normgrad/layers/dropout.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/transformer/multihead_attention.hpp"
+#include "normgrad/layers/transformer/placement.hpp"
 
 namespace normgrad {
 
-/// Options of the layers of encoders and decoders. Names and defaults are PyTorch's, but for `norm`.
+/// Options of the layers of encoders and decoders. Names and defaults are PyTorch's; it has no norm, placement,
+/// deepnorm, qk_norm and rotary_base.
 struct TransformerLayerOptions {
   std::int64_t dim_feedforward = 2048;          ///< features between linear1 and linear2
   double dropout = 0.1;                         ///< of attention weights, of the activation, and of each branch
@@ -25,6 +26,17 @@ struct TransformerLayerOptions {
   /// A name of the norm registry (see registry.hpp) for features [N, C], where N counts all positions of the batch:
   /// "layer", "rms", "rms:eps=1e-6", "group:8", "batch", "none".
   std::string norm = "layer";
+  /// Where the norms stand. Empty: as norm_first says.
+  ///
+  /// - "post": norm(x + branch(x)), Vaswani et al. 2017; norm_first = false
+  /// - "pre": x + branch(norm(x)), Xiong et al., "On layer normalization in the transformer architecture", 2020;
+  ///   norm_first = true
+  /// - "sandwich": x + norm_out(branch(norm(x))), Ding et al., "CogView", 2021
+  /// - "deepnorm": norm(alpha x + branch(x)), Wang et al., "DeepNet", 2022, with the scales in `deepnorm`
+  /// - "none": x + branch(x), without norms
+  std::string placement = {};
+  std::optional<DeepNormScale> deepnorm = {};  ///< for the placement "deepnorm": deepnorm_scale(num_layers)
+  std::string qk_norm = {};                    ///< a norm of queries and keys; see MultiheadAttentionOptions
   std::optional<double> rotary_base = {};  ///< rotary positions of self-attention, with this base; see RotaryOptions
   DType dtype = kFloat32;                  ///< dtype of the parameters
   Generator* generator = nullptr;          ///< source of the initial values; null: default_generator()
@@ -40,11 +52,11 @@ struct EncoderLayerCall {
 
 /// Self-attention and a feed-forward network, each added to its input: x = norm1(x + attention(x)),
 /// x = norm2(x + linear2(activation(linear1(x)))), or with norm_first x = x + attention(norm1(x)),
-/// x = x + linear2(activation(linear1(norm2(x)))).
+/// x = x + linear2(activation(linear1(norm2(x)))). TransformerLayerOptions::placement has more.
 class TransformerEncoderLayer : public Module {
  public:
-  /// Throws ValueError for the errors of MultiheadAttention, for dim_feedforward <= 0, and for a norm that is unknown
-  /// or not applicable to features.
+  /// Throws ValueError for the errors of MultiheadAttention, for dim_feedforward <= 0, for a norm that is unknown or
+  /// not applicable to features, and for a placement that is unknown, contradicts norm_first or lacks its scales.
   TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead, const TransformerLayerOptions& options = {});
   NORMGRAD_DECLARE_MEMBERS(TransformerEncoderLayer)
   std::string extra_repr() const override;
@@ -63,14 +75,20 @@ class TransformerEncoderLayer : public Module {
   Linear linear1;                ///< d_model to dim_feedforward
   Dropout dropout;               ///< of the activation
   Linear linear2;                ///< dim_feedforward to d_model
-  AnyModule norm1;               ///< of the attention
-  AnyModule norm2;               ///< of the feed-forward network
+  AnyModule norm1;               ///< of the attention; empty for the placement "none"
+  AnyModule norm2;               ///< of the feed-forward network; likewise
   Dropout dropout1;              ///< of the attention
   Dropout dropout2;              ///< of the feed-forward network
+  AnyModule norm1_out;           ///< of the result of the attention; empty unless the placement is "sandwich"
+  AnyModule norm2_out;           ///< of the result of the feed-forward network; likewise
 
  private:
+  /// `residual` comes last, so that wrong sizes are reported first.
+  TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead, const TransformerLayerOptions& options,
+                          const detail::Residual& residual);
+
   Tensor (*activation_)(const Tensor&);
-  bool norm_first_;
+  detail::Residual residual_;
 };
 
 /// A stack of layers, which start as copies of one.
@@ -104,9 +122,8 @@ class TransformerEncoder : public Module {
 namespace detail {
 /// The options of an attention within a layer.
 MultiheadAttentionOptions attention_options(const TransformerLayerOptions& options, std::optional<double> rotary_base);
-/// The norm of `options` for d_model features, and its value for [*, d_model].
+/// The norm of `options` for d_model features.
 AnyModule transformer_norm(std::int64_t d_model, const TransformerLayerOptions& options);
-Tensor per_position(const AnyModule& norm, const Tensor& x);
 /// Checks d_model and dim_feedforward, which it returns.
 std::int64_t checked_feedforward(const char* layer, std::int64_t d_model, const TransformerLayerOptions& options);
 /// Copies of a layer. Throws ValueError, naming the stack, unless num_layers is positive.

@@ -12,11 +12,12 @@
 #include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/layers/init/init.hpp"
+#include "normgrad/layers/norm/registry.hpp"
 
 namespace normgrad {
 
 NORMGRAD_DEFINE_MEMBERS(MultiheadAttention, in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias,
-                        out_proj)
+                        out_proj, q_norm, k_norm)
 
 namespace {
 
@@ -54,6 +55,10 @@ Tensor joined(const Tensor& a, const Tensor& b) { return a.defined() && b.define
 
 }  // namespace
 
+Tensor detail::per_position(const AnyModule& norm, const Tensor& x) {
+  return x.dim() == 2 ? norm(x) : reshape_to(norm(flatten(x, 0, -2)), x.shape());
+}
+
 struct MultiheadAttention::Projected {
   Tensor q, k, v;
 };
@@ -90,6 +95,11 @@ MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_
   }
   if (options.bias) {
     in_proj_bias = Parameter(Tensor::empty({3 * embed_dim}, options.dtype));
+  }
+  if (!options.qk_norm.empty()) {
+    const NormContext per_head{.num_features = embed_dim / num_heads, .dtype = options.dtype};
+    q_norm = make_norm(options.qk_norm, per_head);
+    k_norm = make_norm(options.qk_norm, per_head);
   }
   reset_parameters(options.generator);
 }
@@ -179,6 +189,10 @@ AttentionResult MultiheadAttention::forward(const Tensor& query, const Tensor& k
   require<ShapeError>(key.size(length_axis) == value.size(length_axis), kLayer,
                       ": expected key and value of the same length but got ", key.shape(), " and ", value.shape());
   Projected p = project(query, key, value, batched);
+  if (q_norm) {
+    p.q = detail::per_position(q_norm, p.q);
+    p.k = detail::per_position(k_norm, p.k);
+  }
   const std::int64_t before = call.cache == nullptr ? 0 : call.cache->length();
   if (rotary_base_) {
     p.q = rotary_embedding(p.q, {.offset = before, .base = *rotary_base_});

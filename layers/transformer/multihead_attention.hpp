@@ -22,6 +22,11 @@ struct MultiheadAttentionOptions {
   bool batch_first = false;               ///< [N, L, E] instead of [L, N, E]
   /// Rotates queries and keys by their positions, with this base (see rotary_embedding()); PyTorch has no such option.
   std::optional<double> rotary_base = {};
+  /// A name of the norm registry (see registry.hpp), such as "layer" or "rms", for norms of the head_dim features of
+  /// each query and of each key, before rotary_base; empty: none. PyTorch has no such option. Henry et al.,
+  /// "Query-Key Normalization for Transformers", 2020; with LayerNorm Dehghani et al., "Scaling Vision Transformers to
+  /// 22 Billion Parameters", 2023.
+  std::string qk_norm = {};
   DType dtype = kFloat32;          ///< dtype of the parameters
   Generator* generator = nullptr;  ///< source of the initial values; null: default_generator()
 };
@@ -67,7 +72,8 @@ struct AttentionResult {
 class MultiheadAttention : public Module {
  public:
   /// Throws ValueError unless embed_dim and num_heads are positive and num_heads divides embed_dim, for a dropout
-  /// outside [0, 1], and for add_bias_kv and add_zero_attn.
+  /// outside [0, 1], for add_bias_kv and add_zero_attn, and for a qk_norm that is unknown or not applicable to
+  /// features.
   MultiheadAttention(std::int64_t embed_dim, std::int64_t num_heads, MultiheadAttentionOptions options = {});
   NORMGRAD_DECLARE_MEMBERS(MultiheadAttention)
   std::string extra_repr() const override;
@@ -98,6 +104,8 @@ class MultiheadAttention : public Module {
   Parameter v_proj_weight;   ///< [embed_dim, vdim]; likewise
   Parameter in_proj_bias;    ///< [3 * embed_dim]; undefined without bias
   Linear out_proj;           ///< embed_dim to embed_dim
+  AnyModule q_norm;          ///< of the queries of each head; empty without qk_norm
+  AnyModule k_norm;          ///< of the keys of each head; likewise
 
  private:
   struct Projected;
@@ -112,5 +120,10 @@ class MultiheadAttention : public Module {
   bool batch_first_;
   std::optional<double> rotary_base_;
 };
+
+namespace detail {
+/// norm(x) for x: [*, C], with every position as a row of features.
+Tensor per_position(const AnyModule& norm, const Tensor& x);
+}  // namespace detail
 
 }  // namespace normgrad

@@ -127,12 +127,42 @@ void add_recurrent(CaseList& list) {
                      [](RNNCell& layer, const Inputs& in) { return layer(in[0], in[1]); });
 }
 
+void add_placements(CaseList& list) {
+  const auto causal = [](TransformerEncoderLayer& layer, const Inputs& in) {
+    return layer(in[0], {.is_causal = true});
+  };
+  for (const char* placement : {"sandwich", "deepnorm", "none"}) {
+    const TransformerLayerOptions options{.dim_feedforward = 3,
+                                          .dropout = 0.0,
+                                          .activation = gelu,
+                                          .batch_first = true,
+                                          .placement = placement,
+                                          .deepnorm = deepnorm_scale(4),
+                                          .dtype = kFloat64};
+    const std::string suffix = std::string(" placement=") + placement;
+    add_sequence_layer(list, "TransformerEncoderLayer" + suffix,
+                       std::make_shared<TransformerEncoderLayer>(4, 2, options), {list.normal({1, 3, 4})}, causal);
+    add_sequence_layer(list, "TransformerDecoderLayer" + suffix,
+                       std::make_shared<TransformerDecoderLayer>(4, 2, options),
+                       {list.normal({1, 2, 4}), list.normal({1, 3, 4})},
+                       [](TransformerDecoderLayer& layer, const Inputs& in) { return layer(in[0], in[1]); });
+  }
+  for (const char* norm : {"layer", "rms"}) {
+    const MultiheadAttentionOptions options{
+        .batch_first = true, .rotary_base = 10.0, .qk_norm = norm, .dtype = kFloat64};
+    add_sequence_layer(list, std::string("MultiheadAttention qk_norm=") + norm,
+                       std::make_shared<MultiheadAttention>(8, 2, options), {list.normal({1, 3, 8})},
+                       [](MultiheadAttention& layer, const Inputs& in) { return layer(in[0]); });
+  }
+}
+
 }  // namespace
 
 void add_sequence_layers(CaseList& list) {
   list.start_family("layers of sequences");
   add_transformers(list);
   add_recurrent(list);
+  add_placements(list);
 }
 
 }  // namespace normgrad::tests
