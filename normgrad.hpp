@@ -138,3 +138,4 @@
 #include "normgrad/train/norm_aware_groups.hpp"
 #include "normgrad/train/norm_report.hpp"
 #include "normgrad/train/recalibrate.hpp"
+#include "normgrad/train/swap_norms.hpp"

@@ -59,7 +59,8 @@ const std::vector<Room> kRooms = {
     {"data", {"core/base", "core/autograd", "core/ops"}},
     {"io", {"core/base", "core/simd", "core/kernels/gemm", "core/autograd", "core", "layers/module"}},
     {"train",
-     {"core/base", "core/autograd", "core/ops", "layers/module", "layers", "layers/norm", "layers/container", "optim"}},
+     {"core/base", "core/autograd", "core/ops", "layers/module", "layers", "layers/norm", "layers/recurrent",
+      "layers/transformer", "layers/container", "optim"}},
     {"dist", {"core/base", "core/autograd", "core/ops", "layers/module", "layers/norm", "optim", "data"}},
 };
 
