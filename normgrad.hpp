@@ -66,6 +66,7 @@
 #include "normgrad/io/npz.hpp"
 #include "normgrad/io/progress.hpp"
 #include "normgrad/io/safetensors.hpp"
+#include "normgrad/io/torch.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/container/module_list.hpp"
 #include "normgrad/layers/container/sequential.hpp"

@@ -12,6 +12,7 @@
 #include "normgrad/core/base/detail/io_errors.hpp"
 #include "normgrad/io/detail/npy_format.hpp"
 #include "normgrad/io/detail/output_file.hpp"
+#include "normgrad/io/detail/zip_archive.hpp"
 
 namespace normgrad {
 
@@ -23,52 +24,16 @@ constexpr std::size_t kZipChunk = std::size_t{1} << 16;
 struct DiscardArchive {
   void operator()(zip_t* archive) const { zip_discard(archive); }
 };
-struct CloseEntry {
-  void operator()(zip_file_t* entry) const { zip_fclose(entry); }
-};
 struct FreeSource {
   void operator()(zip_source_t* source) const { zip_source_free(source); }
 };
 using Archive = std::unique_ptr<zip_t, DiscardArchive>;
-using Entry = std::unique_ptr<zip_file_t, CloseEntry>;
 using Source = std::unique_ptr<zip_source_t, FreeSource>;
 
 std::string text_of(zip_error_t* error) {
   std::string text = zip_error_strerror(error);
   zip_error_fini(error);
   return text;
-}
-
-Archive open_archive(const std::string& where, const std::filesystem::path& path) {
-  int code = 0;
-  Archive archive(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
-  if (archive == nullptr) {
-    zip_error_t error;
-    zip_error_init_with_code(&error, code);
-    fail<IoError>(where, "is not a valid archive: ", text_of(&error));
-  }
-  return archive;
-}
-
-/// Grows with the actual data, because the size stated in the archive may be wrong.
-std::string unpack(const std::string& where, zip_t* archive, std::uint64_t index, std::uint64_t limit,
-                   std::uint64_t& unpacked) {
-  const Entry entry(zip_fopen_index(archive, index, 0));
-  require<IoError>(entry != nullptr, where, "cannot be read: ", zip_error_strerror(zip_get_error(archive)));
-  std::string bytes;
-  for (;;) {
-    const std::size_t have = bytes.size();
-    bytes.resize(have + kZipChunk);
-    const zip_int64_t got = zip_fread(entry.get(), bytes.data() + have, kZipChunk);
-    require<IoError>(got >= 0, where, "is damaged: ", zip_error_strerror(zip_file_get_error(entry.get())));
-    bytes.resize(have + static_cast<std::size_t>(got));
-    unpacked += static_cast<std::uint64_t>(got);
-    require<IoError>(unpacked <= limit, where, "expected at most ", limit,
-                     " bytes in the whole archive but there are more; {.max_bytes = n} allows n");
-    if (got == 0) {
-      return bytes;
-    }
-  }
 }
 
 [[noreturn]] void fail_to_pack(const std::filesystem::path& path, const char* reason) {
@@ -138,20 +103,15 @@ void write_npz(const std::filesystem::path& path, const StateDict& tensors, NpzO
 StateDict read_npz(const std::filesystem::path& path, LoadNpzOptions options) {
   const detail::InputFile file("load_npz", path);  // reports errors of the file itself
   const std::string& where = file.where();
-  const std::uint64_t limit = file.unpack_limit(options.max_bytes);
-  std::uint64_t unpacked = 0;
-  const Archive archive = open_archive(where, path);
+  detail::ZipArchive archive(where, path, file.unpack_limit(options.max_bytes));
   StateDict tensors;
-  const auto count = static_cast<std::uint64_t>(zip_get_num_entries(archive.get(), 0));
-  for (std::uint64_t index = 0; index < count; ++index) {
-    const char* entry = zip_get_name(archive.get(), index, 0);
-    require<IoError>(entry != nullptr, where, "entry ", index, " has no name");
-    std::string name = entry;
+  for (std::uint64_t index = 0; index < archive.size(); ++index) {
+    std::string name = archive.name(index);
     require<IoError>(name.ends_with(kSuffix), where, "expected arrays, called *.npy, but got '", name, "'");
     name.resize(name.size() - kSuffix.size());
     const std::string here = detail::concat(where, "array '", name, "': ");
     require<IoError>(!tensors.contains(name), here, "comes twice");
-    const std::string bytes = unpack(here, archive.get(), index, limit, unpacked);
+    const std::string bytes = archive.unpack(here, index);
     tensors[name] = detail::parse_npy(here, bytes.size(), [&](std::uint64_t offset, void* to, std::size_t size) {
       std::copy_n(bytes.data() + offset, size, static_cast<char*>(to));
     });

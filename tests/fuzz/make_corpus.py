@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import pickle
 import struct
 import zipfile
 
@@ -104,6 +105,41 @@ def make_idx():
     put("idx", "gzip_cut", gzip.compress(idx(8, [6], b"123456"), mtime=0)[:-6])
 
 
+def tensor(kind, elements, offset, sizes, strides):
+    def text(value):
+        return b"X" + struct.pack("<I", len(value)) + value
+
+    def numbers(values):
+        return b"(" + b"".join(b"J" + struct.pack("<i", value) for value in values) + b"t"
+
+    storage = (b"(" + text(b"storage") + b"ctorch\n" + kind + b"\n" + text(b"0") + text(b"cpu") + b"J" +
+               struct.pack("<i", elements) + b"tQ")
+    return (b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"J" + struct.pack("<i", offset) + numbers(sizes) +
+            numbers(strides) + b"\x89ccollections\nOrderedDict\n)RtR")
+
+
+def make_torch():
+    plain = {"a": [1, -2, 2**40, 0.5], "b": ("x", None, True), 3: {"c": {}}}
+    pickles = {
+        "plain": pickle.dumps(plain, 2), "plain_4": pickle.dumps(plain, 4),
+        "tensor": b"\x80\2" + tensor(b"FloatStorage", 4, 0, [2, 2], [2, 1]) + b".",
+        "view": b"\x80\2}X\1\0\0\0w" + tensor(b"ByteStorage", 16, 1, [3, 2], [1, 4]) + b"s.",
+        "parameter": b"\x80\2ctorch._utils\n_rebuild_parameter\n" + tensor(b"HalfStorage", 8, 0, [8], [1]) +
+                     b"\x88}\x87R.",
+        "expanded": b"\x80\2" + tensor(b"LongStorage", 2, 0, [2**30], [0]) + b".",
+        "system": b"\x80\2cos\nsystem\nX\2\0\0\0ls\x85R.",
+        "lists": b"\x80\2]" + b"".join(b"q%c0](h%ch%ce" % (i, i, i) for i in range(40)) + b".",
+        "itself": b"\x80\2]q\1h\1a."}
+    for name, content in pickles.items():
+        put("pickle", name, content)
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as file:
+            for entry, part in (("x/data.pkl", content), ("x/data/0", bytes(16)), ("x/version", b"3\n")):
+                file.writestr(zipfile.ZipInfo(entry), part)
+        put("torch", name, out.getvalue())
+
+
 make_safetensors()
 make_numpy()
+make_torch()
 make_idx()
