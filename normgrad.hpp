@@ -60,6 +60,8 @@
 #include "normgrad/data/loader.hpp"
 #include "normgrad/data/metrics.hpp"
 #include "normgrad/data/sampler.hpp"
+#include "normgrad/data/stories.hpp"
+#include "normgrad/data/text.hpp"
 #include "normgrad/io/checkpoint.hpp"
 #include "normgrad/io/metrics_file.hpp"
 #include "normgrad/io/npy.hpp"

@@ -6,7 +6,7 @@
 
 #include "examples/train_mnist/options.hpp"
 #include "examples/train_mnist/ranks.hpp"
-#include "lab/files.hpp"
+#include "lab/training_run.hpp"
 #include "normgrad/normgrad.hpp"
 
 namespace train_mnist {
@@ -46,44 +46,6 @@ double test_accuracy(Net& net, const ImageDataset& test, const Ranks& ranks) {
   }
   net.train();
   return static_cast<double>(ranks.sum(correct)) / static_cast<double>(test.size());
-}
-
-/// The options that determine a run and that its other parts do not store. Resuming requires the same values.
-CheckpointPart options_part(const Options& options) {
-  const auto state = [&options] {
-    const auto number = [](double value) { return Tensor::empty({}, kFloat64).fill_(value); };
-    return StateDict{{"epochs", number(static_cast<double>(options.epochs))},
-                     {"lr", number(options.lr)},
-                     {"momentum", number(options.momentum)},
-                     {"weight-decay", number(options.weight_decay)},
-                     {"warmup", number(static_cast<double>(options.warmup))}};
-  };
-  return {"options", state, [state](const StateDict& saved) {
-            for (const auto& [name, value] : state()) {
-              require<ValueError>(saved.at(name).item() == value.item(), "--", name, " is ", value.item(),
-                                  " but the run was begun with ", saved.at(name).item());
-            }
-          }};
-}
-
-/// Throws ValueError if there is no run to resume, or if the folder has a run and neither --resume nor --overwrite is
-/// given.
-void check_folder(const Options& options, const fs::path& checkpoint) {
-  std::error_code none;
-  const bool exists = fs::exists(checkpoint, none);
-  require<ValueError>(exists || !options.resume, "--resume: there is no checkpoint '", checkpoint.string(), "'");
-  require<ValueError>(!exists || options.resume || options.overwrite, "--out: '", options.out.string(),
-                      "' holds a run: --resume goes on with it, --overwrite begins anew");
-}
-
-/// Resumes only with the same settings and data, unless --resume-anyway is given.
-void resume(const Options& options, const fs::path& checkpoint, const CheckpointParts& run) {
-  const std::string differences = options.resume_anyway ? std::string() : checkpoint_differences(checkpoint, run);
-  require<ValueError>(differences.empty(),
-                      "--resume: the run was begun under other conditions, and would not go on "
-                      "with the same bits:",
-                      differences, "\n--resume-anyway goes on nevertheless");
-  load_checkpoint(checkpoint, run, {.anyway = options.resume_anyway});
 }
 
 /// The learning rate increases for `warmup` steps, then decreases to zero along a cosine.
@@ -139,7 +101,7 @@ void train(const Options& options) {
     if (first) {
       lab::make_folder("--out", options.out);
       lock.emplace(options.out);
-      check_folder(options, checkpoint);
+      lab::check_run_folder(options, checkpoint);
     }
     sets = open_dataset(source, {.train_limit = options.train_limit});
     const std::int64_t images = sets->train.size();
@@ -173,10 +135,19 @@ void train(const Options& options) {
   double accuracy = 0.0;
   std::optional<CsvFile> csv;
   std::optional<JsonLinesFile> json;
-  CheckpointParts run = {
-      options_part(options),    {"data", data},         {"model", net},
-      {"optimizer", optimizer}, {"schedule", schedule}, loader_part(batches, ranks, options.distributed),
-      {"step", step},           {"loss_sum", loss_sum}, {"accuracy", accuracy}};
+  CheckpointParts run = {lab::options_part({{"epochs", static_cast<double>(options.epochs)},
+                                            {"lr", options.lr},
+                                            {"momentum", options.momentum},
+                                            {"weight-decay", options.weight_decay},
+                                            {"warmup", static_cast<double>(options.warmup)}}),
+                         {"data", data},
+                         {"model", net},
+                         {"optimizer", optimizer},
+                         {"schedule", schedule},
+                         loader_part(batches, ranks, options.distributed),
+                         {"step", step},
+                         {"loss_sum", loss_sum},
+                         {"accuracy", accuracy}};
   if (options.distributed) {
     run.push_back(ranks_part(ranks));
   }
@@ -187,7 +158,7 @@ void train(const Options& options) {
       run.push_back({"csv", *csv});
       run.push_back({"json", *json});
       if (options.resume) {
-        resume(options, checkpoint, run);
+        lab::resume_run(options, checkpoint, run);
       }
       set_log_file(options.out / "train.log");  // from here on the command line is valid
     } else {
@@ -204,9 +175,7 @@ void train(const Options& options) {
       train_set.image_shape(), options.resume ? "; going on after step " + std::to_string(step) : std::string(),
       options.distributed ? "; " + std::to_string(ranks.size()) + " ranks" : std::string());
 
-  for (const auto& [name, value] : run_conditions()) {
-    log(LogLevel::info, name, ": ", value);
-  }
+  lab::log_run_conditions();
   log(LogLevel::debug, split);
 
   while (batches.epoch() < options.epochs) {
@@ -260,10 +229,6 @@ int main(int argc, char** argv) {
       const bool distributed = std::find(argv, argv + argc, std::string("--distributed")) != argv + argc;
       train_mnist::Ranks(distributed).prepare([&] { options = train_mnist::parse_options(argc, argv); });
       if (options) {
-        normgrad::set_log_level(options->log_level);
-        if (options->threads) {
-          normgrad::set_num_threads(*options->threads);
-        }
         train_mnist::train(*options);
       }
     } catch (const train_mnist::ErrorElsewhere&) {
