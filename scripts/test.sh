@@ -1,6 +1,6 @@
 #!/bin/bash
 # usage: test.sh [--fast | --every-isa]
-# Sets up, builds with warnings as errors, and runs all tests but those labeled mpirun (CONTRIBUTING.md): in Release, then under the address and
+# Sets up, builds with warnings as errors, and runs all tests: in Release, then under the address and
 # undefined-behavior sanitizers with the processor's best instruction set only. --fast skips the sanitizers;
 # --every-isa instead runs the Release tests with every instruction set that the processor supports, for our kernels
 # (NORMGRAD_SIMD) and for oneDNN (ONEDNN_MAX_CPU_ISA), and with one and with four threads.
@@ -46,23 +46,23 @@ scripts/build.sh build all
 if [[ $mode == every-isa ]]; then
   for isa in "${simd[@]}"; do
     step "NORMGRAD_SIMD=$isa"
-    NORMGRAD_SIMD=$isa run_tests build -LE 'packaging|mpirun'
+    NORMGRAD_SIMD=$isa run_tests build -LE packaging
   done
   for isa in "${onednn[@]}"; do
     step "ONEDNN_MAX_CPU_ISA=$isa"
-    ONEDNN_MAX_CPU_ISA=$isa run_tests build -LE 'packaging|mpirun'
+    ONEDNN_MAX_CPU_ISA=$isa run_tests build -LE packaging
   done
   for threads in 1 4; do
     step "OMP_NUM_THREADS=$threads"
-    OMP_NUM_THREADS=$threads run_tests build -LE 'packaging|mpirun'
+    OMP_NUM_THREADS=$threads run_tests build -LE packaging
   done
   exit 0
 fi
-run_tests build -LE mpirun
+run_tests build
 
 if [[ $mode == all ]]; then
   step "address and undefined-behavior sanitizers, ${simd[-1]}"
   scripts/build.sh build-asan all -DCMAKE_BUILD_TYPE=Debug -DNORMGRAD_SANITIZE=address,undefined \
     -DNORMGRAD_SIMD_ONLY="${simd[-1]}"
-  run_tests build-asan -LE 'slow|packaging|mpirun'
+  run_tests build-asan -LE 'slow|packaging'
 fi

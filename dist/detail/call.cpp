@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "normgrad/core/base/log.hpp"
+#include "normgrad/dist/detail/farewell.hpp"
 
 namespace normgrad::detail {
 
@@ -19,6 +20,7 @@ constexpr std::size_t kLargestMessage = std::size_t{1} << 30;
 constexpr int kBusyPolls = 50;
 constexpr int kYieldingPolls = 2000;
 constexpr auto kPause = std::chrono::microseconds(50);
+constexpr int kPollsPerCheck = 256;  // for ranks that have ended
 
 using Clock = std::chrono::steady_clock;
 
@@ -207,12 +209,17 @@ void Call::wait() {
     }
     if (polls > kYieldingPolls) {
       std::this_thread::sleep_for(kPause);
+      if (polls % kPollsPerCheck == 0) {
+        check_awaited();
+      }
     } else if (polls > kBusyPolls) {
       std::this_thread::yield();
     }
     const double seconds = seconds_since(std::max(start, last_arrival_));
     if (seconds > comm_->timeout) {
-      give_up(seconds);
+      give_up(
+          concat("has waited ", seconds, " s for ", comm_->names_of(awaited()), in_this_call(),
+                 "; are they still running, and do they make this call? The limit is set by NORMGRAD_DIST_TIMEOUT"));
     }
   }
   if (error_) {
@@ -220,18 +227,35 @@ void Call::wait() {
   }
 }
 
-void Call::give_up(double seconds) {
+// The ranks in the group that this one waits for.
+std::vector<int> Call::awaited() const {
   std::vector<int> ranks;
   for (const Message& message : messages_) {
     ranks.push_back(message.rank);
   }
   std::sort(ranks.begin(), ranks.end());
   ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
+  return ranks;
+}
+
+std::string Call::in_this_call() const {
+  return concat(" in call ", number_, " of the group '", comm_->name(), "', ", text_of(header_));
+}
+
+// A rank that has ended will not answer.
+void Call::check_awaited() {
+  std::vector<int> left = awaited();
+  std::erase_if(left, [&](int rank) { return ranks_that_left({comm_->world_rank(rank)}).empty(); });
+  if (!left.empty()) {
+    give_up(concat("waits for ", comm_->names_of(left), in_this_call(), ", but ",
+                   left.size() == 1 ? "it has" : "they have",
+                   " ended without an error; expected the same number of calls on all ranks"));
+  }
+}
+
+void Call::give_up(const std::string& reason) {
   done_ = true;
-  std::string text =
-      concat(name_of(header_.kind), ": rank ", comm_->world_rank(rank()), " has waited ", seconds, " s for ",
-             comm_->names_of(ranks), " in call ", number_, " of the group '", comm_->name(), "', ", text_of(header_),
-             "; are they still running, and do they make this call? The limit is set by NORMGRAD_DIST_TIMEOUT");
+  const std::string text = concat(name_of(header_.kind), ": rank ", comm_->world_rank(rank()), " ", reason);
   comm_->broken = text;
   error_ = std::make_exception_ptr(DistError(text));
   std::rethrow_exception(error_);

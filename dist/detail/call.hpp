@@ -84,7 +84,10 @@ class Call {
   void exchange_headers();
   void check_headers() const;
   bool poll();
-  [[noreturn]] void give_up(double seconds);
+  std::vector<int> awaited() const;
+  std::string in_this_call() const;
+  void check_awaited();
+  [[noreturn]] void give_up(const std::string& reason);
 
   std::shared_ptr<Comm> comm_;
   CallHeader header_;

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "normgrad/core/base/error.hpp"
-#include "normgrad/dist/detail/call.hpp"
+#include "normgrad/dist/detail/farewell.hpp"
 #include "normgrad/dist/process_group.hpp"
 
 namespace normgrad::detail {
@@ -19,13 +19,9 @@ constexpr double kDefaultTimeout = 300.0;
 void end_mpi(int exit_code, void* /*unused*/) {
   int finalized = 0;
   MPI_Finalized(&finalized);
-  if (finalized != 0 || exit_code != 0) {
-    return;
+  if (finalized == 0 && exit_code == 0) {
+    MPI_Finalize();
   }
-  if (!finish_calls()) {
-    std::_Exit(1);
-  }
-  MPI_Finalize();
 }
 
 double seconds_from(const char* variable, double otherwise) {
@@ -108,6 +104,7 @@ std::shared_ptr<Comm> Comm::world() {
     }
     MPI_Comm comm = MPI_COMM_NULL;
     check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &comm), "ProcessGroup::world");
+    arrange_farewell();
     return new std::shared_ptr<Comm>(std::make_shared<Comm>(comm, "world"));
   }();
   return *world;
