@@ -10,6 +10,7 @@
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
+#include "normgrad/layers/norm/registry.hpp"
 
 namespace normgrad {
 
@@ -97,5 +98,22 @@ std::int64_t convert_sync_batchnorm(Module& model, const ProcessGroup& group) {
 }
 
 std::int64_t revert_sync_batchnorm(Module& model) { return synchronize_all(model, nullptr); }
+
+void register_sync_batch_norm(const ProcessGroup& group) {
+  register_norm({.name = "sync_batch",
+                 .reason_against = [](const NormContext& /*context*/) { return std::string(); },
+                 .make =
+                     [group](const NormContext& context, const NormArguments& arguments) {
+                       const std::optional<double> momentum = arguments.optional_number("momentum", 0.1);
+                       return std::make_unique<SyncBatchNorm>(
+                           context.num_features,
+                           BatchNormOptions{.eps = arguments.number("eps", 1e-5),
+                                            .momentum = momentum ? Momentum(*momentum) : Momentum(std::nullopt),
+                                            .dtype = context.dtype},
+                           group);
+                     },
+                 .options = {"eps", "momentum"},
+                 .independent_samples = false});
+}
 
 }  // namespace normgrad

@@ -32,5 +32,8 @@ class SyncBatchNorm : public BatchNorm {
 std::int64_t convert_sync_batchnorm(Module& model, const ProcessGroup& group = ProcessGroup::world());
 /// The reverse: every batch norm takes its statistics over its own batch.
 std::int64_t revert_sync_batchnorm(Module& model);
+/// Adds SyncBatchNorm as "sync_batch" to the registry of norms, with the options of "batch": make_norm("sync_batch:eps=
+/// 1e-3", ...). Call it once, at the start of a program; throws ValueError the second time (see register_norm()).
+void register_sync_batch_norm(const ProcessGroup& group = ProcessGroup::world());
 
 }  // namespace normgrad

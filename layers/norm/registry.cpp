@@ -213,10 +213,8 @@ Spec parse(const std::string& spec, const NormContext& context) {
   return {entry, parse_arguments(entry, spec.substr(colon + 1), spec)};
 }
 
-}  // namespace
-
-const std::vector<NormEntry>& norm_registry() {
-  static const std::vector<NormEntry> entries = {
+std::vector<NormEntry>& all_entries() {
+  static std::vector<NormEntry> entries = {
       {.name = "none",
        .reason_against = always,
        .make = make_none,
@@ -266,6 +264,22 @@ const std::vector<NormEntry>& norm_registry() {
        .independent_samples = false},
   };
   return entries;
+}
+
+}  // namespace
+
+const std::vector<NormEntry>& norm_registry() { return all_entries(); }
+
+void register_norm(NormEntry entry) {
+  require<ValueError>(!entry.name.empty() && entry.name.find(':') == std::string::npos,
+                      "register_norm: expected a name without a colon but got \"", entry.name, "\"");
+  for (const NormEntry& known : all_entries()) {
+    require<ValueError>(known.name != entry.name, "register_norm: expected a new name but got \"", entry.name,
+                        "\", which the registry has");
+  }
+  require<ValueError>(entry.reason_against && entry.make, "register_norm: expected reason_against and make for \"",
+                      entry.name, "\"");
+  all_entries().push_back(std::move(entry));
 }
 
 bool NormArguments::has(const std::string& name) const {

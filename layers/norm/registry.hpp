@@ -17,7 +17,8 @@
 // Options follow colons: "batch:momentum=0.01", "batch:momentum=none:eps=1e-3", "group:4:eps=1e-3". All norms but none
 // accept eps; batch, brn, ghost, switchable and iter also accept momentum (none: the cumulative mean).
 //
-// To add a norm, add an entry to registry.cpp.
+// normgrad::dist adds "sync_batch", see register_sync_batch_norm(). To add a norm to the library, add an entry to
+// registry.cpp; to add one in a program, call register_norm().
 #pragma once
 
 #include <cstdint>
@@ -76,6 +77,10 @@ struct NormEntry {
 
 /// All norms, "none" first.
 const std::vector<NormEntry>& norm_registry();
+/// Adds a norm. Call it at the start of a program: no other thread may use the registry meanwhile, and references to
+/// norm_registry()'s entries end. Throws ValueError for a name that is known, is empty or has a colon, and if a
+/// function is missing.
+void register_norm(NormEntry entry);
 /// The names of all norms, "none" first.
 std::vector<std::string> norm_names();
 /// Makes a norm for the given position. Throws ValueError for an unknown name or option (listing the known ones), an
