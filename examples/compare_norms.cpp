@@ -2,11 +2,13 @@
 #include <iostream>
 
 #include "lab/compare_norms/options.hpp"
+#include "lab/compare_norms/ranks.hpp"
 #include "lab/compare_norms/results.hpp"
 #include "lab/compare_norms/sweep.hpp"
 #include "lab/figure.hpp"
 #include "lab/files.hpp"
 #include "lab/interrupt.hpp"
+#include "lab/launch.hpp"
 #include "normgrad/normgrad.hpp"
 
 namespace compare_norms {
@@ -14,10 +16,14 @@ namespace {
 
 using namespace normgrad;
 
-void say_what_will_be_done(const Sweep& sweep, const Data& data) {
+void say_what_will_be_done(const Sweep& sweep, const Data& data, const lab::Launch& launch) {
   log(LogLevel::info, sweep.data, ": ", sweep.train_images, " training and ", sweep.test_images, " test images of ",
       data.images.train.image_shape(), "; ", sweep.jobs, " run(s) at once, ", sweep.threads, " thread(s) each, ",
-      sweep.simd);
+      sweep.simd, launch.size > 1 ? "; " + std::to_string(launch.size) + " ranks" : std::string());
+  if (!launch.recovers) {
+    log(LogLevel::info,
+        "if a rank is killed, mpirun ends the others; with mpirun --enable-recovery they make its runs");
+  }
   std::string last;
   for (const Cell& cell : sweep.cells) {
     const std::string text = cell.plan.model + ": " + to_string(cell.plan);
@@ -52,24 +58,10 @@ void write_all(const Sweep& sweep) {
             << out.string() << std::endl;
 }
 
-int compare(Options options) {
-  lab::catch_interrupts();
-  set_num_threads(1);  // runs are forked from a process without other threads
-  if (options.data.empty()) {
-    options.data = default_dataset();
-    if (options.data == "digits") {
-      log(LogLevel::warn,
-          "Fashion-MNIST is not installed (Debian's package dataset-fashion-mnist); using drawn digits");
-    }
-  }
-  const Data data = open_data(options.data, options.train_limit);
-  Sweep sweep = plan_sweep(options, data);
-  const RunStore store(options.out / "runs");
-  const lab::FolderLock lock(options.out / "runs");
-  say_what_will_be_done(sweep, data);
-  run_sweep(sweep, data, store);
-  if (write_results(sweep, options.out) == 0) {
-    log(LogLevel::warn, "interrupted before anything was measured; '", options.out.string(), "' is left as it was");
+int write_what_there_is(const Sweep& sweep) {
+  if (write_results(sweep, sweep.options.out) == 0) {
+    log(LogLevel::warn, "interrupted before anything was measured; '", sweep.options.out.string(),
+        "' is left as it was");
     return 128 + lab::interrupted();
   }
   write_all(sweep);
@@ -80,16 +72,54 @@ int compare(Options options) {
   return 0;
 }
 
+int compare(Options options, const lab::Launch& launch) {
+  lab::catch_interrupts();
+  set_num_threads(1);  // runs are forked from a process without other threads
+  if (options.data.empty()) {
+    options.data = default_dataset();
+    if (options.data == "digits") {
+      log(LogLevel::warn,
+          "Fashion-MNIST is not installed (Debian's package dataset-fashion-mnist); using drawn digits");
+    }
+  }
+  SweepRanks ranks(launch, options);
+  std::optional<Data> data;
+  std::optional<Sweep> sweep;
+  ranks.prepare([&] {
+    data = open_data(options.data, options.train_limit);
+    sweep = plan_sweep(options, *data);
+    return data->fingerprint;
+  });
+  sweep->options.fresh = options.fresh;
+  const RunStore store(options.out / "runs");
+  if (ranks.is_first()) {
+    say_what_will_be_done(*sweep, *data, launch);
+  }
+  run_sweep(*sweep, *data, store, ranks.claims());
+  int code = sweep->complete || ranks.is_first() ? 0 : 128 + lab::interrupted();
+  if (code == 0) {
+    ranks.once(sweep->complete, [&] { code = write_what_there_is(*sweep); });
+  }
+  return code;
+}
+
 }  // namespace
 }  // namespace compare_norms
 
 int main(int argc, char** argv) {
+  const lab::Launch launch = lab::launch();
   return lab::run_program("compare_norms", [&] {
-    const std::optional<compare_norms::Options> options = compare_norms::parse_options(argc, argv);
+    std::optional<compare_norms::Options> options;
+    try {
+      options = compare_norms::parse_options(argc, argv);
+    } catch (const normgrad::Error&) {
+      compare_norms::leave_to_first(launch);  // an error of all ranks
+      throw;
+    }
     if (!options) {
       return 0;
     }
-    normgrad::set_log_level(options->log_level);
-    return compare_norms::compare(*options);
+    normgrad::set_log_level(launch.rank == 0 ? options->log_level : "error");
+    return compare_norms::compare(*options, launch);
   });
 }

@@ -13,6 +13,9 @@
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <numeric>
+#include <thread>
 
 #include "lab/interrupt.hpp"
 #include "normgrad/normgrad.hpp"
@@ -192,6 +195,21 @@ class Pool {
   std::vector<Worker> workers_;
 };
 
+/// Starts the first task whose turn has come and removes it and the tasks before it that are done. Returns false if
+/// there is none.
+bool start_next(Pool& pool, std::vector<std::size_t>& pending, const PoolEvents& events) {
+  for (auto task = pending.begin(); task != pending.end();) {
+    const Turn turn = events.on_turn ? events.on_turn(*task) : Turn::start;
+    if (turn == Turn::start) {
+      pool.start(*task);
+      pending.erase(task);
+      return true;
+    }
+    task = turn == Turn::done ? pending.erase(task) : std::next(task);
+  }
+  return false;
+}
+
 }  // namespace
 
 void Channel::send(const std::string& message) { send_frame(file_, kMessage, message); }
@@ -200,18 +218,28 @@ bool run_in_processes(std::size_t tasks, int jobs, const std::function<void(std:
                       const std::function<std::string(std::size_t)>& name, const PoolEvents& events) {
   normgrad::require<normgrad::ValueError>(jobs > 0, "run_in_processes: expected jobs > 0 but got ", jobs);
   Pool pool(work, name, events);
-  std::size_t next = 0;
+  std::vector<std::size_t> pending(tasks);
+  std::iota(pending.begin(), pending.end(), std::size_t{0});
   bool stopped = false;
-  while (pool.running() > 0 || (next < tasks && !stopped)) {
+  auto next_look = std::chrono::steady_clock::now();
+  while (pool.running() > 0 || (!pending.empty() && !stopped)) {
     if (!stopped && interrupted() != 0) {
       stopped = true;
       pool.tell_to_stop();
     }
-    while (!stopped && next < tasks && pool.running() < static_cast<std::size_t>(jobs)) {
-      pool.start(next++);
+    while (!stopped && !pending.empty() && pool.running() < static_cast<std::size_t>(jobs) &&
+           std::chrono::steady_clock::now() >= next_look) {
+      if (!start_next(pool, pending, events)) {
+        next_look = std::chrono::steady_clock::now() + kTick;
+      }
     }
     if (pool.running() > 0) {
       pool.wait();
+    } else if (!pending.empty() && !stopped) {
+      std::this_thread::sleep_for(kTick);
+      if (events.on_tick) {
+        events.on_tick();
+      }
     }
   }
   return !stopped;

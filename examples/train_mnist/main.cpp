@@ -1,8 +1,10 @@
 // train_mnist: a complete version of the README's training script. See --help and docs/train_mnist.md.
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <optional>
+#include <thread>
 
 #include "examples/train_mnist/options.hpp"
 #include "examples/train_mnist/ranks.hpp"
@@ -33,7 +35,7 @@ struct Net : Module {
 };
 
 /// The batches are dealt out to the ranks.
-double test_accuracy(Net& net, const ImageDataset& test, const Ranks& ranks) {
+double test_accuracy(Net& net, const ImageDataset& test, DType dtype, const Ranks& ranks) {
   const NoGradGuard no_grad;
   net.eval();
   DataLoader batches(test, {.batch_size = 500});
@@ -41,7 +43,7 @@ double test_accuracy(Net& net, const ImageDataset& test, const Ranks& ranks) {
   std::int64_t batch = 0;
   for (const auto& [images, labels] : batches) {
     if (batch++ % ranks.size() == ranks.rank()) {
-      correct += count_correct(net(images), labels);
+      correct += count_correct(net(images.to(dtype)), labels);
     }
   }
   net.train();
@@ -95,6 +97,7 @@ void train(const Options& options) {
   const bool first = ranks.is_first();  // the one that writes
   const fs::path checkpoint = options.out / "checkpoint.safetensors";
   std::optional<lab::FolderLock> lock;  // until the run ends
+  std::optional<ErrorsToFile> rank_log;
   std::optional<ImageSplits> sets;
   const std::string source = options.data.empty() ? default_dataset() : options.data;
   ranks.prepare([&] {
@@ -126,6 +129,8 @@ void train(const Options& options) {
                                  .seed = options.seed,
                                  .sampler = sampler});
   Net net(train_set.image_shape(), train_set.num_classes());
+  const DType dtype = options.dtype == "float64" ? kFloat64 : kFloat32;
+  net.to(dtype);
   const DecaySplit split = decay_split(net);
   SGD optimizer(norm_aware_groups(
       split, SGDOptions{.lr = options.lr, .momentum = options.momentum, .weight_decay = options.weight_decay}));
@@ -161,6 +166,8 @@ void train(const Options& options) {
         lab::resume_run(options, checkpoint, run);
       }
       set_log_file(options.out / "train.log");  // from here on the command line is valid
+    } else if (options.rank_logs) {
+      rank_log.emplace(options.out / ("train.rank" + std::to_string(ranks.rank()) + ".log"));
     } else {
       set_log_level("warn");  // rank 0 reports
     }
@@ -184,7 +191,7 @@ void train(const Options& options) {
                  {.done = step - (epoch - 1) * batches.num_batches()});
     for (const auto& [images, labels] : batches) {
       optimizer.zero_grad();
-      const Tensor loss = cross_entropy(net(images), labels);
+      const Tensor loss = cross_entropy(net(images.to(dtype)), labels);
       loss.backward();
       optimizer.step();
       schedule.step();
@@ -196,7 +203,7 @@ void train(const Options& options) {
       }
     }
     bar.finish();
-    accuracy = test_accuracy(net, test_set, ranks);
+    accuracy = test_accuracy(net, test_set, dtype, ranks);
     const Metrics row = {{"epoch", static_cast<double>(epoch)},
                          {"step", static_cast<double>(step)},
                          {"train_loss", loss_sum / static_cast<double>(batches.num_batches())},
@@ -232,6 +239,8 @@ int main(int argc, char** argv) {
         train_mnist::train(*options);
       }
     } catch (const train_mnist::ErrorElsewhere&) {
+      // mpirun ends all ranks as soon as one ends with an error, and rank 0 is to print its message first.
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
       return 2;
     }
     return 0;

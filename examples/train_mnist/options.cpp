@@ -30,9 +30,12 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   line.add("--weight-decay", options.weight_decay, "Of weights; biases and the parameters of norms have none");
   line.add("--warmup", options.warmup, "Steps in which the learning rate rises");
   line.add("--train-limit", options.train_limit, "Train on the first N images only; 0: all");
+  line.add("--dtype", options.dtype, "Of images and weights", {"float32", "float64"});
   line.add("--distributed", options.distributed,
            "One of several processes: mpirun -n 2 train_mnist --distributed. Together they do the same steps as one "
            "process; --batch-size counts the images of all");
+  line.add("--rank-logs", options.rank_logs,
+           "With --distributed, the other ranks write logs, too: train.rank1.log and so on in the folder of --out");
   line.add_run_options(options);
   return line.parse(argc, argv) ? std::optional(options) : std::nullopt;
 }

@@ -18,7 +18,9 @@ struct Options : lab::RunOptions {
   double weight_decay = 5e-4;
   std::int64_t warmup = 100;     // steps
   std::int64_t train_limit = 0;  // 0: all
-  bool distributed = false;      // one of several processes, started by mpirun
+  std::string dtype = "float32";
+  bool distributed = false;  // one of several processes, started by mpirun
+  bool rank_logs = false;    // every rank writes a log
 };
 
 /// Returns nothing after --help. Throws normgrad::ValueError for an invalid command line.

@@ -1,5 +1,11 @@
 #include "examples/train_mnist/ranks.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
 #ifdef NORMGRAD_HAS_DIST
 #include "normgrad/dist.hpp"
 #endif
@@ -110,5 +116,18 @@ double Ranks::mean(double value) const { return value; }
 std::int64_t Ranks::sum(std::int64_t value) const { return value; }
 
 #endif
+
+ErrorsToFile::ErrorsToFile(const std::filesystem::path& path) {
+  const int file = open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0666);
+  require<IoError>(file >= 0, "--rank-logs: '", path.string(), "' cannot be written: ", std::strerror(errno));
+  before_ = dup(STDERR_FILENO);
+  dup2(file, STDERR_FILENO);
+  close(file);
+}
+
+ErrorsToFile::~ErrorsToFile() {
+  dup2(before_, STDERR_FILENO);
+  close(before_);
+}
 
 }  // namespace train_mnist

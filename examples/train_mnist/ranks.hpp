@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -42,6 +43,19 @@ class Ranks {
  private:
   bool distributed_;
   std::shared_ptr<void> data_parallel_;
+};
+
+/// While this exists, standard error goes to a file, which is appended to.
+class ErrorsToFile {
+ public:
+  /// Throws IoError if the file cannot be written.
+  explicit ErrorsToFile(const std::filesystem::path& path);
+  ErrorsToFile(const ErrorsToFile&) = delete;
+  ErrorsToFile& operator=(const ErrorsToFile&) = delete;
+  ~ErrorsToFile();
+
+ private:
+  int before_ = -1;
 };
 
 }  // namespace train_mnist

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <sstream>
 
 #include "lab/compare_norms/models.hpp"
 #include "lab/compare_norms/progress.hpp"
+#include "lab/files.hpp"
 #include "lab/interrupt.hpp"
+#include "lab/launch.hpp"
 #include "lab/worker_pool.hpp"
 
 namespace compare_norms {
@@ -158,7 +161,7 @@ Sweep plan_sweep(const Options& options, const Data& data) {
   return sweep;
 }
 
-void run_sweep(Sweep& sweep, const Data& data, const RunStore& store) {
+void run_sweep(Sweep& sweep, const Data& data, const RunStore& store, const std::filesystem::path& claims) {
   std::vector<Task> tasks;
   std::vector<ProgressRun> shown;
   std::int64_t stored = 0;
@@ -187,10 +190,27 @@ void run_sweep(Sweep& sweep, const Data& data, const RunStore& store) {
         " runs were done before and are not made again (--fresh makes them)");
   }
   Progress progress(shown);
+  std::map<std::size_t, lab::FileClaim> claimed;
+  const auto on_turn = [&](std::size_t i) {
+    std::optional<lab::FileClaim> claim =
+        lab::FileClaim::try_lock(claims / (lab::fingerprint(tasks[i].key) + ".claim"));
+    if (!claim) {
+      return lab::Turn::elsewhere;
+    }
+    if (const std::optional<Run> run = store.load(tasks[i].key)) {
+      sweep.cells[tasks[i].cell].runs.push_back(*run);
+      progress.finish(i, *run);
+      return lab::Turn::done;
+    }
+    claimed.emplace(i, std::move(*claim));
+    return lab::Turn::start;
+  };
   const lab::PoolEvents events = {
+      .on_turn = claims.empty() ? std::function<lab::Turn(std::size_t)>() : on_turn,
       .on_start = [&](std::size_t i) { progress.start(i); },
       .on_message = [&](std::size_t i,
                         const std::string& message) { on_message(message, sweep.cells[tasks[i].cell], i, progress); },
+      .on_end = [&](std::size_t i) { claimed.erase(i); },
       .on_tick = [&] { progress.tick(); }};
   const bool all = lab::run_in_processes(
       tasks.size(), sweep.jobs,

@@ -1,6 +1,7 @@
 // All runs of a sweep, distributed over processes and resumable.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,10 @@ Sweep plan_sweep(const Options& options, const Data& data);
 
 /// Makes all runs that `store` does not have (all runs with --fresh), seed by seed, each in a process with
 /// `sweep.threads` threads, and adds all runs to the cells. Returns when all are done or one was interrupted.
-void run_sweep(Sweep& sweep, const Data& data, const RunStore& store);
+///
+/// With `claims`, a folder, other programs make runs of the same sweep at the same time: each run is made by the first
+/// that claims it there, and another one takes it if that ends before the run is stored.
+void run_sweep(Sweep& sweep, const Data& data, const RunStore& store, const std::filesystem::path& claims = {});
 
 /// The varied settings but `except` in words, joined: "lr 0.1, batch 60, post-norm".
 std::string varied_in_words(const Sweep& sweep, const Plan& plan, const std::string& separator = ", ",
