@@ -1,6 +1,7 @@
 // compare_norms: trains the same models with and without each normalization layer. See --help.
 #include <iostream>
 
+#include "lab/compare_norms/models.hpp"
 #include "lab/compare_norms/options.hpp"
 #include "lab/compare_norms/ranks.hpp"
 #include "lab/compare_norms/results.hpp"
@@ -87,8 +88,11 @@ int compare(Options options, const lab::Launch& launch) {
   std::optional<Sweep> sweep;
   ranks.prepare([&] {
     data = open_data(options.data, options.train_limit);
+    if (std::any_of(options.models.begin(), options.models.end(), reads_text)) {
+      data->text = open_text(options.text);
+    }
     sweep = plan_sweep(options, *data);
-    return data->fingerprint;
+    return data->fingerprint + (data->text ? data->text->fingerprint : "");
   });
   sweep->options.fresh = options.fresh;
   const RunStore store(options.out / "runs");

@@ -4,8 +4,10 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <numbers>
 #include <set>
 
+#include "lab/compare_norms/models.hpp"
 #include "lab/compare_norms/results.hpp"
 #include "lab/compare_norms/summary.hpp"
 
@@ -265,17 +267,19 @@ std::vector<lab::Chart> curve_charts(const Sweep& sweep) {
   std::vector<lab::Chart> charts;
   for (const Setting& setting : settings_of(sweep)) {
     const Plan& plan = setting.cells.front()->plan;
-    lab::Chart accuracy{
-        .section = "Curves",
-        .title = setting.name + " on " + sweep.data + ": " + to_string(plan) + (sweep.complete ? "" : " (interrupted)"),
-        .x_label = "step",
-        .y_label = "test accuracy, %",
-        .other_x_label = "seconds of training",
-        .y_low = 0.0,
-        .y_high = 100.0,
-        .keys = chart_keys(sweep, plan)};
+    lab::Chart accuracy{.section = "Curves",
+                        .title = setting.name + " on " + data_of(sweep, plan.model) + ": " + to_string(plan) +
+                                 (sweep.complete ? "" : " (interrupted)"),
+                        .x_label = "step",
+                        .y_label = "test accuracy, %",
+                        .other_x_label = "seconds of training",
+                        .y_low = 0.0,
+                        .y_high = 100.0,
+                        .keys = chart_keys(sweep, plan)};
     lab::Chart loss = accuracy;
-    loss.y_label = "training loss";
+    const bool is_text = reads_text(plan.model);
+    loss.y_label = is_text ? "bits per character of the test text" : "training loss";
+    accuracy.y_label = is_text ? "characters predicted, %" : "test accuracy, %";
     loss.y_high.reset();
     if (any_diverged(setting)) {
       accuracy.note = "Runs that diverged go on with the accuracy that they had then.";
@@ -283,7 +287,9 @@ std::vector<lab::Chart> curve_charts(const Sweep& sweep) {
     }
     for (const Cell* cell : setting.cells) {
       add_if_any(accuracy, curve(*cell, [](const Measurement& m) { return 100.0 * m.test_accuracy; }));
-      add_if_any(loss, curve(*cell, [](const Measurement& m) { return m.train_loss; }));
+      add_if_any(loss, curve(*cell, [&](const Measurement& m) {
+                   return is_text ? m.test_loss / std::numbers::ln2 : m.train_loss;
+                 }));
     }
     add_if_any(charts, accuracy);
     add_if_any(charts, loss);

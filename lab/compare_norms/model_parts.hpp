@@ -22,10 +22,9 @@ normgrad::AnyModule make_tap(const std::string& next, std::shared_ptr<TapLog> lo
 using ActivationFunction = normgrad::Tensor (*)(const normgrad::Tensor&);
 ActivationFunction activation_function(const std::string& name);
 
-// Transformers: six blocks of width 96 with four heads; a norm stands before or after each branch, as spec.placement
-// says.
-constexpr std::int64_t kTransformerWidth = 96;
-/// "vit": patches, blocks, mean over positions, linear.
+/// The features of a position in a transformer.
+std::int64_t transformer_width(const std::string& model);
 normgrad::Sequential make_vit(const ModelSpec& spec);
+normgrad::Sequential make_gpt(const ModelSpec& spec);
 
 }  // namespace compare_norms

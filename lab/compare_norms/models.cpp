@@ -54,7 +54,7 @@ std::vector<NormContext> places(const std::string& model) {
             {.num_features = 32, .spatial_dims = 2}};
   }
   if (has_placements(model)) {
-    return {{.num_features = kTransformerWidth}};
+    return {{.num_features = transformer_width(model)}};
   }
   return {{.num_features = kDeepHidden}};
 }
@@ -209,17 +209,28 @@ AnyModule make_tap(const std::string& next, std::shared_ptr<TapLog> log, bool po
 ActivationFunction activation_function(const std::string& name) { return activations().at(name).function; }
 
 void check_model_name(const std::string& model) {
-  require<ValueError>(model == "mlp" || model == "cnn" || model == "lenet" || model == "resnet" || model == "vit" ||
-                          depth_of(model) > 0,
-                      "--models: expected mlp, cnn, lenet, resnet, vit or deep-mlp:DEPTH but got \"", model, "\"");
+  require<ValueError>(model == "mlp" || model == "cnn" || model == "lenet" || model == "resnet" ||
+                          has_placements(model) || depth_of(model) > 0,
+                      "--models: expected mlp, cnn, lenet, resnet, vit, gpt or deep-mlp:DEPTH but got \"", model, "\"");
 }
 
-bool has_placements(const std::string& model) { return model == "vit"; }
+bool has_placements(const std::string& model) { return model == "vit" || model == "gpt"; }
+
+std::string placement_in_words(const std::string& placement) {
+  return placement == "deepnorm" ? "DeepNorm" : placement == "none" ? "no norms" : placement + "-norm";
+}
+
+bool reads_text(const std::string& model) { return model == "gpt"; }
+
+const std::vector<std::string>& placement_names() {
+  static const std::vector<std::string> names = {"pre", "post", "sandwich", "deepnorm", "none"};
+  return names;
+}
 
 Defaults defaults_of(const std::string& model) {
-  if (model == "vit") {
+  if (has_placements(model)) {
     return {.steps = 500,
-            .batch_size = 64,
+            .batch_size = model == "vit" ? 64 : 16,
             .eval_every = 100,
             .lr = 0.05,
             .momentum = 0.9,
@@ -242,8 +253,8 @@ double work_of(const std::string& model) {
   if (const std::int64_t depth = depth_of(model); depth > 0) {
     return 0.4 * static_cast<double>(depth) + 1.0;
   }
-  if (model == "vit") {
-    return 60.0;
+  if (has_placements(model)) {
+    return model == "vit" ? 60.0 : 800.0;
   }
   return model == "mlp" ? 1.0 : model == "lenet" ? 8.0 : model == "cnn" ? 40.0 : 30.0;
 }
@@ -303,6 +314,9 @@ Sequential make_model(const ModelSpec& spec) {
   if (spec.model == "lenet") {
     require_size(spec, 12);
     return make_lenet(spec, 2);
+  }
+  if (spec.model == "gpt") {
+    return make_gpt(spec);
   }
   require_size(spec, 4);
   if (spec.model == "vit") {

@@ -18,11 +18,19 @@ struct Defaults {
   const char* optimizer = "sgd";
 };
 
-/// Throws ValueError, listing the models, unless `model` is "mlp", "cnn", "lenet", "resnet", "vit", or "deep-mlp:DEPTH"
-/// with a depth from 1 to 1000.
+/// Throws ValueError, listing the models, unless `model` is "mlp", "cnn", "lenet", "resnet", "vit", "gpt", or
+/// "deep-mlp:DEPTH" with a depth from 1 to 1000.
 void check_model_name(const std::string& model);
 /// Whether the model is a transformer, whose norms have a placement.
 bool has_placements(const std::string& model);
+/// Whether the model reads text: int64 [N, kContext], and gives scores [N * kContext, characters].
+bool reads_text(const std::string& model);
+/// Characters that a language model sees.
+inline constexpr std::int64_t kContext = 128;
+/// Names of the placements of norms in transformers; see TransformerLayerOptions.
+const std::vector<std::string>& placement_names();
+/// "pre-norm", "DeepNorm", "no norms", ...
+std::string placement_in_words(const std::string& placement);
 Defaults defaults_of(const std::string& model);
 /// Approximate time per image, relative to mlp.
 double work_of(const std::string& model);
@@ -48,8 +56,9 @@ struct ModelSpec {
   std::string model;
   std::string norm = "none";
   std::string activation = "relu";
-  std::string placement = "pre";  ///< of the norms in transformers: before each branch, or "post": after each sum
-  normgrad::Shape image_shape;    ///< [C, H, W]
+  std::string placement = "pre";     ///< of the norms in transformers; see TransformerLayerOptions
+  bool qk_norm = false;              ///< whether the queries and keys of transformers are normalized, too
+  normgrad::Shape image_shape = {};  ///< [C, H, W]
   std::int64_t num_classes = 10;
   /// Destination of the taps; null: no taps.
   std::shared_ptr<TapLog> taps = nullptr;
@@ -62,7 +71,8 @@ struct ModelSpec {
 /// DEPTH layers of 128 with He initialization. resnet: conv 3x3 to 8, norm, activation, three basic blocks (He et al.,
 /// 2015) of 8, 16 and 32 channels, the last two with stride 2, mean over positions, linear. vit: patches of 7x7 or
 /// what divides the images, a learned vector per position, six transformer blocks of width 96 with 4 heads, mean over
-/// positions, norm (if it stands before the branches), linear (Dosovitskiy et al., 2020). Elsewhere the norm precedes
+/// positions, norm (if it stands before the branches), linear (Dosovitskiy et al., 2020). gpt: a vector per character,
+/// six causal blocks of width 128 with 4 heads and rotary positions, norm, linear. Elsewhere the norm precedes
 /// the activation. It draws no random numbers, so the same state of the default generator gives the same weights with
 /// every norm. Throws ShapeError for images that are too small.
 normgrad::Sequential make_model(const ModelSpec& spec);

@@ -47,7 +47,7 @@ void add_sweep_flags(CLI::App& app, Options& options) {
                  "0.05, momentum 0.9), lenet (LeNet-5, sigmoid; batch 256, lr 0.9), deep-mlp:DEPTH (layers of 128, "
                  "ReLU; batch 128, lr 0.05), resnet (three residual blocks, ReLU; as cnn), vit (a transformer of six "
                  "blocks over "
-                 "patches, GELU; batch 64, adamw), separated by commas. "
+                 "patches, GELU; batch 64, adamw), gpt (the same over characters; batch 16), separated by commas. "
                  "Default: mlp,cnn")
       ->delimiter(',');
   app.add_option("--norms", options.norms,
@@ -62,13 +62,15 @@ void add_sweep_flags(CLI::App& app, Options& options) {
                  "Images per step. Default: the model's (mlp 60, cnn 64)")
       ->delimiter(',')
       ->check(above_zero());
-  app.add_option("--placements,--placement", options.placements,
-                 "Where the norms of transformers (vit) stand: pre (default), before each branch, and/or post, after "
-                 "each sum")
+  app.add_option(
+         "--placements,--placement", options.placements,
+         "Where the norms of transformers (vit, gpt) stand: pre (default), before each branch, post, after each "
+         "sum, sandwich, before and after each branch, deepnorm, after scaled sums, and/or none")
       ->delimiter(',')
-      ->check(CLI::IsMember({"pre", "post"}));
+      ->check(CLI::IsMember(placement_names()));
+  app.add_flag("--qk-norm", options.qk_norm, "Normalize queries and keys of transformers, too, with the same norm");
   app.add_option("--optimizers,--optimizer", options.optimizers,
-                 "sgd, adam and/or adamw. Default: the model's (adamw for vit, else sgd)")
+                 "sgd, adam and/or adamw. Default: the model's (adamw for vit and gpt, else sgd)")
       ->delimiter(',')
       ->check(CLI::IsMember({"sgd", "adam", "adamw"}));
   app.add_option("--activations,--activation", options.activations,
@@ -85,6 +87,7 @@ void add_training_flags(CLI::App& app, Options& options) {
                  "fashion-mnist (Debian's package dataset-fashion-mnist), digits (drawn by the program) or a folder "
                  "with MNIST-style IDX files of any image size, number of channels and of classes. Default: "
                  "fashion-mnist where it is installed, else digits");
+  app.add_option("--text", options.text, "A file of UTF-8 text for gpt. Default: stories made by the program");
   CLI::Option* steps =
       app.add_option("--steps", options.steps, "Optimizer steps. Default: the model's (mlp 5000, cnn 500)");
   steps->check(above_zero());
@@ -185,7 +188,10 @@ void check_that_flags_serve(const Options& options) {
       !options.momentum || has_sgd, "--momentum: only sgd has momentum, not ",
       or_default(options.optimizers, std::string(defaults_of(options.models.front()).optimizer)).front());
   normgrad::require<normgrad::ValueError>(options.placements.empty() || some_model(has_placements),
-                                          "--placements: only transformers (vit) have placements, not ",
+                                          "--placements: only transformers (vit, gpt) have placements, not ",
+                                          options.models.front());
+  normgrad::require<normgrad::ValueError>(!options.qk_norm || some_model(has_placements),
+                                          "--qk-norm: only transformers (vit, gpt) have queries and keys, not ",
                                           options.models.front());
 }
 
@@ -225,7 +231,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   return options;
 }
 
-std::vector<Plan> make_plans(const Options& options, std::int64_t train_size) {
+std::vector<Plan> make_plans(const Options& options, std::int64_t train_size, std::int64_t text_windows) {
   std::vector<Plan> plans;
   for (const std::string& model : options.models) {
     const Defaults defaults = defaults_of(model);
@@ -237,13 +243,14 @@ std::vector<Plan> make_plans(const Options& options, std::int64_t train_size) {
           for (const std::int64_t batch_size : or_default(options.batch_sizes, defaults.batch_size)) {
             for (const double lr : or_default(options.lrs, optimizer == "sgd" ? defaults.lr : 1e-3)) {
               for (const std::string& norm : options.norms) {
-                Plan plan = make_plan(options, model, batch_size, train_size);
+                Plan plan = make_plan(options, model, batch_size, reads_text(model) ? text_windows : train_size);
                 plan.norm = norm;
                 plan.placement = placement;
                 plan.activation = activation;
                 plan.optimizer = optimizer;
                 plan.lr = lr;
                 plan.momentum = optimizer == "sgd" ? options.momentum.value_or(defaults.momentum) : 0.0;
+                plan.qk_norm = options.qk_norm && has_placements(model);
                 plan.warmup = options.warmup;
                 plans.push_back(plan);
               }
@@ -272,7 +279,7 @@ std::string to_string(const Plan& plan) {
     out << ", warm-up of " << plan.warmup << " steps";
   }
   if (!plan.placement.empty()) {
-    out << ", " << plan.placement << "-norm";
+    out << ", " << placement_in_words(plan.placement) << (plan.qk_norm ? ", norm of queries and keys" : "");
   }
   if (plan.activation != defaults_of(plan.model).activation) {
     out << ", " << plan.activation;

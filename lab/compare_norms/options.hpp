@@ -12,10 +12,12 @@ namespace compare_norms {
 /// The flags as given; empty if a flag was omitted.
 struct Options {
   std::string data;
+  std::string text;  ///< file; "": stories made by the program
   std::vector<std::string> models = {"mlp", "cnn"};
   std::vector<std::string> norms = {"none", "batch", "layer", "instance", "group", "rms"};
   std::vector<std::string> optimizers;
   std::vector<std::string> placements;
+  bool qk_norm = false;
   std::vector<std::string> activations;
   std::vector<double> lrs;
   std::vector<std::int64_t> batch_sizes;
@@ -44,6 +46,7 @@ struct Plan {
   std::string activation;
   std::string optimizer;
   std::string placement = {};  ///< of the norms in transformers; "" for other models
+  bool qk_norm = false;        ///< whether the queries and keys of transformers are normalized, too
   std::int64_t warmup = 0;     ///< steps over which the learning rate rises linearly
   std::int64_t steps = 0;
   std::int64_t batch_size = 0;
@@ -58,8 +61,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv);
 
 /// All settings in order: by model, placement, optimizer, activation, batch size, learning
 /// rate, and norm. `train_size` is the
-/// number of training images, which determines the steps per epoch.
-std::vector<Plan> make_plans(const Options& options, std::int64_t train_size);
+/// number of training images, which, like `text_windows` for language models, determines the steps per epoch.
+std::vector<Plan> make_plans(const Options& options, std::int64_t train_size, std::int64_t text_windows = 0);
 
 /// "5000 steps of 60 images, sgd, lr 0.1": everything except model and norm. The activation is included unless it is
 /// the model's default.

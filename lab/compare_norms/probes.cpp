@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
+#include "lab/compare_norms/training.hpp"
 #include "lab/statistics.hpp"
 
 namespace compare_norms {
@@ -13,6 +15,7 @@ using namespace normgrad;
 namespace {
 
 constexpr std::int64_t kProbeImages = 500;
+constexpr std::int64_t kProbeWindows = 8;
 constexpr std::int64_t kMaxValues = 50'000;  // sufficient for a quantile
 
 std::vector<double> some_values(const Tensor& x) {
@@ -65,10 +68,15 @@ std::string last_name(const std::string& path) { return path.substr(path.rfind('
 
 }  // namespace
 
-Prober::Prober(bool on, const ImageDataset& images) {
+Prober::Prober(bool on, const Dataset& examples) {
   if (on) {
     taps_ = std::make_shared<TapLog>();
-    images_ = images.first(kProbeImages).all();
+    const bool is_text = holds_text(examples);
+    std::vector<std::int64_t> first(
+        static_cast<std::size_t>(std::min(is_text ? kProbeWindows : kProbeImages, examples.size())));
+    std::iota(first.begin(), first.end(), 0);
+    batch_ = examples.batch(first);
+    batch_.labels = batch_.labels.flatten();
   }
 }
 
@@ -84,7 +92,7 @@ Probe Prober::measure(Sequential& model, std::int64_t step) {
   }
   const NoGradGuard no_grad;
   const FreezeStatisticsGuard frozen;
-  const auto accuracy_now = [&] { return accuracy(model(images_.inputs), images_.labels); };
+  const auto accuracy_now = [&] { return accuracy(model(batch_.inputs), batch_.labels); };
   probe.train_mode_accuracy = accuracy_now();
   model.eval();
   taps_->armed = true;

@@ -44,7 +44,7 @@ struct Probe {
 class Prober {
  public:
   /// The probe images are the first 500 of `images`. If `on` is false, there are no taps.
-  Prober(bool on, const normgrad::ImageDataset& images);
+  Prober(bool on, const normgrad::Dataset& examples);
   /// The argument of make_model().
   const std::shared_ptr<TapLog>& taps() const noexcept { return taps_; }
   /// Requires `model` in training mode, with the gradients of the last batch in its parameters.
@@ -52,7 +52,7 @@ class Prober {
 
  private:
   std::shared_ptr<TapLog> taps_;
-  normgrad::Batch images_;
+  normgrad::Batch batch_;
 };
 
 }  // namespace compare_norms

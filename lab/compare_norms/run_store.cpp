@@ -5,6 +5,7 @@
 #include <sstream>
 #include <nlohmann/json.hpp>
 
+#include "lab/compare_norms/models.hpp"
 #include "lab/files.hpp"
 #include "normgrad/normgrad.hpp"
 
@@ -116,6 +117,11 @@ Run run_of(const Json& json) {
 /// The checksum of the text in the file; numbers are read and written exactly.
 std::string checksum_of(const std::string& key, const Json& run) { return lab::fingerprint(key + run.dump()); }
 
+std::string data_key(const std::string& model, const Data& data) {
+  return std::to_string(data.train_set(model)->size()) + ' ' + std::to_string(data.test_set(model)->size()) + ' ' +
+         (reads_text(model) ? data.text->fingerprint : data.fingerprint);
+}
+
 }  // namespace
 
 std::string run_key(const Plan& plan, std::uint64_t seed, const Data& data) {
@@ -124,9 +130,9 @@ std::string run_key(const Plan& plan, std::uint64_t seed, const Data& data) {
   key << "format " << kFormat << "; model " << plan.model << "; norm " << plan.norm << "; activation "
       << plan.activation << "; optimizer " << plan.optimizer << "; lr " << plan.lr << "; momentum " << plan.momentum
       << "; batch size " << plan.batch_size << "; warm-up " << plan.warmup << "; placement " << plan.placement
-      << "; steps " << plan.steps << "; eval every " << plan.eval_every << "; probes " << plan.probes << "; seed "
-      << seed << "; images " << data.images.train.size() << ' ' << data.images.test.size() << ' ' << data.fingerprint
-      << "; build " << lab::build_fingerprint() << ' ' << normgrad::simd_name(normgrad::simd_level()) << "; oneDNN "
+      << "; qk norm " << plan.qk_norm << "; steps " << plan.steps << "; eval every " << plan.eval_every << "; probes "
+      << plan.probes << "; seed " << seed << "; data " << data_key(plan.model, data) << "; build "
+      << lab::build_fingerprint() << ' ' << normgrad::simd_name(normgrad::simd_level()) << "; oneDNN "
       << normgrad::run_conditions().at("onednn");
   return key.str();
 }

@@ -103,7 +103,7 @@ std::string in_words(const PairedDifference& d, const std::string& other) {
   const std::string size = points(d.points.value);
   const std::string direction = d.points.value >= 0.0 ? " better than " : " worse than ";
   if (d.seeds == 1) {
-    const std::string noise = "the test images alone explain " + points(d.image_noise);
+    const std::string noise = "the choice of test examples alone explains " + points(d.image_noise);
     return d.beyond_noise ? size + direction + other + " with one seed (" + noise + ")"
                           : "no difference from " + other + " beyond noise: " + size + direction + "it, and " + noise;
   }
@@ -159,7 +159,7 @@ Summary summarize(const Sweep& sweep, const Cell& cell) {
       return other.plan.norm == "none" && same_but_norm(cell.plan, other.plan);
     });
     if (none != sweep.cells.end()) {
-      summary.against_none = compare_cells(cell, *none, sweep.test_images);
+      summary.against_none = compare_cells(cell, *none, num_test_labels(sweep, cell.plan.model));
       if (summary.against_none) {
         const std::string speed = speed_in_words(sweep, summary, summarize(sweep, *none));
         summary.verdict = in_words(*summary.against_none, "none") + (speed.empty() ? "" : "; " + speed);
@@ -195,7 +195,7 @@ std::vector<std::string> conclusions(const Sweep& sweep, const Setting& setting)
   std::string equals;
   for (const Cell* cell : setting.cells) {
     const std::optional<PairedDifference> d =
-        cell == best ? std::nullopt : compare_cells(*best, *cell, sweep.test_images);
+        cell == best ? std::nullopt : compare_cells(*best, *cell, num_test_labels(sweep, cell->plan.model));
     if (d && !d->beyond_noise) {
       equals += (equals.empty() ? "" : ", ") + cell->plan.norm;
     }
@@ -228,7 +228,6 @@ std::vector<HighestRate> highest_rates(const Sweep& sweep) {
       best[cell.plan.model] = std::max(best[cell.plan.model], summary.final_accuracy->value);
     }
   }
-  const double chance = 1.0 / static_cast<double>(std::max<std::int64_t>(1, sweep.num_classes));
   std::vector<HighestRate> rates;
   for (const Cell& cell : sweep.cells) {
     const Summary summary = summarize(sweep, cell);
@@ -242,6 +241,7 @@ std::vector<HighestRate> highest_rates(const Sweep& sweep) {
     if (rate == rates.end()) {
       rate = rates.insert(rates.end(), {.model = cell.plan.model, .norm = cell.plan.norm, .others = others});
     }
+    const double chance = 1.0 / static_cast<double>(std::max<std::int64_t>(1, num_classes_of(sweep, cell.plan.model)));
     const bool trains = summary.diverged == 0 && summary.final_accuracy->value > 0.5 * (chance + best[cell.plan.model]);
     if (trains && (!rate->lr || cell.plan.lr > *rate->lr)) {
       rate->lr = cell.plan.lr;

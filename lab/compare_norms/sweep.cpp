@@ -116,7 +116,7 @@ std::string varied_in_words(const Sweep& sweep, const Plan& plan, const std::str
     }
     const std::string words = key == "lr"           ? "lr " + value
                               : key == "batch_size" ? "batch " + value
-                              : key == "placement"  ? value + "-norm"
+                              : key == "placement"  ? placement_in_words(value)
                                                     : value;
     text += (text.empty() ? "" : separator) + words;
   }
@@ -128,6 +128,16 @@ std::string name_of(const Sweep& sweep, const Plan& plan) {
   return plan.model + " " + plan.norm + (settings.empty() ? "" : " " + settings);
 }
 
+const std::string& data_of(const Sweep& sweep, const std::string& model) {
+  return reads_text(model) ? sweep.text : sweep.data;
+}
+std::int64_t num_test_labels(const Sweep& sweep, const std::string& model) {
+  return reads_text(model) ? sweep.text_labels : sweep.test_images;
+}
+std::int64_t num_classes_of(const Sweep& sweep, const std::string& model) {
+  return reads_text(model) ? sweep.characters : sweep.num_classes;
+}
+
 Sweep plan_sweep(const Options& options, const Data& data) {
   Sweep sweep;
   sweep.options = options;
@@ -136,8 +146,13 @@ Sweep plan_sweep(const Options& options, const Data& data) {
   sweep.test_images = data.images.test.size();
   sweep.num_classes = data.num_classes;
   sweep.image_shape = to_string(data.images.train.image_shape());
+  if (data.text) {
+    sweep.text = data.text->name;
+    sweep.text_labels = data.text->test->size() * kContext;
+    sweep.characters = data.text->characters;
+  }
   sweep.simd = simd_name(simd_level());
-  for (const Plan& plan : make_plans(options, sweep.train_images)) {
+  for (const Plan& plan : make_plans(options, sweep.train_images, data.text ? data.text->train->size() : 0)) {
     Cell cell{.plan = plan};
     try {
       cell.not_applicable = why_not_applicable(plan.model, plan.norm);
@@ -148,7 +163,7 @@ Sweep plan_sweep(const Options& options, const Data& data) {
       make_model({.model = plan.model,
                   .activation = plan.activation,
                   .image_shape = data.images.train.image_shape(),
-                  .num_classes = data.num_classes});  // throws for images that do not fit
+                  .num_classes = data.num_classes_of(plan.model)});  // throws for images that do not fit
     }
     sweep.cells.push_back(cell);
   }

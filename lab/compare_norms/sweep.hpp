@@ -26,6 +26,9 @@ struct Sweep {
   std::int64_t test_images = 0;
   std::int64_t num_classes = 0;
   std::string image_shape;
+  std::string text;              ///< name of the text of language models; "" without one
+  std::int64_t text_labels = 0;  ///< characters of it on which the accuracy is measured
+  std::int64_t characters = 0;   ///< different ones
   int jobs = 1;
   int threads = 1;  ///< per run
   std::string simd;
@@ -43,6 +46,10 @@ Sweep plan_sweep(const Options& options, const Data& data);
 /// that claims it there, and another one takes it if that ends before the run is stored.
 void run_sweep(Sweep& sweep, const Data& data, const RunStore& store, const std::filesystem::path& claims = {});
 
+/// What a model learns from, how many predictions its accuracy is measured on, and of how many classes they are.
+const std::string& data_of(const Sweep& sweep, const std::string& model);
+std::int64_t num_test_labels(const Sweep& sweep, const std::string& model);
+std::int64_t num_classes_of(const Sweep& sweep, const std::string& model);
 /// The varied settings but `except` in words, joined: "lr 0.1, batch 60, post-norm".
 std::string varied_in_words(const Sweep& sweep, const Plan& plan, const std::string& separator = ", ",
                             const std::string& except = "");

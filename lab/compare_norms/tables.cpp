@@ -111,7 +111,8 @@ lab::Table summary_table(const Sweep& sweep) {
   lab::Table table{
       .title = "All settings",
       .note =
-          "Accuracy on the test images in per cent: median over the seeds at the end and at the best "
+          "Accuracy on the test images, or of the characters predicted in the test text, in per cent: median over the "
+          "seeds at the end and at the best "
           "measurement. Steps and seconds of training until a measurement reaches a target. Times are of " +
           number_text(sweep.threads) + " thread(s) with " + number_text(sweep.jobs) +
           " run(s) at once; memory is the most that tensors held at once.",
@@ -153,11 +154,17 @@ lab::Table rate_table(const Sweep& sweep) {
 lab::Page report_page(const Sweep& sweep) {
   const Options& o = sweep.options;
   lab::Page page;
-  page.title = "Which norm, on " + sweep.data + "?";
-  page.subtitle = number_text(static_cast<std::int64_t>(sweep.cells.size())) + " settings, " + number_text(o.seeds) +
-                  (o.seeds == 1 ? " seed" : " seeds") +
-                  ": the same start and the same batches with every norm, measured on " +
-                  number_text(sweep.test_images) + " test images.";
+  const std::vector<std::string>& models = o.models;
+  const bool has_text = std::any_of(models.begin(), models.end(), reads_text);
+  const bool has_images = !std::all_of(models.begin(), models.end(), reads_text);
+  const std::string sources =
+      (has_images ? sweep.data : "") + (has_images && has_text ? " and " : "") + (has_text ? sweep.text : "");
+  page.title = "Which norm, on " + sources + "?";
+  page.subtitle =
+      number_text(static_cast<std::int64_t>(sweep.cells.size())) + " settings, " + number_text(o.seeds) +
+      (o.seeds == 1 ? " seed" : " seeds") + ": the same start and the same batches with every norm, measured on " +
+      (has_images ? number_text(sweep.test_images) + " test images" : "") + (has_images && has_text ? " and " : "") +
+      (has_text ? number_text(sweep.text_labels) + " characters" : "") + ".";
   page.names = o.norms;
   if (!sweep.complete) {
     page.notices.emplace_back("Interrupted: this is what was measured up to then.");
@@ -188,6 +195,11 @@ lab::Page report_page(const Sweep& sweep) {
       {"Seeds", number_text(o.seeds) + " from " + std::to_string(o.first_seed)},
       {"Machine",
        number_text(sweep.jobs) + " run(s) at once, " + number_text(sweep.threads) + " thread(s) each, " + sweep.simd}};
+  if (has_text) {
+    page.settings.insert(page.settings.begin() + 2,
+                         {"Text", sweep.text + ": " + number_text(sweep.text_labels) + " characters for testing, " +
+                                      number_text(sweep.characters) + " different ones"});
+  }
   for (std::size_t i = 0; i < settings.size() && i < 24; ++i) {
     page.settings.emplace_back(settings[i].name, to_string(settings[i].cells.front()->plan));
   }
@@ -196,7 +208,7 @@ lab::Page report_page(const Sweep& sweep) {
                              "seed. A difference is called "
                              "beyond noise when its interval excludes zero and, with fewer than 6 seeds, it is larger "
                              "than what the sampling of "
-                             "the test images explains.");
+                             "the test examples explains.");
   return page;
 }
 

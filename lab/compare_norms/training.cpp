@@ -14,6 +14,8 @@ using namespace normgrad;
 namespace {
 
 constexpr std::int64_t kTestBatch = 500;
+constexpr std::int64_t kTestTokens = 8192;  // of a batch of text
+constexpr std::int64_t kTestWindows = 200;
 
 std::unique_ptr<Optimizer> make_optimizer(const Plan& plan, const std::vector<Tensor>& parameters) {
   if (plan.optimizer == "adam") {
@@ -25,9 +27,9 @@ std::unique_ptr<Optimizer> make_optimizer(const Plan& plan, const std::vector<Te
   return std::make_unique<SGD>(parameters, SGDOptions{.lr = plan.lr, .momentum = plan.momentum});
 }
 
-Score evaluate(Sequential& model, const ImageDataset& images) {
+Score evaluate(Sequential& model, const DatasetPtr& examples) {
   model.eval();
-  const Score result = score(model, images);
+  const Score result = score(model, examples);
   model.train();
   return result;
 }
@@ -39,7 +41,7 @@ double lr_of(const Plan& plan, std::int64_t step) {
 
 double train_step(Sequential& model, Optimizer& optimizer, const Batch& batch) {
   optimizer.zero_grad();
-  const Tensor loss = cross_entropy(model(batch.inputs), batch.labels);
+  const Tensor loss = cross_entropy(model(batch.inputs), batch.labels.flatten());
   loss.backward();
   optimizer.step();
   return loss.item();
@@ -88,15 +90,54 @@ Data open_data(const std::string& source, std::int64_t train_limit) {
           .fingerprint = lab::fingerprint(contents_of(images.train) + contents_of(images.test))};
 }
 
-Score score(Module& model, const ImageDataset& images) {
+TextData open_text(const std::string& file) {
+  const std::string text = file.empty() ? make_stories() : read_text(file);
+  const CharVocabulary vocabulary(text);
+  const TokenSplits tokens = split_tokens(vocabulary.encode(text));
+  const std::int64_t tested = std::min(tokens.validation.size(0), kTestWindows * kContext + 1);
+  return {.name = file.empty() ? "stories" : file,
+          .train = std::make_shared<TokenWindows>(tokens.train, kContext),
+          .test = std::make_shared<TokenWindows>(tokens.validation.slice(0, 0, tested), kContext),
+          .characters = vocabulary.size(),
+          .fingerprint = lab::fingerprint(text)};
+}
+
+DatasetPtr Data::train_set(const std::string& model) const {
+  require<ValueError>(!reads_text(model) || text.has_value(), model, ": expected text but got none");
+  return reads_text(model) ? text->train : std::make_shared<ImageDataset>(images.train);
+}
+DatasetPtr Data::test_set(const std::string& model) const {
+  require<ValueError>(!reads_text(model) || text.has_value(), model, ": expected text but got none");
+  return reads_text(model) ? text->test : std::make_shared<ImageDataset>(images.test);
+}
+std::int64_t Data::num_classes_of(const std::string& model) const {
+  return reads_text(model) && text ? text->characters : num_classes;
+}
+std::int64_t Data::num_test_labels(const std::string& model) const {
+  return test_set(model)->size() * (reads_text(model) ? kContext : 1);
+}
+
+bool holds_text(const Dataset& examples) {
+  const std::int64_t first = 0;
+  return examples.batch({&first, 1}).inputs.dtype() == kInt64;
+}
+
+Score score(Module& model, const ImageDataset& images) { return score(model, std::make_shared<ImageDataset>(images)); }
+
+Score score(Module& model, const DatasetPtr& examples) {
   const NoGradGuard no_grad;
   Score sum;
-  for (const auto& [inputs, labels] : DataLoader(images, {.batch_size = kTestBatch})) {
+  std::int64_t total = 0;
+  const bool is_text = holds_text(*examples);
+  const std::int64_t batch_size = is_text ? kTestTokens / kContext : kTestBatch;
+  for (const auto& [inputs, given] : DataLoader(examples, {.batch_size = batch_size})) {
+    const Tensor labels = given.flatten();
+    total += labels.numel();
     const Tensor scores = model(inputs);
     sum.loss += cross_entropy(scores, labels, {.reduction = Reduction::sum}).item();
     sum.accuracy += static_cast<double>(count_correct(scores, labels));
   }
-  const auto count = static_cast<double>(images.size());
+  const auto count = static_cast<double>(total);
   return {.loss = sum.loss / count, .accuracy = sum.accuracy / count};
 }
 
@@ -114,16 +155,19 @@ Run train(const Plan& plan, std::uint64_t seed, const Data& data, const RunEvent
   Run run;
   run.seed = seed;
   manual_seed(seed);
-  Prober prober(plan.probes, data.images.train);
+  const DatasetPtr train_set = data.train_set(plan.model);
+  Prober prober(plan.probes, *train_set);
+
   Sequential model = make_model({.model = plan.model,
                                  .norm = plan.norm,
                                  .activation = plan.activation,
                                  .placement = plan.placement,
+                                 .qk_norm = plan.qk_norm,
                                  .image_shape = data.images.train.image_shape(),
-                                 .num_classes = data.num_classes,
+                                 .num_classes = data.num_classes_of(plan.model),
                                  .taps = prober.taps()});
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(plan, model.parameters());
-  BatchStream batches(data.images.train, plan.batch_size, seed);
+  BatchStream batches(train_set, plan.batch_size, seed);
   double loss_sum = 0.0;
   std::int64_t loss_count = 0;
   reset_peak_memory();
@@ -146,10 +190,10 @@ Run train(const Plan& plan, std::uint64_t seed, const Data& data, const RunEvent
       continue;
     }
     run.peak_memory = std::max(run.peak_memory, memory_stats().peak_bytes_in_use);
-    const Score test = evaluate(model, data.images.test);
+    const Score test = evaluate(model, data.test_set(plan.model));
     run.measurements.push_back(
         {.step = step,
-         .epoch = static_cast<double>(step * plan.batch_size) / static_cast<double>(data.images.train.size()),
+         .epoch = static_cast<double>(step * plan.batch_size) / static_cast<double>(train_set->size()),
          .train_loss = loss_sum / static_cast<double>(loss_count),
          .test_loss = test.loss,
          .test_accuracy = test.accuracy,

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,30 +42,57 @@ struct RunEvents {
   std::function<bool()> should_stop;
 };
 
-/// Images, with the number of classes from their labels.
+/// Text as windows of characters.
+struct TextData {
+  std::string name;
+  normgrad::DatasetPtr train;
+  normgrad::DatasetPtr test;
+  std::int64_t characters = 0;  ///< different ones
+  std::string fingerprint;
+};
+
+/// Images, with the number of classes from their labels, and text for the language models.
 struct Data {
   std::string name;
   normgrad::ImageSplits images;
   std::int64_t num_classes = 10;
   std::string fingerprint;  ///< of all pixels and labels in use
+  std::optional<TextData> text = {};
+
+  /// The examples of a model. Throws ValueError if it needs text and there is none.
+  normgrad::DatasetPtr train_set(const std::string& model) const;
+  normgrad::DatasetPtr test_set(const std::string& model) const;
+  std::int64_t num_classes_of(const std::string& model) const;
+  /// Predictions on which the accuracy of a model is measured.
+  std::int64_t num_test_labels(const std::string& model) const;
 };
+
+/// A file of UTF-8 text, or stories made by the library for "". A tenth is for testing, at most 200 windows of it.
+TextData open_text(const std::string& file);
 
 /// open_dataset(), standardized by the training images in use, with the classes counted. Throws IoError if the data
 /// cannot be read, and if training and test images do not have the same highest class.
 Data open_data(const std::string& source, std::int64_t train_limit);
 
+/// Whether the inputs are tokens.
+bool holds_text(const normgrad::Dataset& examples);
+
 struct Score {
   double loss = 0.0;
   double accuracy = 0.0;
 };
-/// Evaluates all images in the model's current mode.
+/// Evaluates all examples in the model's current mode. The labels may be of any shape; the model's scores have a row
+/// for each.
+Score score(normgrad::Module& model, const normgrad::DatasetPtr& examples);
 Score score(normgrad::Module& model, const normgrad::ImageDataset& images);
 
 /// An infinite sequence of batches: epoch after epoch, in an order that depends only on the seed.
 class BatchStream {
  public:
   BatchStream(const normgrad::ImageDataset& images, std::int64_t batch_size, std::uint64_t seed)
-      : loader_(images, {.batch_size = batch_size, .shuffle = true, .drop_last = true, .seed = seed}),
+      : BatchStream(std::make_shared<normgrad::ImageDataset>(images), batch_size, seed) {}
+  BatchStream(const normgrad::DatasetPtr& examples, std::int64_t batch_size, std::uint64_t seed)
+      : loader_(examples, {.batch_size = batch_size, .shuffle = true, .drop_last = true, .seed = seed}),
         position_(loader_.begin()) {}
   normgrad::Batch next();
 

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 namespace compare_norms {
 namespace NORMGRAD_TEST_FILE {
@@ -108,6 +109,36 @@ TEST(ModelsTest, ThePlacementDecidesWhereTheNormsOfATransformerStand) {
   const std::int64_t plain = 50 * d + 16 * d + 6 * (12 * d * d + 9 * d) + (d + 1) * 10;
   EXPECT_EQ(make("vit", "none").num_parameters(), plain);
   EXPECT_EQ(make("vit", "layer").num_parameters(), plain + 13 * 2 * d);
+}
+
+TEST(ModelsTest, EveryPlacementIsATransformerOfItsOwn) {
+  Generator generator(1);
+  const Tensor x = randn({2, 1, 28, 28}, {}, &generator);
+  std::set<std::vector<float>> results;
+  for (const std::string& placement : placement_names()) {
+    for (const bool qk_norm : {false, true}) {
+      manual_seed(7);
+      Sequential model = make_model(
+          {.model = "vit", .norm = "rms", .placement = placement, .qk_norm = qk_norm, .image_shape = {1, 28, 28}});
+      results.insert(model(x).to_vector<float>());
+    }
+  }
+  EXPECT_EQ(results.size(), 2 * placement_names().size());
+}
+
+TEST(ModelsTest, TheLanguageModelSeesOnlyEarlierCharacters) {
+  manual_seed(7);
+  Sequential model = make_model({.model = "gpt", .norm = "layer", .activation = "gelu", .num_classes = 5});
+  const Tensor one = tensor({0, 1, 2, 3}).to(kInt64).reshape({1, 4});
+  const Tensor other = tensor({0, 1, 4, 3}).to(kInt64).reshape({1, 4});
+  const NoGradGuard no_grad;
+  const Tensor a = model(one);
+  const Tensor b = model(other);
+  EXPECT_EQ(a.shape(), Shape({4, 5}));
+  for (const std::int64_t position : {0, 1}) {
+    EXPECT_EQ(a.select(0, position).to_vector<float>(), b.select(0, position).to_vector<float>());
+  }
+  EXPECT_NE(a.select(0, 3).to_vector<float>(), b.select(0, 3).to_vector<float>());
 }
 
 TEST(ModelsTest, TellWhatCannotBe) {

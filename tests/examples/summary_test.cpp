@@ -142,7 +142,7 @@ TEST(SummaryTest, OneSeedIsJudgedByTheNoiseOfTheImages) {
   const auto near = compare_cells(cell_with("batch", {0.805}), none, 10'000);
   EXPECT_NEAR(near->image_noise, 1.96 * std::sqrt(2.0) * 0.4, 0.02);
   EXPECT_FALSE(near->beyond_noise);
-  EXPECT_THAT(in_words(*near, "none"), HasSubstr("the test images alone explain 1.1 points"));
+  EXPECT_THAT(in_words(*near, "none"), HasSubstr("the choice of test examples alone explains 1.1 points"));
   const auto far = compare_cells(cell_with("batch", {0.70}), none, 10'000);
   EXPECT_TRUE(far->beyond_noise);
   EXPECT_THAT(in_words(*far, "none"), StartsWith("10.0 points worse than none with one seed"));
