@@ -1,31 +1,18 @@
 #include "normgrad/layers/norm/group_norm.hpp"
 
-#include <algorithm>
-
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/norm/masked.hpp"
 #include "normgrad/core/ops/norm/norm.hpp"
+#include "normgrad/layers/norm/detail/channel_axis.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
 
 namespace normgrad {
 
 NORMGRAD_DEFINE_MEMBERS(GroupNorm, weight, bias)
 
-namespace {
-
-std::int64_t automatic_groups(std::int64_t num_channels) {
-  std::int64_t groups = std::min<std::int64_t>(32, num_channels);
-  while (groups > 1 && num_channels % groups != 0) {
-    --groups;
-  }
-  return groups;
-}
-
-}  // namespace
-
 GroupNorm::GroupNorm(std::optional<std::int64_t> num_groups, std::int64_t num_channels, const GroupNormOptions& options)
-    : num_groups_(num_groups.value_or(automatic_groups(num_channels))),
+    : num_groups_(num_groups.value_or(detail::automatic_groups(num_channels))),
       num_channels_(num_channels),
       eps_(options.eps),
       affine_(options.affine),

@@ -7,6 +7,7 @@
 #include "normgrad/layers/identity.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/batch_renorm.hpp"
+#include "normgrad/layers/norm/detail/registry_papers.hpp"
 #include "normgrad/layers/norm/ghost_batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
@@ -213,8 +214,8 @@ Spec parse(const std::string& spec, const NormContext& context) {
   return {entry, parse_arguments(entry, spec.substr(colon + 1), spec)};
 }
 
-std::vector<NormEntry>& all_entries() {
-  static std::vector<NormEntry> entries = {
+std::vector<NormEntry> own_entries() {
+  return {
       {.name = "none",
        .reason_against = always,
        .make = make_none,
@@ -263,6 +264,16 @@ std::vector<NormEntry>& all_entries() {
        .standardizes = false,
        .independent_samples = false},
   };
+}
+
+std::vector<NormEntry>& all_entries() {
+  static std::vector<NormEntry> entries = [] {
+    std::vector<NormEntry> all = own_entries();
+    for (NormEntry& entry : detail::entries_of_papers()) {
+      all.push_back(std::move(entry));
+    }
+    return all;
+  }();
   return entries;
 }
 

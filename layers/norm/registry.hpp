@@ -13,12 +13,23 @@
 //   power     PowerNorm(C)                       PowerNorm(C); "power:warmup=100" shortens its warmup
 //   iter      IterNorm(C)                        IterNorm(C) with groups of up to 64 channels; "iter:4" chooses 4
 //   groups
+//   dyt       DynamicTanh(C)                     the same, along the channels; likewise the next three
+//   scale     ScaleNorm(sqrt(C))                 one statistic per position
+//   l2        L2Norm(C)                          one statistic per position
+//   prms      PartialRMSNorm(C)                  one statistic per position
+//   grn       not applicable                     GlobalResponseNorm(C)
+//   frn       not applicable                     FilterResponseNorm(C), which contains its activation
+//   evo-b0    not applicable                     EvoNormB0(C), which contains its activation
+//   evo-s0    EvoNormS0(C) of up to 10 groups    EvoNormS0(C) of up to 32 groups, which contains its activation
+//   pono      PositionalNorm(C)                  PositionalNorm(C, {.affine = true})
+//   divisive  DivisiveNorm(C, {.affine = true})  the same
 //
 // Options follow colons: "batch:momentum=0.01", "batch:momentum=none:eps=1e-3", "group:4:eps=1e-3". All norms but none
-// accept eps; batch, brn, ghost, switchable and iter also accept momentum (none: the cumulative mean).
+// and dyt accept eps; batch, brn, ghost, switchable, iter and evo-b0 also accept momentum (none: the cumulative mean),
+// dyt alpha, l2 scale, prms partial, evo-s0 groups, and divisive window.
 //
 // normgrad::dist adds "sync_batch", see register_sync_batch_norm(). To add a norm to the library, add an entry to
-// registry.cpp; to add one in a program, call register_norm().
+// registry.cpp or registry_papers.cpp; to add one in a program, call register_norm().
 #pragma once
 
 #include <cstdint>
@@ -55,6 +66,13 @@ struct NormArguments {
   std::optional<double> optional_number(const std::string& name, std::optional<double> otherwise) const;
 };
 
+/// How a norm reacts to a positive factor of its input, where eps does not matter.
+enum class Scaling : std::uint8_t {
+  invariant,    ///< y(a x) = y(x)
+  equivariant,  ///< y(a x) - y(0) = a (y(x) - y(0))
+  other         ///< neither
+};
+
 /// An entry of the registry.
 struct NormEntry {
   std::string name;  ///< such as "batch" or "group"
@@ -68,11 +86,14 @@ struct NormEntry {
   /// Whether y = (x - mean) / sqrt(var + eps), with the statistics of disjoint sets of elements, so that the identities
   /// of docs/identities.md hold. For a norm without mean, y = x / sqrt(mean(x^2) + eps).
   bool standardizes = true;
-  bool centers = true;  ///< subtracts the mean
+  bool centers = true;  ///< subtracts the mean: adding a constant to x changes nothing
   /// Whether the backward in training is the derivative of the forward. False for one that its authors define as an
   /// approximation.
   bool exact_gradient = true;
-  bool independent_samples = true;  ///< a sample's result does not depend on the others of its batch
+  bool independent_samples = true;       ///< a sample's result does not depend on the others of its batch
+  Scaling scaling = Scaling::invariant;  ///< reaction to a positive factor of x
+  bool odd = true;                       ///< y(-x) + y(x) = 2 y(0)
+  bool commutes_with_positions = true;   ///< permuted positions give the permuted result
 };
 
 /// All norms, "none" first.

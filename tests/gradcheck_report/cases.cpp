@@ -125,6 +125,7 @@ std::vector<GradientCase> all_cases() {
   add_norm_functions(list);
   add_norm_layers(list);
   add_norm_variants(list);
+  add_norms_of_papers(list);
   add_layers(list);
   add_image_layers(list);
   add_sequence_layers(list);

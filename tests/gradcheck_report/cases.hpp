@@ -78,6 +78,7 @@ void add_margin_losses(CaseList& list);
 void add_norm_functions(CaseList& list);
 void add_norm_layers(CaseList& list);
 void add_norm_variants(CaseList& list);
+void add_norms_of_papers(CaseList& list);
 void add_layers(CaseList& list);
 void add_sequence_layers(CaseList& list);
 void add_parametrizations(CaseList& list);

@@ -136,6 +136,11 @@ void add_rms_and_response(CaseList& list) {
             list, "rms_norm over " + to_string(normalized),
             [=](auto& in, auto& w, auto&) { return rms_norm(in, normalized, w); }, x, normalized, subset);
       }
+      if (x.rank() > 2) {
+        add_norm(
+            list, "rms_norm_over axis 1", [](auto& in, auto& w, auto&) { return rms_norm_over(in, 1, w); }, x, {x[1]},
+            subset);
+      }
       add_norm(
           list, "rms_norm eps=0.1", [=](auto& in, auto& w, auto&) { return rms_norm(in, last, w, 0.1); }, x, last,
           subset);

@@ -1,4 +1,5 @@
-// The precision guarantee of docs/norms.md, for every norm of the registry, against long double on the same values.
+// The precision guarantee of docs/norms.md, for every norm of the registry that standardizes, against long double on
+// the same values.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -105,13 +105,16 @@ Case layer_case(const Shape& shape, const Shape& normalized, bool center) {
           center};
 }
 
-Case axes_case() {  // the channels at each position of [2, 5, 3, 2]
-  return {
-      "layer_norm_over",
-      {2, 5, 3, 2},
-      {5},
-      [](const Tensor& x, const Tensor& w, const Tensor& b) { return layer_norm_over(x, {1}, w, b); },
-      {60, 12, 5, [](std::int64_t i) { return i / 30 * 6 + i % 6; }, [](std::int64_t i) { return i / 6 % 5; }, 1e-5}};
+Case axes_case(bool center) {  // the channels at each position of [2, 5, 3, 2]
+  return {center ? "layer_norm_over" : "rms_norm_over",
+          {2, 5, 3, 2},
+          {5},
+          [=](const Tensor& x, const Tensor& w, const Tensor& b) {
+            return center ? layer_norm_over(x, {1}, w, b) : rms_norm_over(x, {1}, w, 1e-5);
+          },
+          {60, 12, 5, [](std::int64_t i) { return i / 30 * 6 + i % 6; }, [](std::int64_t i) { return i / 6 % 5; }, 1e-5,
+           center},
+          center};
 }
 
 std::vector<Case> cases() {
@@ -132,7 +135,8 @@ std::vector<Case> cases() {
           layer_case({6}, {6}, true),
           layer_case({4, 7}, {7}, false),
           layer_case({2, 3, 5}, {3, 5}, false),
-          axes_case()};
+          axes_case(true),
+          axes_case(false)};
 }
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }

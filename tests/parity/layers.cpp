@@ -5,11 +5,21 @@
 #include <nlohmann/json.hpp>
 
 #include "normgrad/layers/norm/batch_norm.hpp"
+#include "normgrad/layers/norm/divisive_norm.hpp"
+#include "normgrad/layers/norm/dynamic_tanh.hpp"
+#include "normgrad/layers/norm/evo_norm_b0.hpp"
+#include "normgrad/layers/norm/evo_norm_s0.hpp"
+#include "normgrad/layers/norm/filter_response_norm.hpp"
+#include "normgrad/layers/norm/global_response_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
+#include "normgrad/layers/norm/l2_norm.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
 #include "normgrad/layers/norm/local_response_norm.hpp"
+#include "normgrad/layers/norm/partial_rms_norm.hpp"
+#include "normgrad/layers/norm/positional_norm.hpp"
 #include "normgrad/layers/norm/rms_norm.hpp"
+#include "normgrad/layers/norm/scale_norm.hpp"
 
 namespace normgrad::tests {
 
@@ -114,6 +124,107 @@ std::unique_ptr<Module> local_response_norm_layer(Arguments& args) {
           .alpha = args.get("alpha", 1e-4), .beta = args.get("beta", 0.75), .k = args.get("k", 1.0)});
 }
 
+std::unique_ptr<Module> dynamic_tanh_layer(Arguments& args, DType dtype) {
+  return std::make_unique<DynamicTanh>(
+      args.get<std::int64_t>("num_features"),
+      DynamicTanhOptions{
+          .alpha_init_value = args.get("alpha_init_value", 0.5), .axis = args.get("axis", -1), .dtype = dtype});
+}
+
+std::unique_ptr<Module> scale_norm_layer(Arguments& args, DType dtype) {
+  return std::make_unique<ScaleNorm>(
+      args.get<double>("scale"),
+      ScaleNormOptions{.eps = args.get("eps", 1e-5), .axis = args.get("axis", -1), .dtype = dtype});
+}
+
+std::unique_ptr<Module> l2_norm_layer(Arguments& args, DType dtype) {
+  return std::make_unique<L2Norm>(
+      args.get<std::int64_t>("num_features"),
+      L2NormOptions{.eps = args.get("eps", 1e-10), .axis = args.get("axis", 1), .dtype = dtype});
+}
+
+std::unique_ptr<Module> partial_rms_norm_layer(Arguments& args, DType dtype) {
+  return std::make_unique<PartialRMSNorm>(args.get<std::int64_t>("num_features"),
+                                          PartialRMSNormOptions{.partial = args.get("partial", 0.0625),
+                                                                .eps = args.get("eps", 1e-8),
+                                                                .bias = args.get("bias", false),
+                                                                .axis = args.get("axis", -1),
+                                                                .dtype = dtype});
+}
+
+std::unique_ptr<Module> filter_response_norm_layer(Arguments& args, DType dtype) {
+  return std::make_unique<FilterResponseNorm>(args.get<std::int64_t>("num_features"),
+                                              FilterResponseNormOptions{.eps = args.get("eps", 1e-6),
+                                                                        .tlu = args.get("tlu", true),
+                                                                        .learn_eps = args.get("learn_eps", false),
+                                                                        .dtype = dtype});
+}
+
+std::unique_ptr<Module> evo_norm_b0_layer(Arguments& args, DType dtype) {
+  EvoNormB0Options options;
+  options.eps = args.get("eps", options.eps);
+  options.momentum = args.momentum();
+  options.variance = args.get<std::string>("variance", "biased") == "biased" ? Variance::biased : Variance::unbiased;
+  options.dtype = dtype;
+  return std::make_unique<EvoNormB0>(args.get<std::int64_t>("num_features"), options);
+}
+
+std::unique_ptr<Module> evo_norm_s0_layer(Arguments& args, DType dtype) {
+  EvoNormS0Options options;
+  if (const auto groups = args.get<std::int64_t>("num_groups", 0); groups > 0) {
+    options.num_groups = groups;
+  }
+  options.eps = args.get("eps", options.eps);
+  options.dtype = dtype;
+  return std::make_unique<EvoNormS0>(args.get<std::int64_t>("num_features"), options);
+}
+
+std::unique_ptr<Module> divisive_norm_layer(Arguments& args, DType dtype) {
+  return std::make_unique<DivisiveNorm>(args.get<std::int64_t>("num_features"),
+                                        DivisiveNormOptions{.sum_window = args.get("sum_window", 3),
+                                                            .sup_window = args.get("sup_window", 3),
+                                                            .eps = args.get("eps", 1.0),
+                                                            .learn_sigma = args.get("learn_sigma", false),
+                                                            .affine = args.affine("affine", false),
+                                                            .dtype = dtype});
+}
+
+/// The norms of tests/fixtures/parity_papers; null for another name.
+std::unique_ptr<Module> make_of_papers(const std::string& name, Arguments& args, DType dtype) {
+  if (name == "DynamicTanh") {
+    return dynamic_tanh_layer(args, dtype);
+  }
+  if (name == "ScaleNorm") {
+    return scale_norm_layer(args, dtype);
+  }
+  if (name == "L2Norm") {
+    return l2_norm_layer(args, dtype);
+  }
+  if (name == "PartialRMSNorm") {
+    return partial_rms_norm_layer(args, dtype);
+  }
+  if (name == "GlobalResponseNorm") {
+    return std::make_unique<GlobalResponseNorm>(
+        args.get<std::int64_t>("num_features"),
+        GlobalResponseNormOptions{.eps = args.get("eps", 1e-6), .dtype = dtype});
+  }
+  if (name == "FilterResponseNorm") {
+    return filter_response_norm_layer(args, dtype);
+  }
+  if (name == "EvoNormB0") {
+    return evo_norm_b0_layer(args, dtype);
+  }
+  if (name == "EvoNormS0") {
+    return evo_norm_s0_layer(args, dtype);
+  }
+  if (name == "PositionalNorm") {
+    return std::make_unique<PositionalNorm>(
+        args.get<std::int64_t>("num_features"),
+        PositionalNormOptions{.eps = args.get("eps", 1e-5), .affine = args.affine("affine", false), .dtype = dtype});
+  }
+  return name == "DivisiveNorm" ? divisive_norm_layer(args, dtype) : nullptr;
+}
+
 std::unique_ptr<Module> make(const std::string& name, Arguments& args, DType dtype) {
   if (name == "BatchNorm1d") {
     return running_norm<BatchNorm1d>(args, BatchNormOptions(), dtype);
@@ -144,6 +255,9 @@ std::unique_ptr<Module> make(const std::string& name, Arguments& args, DType dty
   }
   if (name == "LocalResponseNorm") {
     return local_response_norm_layer(args);
+  }
+  if (std::unique_ptr<Module> layer = make_of_papers(name, args, dtype)) {
+    return layer;
   }
   fail<ValueError>("unknown layer ", name);
 }

@@ -1,5 +1,5 @@
 // parity_test [--above] [FOLDER]: runs the normalization cases computed by PyTorch (tests/fixtures/parity/FORMAT.md),
-// from the given folder, from NORMGRAD_PARITY_DIR, or from tests/fixtures/parity and tests/fixtures/parity_extra.
+// from the given folder, from NORMGRAD_PARITY_DIR, or from tests/fixtures/parity, parity_extra and parity_papers.
 // Prints one line per failing case with its worst tensor, then "N passed, N failed". The exit code is 1 if a case
 // failed or there was none. --above also lists the float32 tensors whose error exceeds PyTorch's own, in units of
 // float32's epsilon.
@@ -248,7 +248,8 @@ int main(int argc, char** argv) {
       return normgrad::tests::run_all({argc > used ? argv[used] : folder}, false, list_above);
     }
     const std::filesystem::path fixtures = NORMGRAD_SOURCE_DIR "/tests/fixtures";
-    return normgrad::tests::run_all({fixtures / "parity", fixtures / "parity_extra"}, true, list_above);
+    return normgrad::tests::run_all({fixtures / "parity", fixtures / "parity_extra", fixtures / "parity_papers"}, true,
+                                    list_above);
   } catch (const std::exception& error) {
     std::cerr << "parity_test: " << error.what() << "\n";
     return 2;

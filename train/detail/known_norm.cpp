@@ -4,6 +4,7 @@
 
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/batch_renorm.hpp"
+#include "normgrad/layers/norm/dynamic_tanh.hpp"
 #include "normgrad/layers/norm/ghost_batch_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
 
@@ -32,6 +33,9 @@ RunningStatsNorm* known_norm(Module& module) {
 }
 
 std::string reason_unknown(const Module& norm) {
+  if (is_one_of<DynamicTanh>(norm)) {
+    return "a " + norm.type_name() + " is not affine";
+  }
   if (dynamic_cast<const RunningStatsNorm*>(&norm) == nullptr) {
     return "a " + norm.type_name() + " normalizes each sample with its own statistics";
   }

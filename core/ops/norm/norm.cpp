@@ -46,6 +46,35 @@ Tensor norm_last_axes(const char* name, const Tensor& x, const Shape& normalized
   return norm_over(name, x, RowGeometry{rows, 1, normalized_shape.numel(), 1}, weight, bias, how);
 }
 
+// norm(x, sizes, epilogue) normalizes the last axes: moves `axes` there, and back.
+template <class Norm>
+Tensor norm_axes(const char* name, const Tensor& x, const Axes& axes, const Epilogue& epilogue, const Norm& norm) {
+  const std::size_t rank = x.shape().rank();
+  const auto named = axes.mask(name, x.dim());
+  std::vector<std::int64_t> order;
+  Shape normalized;
+  for (const bool last : {false, true}) {
+    for (std::size_t i = 0; i < rank; ++i) {
+      if (last == (axes.all() || named[i])) {
+        order.push_back(static_cast<std::int64_t>(i));
+        if (last) {
+          normalized.push_back(x.shape()[i]);
+        }
+      }
+    }
+  }
+  if (std::is_sorted(order.begin(), order.end())) {
+    return norm(x, normalized, epilogue);
+  }
+  std::vector<std::int64_t> back(rank);
+  for (std::size_t i = 0; i < rank; ++i) {
+    back[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+  }
+  const Tensor y = norm(permute(x, order), normalized, Epilogue{.activation = epilogue.activation});
+  return detail::apply_epilogue({.window_height = epilogue.window_height, .window_width = epilogue.window_width},
+                                permute(y, back));
+}
+
 Tensor norm_groups(const char* name, const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias,
                    const NormSettings& how) {
   const ChannelGeometry g = channel_geometry(name, x);
@@ -134,30 +163,9 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
 
 Tensor layer_norm_over(const Tensor& x, const Axes& axes, const Tensor& weight, const Tensor& bias, double eps,
                        const Epilogue& epilogue) {
-  const std::size_t rank = x.shape().rank();
-  const auto named = axes.mask("layer_norm", x.dim());
-  std::vector<std::int64_t> order;
-  Shape normalized;
-  for (const bool last : {false, true}) {
-    for (std::size_t i = 0; i < rank; ++i) {
-      if (last == (axes.all() || named[i])) {
-        order.push_back(static_cast<std::int64_t>(i));
-        if (last) {
-          normalized.push_back(x.shape()[i]);
-        }
-      }
-    }
-  }
-  if (std::is_sorted(order.begin(), order.end())) {
-    return layer_norm(x, normalized, weight, bias, eps, epilogue);
-  }
-  std::vector<std::int64_t> back(rank);
-  for (std::size_t i = 0; i < rank; ++i) {
-    back[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
-  }
-  const Tensor y = layer_norm(permute(x, order), normalized, weight, bias, eps, {.activation = epilogue.activation});
-  return detail::apply_epilogue({.window_height = epilogue.window_height, .window_width = epilogue.window_width},
-                                permute(y, back));
+  return norm_axes("layer_norm", x, axes, epilogue, [&](const Tensor& last, const Shape& sizes, const Epilogue& fused) {
+    return layer_norm(last, sizes, weight, bias, eps, fused);
+  });
 }
 
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps,
@@ -175,6 +183,13 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& we
   const double machine = x.dtype() == kFloat64 ? std::numeric_limits<double>::epsilon()
                                                : static_cast<double>(std::numeric_limits<float>::epsilon());
   return norm_last_axes("rms_norm", x, normalized_shape, weight, {}, {eps.value_or(machine), false, epilogue});
+}
+
+Tensor rms_norm_over(const Tensor& x, const Axes& axes, const Tensor& weight, std::optional<double> eps,
+                     const Epilogue& epilogue) {
+  return norm_axes("rms_norm", x, axes, epilogue, [&](const Tensor& last, const Shape& sizes, const Epilogue& fused) {
+    return rms_norm(last, sizes, weight, eps, fused);
+  });
 }
 
 namespace detail {

@@ -66,6 +66,10 @@ Tensor group_rms_norm(const Tensor& x, std::int64_t num_groups, const Tensor& we
 Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
                 std::optional<double> eps = {}, const Epilogue& epilogue = {});
 
+/// rms_norm() over any axes, as layer_norm_over().
+Tensor rms_norm_over(const Tensor& x, const Axes& axes, const Tensor& weight = {}, std::optional<double> eps = {},
+                     const Epilogue& epilogue = {});
+
 /// x / (k + alpha * s)^beta, where s is the mean of x^2 over `size` neighboring channels of x: [N, C, *]. Channels
 /// beyond the ends count as zeros, so the divisor is always `size`. x has at least 3 axes. Krizhevsky, Sutskever and
 /// Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", 2012.
