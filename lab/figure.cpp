@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <csignal>
@@ -69,6 +70,16 @@ std::string range(const std::optional<double>& low, const std::optional<double>&
   return out.str();
 }
 
+/// The symbol of the names whose colors have been used `cycle` times before: a small circle at every point, or a
+/// triangle, square or diamond at about 12 of them.
+std::string symbol(std::size_t cycle, std::size_t points) {
+  constexpr std::array<int, 4> kTypes = {7, 9, 5, 13};
+  const int type = kTypes.at(cycle % kTypes.size());
+  const std::string text = "pointtype " + std::to_string(type);
+  return type == kTypes[0] ? text + " pointsize 0.3"
+                           : text + " pointsize 0.8 pointinterval " + std::to_string((points + 11) / 12);
+}
+
 class Script {
  public:
   explicit Script(const FigureOptions& options) : names_(options.names) {}
@@ -90,8 +101,8 @@ class Script {
         separator = ", \\\n     ";
       }
       plots_ << separator << block << " using 1:2 with " << (series.dashed ? "lines dashtype 2" : "linespoints")
-             << " linecolor rgb '" << color << "' linewidth 2 pointtype 7 pointsize 0.3 title " << quoted(series.name)
-             << " noenhanced";
+             << " linecolor rgb '" << color << "' linewidth 2 " << symbol(index / colors().size(), series.x.size())
+             << " title " << quoted(series.name) << " noenhanced";
       separator = ", \\\n     ";
     }
     plots_ << '\n';

@@ -65,7 +65,8 @@ struct Page {
   std::vector<std::string> names = {};  ///< names of series, in the order of their colors; others follow
 };
 
-/// The colors of series in order, used cyclically.
+/// The colors of series in order, used cyclically: the next 8 series have the same colors and triangles for points,
+/// then squares and diamonds. 32 series differ.
 const std::vector<std::string>& colors();
 /// The index of a series' name in page.names, or the number of names if it is not there.
 std::size_t color_index(const std::vector<std::string>& names, const std::string& name);

@@ -25,6 +25,9 @@
   const names = page.names.slice();
   page.charts.forEach(c => c.series.forEach(s => { if (!names.includes(s.name)) names.push(s.name); }));
   const color = name => page.colors[names.indexOf(name) % page.colors.length];
+  // When the colors are used up, they repeat with another symbol.
+  const SYMBOLS = ['circle', 'triangle', 'rect', 'rectRot'];
+  const symbol = name => SYMBOLS[Math.floor(names.indexOf(name) / page.colors.length) % SYMBOLS.length];
   const isDark = () => root.dataset.theme ? root.dataset.theme === 'dark'
     : matchMedia('(prefers-color-scheme: dark)').matches;
 
@@ -44,6 +47,13 @@
     return xs.map((x, i) => ({x, y: values[i]}));
   }
 
+  // A symbol at about 12 points of a curve; circles at all, or none if there are many.
+  function pointRadius(series) {
+    const count = series.x.length, every = Math.ceil(count / 12);
+    if (symbol(series.name) === 'circle') return count > 60 ? 0 : 2;
+    return context => context.dataIndex % every === 0 ? 4 : 0;
+  }
+
   function datasets(chart) {
     const list = [];
     for (const s of chart.series) {
@@ -56,7 +66,7 @@
       }
       list.push({
         label: s.name, data: points(s, s.y), borderColor: c, backgroundColor: c, borderWidth: 2, fill: false, order: 1,
-        pointRadius: s.x.length > 60 ? 0 : 2, pointHoverRadius: 5, borderDash: s.dashed ? [6, 4] : [], tension: 0, series: s,
+        pointStyle: symbol(s.name), pointRadius: pointRadius(s), pointHoverRadius: 5, borderDash: s.dashed ? [6, 4] : [], tension: 0, series: s,
         spanGaps: false,
       });
     }
@@ -200,6 +210,7 @@
     for (const name of names) {
       if (!page.charts.some(c => c.series.some(s => s.name === name))) continue;
       const chip = make('button', {type: 'button', class: 'chip', 'aria-pressed': 'true', style: `--c:${color(name)}`,
+        'data-symbol': symbol(name),
         title: 'Click: switch. Double click: this one alone, or all.'}, make('i'), name);
       const press = () => {
         for (const c of chips.children) c.setAttribute('aria-pressed', String(!hidden.has(c.textContent)));

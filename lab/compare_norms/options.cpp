@@ -41,6 +41,14 @@ CLI::Validator zero_or_above() {
   return number_check("of 0 or above", [](double value) { return value >= 0.0; });
 }
 
+std::string known_norms() {
+  std::string text;
+  for (const std::string& name : normgrad::norm_names()) {
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
 void add_sweep_flags(CLI::App& app, Options& options) {
   app.add_option("--models,--model", options.models,
                  "mlp (784-100-100-100-10, sigmoid; batch 60, lr 0.1), cnn (two 3x3 convolutions, ReLU; batch 64, lr "
@@ -51,8 +59,9 @@ void add_sweep_flags(CLI::App& app, Options& options) {
                  "Default: mlp,cnn")
       ->delimiter(',');
   app.add_option("--norms", options.norms,
-                 "none, batch, layer, instance, group, group:N (N groups) and/or rms, separated by commas; options "
-                 "after colons: batch:momentum=0.01, layer:eps=1e-3. Default: none,batch,layer,instance,group,rms")
+                 "Separated by commas: " + known_norms() +
+                     ". group:N has N groups; other options after colons: batch:momentum=0.01, layer:eps=1e-3. "
+                     "Default: none,batch,layer,instance,group,rms")
       ->delimiter(',');
   app.add_option("--lrs,--lr", options.lrs,
                  "Learning rates. Default: the model's (mlp 0.1, cnn 0.05); adam and adamw 0.001")

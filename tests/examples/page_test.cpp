@@ -6,7 +6,10 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <regex>
+#include <set>
 
+#include "lab/figure.hpp"
 #include "lab/files.hpp"
 #include "tests/support/browser.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -105,6 +108,38 @@ TEST(PageTest, ManyCurvesStaySmallAndUsable) {
   EXPECT_EQ(result.console, "");
   EXPECT_THAT(result.document, HasSubstr("data-drawn=\"1\""));  // one setting at a time, selected from a list
   EXPECT_THAT(result.document, HasSubstr("<option value=\"model 999\">"));
+}
+
+// Series with the same color have another symbol, in the page and in the picture.
+TEST(PageTest, ManyNamesCanBeToldApart) {
+  ASSERT_TRUE(find_browser()) << "chromium is not installed (scripts/setup.sh test)";
+  TemporaryFolder folder;
+  Page page = page_of(1, 20);
+  page.names.clear();
+  const Series one = page.charts[0].series[0];
+  page.charts[0].series.clear();
+  for (int i = 0; i < 32; ++i) {
+    page.names.push_back("norm" + std::to_string(i));
+    page.charts[0].series.push_back(one);
+    page.charts[0].series.back().name = page.names.back();
+  }
+  ASSERT_TRUE(write_page(page, folder / "page.html"));
+  const std::string document = open_in_browser(folder / "page.html", "all").document;
+  EXPECT_THAT(document, HasSubstr("data-errors=\"0\""));
+  const std::regex chip("class=\"chip\" [^>]*style=\"--c:(#\\w+)\"[^>]*data-symbol=\"(\\w+)\"");
+  std::set<std::string> looks;
+  for (std::sregex_iterator at(document.begin(), document.end(), chip); at != std::sregex_iterator(); ++at) {
+    EXPECT_TRUE(looks.insert((*at)[1].str() + (*at)[2].str()).second) << at->str();
+  }
+  EXPECT_EQ(looks.size(), 32U);
+  draw_figure(page.charts, folder.path(), "picture", {.names = page.names});
+  const std::string script = *read_whole(folder / "picture.gp");
+  const std::regex curve("linecolor rgb '(#\\w+)' linewidth 2 pointtype (\\d+)");
+  std::set<std::string> drawn;
+  for (std::sregex_iterator at(script.begin(), script.end(), curve); at != std::sregex_iterator(); ++at) {
+    drawn.insert((*at)[1].str() + " " + (*at)[2].str());
+  }
+  EXPECT_EQ(drawn.size(), 32U);
 }
 
 TEST(PageTest, WithoutTheChartLibraryShowsThePicture) {
