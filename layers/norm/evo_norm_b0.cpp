@@ -32,13 +32,15 @@ Tensor EvoNormB0::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   check_channels(x, 1);
   const std::int64_t count = x.numel() / num_features();
   const bool of_batch = use_batch_statistics(count, "value per channel", x.shape());
+  if (x.numel() == 0) {
+    return detail::apply_epilogue(epilogue, detail::apply_affine(x, weight, bias, 1));
+  }
   const Tensor wide = x.to(kFloat64);
   const Axes positions = detail::position_axes(x);
   std::vector<std::int64_t> all_but_channels = positions.list();
   all_but_channels.insert(all_but_channels.begin(), 0);
-  // The buffer is copied, since it may change before the backward.
-  const Tensor batch_var = of_batch ? var(wide, all_but_channels, false, true)
-                                    : detail::along_axis(running_var.detach().clone(), x, 1, kFloat64);
+  const Tensor batch_var =
+      of_batch ? var(wide, all_but_channels, false, true) : detail::along_axis(running_var, x, 1, kFloat64);
   const Tensor batch_std = (batch_var + eps()).sqrt();
   const Tensor instance_std = (var(wide, positions, false, true) + eps()).sqrt();
   const Tensor divisor = maximum(batch_std, wide * detail::along_axis(v, x, 1, kFloat64) + instance_std);

@@ -199,6 +199,27 @@ TEST_P(NormContractTest, ConstantInputGivesBetaAndFiniteGradients) {
   }
 }
 
+TEST_P(NormContractTest, EmptyBatchesKeepTheirShape) {
+  const auto norm = make();
+  for (const bool training : {true, false}) {
+    norm->train(training);
+    const std::vector<std::vector<double>> before = [&] {
+      std::vector<std::vector<double>> all;
+      for (const Tensor& buffer : norm->buffers()) {
+        all.push_back(bits(buffer));
+      }
+      return all;
+    }();
+    Tensor x = zeros(shape(0), {.dtype = kFloat64}).requires_grad_();
+    const Tensor y = (*norm)(x);
+    EXPECT_EQ(y.shape(), x.shape());
+    EXPECT_EQ(grad({y}, {x}, {zeros(shape(0), {.dtype = kFloat64})})[0].shape(), x.shape());
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      EXPECT_EQ(bits(norm->buffers()[i]), before[i]);
+    }
+  }
+}
+
 TEST_P(NormContractTest, SameBitsForAnyNumberOfThreads) {
   const int before = get_num_threads();
   const auto norm = make(kFloat32);
