@@ -14,7 +14,6 @@
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/module/parametrize.hpp"
-#include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/is_norm.hpp"
 #include "normgrad/train/detail/known_norm.hpp"
 #include "normgrad/train/detail/model_mode.hpp"
@@ -78,7 +77,7 @@ std::string reason_against(Module& layer, const RunningStatsNorm& norm) {
     return "a " + layer.type_name() + " is neither a convolution nor a linear layer of the library itself";
   }
   if (detail::known_norm(const_cast<RunningStatsNorm&>(norm)) == nullptr) {
-    return detail::reason_unknown(norm);
+    return norm.reason_against_folding();
   }
   for (const Module* module : {static_cast<const Module*>(&layer), static_cast<const Module*>(&norm)}) {
     if (module->has_hooks() || is_parametrized(*module)) {
@@ -262,7 +261,7 @@ std::vector<RunningStatsNorm*> list_norms(const Module& model, const NamedModule
     RunningStatsNorm* norm = detail::known_norm(*module);
     norms.push_back(nullptr);
     if (norm == nullptr) {
-      entry.reason = detail::reason_unknown(*module);
+      entry.reason = dynamic_cast<const NormLayer&>(*module).reason_against_folding();
     } else if (is_folded(*norm)) {
       entry.reason = "changes nothing: it is folded already";
     } else {
@@ -352,7 +351,7 @@ Module* traced_layer(const NamedModules& modules, const std::vector<Call>& calls
     }
     if (calls[i].count != 1) {
       reason = detail::concat("'", modules[i].first, "' before it was called ", calls[i].count, " times, not once");
-    } else if (typeid(layer) == typeid(Linear) && (typeid(norm) != typeid(BatchNorm1d) || to_norm.tensor.dim() != 2)) {
+    } else if (typeid(layer) == typeid(Linear) && (!detail::takes_features(norm) || to_norm.tensor.dim() != 2)) {
       reason = detail::concat("'", modules[i].first, "' gives ", to_norm.tensor.shape(),
                               ", whose last axis is not the norm's channels");
     } else {

@@ -11,6 +11,7 @@
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/module/detail/own_parameters.hpp"
 #include "normgrad/layers/module/parametrize.hpp"
+#include "normgrad/layers/norm/conditional_batch_norm.hpp"
 #include "normgrad/layers/norm/is_norm.hpp"
 
 namespace normgrad {
@@ -104,7 +105,7 @@ DecaySplit decay_split(Module& model, const std::vector<std::string>& also_spare
   std::vector<std::string> norms;
   std::vector<std::string> matrices;
   for (const auto& [name, module] : model.named_modules()) {
-    if (is_norm(*module)) {
+    if (is_norm(*module) || dynamic_cast<const ConditionalBatchNorm2d*>(module) != nullptr) {
       norms.push_back(name);
     } else if (has_matrix(*module)) {
       const std::string prefix = name.empty() ? "" : name + ".";

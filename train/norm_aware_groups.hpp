@@ -18,7 +18,7 @@ namespace normgrad {
 /// Reason why weight decay applies to a parameter or not.
 enum class DecayRole : std::uint8_t {
   weight,  ///< decays
-  norm,    ///< belongs to a normalization layer, see is_norm()
+  norm,    ///< belongs to a normalization layer, see is_norm(), or to a ConditionalBatchNorm2d
   bias,    ///< its name is "bias" or ends in ".bias"
   vector,  ///< has fewer than 2 axes longer than 1, such as a learned scale [C] or [1, C, 1, 1], and is not the weight
            ///< of a Linear, convolution or Embedding: decay would pull it to 0 without simplifying the model

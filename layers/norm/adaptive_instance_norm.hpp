@@ -28,6 +28,7 @@ class AdaptiveInstanceNorm : public Module {
   /// position.
   Tensor forward(const Tensor& content, const Tensor& style);
 
+  /// The eps of the options.
   double eps() const noexcept { return eps_; }
 
  private:

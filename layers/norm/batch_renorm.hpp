@@ -12,6 +12,7 @@ namespace normgrad {
 /// A limit of batch renormalization: a number, or one that changes linearly with the number of training batches.
 class RenormLimit {
  public:
+  /// The same limit for all batches.
   constexpr RenormLimit(double constant)  // NOLINT(google-explicit-constructor): a number is a limit
       : from_(constant), to_(constant) {}
   /// `from` up to the batch `start`, `to` from the batch `end` on.

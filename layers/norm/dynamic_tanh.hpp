@@ -27,6 +27,7 @@ class DynamicTanh : public NormLayer {
   std::int64_t axis() const noexcept { return axis_; }
   double eps_for(DType /*dtype*/) const override { return 0.0; }
   Tensor by_channel(const Tensor& x) const override;
+  std::string reason_against_folding() const override { return "a " + type_name() + " is not affine"; }
   /// Resets alpha to alpha_init_value, the weight to 1 and the bias to 0.
   void reset_parameters();
 

@@ -30,6 +30,7 @@ struct GhostBatchNormOptions {
 /// normalized as by BatchNorm.
 class GhostBatchNorm : public BatchStatisticsNorm {
  public:
+  /// The size of the options.
   std::int64_t virtual_batch_size() const noexcept { return virtual_batch_size_; }
   std::string extra_repr() const override;
 

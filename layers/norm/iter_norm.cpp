@@ -56,6 +56,8 @@ std::string IterNorm::extra_repr() const {
   return detail::concat(RunningStatsNorm::extra_repr(), ", num_groups=", num_groups_, ", T=", iterations_);
 }
 
+std::string IterNorm::reason_against_folding() const { return "an IterNorm mixes the channels"; }
+
 std::string IterNorm::expected_input() const { return detail::concat("an input [N, ", num_features(), ", *]"); }
 
 void IterNorm::reset_running_stats() {

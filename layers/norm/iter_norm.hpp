@@ -36,6 +36,7 @@ class IterNorm : public RunningStatsNorm {
   NORMGRAD_DECLARE_MEMBERS(IterNorm)
   std::string extra_repr() const override;
   bool has_input_moments() const noexcept override { return false; }
+  std::string reason_against_folding() const override;
 
   /// The constructor's arguments.
   std::int64_t num_groups() const noexcept { return num_groups_; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "normgrad/core/ops/norm/norm.hpp"
 #include "normgrad/layers/module/fusing.hpp"
@@ -29,6 +30,11 @@ class NormLayer : public Module {
   /// Returns x as [N, C, *], with the axis of the norm's parameters second; undefined for a norm whose parameters are
   /// not per channel.
   virtual Tensor by_channel(const Tensor& x) const { return x.dim() >= 2 ? x : Tensor(); }
+  /// Returns why fold() cannot put the norm, in evaluation, into the layer before it. Only fold() itself knows which
+  /// norms it can.
+  virtual std::string reason_against_folding() const {
+    return "a " + type_name() + " normalizes each sample with its own statistics";
+  }
 
  protected:
   NormLayer() = default;

@@ -49,6 +49,10 @@ std::string PowerNorm::extra_repr() const {
                         ", group_num=", group_num_ ? detail::concat(*group_num_) : "none");
 }
 
+std::string PowerNorm::reason_against_folding() const {
+  return "a PowerNorm divides each sample by its own root mean squares, too";
+}
+
 std::string PowerNorm::expected_input() const { return detail::concat("an input [N, ", num_features(), ", *]"); }
 
 void PowerNorm::reset_running_stats() {

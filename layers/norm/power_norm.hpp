@@ -50,6 +50,7 @@ class PowerNorm : public RunningStatsNorm {
   NORMGRAD_DECLARE_MEMBERS(PowerNorm)
   std::string extra_repr() const override;
   bool has_input_moments() const noexcept override { return false; }
+  std::string reason_against_folding() const override;
   /// Resets the running mean square to 1, ema_gz to 0, and the number of batches to 0.
   void reset_running_stats();
   /// Resets the weight to 1, the bias to 0, and the running statistics.

@@ -2,20 +2,17 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <sstream>
 
 #include "normgrad/layers/identity.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
-#include "normgrad/layers/norm/batch_renorm.hpp"
+#include "normgrad/layers/norm/detail/registry_batches.hpp"
 #include "normgrad/layers/norm/detail/registry_papers.hpp"
-#include "normgrad/layers/norm/ghost_batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
-#include "normgrad/layers/norm/iter_norm.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
-#include "normgrad/layers/norm/power_norm.hpp"
 #include "normgrad/layers/norm/rms_norm.hpp"
-#include "normgrad/layers/norm/switchable_norm.hpp"
 
 namespace normgrad {
 
@@ -37,43 +34,39 @@ std::string needs_positions(const NormContext& context) {
                                    : "";
 }
 
-/// Parses the argument of "group:8" or "ghost:32", a positive number of `what`.
-std::int64_t parse_count(const std::string& text, const char* what, const char* norm, const char* example) {
-  std::int64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  require<ValueError>(error == std::errc() && end == text.data() + text.size() && count > 0,
-                      "make_norm: expected a number of ", what, ", as in \"", norm, ":", example, "\", but got \"",
-                      norm, ":", text, "\"");
-  return count;
-}
-
-Momentum momentum_of(const NormArguments& arguments, double otherwise) {
-  const std::optional<double> momentum = arguments.optional_number("momentum", otherwise);
-  return momentum ? Momentum(*momentum) : Momentum(std::nullopt);
-}
-
-/// The layer for the number of axes of the inputs.
-template <class OneD, class TwoD, class ThreeD, class Options>
-std::unique_ptr<Module> make_by_rank(const NormContext& c, const Options& options) {
-  switch (c.spatial_dims) {
-    case 2:
-      return std::make_unique<TwoD>(c.num_features, options);
-    case 3:
-      return std::make_unique<ThreeD>(c.num_features, options);
-    default:
-      return std::make_unique<OneD>(c.num_features, options);
-  }
+std::int64_t parse_groups(const std::string& text) {
+  std::int64_t groups = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), groups);
+  require<ValueError>(error == std::errc() && end == text.data() + text.size() && groups > 0,
+                      "make_norm: expected a number of groups, as in \"group:8\", but got \"group:", text, "\"");
+  return groups;
 }
 
 std::unique_ptr<Module> make_batch(const NormContext& c, const NormArguments& arguments) {
-  return make_by_rank<BatchNorm1d, BatchNorm2d, BatchNorm3d>(
-      c, BatchNormOptions{
-             .eps = arguments.number("eps", 1e-5), .momentum = momentum_of(arguments, 0.1), .dtype = c.dtype});
+  const std::optional<double> momentum = arguments.optional_number("momentum", 0.1);
+  const BatchNormOptions options{.eps = arguments.number("eps", 1e-5),
+                                 .momentum = momentum ? Momentum(*momentum) : Momentum(std::nullopt),
+                                 .dtype = c.dtype};
+  switch (c.spatial_dims) {
+    case 2:
+      return std::make_unique<BatchNorm2d>(c.num_features, options);
+    case 3:
+      return std::make_unique<BatchNorm3d>(c.num_features, options);
+    default:
+      return std::make_unique<BatchNorm1d>(c.num_features, options);
+  }
 }
 
 std::unique_ptr<Module> make_instance(const NormContext& c, const NormArguments& arguments) {
-  return make_by_rank<InstanceNorm1d, InstanceNorm2d, InstanceNorm3d>(
-      c, InstanceNormOptions{.eps = arguments.number("eps", 1e-5), .affine = true, .dtype = c.dtype});
+  const InstanceNormOptions options{.eps = arguments.number("eps", 1e-5), .affine = true, .dtype = c.dtype};
+  switch (c.spatial_dims) {
+    case 2:
+      return std::make_unique<InstanceNorm2d>(c.num_features, options);
+    case 3:
+      return std::make_unique<InstanceNorm3d>(c.num_features, options);
+    default:
+      return std::make_unique<InstanceNorm1d>(c.num_features, options);
+  }
 }
 
 std::unique_ptr<Module> make_layer(const NormContext& c, const NormArguments& arguments) {
@@ -86,8 +79,7 @@ std::unique_ptr<Module> make_layer(const NormContext& c, const NormArguments& ar
 
 std::unique_ptr<Module> make_group(const NormContext& c, const NormArguments& arguments) {
   const std::string& count = arguments.positional;
-  const std::int64_t groups =
-      count.empty() ? (c.spatial_dims == 0 ? 10 : 8) : parse_count(count, "groups", "group", "8");
+  const std::int64_t groups = count.empty() ? (c.spatial_dims == 0 ? 10 : 8) : parse_groups(count);
   return std::make_unique<GroupNorm>(groups, c.num_features,
                                      GroupNormOptions{.eps = arguments.number("eps", 1e-5), .dtype = c.dtype});
 }
@@ -101,62 +93,6 @@ std::unique_ptr<Module> make_rms(const NormContext& c, const NormArguments& argu
       1, c.num_features,
       GroupNormOptions{
           .eps = arguments.number("eps", 1e-5), .affine = Affine::scale_only, .center = false, .dtype = c.dtype});
-}
-
-std::unique_ptr<Module> make_brn(const NormContext& c, const NormArguments& arguments) {
-  BatchRenormOptions options{
-      .eps = arguments.number("eps", 1e-3), .momentum = momentum_of(arguments, 0.01), .dtype = c.dtype};
-  if (arguments.has("r_max")) {
-    options.r_max = arguments.number("r_max", 1.0);
-  }
-  if (arguments.has("d_max")) {
-    options.d_max = arguments.number("d_max", 0.0);
-  }
-  return make_by_rank<BatchRenorm1d, BatchRenorm2d, BatchRenorm3d>(c, options);
-}
-
-std::unique_ptr<Module> make_ghost(const NormContext& c, const NormArguments& arguments) {
-  const std::string& size = arguments.positional;
-  return make_by_rank<GhostBatchNorm1d, GhostBatchNorm2d, GhostBatchNorm3d>(
-      c, GhostBatchNormOptions{
-             .virtual_batch_size = size.empty() ? 128 : parse_count(size, "samples per virtual batch", "ghost", "32"),
-             .eps = arguments.number("eps", 1e-5),
-             .momentum = momentum_of(arguments, 0.1),
-             .dtype = c.dtype});
-}
-
-std::string features_or_images(const NormContext& context) {
-  return context.spatial_dims == 1 ? "switchable has a form for features [N, C] and one for images, but none for "
-                                     "sequences [N, C, L]"
-                                   : "";
-}
-
-std::unique_ptr<Module> make_switchable(const NormContext& c, const NormArguments& arguments) {
-  return make_by_rank<SwitchableNorm1d, SwitchableNorm2d, SwitchableNorm3d>(
-      c, SwitchableNormOptions{
-             .eps = arguments.number("eps", 1e-5), .momentum = momentum_of(arguments, 0.1), .dtype = c.dtype});
-}
-
-std::unique_ptr<Module> make_power(const NormContext& c, const NormArguments& arguments) {
-  return std::make_unique<PowerNorm>(c.num_features,
-                                     PowerNormOptions{.eps = arguments.number("eps", 1e-5),
-                                                      .warmup_iters = arguments.whole_number("warmup", 10000),
-                                                      .dtype = c.dtype});
-}
-
-std::unique_ptr<Module> make_iter(const NormContext& c, const NormArguments& arguments) {
-  std::int64_t each = std::min<std::int64_t>(64, c.num_features);
-  while (c.num_features % each != 0) {
-    --each;
-  }
-  const std::string& groups = arguments.positional;
-  return std::make_unique<IterNorm>(
-      c.num_features,
-      IterNormOptions{.num_groups = groups.empty() ? c.num_features / each : parse_count(groups, "groups", "iter", "4"),
-                      .T = arguments.whole_number("T", 5),
-                      .eps = arguments.number("eps", 1e-5),
-                      .momentum = momentum_of(arguments, 0.1),
-                      .dtype = c.dtype});
 }
 
 std::unique_ptr<Module> make_none(const NormContext& /*context*/, const NormArguments& /*arguments*/) {
@@ -196,6 +132,26 @@ NormArguments parse_arguments(const NormEntry& entry, const std::string& text, c
   return arguments;
 }
 
+std::vector<NormEntry> entries_of_pytorch() {
+  return {
+      {.name = "none",
+       .reason_against = always,
+       .make = make_none,
+       .normalizes = false,
+       .standardizes = false,
+       .centers = false},
+      {.name = "batch",
+       .reason_against = always,
+       .make = make_batch,
+       .options = {"eps", "momentum"},
+       .independent_samples = false},
+      {.name = "layer", .reason_against = always, .make = make_layer, .options = {"eps"}},
+      {.name = "instance", .reason_against = needs_positions, .make = make_instance, .options = {"eps"}},
+      {.name = "group", .reason_against = always, .make = make_group, .takes_argument = true, .options = {"eps"}},
+      {.name = "rms", .reason_against = always, .make = make_rms, .options = {"eps"}, .centers = false},
+  };
+}
+
 struct Spec {
   const NormEntry& entry;
   NormArguments arguments;
@@ -214,63 +170,11 @@ Spec parse(const std::string& spec, const NormContext& context) {
   return {entry, parse_arguments(entry, spec.substr(colon + 1), spec)};
 }
 
-std::vector<NormEntry> own_entries() {
-  return {
-      {.name = "none",
-       .reason_against = always,
-       .make = make_none,
-       .normalizes = false,
-       .standardizes = false,
-       .centers = false},
-      {.name = "batch",
-       .reason_against = always,
-       .make = make_batch,
-       .options = {"eps", "momentum"},
-       .independent_samples = false},
-      {.name = "layer", .reason_against = always, .make = make_layer, .options = {"eps"}},
-      {.name = "instance", .reason_against = needs_positions, .make = make_instance, .options = {"eps"}},
-      {.name = "group", .reason_against = always, .make = make_group, .takes_argument = true, .options = {"eps"}},
-      {.name = "rms", .reason_against = always, .make = make_rms, .options = {"eps"}, .centers = false},
-      {.name = "brn",
-       .reason_against = always,
-       .make = make_brn,
-       .options = {"eps", "momentum", "r_max", "d_max"},
-       .independent_samples = false},
-      {.name = "ghost",
-       .reason_against = always,
-       .make = make_ghost,
-       .takes_argument = true,
-       .options = {"eps", "momentum"},
-       .independent_samples = false},
-      {.name = "switchable",
-       .reason_against = features_or_images,
-       .make = make_switchable,
-       .options = {"eps", "momentum"},
-       .standardizes = false,
-       .independent_samples = false},
-      {.name = "power",
-       .reason_against = always,
-       .make = make_power,
-       .options = {"eps", "warmup"},
-       .standardizes = false,
-       .centers = false,
-       .exact_gradient = false,
-       .independent_samples = false},
-      {.name = "iter",
-       .reason_against = always,
-       .make = make_iter,
-       .takes_argument = true,
-       .options = {"eps", "momentum", "T"},
-       .standardizes = false,
-       .independent_samples = false},
-  };
-}
-
 std::vector<NormEntry>& all_entries() {
   static std::vector<NormEntry> entries = [] {
-    std::vector<NormEntry> all = own_entries();
-    for (NormEntry& entry : detail::entries_of_papers()) {
-      all.push_back(std::move(entry));
+    std::vector<NormEntry> all = entries_of_pytorch();
+    for (std::vector<NormEntry>& more : std::vector{detail::entries_of_batch_norms(), detail::entries_of_papers()}) {
+      std::move(more.begin(), more.end(), std::back_inserter(all));
     }
     return all;
   }();
@@ -297,18 +201,18 @@ bool NormArguments::has(const std::string& name) const {
   return std::any_of(options.begin(), options.end(), [&](const auto& option) { return option.first == name; });
 }
 
-double NormArguments::number(const std::string& name, double otherwise) const {
-  const std::optional<double> value = optional_number(name, otherwise);
-  require<ValueError>(value.has_value(), "make_norm: expected a number for \"", name, "\" but got none");
-  return *value;
-}
-
 std::int64_t NormArguments::whole_number(const std::string& name, std::int64_t otherwise) const {
   const double value = number(name, static_cast<double>(otherwise));
   const auto whole = static_cast<std::int64_t>(std::clamp(value, -1e15, 1e15));
   require<ValueError>(static_cast<double>(whole) == value, "make_norm: expected a whole number for \"", name,
                       "\" but got ", value);
   return whole;
+}
+
+double NormArguments::number(const std::string& name, double otherwise) const {
+  const std::optional<double> value = optional_number(name, otherwise);
+  require<ValueError>(value.has_value(), "make_norm: expected a number for \"", name, "\" but got none");
+  return *value;
 }
 
 std::optional<double> NormArguments::optional_number(const std::string& name, std::optional<double> otherwise) const {

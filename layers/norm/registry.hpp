@@ -29,7 +29,8 @@
 // dyt alpha, l2 scale, prms partial, evo-s0 groups, and divisive window.
 //
 // normgrad::dist adds "sync_batch", see register_sync_batch_norm(). To add a norm to the library, add an entry to
-// registry.cpp or registry_papers.cpp; to add one in a program, call register_norm().
+// registry.cpp, or to registry_batches.cpp or registry_papers.cpp for a norm that PyTorch lacks; to add one in a
+// program, call register_norm().
 #pragma once
 
 #include <cstdint>
@@ -83,8 +84,8 @@ struct NormEntry {
   std::vector<std::string> options = {};  ///< names of its options
   // Properties, checked by the tests.
   bool normalizes = true;  ///< false: the identity
-  /// Whether y = (x - mean) / sqrt(var + eps), with the statistics of disjoint sets of elements, so that the identities
-  /// of docs/identities.md hold. For a norm without mean, y = x / sqrt(mean(x^2) + eps).
+  /// With its first parameters, y is (x - mean) / sqrt(var + eps) over disjoint sets (or x / sqrt(mean(x^2) + eps)),
+  /// which the identities of docs/identities.md describe.
   bool standardizes = true;
   bool centers = true;  ///< subtracts the mean: adding a constant to x changes nothing
   /// Whether the backward in training is the derivative of the forward. False for one that its authors define as an

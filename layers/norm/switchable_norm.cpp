@@ -64,6 +64,10 @@ SwitchableNorm1d::SwitchableNorm1d(std::int64_t num_features, const SwitchableNo
       "SwitchableNorm1d: expected more than 1 feature for an unbiased variance of each sample but got 1");
 }
 
+std::string SwitchableNorm::reason_against_folding() const {
+  return "a " + type_name() + " also normalizes each sample with its own statistics";
+}
+
 void SwitchableNorm::reset_parameters() {
   RunningStatsNorm::reset_parameters();
   const NoGradGuard no_grad;

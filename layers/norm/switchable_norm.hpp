@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "normgrad/layers/norm/batch_statistics_norm.hpp"
 
@@ -30,6 +31,7 @@ struct SwitchableNormOptions {
 /// operations, in float64 and rounded once.
 class SwitchableNorm : public BatchStatisticsNorm {
  public:
+  std::string reason_against_folding() const override;
   /// Resets the weight and the weights of the statistics to 1, the bias to 0, and the running statistics.
   void reset_parameters();
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "normgrad/core/autograd/gradcheck/gradcheck.hpp"
 #include "normgrad/core/base/random.hpp"
+#include "normgrad/layers/module/module.hpp"
 
 namespace normgrad::tests {
 
@@ -55,6 +57,10 @@ class CaseList {
 
 /// x in channels-last format, and so is its gradient: for functions with special code for that format.
 Tensor channels_last(const Tensor& x);
+
+/// Adds a layer with random parameters, and running statistics of a batch like the input, in the given mode.
+void add_layer(CaseList& list, const std::string& name, const std::shared_ptr<Module>& layer, const Tensor& x,
+               bool train = true);
 
 /// "0.5", for case names.
 std::string number(double value);

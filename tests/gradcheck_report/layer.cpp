@@ -1,7 +1,8 @@
 // Layers: the gradients of the input and of all parameters are checked.
 #include <memory>
 
-#include "tests/gradcheck_report/layer_cases.hpp"
+#include "tests/gradcheck_report/cases.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/conv.hpp"
@@ -17,10 +18,46 @@
 #include "normgrad/layers/norm/local_response_norm.hpp"
 #include "normgrad/layers/norm/registry.hpp"
 #include "normgrad/layers/norm/rms_norm.hpp"
+#include "normgrad/layers/norm/running_stats.hpp"
 #include "normgrad/layers/piecewise.hpp"
 #include "normgrad/layers/pooling.hpp"
 
 namespace normgrad::tests {
+
+void add_layer(CaseList& list, const std::string& name, const std::shared_ptr<Module>& layer, const Tensor& x,
+               bool train) {
+  Inputs inputs = {x};
+  for (const Tensor& parameter : layer->parameters()) {
+    const Tensor values = list.normal(parameter.shape(), 0.5, 0.5);
+    const NoGradGuard no_grad;
+    Tensor(parameter).copy_(values);
+    inputs.push_back(parameter);
+  }
+  for (auto& [buffer_name, buffer] : layer->named_buffers()) {
+    if (buffer.dtype() == kFloat64) {
+      buffer.copy_(list.uniform(buffer.shape(), 0.05, 0.2).detach());
+    }
+  }
+  layer->train(train);
+  list.add(
+      name + (train ? ", train" : ", eval"),
+      [layer](const Inputs& in) {
+        const FreezeStatisticsGuard freeze;
+        return (*layer)(in[0]);
+      },
+      inputs);
+}
+
+namespace {
+
+template <class Layer, class... Arguments>
+void add_both_modes(CaseList& list, const std::string& name, const Tensor& x, const Arguments&... arguments) {
+  for (const bool train : {true, false}) {
+    add_layer(list, name, std::make_shared<Layer>(arguments...), x.detach().clone().requires_grad_(), train);
+  }
+}
+
+}  // namespace
 
 void add_norm_layers(CaseList& list) {
   list.start_family("norm layers");

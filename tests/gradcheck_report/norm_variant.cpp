@@ -2,7 +2,8 @@
 #include <optional>
 #include <type_traits>
 
-#include "tests/gradcheck_report/layer_cases.hpp"
+#include "tests/gradcheck_report/cases.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/norm/masked.hpp"
 #include "normgrad/layers/norm/ada_ln.hpp"
@@ -19,6 +20,14 @@
 namespace normgrad::tests {
 
 namespace {
+
+// The layer in training and in evaluation.
+template <class Layer, class... Arguments>
+void add_both_modes(CaseList& list, const std::string& name, const Tensor& x, const Arguments&... arguments) {
+  for (const bool train : {true, false}) {
+    add_layer(list, name, std::make_shared<Layer>(arguments...), x.detach().clone().requires_grad_(), train);
+  }
+}
 
 // Means of 9 and running means of 0.1 are beyond the limits of r and d, where these are constants of x. Within the
 // limits the gradient is not the derivative by definition; there tests/layers/batch_renorm_test.cpp compares it with

@@ -83,7 +83,7 @@ class NormIdentity : public tests::NormPlaceTest {
   double eps_ = 0.0;
 };
 
-INSTANTIATE_TEST_SUITE_P(Registry, NormIdentity, testing::ValuesIn(tests::norm_places(true)), tests::place_name);
+INSTANTIATE_TEST_SUITE_P(Registry, NormIdentity, testing::ValuesIn(tests::standardizing_places()), tests::place_name);
 
 #define EXPECT_SUM(sum, expected)                                              \
   EXPECT_NEAR(static_cast<double>((sum).value), static_cast<double>(expected), \

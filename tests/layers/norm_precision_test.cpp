@@ -72,7 +72,7 @@ class NormPrecision : public tests::NormPlaceTest {
   double eps_ = 0.0;
 };
 
-INSTANTIATE_TEST_SUITE_P(Registry, NormPrecision, testing::ValuesIn(tests::norm_places(true)), tests::place_name);
+INSTANTIATE_TEST_SUITE_P(Registry, NormPrecision, testing::ValuesIn(tests::standardizing_places()), tests::place_name);
 
 TEST_P(NormPrecision, NearestNumberForAnyMean) {
   for (const double ratio : {0.0, 1.0, 10.0, 1e2, 1e3, 1e4, 1e5, 1e6}) {

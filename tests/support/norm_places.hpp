@@ -38,8 +38,8 @@ inline const NormEntry& entry_of(const Place& place) {
   throw ValueError("no such norm");
 }
 
-/// Returns all places; with `standardizing_only`, those of norms for which the exact identities hold.
-inline std::vector<Place> norm_places(bool standardizing_only = false) {
+/// Returns all places; with `normalizing_only`, those of norms that normalize by default.
+inline std::vector<Place> norm_places(bool normalizing_only = false) {
   std::vector<Place> all;
   for (const std::string& name : norm_names()) {
     for (std::int64_t spatial = 0; spatial <= 3; ++spatial) {
@@ -49,11 +49,18 @@ inline std::vector<Place> norm_places(bool standardizing_only = false) {
     }
   }
   all.push_back({"group:4", 2});
-  std::erase_if(all, [&](const Place& place) { return standardizing_only && !entry_of(place).standardizes; });
-  if (!standardizing_only) {
+  std::erase_if(all, [&](const Place& place) { return normalizing_only && !entry_of(place).normalizes; });
+  if (!normalizing_only) {
     all.push_back({"ghost:2", 2});  // virtual batches depend on the order of the samples
     all.push_back({"iter:4", 2});
   }
+  return all;
+}
+
+/// Returns the places of norms whose results are standardized sets of elements, see NormEntry.
+inline std::vector<Place> standardizing_places() {
+  std::vector<Place> all = norm_places(true);
+  std::erase_if(all, [](const Place& place) { return !entry_of(place).standardizes; });
   return all;
 }
 

@@ -23,11 +23,12 @@ using StepCall = std::function<Tensor(const std::vector<Tensor>& inputs)>;
 class NormSteps {
  public:
   explicit NormSteps(const std::string& name)
-      : arrays_(load_npz(source_dir() / "tests/fixtures/norm_steps" / (name + ".npz"))) {}
+      : name_(name), arrays_(load_npz(source_dir() / "tests/fixtures/norm_steps" / (name + ".npz"))) {}
 
   /// Loads the state into the layer, which is float64, and compares results, gradients and buffers of every step, and
   /// the evaluation after them.
   void expect_as_torch(Module& layer, const StepCall& call) const {
+    SCOPED_TRACE(name_);
     if (!layer.state_dict().empty()) {
       const LoadReport report = layer.load_state_dict(arrays_, {.strict = false, .prefix = "state/"});
       EXPECT_TRUE(report.missing_keys.empty() && report.unexpected_keys.empty());
@@ -87,6 +88,7 @@ class NormSteps {
     }
   }
 
+  std::string name_;
   StateDict arrays_;
 };
 

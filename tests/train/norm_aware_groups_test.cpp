@@ -38,6 +38,24 @@ std::string role_of(const DecaySplit& split, const std::string& name) {
   return "missing";
 }
 
+// The tables of a conditional batch norm are weights and biases of a norm; what computes them elsewhere is a layer.
+TEST(NormAwareGroupsTest, RolesOfConditionalNorms) {
+  struct Conditional : Module {
+    ConditionalBatchNorm2d norm{4, 3};
+    SPADE spade{4, 3};
+    AdaLN ada{4, 3};
+    SwitchableNorm2d switched{4};
+    NORMGRAD_MEMBERS(Conditional, norm, spade, ada, switched)
+  };
+  Conditional net;
+  const DecaySplit split = decay_split(net);
+  EXPECT_EQ(role_of(split, "norm.weight"), "norm");
+  EXPECT_EQ(role_of(split, "norm.bias"), "norm");
+  EXPECT_EQ(role_of(split, "spade.mlp_gamma.weight"), "weight");
+  EXPECT_EQ(role_of(split, "ada.modulation.weight"), "weight");
+  EXPECT_EQ(role_of(split, "switched.mean_weight"), "norm");
+}
+
 TEST(NormAwareGroupsTest, RolesOfParameters) {
   Net net;
   const DecaySplit split = decay_split(net);

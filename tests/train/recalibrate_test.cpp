@@ -95,7 +95,7 @@ TEST(RecalibrateTest, NormsOfOtherStatisticsAreLeft) {
   EXPECT_TRUE(of_norms.norms[1].advice.empty());
   EXPECT_FALSE(of_norms.norms[2].has_running_stats);
   const FoldReport folded = fold(net);
-  EXPECT_EQ(folded.norms[1].reason, "a PowerNorm may compute more than a scale and a shift of each channel");
+  EXPECT_EQ(folded.norms[1].reason, "a PowerNorm divides each sample by its own root mean squares, too");
 }
 
 // Batches of one value and of none, at the beginning, at the end, and within the net.

@@ -4,7 +4,6 @@
 
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/batch_renorm.hpp"
-#include "normgrad/layers/norm/dynamic_tanh.hpp"
 #include "normgrad/layers/norm/ghost_batch_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
 
@@ -18,11 +17,6 @@ bool is_one_of(const Module& module) {
   return (... || (type == typeid(Modules)));
 }
 
-template <class... Bases>
-bool is_derived_from(const Module& module) {
-  return (... || (dynamic_cast<const Bases*>(&module) != nullptr));
-}
-
 }  // namespace
 
 RunningStatsNorm* known_norm(Module& module) {
@@ -32,16 +26,8 @@ RunningStatsNorm* known_norm(Module& module) {
   return is_known ? static_cast<RunningStatsNorm*>(&module) : nullptr;
 }
 
-std::string reason_unknown(const Module& norm) {
-  if (is_one_of<DynamicTanh>(norm)) {
-    return "a " + norm.type_name() + " is not affine";
-  }
-  if (dynamic_cast<const RunningStatsNorm*>(&norm) == nullptr) {
-    return "a " + norm.type_name() + " normalizes each sample with its own statistics";
-  }
-  return is_derived_from<BatchNorm, InstanceNorm, BatchRenorm, GhostBatchNorm>(norm)
-             ? "a class derived from a norm may have a forward of its own"
-             : "a " + norm.type_name() + " may compute more than a scale and a shift of each channel";
+bool takes_features(const RunningStatsNorm& norm) {
+  return is_one_of<BatchNorm1d, BatchRenorm1d, GhostBatchNorm1d>(norm);
 }
 
 }  // namespace normgrad::detail
