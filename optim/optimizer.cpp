@@ -79,7 +79,6 @@ std::string Optimizer::place_of(std::size_t group, std::size_t i) const {
 
 void Optimizer::prepare(std::size_t g, std::vector<Job>& jobs, std::vector<NewSlot>& new_slots) {
   Entry& group = groups_[g];
-  const SlotStarts starts = slots_in_use(g);
   for (std::size_t i = 0; i < group.params.size(); ++i) {
     Tensor& param = group.params[i];
     Tensor grad = param.grad();
@@ -91,18 +90,19 @@ void Optimizer::prepare(std::size_t g, std::vector<Job>& jobs, std::vector<NewSl
     require<DTypeError>(is_floating_point(param.dtype()) && grad.dtype() == param.dtype(), place_of(g, i), " is ",
                         param.dtype(), " but its gradient ", grad.dtype(), "; nothing was changed");
     ParamState& state = group.states[i];
+    const SlotStarts starts = slots_in_use_of(g, param);
     for (std::size_t s = 0; s < state.slots.size(); ++s) {
       const Tensor& slot = state.slots[s];
       state.slot_is_new[s] = false;
       if (!slot.defined()) {
         if (starts[s]) {
-          Tensor made = Tensor::empty(param.shape(), param.dtype());
+          Tensor made = Tensor::empty(slot_shape(s, param.shape()), param.dtype());
           new_slots.push_back({&state, s, made.fill_(*starts[s]), true});
         }
         continue;
       }
-      require<ShapeError>(slot.shape() == param.shape(), place_of(g, i), " has shape ", param.shape(), " now but had ",
-                          slot.shape(), " in earlier steps; nothing was changed");
+      require<ShapeError>(slot.shape() == slot_shape(s, param.shape()), place_of(g, i), " has shape ", param.shape(),
+                          " now but had ", slot.shape(), " in earlier steps; nothing was changed");
       if (slot.dtype() != param.dtype()) {
         new_slots.push_back({&state, s, slot.to(param.dtype()), false});
       }
@@ -138,6 +138,19 @@ void Optimizer::step() {
     ++job.state->step;
     update(job.group, *job.param, job.grad, *job.state);
   }
+}
+
+Tensor Optimizer::evaluate(const Closure& closure) const {
+  const GradModeGuard grad(true);
+  Tensor loss = closure();
+  require<ValueError>(loss.defined(), type_name(), ": expected a closure that returns the loss");
+  return loss;
+}
+
+Tensor Optimizer::step(const Closure& closure) {
+  Tensor loss = evaluate(closure);
+  step();
+  return loss;
 }
 
 void Optimizer::zero_grad() {

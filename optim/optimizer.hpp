@@ -60,7 +60,13 @@ class Optimizer {
   /// before any parameter is changed: ValueError for options out of range, and ShapeError or DTypeError, naming the
   /// parameter, for a gradient or state that no longer matches. Logs a warning the first time no parameter has a
   /// gradient.
-  void step();
+  virtual void step();
+  /// Computes the loss and its gradients: zero_grad(), forward, backward(), and returns the loss. Called with recording
+  /// enabled.
+  using Closure = std::function<Tensor()>;
+  /// Calls the closure, then step(), and returns the loss of before the step. LBFGS, which evaluates a loss several
+  /// times in a step, requires this form. Throws ValueError if the closure returns an undefined tensor.
+  virtual Tensor step(const Closure& closure);
   /// Removes the gradients of all parameters.
   void zero_grad();
 
@@ -100,7 +106,7 @@ class Optimizer {
  protected:
   static constexpr std::size_t kMaxSlots = 3;  ///< maximum number of state tensors per parameter
   /// An option by name, for reading and writing.
-  using Option = std::pair<const char*, std::variant<double*, bool*>>;
+  using Option = std::pair<const char*, std::variant<double*, bool*, std::int64_t*>>;
   /// State of one parameter: one tensor (or none yet) for each of slot_names(), and a number for each of
   /// scalar_names().
   struct ParamState {
@@ -123,11 +129,23 @@ class Optimizer {
   virtual const std::vector<const char*>& slot_names() const = 0;
   /// Returns which slots the next step of a group needs.
   virtual SlotStarts slots_in_use(std::size_t group) const = 0;
+  /// The same for one parameter, and the shape of its slots, for optimizers in which they depend on its shape.
+  virtual SlotStarts slots_in_use_of(std::size_t group, const Tensor& /*param*/) const { return slots_in_use(group); }
+  virtual Shape slot_shape(std::size_t /*slot*/, const Shape& param) const { return param; }
   /// Returns the names of the numbers kept for each parameter; they start at 1.
   virtual const std::vector<const char*>& scalar_names() const;
   /// Performs the step of one parameter. `state.step` already includes it, slots in use exist, and the gradient
   /// matches.
   virtual void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) = 0;
+
+  /// State that belongs to no single parameter, in state_dict() under "all.<key>". prepare_common() checks it, throws
+  /// ValueError, and returns a function that loads it and does not throw. Parameters then load in their own order only.
+  virtual StateDict common_state() const { return {}; }
+  virtual std::function<void()> prepare_common(const StateDict& /*state*/) {
+    return [] {};
+  }
+  /// Calls the closure as step() does.
+  Tensor evaluate(const Closure& closure) const;
 
  private:
   friend class LRScheduler;

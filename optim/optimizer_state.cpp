@@ -12,6 +12,7 @@ namespace normgrad {
 namespace {
 
 const std::string kParamPrefix = "param.";    // prefix of the keys that hold names
+const std::string kCommonPrefix = "all.";     // of the entries that belong to no single parameter
 const std::string kModulePrefix = "module.";  // prefix that wrapper modules add to names
 
 Tensor state_number(double value, DType dtype) {
@@ -224,6 +225,9 @@ StateDict Optimizer::state_dict() const {
       ++index;
     }
   }
+  for (auto& [key, value] : common_state()) {
+    state[kCommonPrefix + key] = value;
+  }
   return state;
 }
 
@@ -242,6 +246,13 @@ std::function<void()> Optimizer::prepare_state_dict(const StateDict& state, cons
   std::vector<double> after;
   std::vector<std::optional<double>> initial_lrs;
   std::vector<std::vector<ParamState>> states(groups_.size());
+  StateDict common;
+  for (const auto& [key, value] : state) {
+    if (key.starts_with(kCommonPrefix)) {
+      common[key.substr(kCommonPrefix.size())] = value;
+    }
+  }
+  const bool has_common = !common_state().empty();
   std::size_t index = 0;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     for (const Option& option : options_of(g)) {
@@ -258,9 +269,12 @@ std::function<void()> Optimizer::prepare_state_dict(const StateDict& state, cons
       if (!place) {
         continue;
       }
+      if (has_common && *place != index - 1) {
+        reader.add_wrong(detail::concat("of another order: parameter ", index - 1, " is ", *place, " in the state"));
+      }
       loaded.step = reader.count(state_key(*place, "step"));
       for (std::size_t s = 0; s < loaded.slots.size(); ++s) {
-        const Tensor* slot = reader.read(state_key(*place, slot_names()[s]), param.shape(), false);
+        const Tensor* slot = reader.read(state_key(*place, slot_names()[s]), slot_shape(s, param.shape()), false);
         loaded.slots[s] = slot != nullptr ? copy_of_slot(*slot, param.dtype()) : Tensor();
       }
       for (std::size_t s = 0; s < loaded.scalars.size(); ++s) {
@@ -269,6 +283,17 @@ std::function<void()> Optimizer::prepare_state_dict(const StateDict& state, cons
     }
   }
   places.note_unexpected(state);
+  std::function<void()> load_common;
+  if (has_common) {
+    for (const auto& [key, value] : common) {
+      reader.use(kCommonPrefix + key);
+    }
+    try {
+      load_common = prepare_common(common);
+    } catch (const ValueError& error) {
+      reader.add_wrong(error.what());
+    }
+  }
   const std::string wrong = reader.all_wrong();
   require<ValueError>(wrong.empty(), type_name(), ": load_state_dict: the state does not fit; nothing was loaded",
                       wrong);
@@ -292,9 +317,12 @@ std::function<void()> Optimizer::prepare_state_dict(const StateDict& state, cons
     throw;
   }
   set(before);
-  return [this, set, after = std::move(after), initial_lrs = std::move(initial_lrs),
-          states = std::move(states)]() mutable {
+  return [this, set, after = std::move(after), initial_lrs = std::move(initial_lrs), states = std::move(states),
+          load_common = std::move(load_common)]() mutable {
     set(after);
+    if (load_common) {
+      load_common();
+    }
     for (std::size_t g = 0; g < groups_.size(); ++g) {
       groups_[g].states.swap(states[g]);
       groups_[g].initial_lr = initial_lrs[g] ? initial_lrs[g] : groups_[g].initial_lr;

@@ -42,6 +42,10 @@ const std::vector<OptimizerMaker>& optimizer_makers() {
       optimizer_of<Adadelta>,
       optimizer_of<Adamax>,
       optimizer_of<Lion>,
+      optimizer_of<Rprop>,
+      optimizer_of<LAMB>,
+      optimizer_of<LARS>,
+      optimizer_of<Adafactor>,
       optimizer_of<RMSprop>};
   return all;
 }

@@ -14,10 +14,13 @@
 #include "normgrad/optim/adam.hpp"
 #include "normgrad/optim/adamax.hpp"
 #include "normgrad/optim/detail/step.hpp"
+#include "normgrad/optim/lamb.hpp"
+#include "normgrad/optim/lars.hpp"
 #include "normgrad/optim/lion.hpp"
 #include "normgrad/optim/nadam.hpp"
 #include "normgrad/optim/radam.hpp"
 #include "normgrad/optim/rmsprop.hpp"
+#include "normgrad/optim/rprop.hpp"
 #include "normgrad/optim/sgd.hpp"
 
 namespace normgrad {
@@ -34,7 +37,8 @@ struct Case {
   bool decoupled = false;
   std::int64_t step = 3;
   double scalar = 0.0;
-  bool is_new = false;  // the first slot
+  bool is_new = false;            // the first slot
+  bool decay_in_element = false;  // which then sees the gradient without decay
 };
 
 template <class T, class Options>
@@ -72,8 +76,11 @@ void check(std::int64_t n, const Options& o, const Case& c, const Element& eleme
       expected[s] = static_cast<double>(before[s][i]);
     }
     if (i < static_cast<std::size_t>(n)) {  // elements past the end stay unchanged
-      x *= c.decoupled ? 1.0 - o.lr * o.weight_decay : 1.0;
-      const double weight_decay = c.decoupled ? 0.0 : o.weight_decay;
+      double weight_decay = 0.0;
+      if constexpr (requires { o.weight_decay; }) {
+        x *= c.decoupled ? 1.0 - o.lr * o.weight_decay : 1.0;
+        weight_decay = c.decoupled || c.decay_in_element ? 0.0 : o.weight_decay;
+      }
       element(x, (o.maximize ? -1.0 : 1.0) * static_cast<double>(g[i]) + weight_decay * x, expected);
     }
     ASSERT_NEAR(static_cast<double>(p[i]), x, bound * (1.0 + std::fabs(x))) << n << " " << i;
@@ -87,7 +94,9 @@ void check(std::int64_t n, const Options& o, const Case& c, const Element& eleme
 template <class Options>
 void check_all(Options o, const Case& c, const Element& element) {
   for (std::int64_t n = 0; n <= 67; ++n) {
-    o.weight_decay = n % 2 == 0 ? 0.1 : 0.0;
+    if constexpr (requires { o.weight_decay; }) {
+      o.weight_decay = n % 2 == 0 ? 0.1 : 0.0;
+    }
     o.maximize = n % 3 == 0;
     check<float>(n, o, c, element);
     check<double>(n, o, c, element);
@@ -228,6 +237,38 @@ TEST_P(UpdateTest, Lion) {
               p -= c > 0.0 ? 0.2 : c < 0.0 ? -0.2 : 0.0;
               mean(s[0], 0.9, g);
             });
+}
+
+TEST_P(UpdateTest, Rprop) {
+  check_all(RpropOptions{.etas = {0.5, 1.5}, .step_sizes = {0.3, 0.6}}, {.in_use = {true, true, false}},
+            [](double& p, double g, auto& s) {
+              const double product = g * s[0];
+              s[1] = std::clamp(s[1] * (product > 0.0 ? 1.5 : product < 0.0 ? 0.5 : 1.0), 0.3, 0.6);
+              s[0] = product < 0.0 ? 0.0 : g;
+              p -= s[0] > 0.0 ? s[1] : s[0] < 0.0 ? -s[1] : 0.0;
+            });
+}
+
+// The kernel leaves the parameter and writes the direction to the third slot.
+TEST_P(UpdateTest, LambDirection) {
+  for (const double weight_decay : {0.0, 0.1}) {
+    for (std::int64_t n = 0; n <= 67; ++n) {
+      const LAMBOptions o{.lr = 0.3, .betas = {0.8, 0.9}, .eps = 0.5, .weight_decay = weight_decay};
+      const Element element = [&](double& p, double g, std::array<double, 3>& s) {
+        mean(s[0], 0.8, g);
+        mean(s[1], 0.9, g * g);
+        s[2] =
+            s[0] / (1.0 - std::pow(0.8, 3.0)) / (std::sqrt(s[1] / (1.0 - std::pow(0.9, 3.0))) + 0.5) + weight_decay * p;
+      };
+      check<float>(n, o, {.in_use = {true, true, true}, .decay_in_element = true}, element);
+      check<double>(n, o, {.in_use = {true, true, true}, .decay_in_element = true}, element);
+    }
+  }
+}
+
+TEST_P(UpdateTest, LarsWithTheRateOfTheLayer) {
+  check_all(LARSOptions{.momentum = 0.7}, {.in_use = {true, false, false}, .scalar = 0.25},
+            [](double& p, double g, auto& s) { p -= s[0] = 0.7 * s[0] + 0.25 * g; });
 }
 
 // A NaN gradient must propagate through maximum and sign; a zero gradient moves nothing.

@@ -54,7 +54,7 @@ const std::vector<Room> kRooms = {
     {"layers/transformer",
      {"core/base", "core/autograd", "core/ops", "layers/module", "layers/init", "layers", "layers/norm"}},
     {"layers/container", {"layers/module"}},
-    {"optim", {"core/base", "core/simd", "core/kernels/reduce", "core/autograd"}},
+    {"optim", {"core/base", "core/simd", "core/kernels/reduce", "core/autograd", "core/ops"}},
     {"optim/schedules", {"core/autograd", "optim"}},
     {"data", {"core/base", "core/autograd", "core/ops"}},
     {"io", {"core/base", "core/simd", "core/kernels/gemm", "core/autograd", "core", "layers/module"}},
@@ -82,8 +82,9 @@ std::string inside_normgrad(const std::string& include) {
 
 /// Libraries that user code must not have to compile.
 bool is_foreign(const std::string& include) {
-  static const std::vector<std::string> kForeign = {"xtensor/", "xtl/",     "xsimd/", "spdlog/", "fmt/",  "dnnl",
-                                                    "CLI/",     "nlohmann", "zlib.h", "zip.h",   "omp.h", "mpi.h"};
+  static const std::vector<std::string> kForeign = {"xtensor/", "xtl/",  "xsimd/",   "spdlog/",  "fmt/",
+                                                    "dnnl",     "CLI/",  "nlohmann", "zlib.h",   "zip.h",
+                                                    "omp.h",    "mpi.h", "png.h",    "jpeglib.h"};
   return std::any_of(kForeign.begin(), kForeign.end(),
                      [&](const std::string& name) { return include.find(name) != std::string::npos; });
 }
