@@ -73,12 +73,13 @@ struct OpenDatasetOptions {
   bool standardize = true;
   /// Use only the first images for training; 0: all. The statistics are those of the images used.
   std::int64_t train_limit = 0;
-  std::int64_t num_classes = 10;  ///< labels are below this number
+  std::int64_t num_classes = 10;  ///< labels of IDX files are below this number; CIFAR has its own
 };
 
 /// Opens a data set. `source` is one of
 ///   "fashion-mnist"  Fashion-MNIST as installed by Debian's package dataset-fashion-mnist,
 ///   "digits"         synthetic digits, see digits.hpp: needs no files,
+///   a folder with CIFAR-10 or CIFAR-100 in binary form (data_batch_1.bin or train.bin), see cifar.hpp,
 ///   or a folder with files named like MNIST's: train-images-idx3-ubyte, train-labels-idx1-ubyte,
 ///   t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or with .gz; images [N, H, W] or [N, C, H, W] (then
 ///   also "-idx4-").

@@ -1,6 +1,7 @@
 #include "normgrad/data/image_transform.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -119,6 +120,110 @@ Tensor RandomCrop::operator()(const Tensor& images, Generator& generator) const 
     window.left = draw(generator, -padding, images.size(3) + padding - width);
   }
   return cut("RandomCrop", images, height, width, windows, fill);
+}
+
+Tensor RandomErasing::operator()(const Tensor& images, Generator& generator) const {
+  check_images("RandomErasing", images);
+  check_probability("RandomErasing", p);
+  require<ValueError>(scale[0] > 0.0 && scale[0] <= scale[1] && scale[1] <= 1.0,
+                      "RandomErasing: expected a scale with 0 < from <= to <= 1 but got ", scale[0], " and ", scale[1]);
+  require<ValueError>(ratio[0] > 0.0 && ratio[0] <= ratio[1] && std::isfinite(ratio[1]),
+                      "RandomErasing: expected a ratio with 0 < from <= to but got ", ratio[0], " and ", ratio[1]);
+  Tensor out = images.detach().clone();
+  const std::int64_t height = images.size(2);
+  const std::int64_t width = images.size(3);
+  dispatch_float("RandomErasing", images.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* image = out.mutable_data<T>();
+    for (std::int64_t i = 0; i < images.size(0); ++i, image += images.size(1) * height * width) {
+      if (!(generator.uniform() < p)) {
+        continue;
+      }
+      for (int attempt = 0; attempt < 10; ++attempt) {
+        const double share = scale[0] + (scale[1] - scale[0]) * generator.uniform();
+        const double shape = ratio[0] * std::pow(ratio[1] / ratio[0], generator.uniform());  // even on a log scale
+        const double area = share * static_cast<double>(height * width);
+        const auto h = static_cast<std::int64_t>(std::round(std::sqrt(area * shape)));
+        const auto w = static_cast<std::int64_t>(std::round(std::sqrt(area / shape)));
+        if (h >= height || w >= width) {
+          continue;
+        }
+        const std::int64_t top = draw(generator, 0, height - h);
+        const std::int64_t left = draw(generator, 0, width - w);
+        for (std::int64_t row = 0; row < images.size(1) * h; ++row) {
+          std::fill_n(image + (row / h * height + top + row % h) * width + left, w, static_cast<T>(value));
+        }
+        break;
+      }
+    }
+  });
+  return out;
+}
+
+namespace {
+
+/// The gray of a pixel: ITU-R BT.601, or the mean of other than 3 channels.
+template <class T>
+double gray_of(const T* pixel, std::int64_t channels, std::int64_t area) {
+  if (channels == 3) {
+    return 0.299 * static_cast<double>(pixel[0]) + 0.587 * static_cast<double>(pixel[area]) +
+           0.114 * static_cast<double>(pixel[2 * area]);
+  }
+  double sum = 0.0;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    sum += static_cast<double>(pixel[c * area]);
+  }
+  return sum / static_cast<double>(channels);
+}
+
+/// x = clamp(gray + factor (x - gray)) for an image, where gray(i) is that for pixel i.
+template <class T, class Gray>
+void blend(T* image, std::int64_t channels, std::int64_t area, double factor, const Gray& gray) {
+  for (std::int64_t i = 0; i < area; ++i) {
+    const double from = gray(i);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      T& x = image[c * area + i];
+      x = static_cast<T>(std::clamp(from + factor * (static_cast<double>(x) - from), 0.0, 1.0));
+    }
+  }
+}
+
+}  // namespace
+
+Tensor ColorJitter::operator()(const Tensor& images, Generator& generator) const {
+  check_images("ColorJitter", images);
+  for (const double v : {brightness, contrast, saturation}) {
+    require<ValueError>(v >= 0.0 && v < 1e6, "ColorJitter: expected brightness, contrast and saturation >= 0 but got ",
+                        v);
+  }
+  const auto factor = [&](double v) {
+    const double least = std::max(0.0, 1.0 - v);
+    return least + (1.0 + v - least) * generator.uniform();
+  };
+  Tensor out = images.detach().clone();
+  const std::int64_t channels = images.size(1);
+  const std::int64_t area = images.size(2) * images.size(3);
+  dispatch_float("ColorJitter", images.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* image = out.mutable_data<T>();
+    for (std::int64_t n = 0; n < images.size(0); ++n, image += channels * area) {
+      if (brightness > 0.0) {
+        blend(image, channels, area, factor(brightness), [](std::int64_t /*i*/) { return 0.0; });
+      }
+      if (contrast > 0.0) {
+        double mean = 0.0;
+        for (std::int64_t i = 0; i < area; ++i) {
+          mean += gray_of(image + i, channels, area) / static_cast<double>(area);
+        }
+        blend(image, channels, area, factor(contrast), [mean](std::int64_t /*i*/) { return mean; });
+      }
+      if (saturation > 0.0 && channels == 3) {
+        blend(image, channels, area, factor(saturation),
+              [&](std::int64_t i) { return gray_of(image + i, channels, area); });
+      }
+    }
+  });
+  return out;
 }
 
 Tensor Normalize::operator()(const Tensor& images, Generator& /*generator*/) const {

@@ -1,6 +1,7 @@
 // Image augmentation for DataLoaderOptions::transform, with torchvision's names.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -42,6 +43,26 @@ struct RandomCrop {
   std::int64_t width = 0;                                               ///< of the window
   std::int64_t padding = 0;                                             ///< pixels on each side
   double fill = 0.0;                                                    ///< value of the padding
+  Tensor operator()(const Tensor& images, Generator& generator) const;  ///< an ImageTransform
+};
+
+/// Replaces a random rectangle of each image by `value`, with probability p (Zhong et al., "Random erasing data
+/// augmentation", 2020; torchvision.transforms.RandomErasing). Images in which no rectangle fits after 10 draws stay.
+struct RandomErasing {
+  double p = 0.5;                                                       ///< the probability
+  std::array<double, 2> scale = {0.02, 0.33};                           ///< range of its share of the image's area
+  std::array<double, 2> ratio = {0.3, 3.3};                             ///< range of its height / width
+  double value = 0.0;                                                   ///< of the erased pixels
+  Tensor operator()(const Tensor& images, Generator& generator) const;  ///< an ImageTransform
+};
+
+/// Changes brightness, contrast and saturation of each image, in this order, by random factors from
+/// [max(0, 1 - v), 1 + v]: times a factor, from the mean gray of the image, and from the gray of each pixel. For images
+/// in [0, 1], to which the results are clamped. Images of other than 3 channels have no saturation.
+struct ColorJitter {
+  double brightness = 0.0;                                              ///< v of the brightness, at least 0
+  double contrast = 0.0;                                                ///< v of the contrast
+  double saturation = 0.0;                                              ///< v of the saturation
   Tensor operator()(const Tensor& images, Generator& generator) const;  ///< an ImageTransform
 };
 

@@ -2,6 +2,7 @@
 #include <initializer_list>
 
 #include "normgrad/core/base/detail/io_errors.hpp"
+#include "normgrad/data/cifar.hpp"
 #include "normgrad/data/digits.hpp"
 #include "normgrad/data/idx.hpp"
 #include "normgrad/data/image_dataset.hpp"
@@ -74,6 +75,12 @@ ImageSplits read_source(const std::string& source, std::int64_t num_classes) {
       "open_dataset: ", fashion ? "Fashion-MNIST is not installed: expected the folder '" : "there is no folder '",
       folder.string(), "'",
       fashion ? " of Debian's package dataset-fashion-mnist" : "; expected a folder, fashion-mnist or digits");
+  if (fs::exists(folder / "data_batch_1.bin", none)) {
+    return read_cifar10(folder);
+  }
+  if (fs::exists(folder / "train.bin", none)) {
+    return read_cifar100(folder);
+  }
   return read_folder(folder, num_classes);
 }
 
