@@ -45,18 +45,6 @@ void leave_to_first(const lab::Launch& launch) {
 }
 
 SweepRanks::SweepRanks(lab::Launch launch, Options& options) : launch_(std::move(launch)), options_(options) {
-  try {
-    lab::make_folder("--out", options.out / "runs");
-    if (is_first()) {
-      lock_.emplace(options.out / "runs");
-    }
-    if (launch_.size > 1) {
-      meeting_.emplace(launch_, options.out / "runs");
-    }
-  } catch (const Error&) {
-    leave_to_first(launch_);
-    throw;
-  }
   if (launch_.size > 1) {
     const int online = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     const int share = std::max(1, std::min(lab::num_processors(), online / launch_.local_size));
@@ -65,10 +53,25 @@ SweepRanks::SweepRanks(lab::Launch launch, Options& options) : launch_(std::move
   }
 }
 
+void SweepRanks::lock_folder() {
+  lab::make_folder("--out", options_.out / "runs");
+  if (is_first()) {
+    lock_.emplace(options_.out / "runs");
+  }
+}
+
 void SweepRanks::prepare(const std::function<std::string()>& part) {
-  if (!meeting_) {
+  if (launch_.size == 1) {
     part();
+    lock_folder();
     return;
+  }
+  try {
+    lock_folder();
+    meeting_.emplace(launch_, options_.out / "runs");
+  } catch (const Error&) {
+    leave_to_first(launch_);
+    throw;
   }
   std::string text;
   try {

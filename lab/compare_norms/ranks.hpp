@@ -18,21 +18,24 @@ void leave_to_first(const lab::Launch& launch);
 
 class SweepRanks {
  public:
-  /// Locks the folder against other sweeps. Divides the machine's processors among its ranks, unless the options say
-  /// how many are used. With several ranks, --fresh removes the stored runs and is then off. `options` must outlive
+  /// Divides the machine's processors among its ranks, unless the options say how many are used. `options` must outlive
   /// this.
   SweepRanks(lab::Launch launch, Options& options);
 
   bool is_first() const { return launch_.rank == 0; }
   /// The folder in which runs are claimed; none for one rank.
   std::filesystem::path claims() const { return meeting_ ? meeting_->folder() : std::filesystem::path(); }
-  /// Runs a part of the preparation on all ranks; it returns the data's fingerprint. An error on one rank, and another
-  /// build or other data than on rank 0, is an error of all: rank 0 throws it as a ValueError, and the others end.
+  /// Runs a part of the preparation on all ranks, which returns the data's fingerprint, and locks the folder against
+  /// other sweeps. With several ranks, --fresh then removes the stored runs and is off. An error on one rank, and
+  /// another build or other data than on rank 0, is an error of all: rank 0 throws it as a ValueError, and the others
+  /// end.
   void prepare(const std::function<std::string()>& part);
   /// Runs `part` on rank 0, or if that has ended, on another. Unless the sweep is complete, on rank 0 only.
   void once(bool complete, const std::function<void()>& part) const;
 
  private:
+  void lock_folder();
+
   lab::Launch launch_;
   Options& options_;
   std::optional<lab::FolderLock> lock_;
