@@ -1,0 +1,312 @@
+// Training steps over ranks: measured, and predicted by the model of lab/scaling.hpp (docs/scaling.md).
+//
+//   build/bench/bench_scaling [--models cnn,resnet,mlp] [--batch 32] [--steps 30] [--bucket-mb 1] [--quantile 0.5]
+//   mpirun -n 2 build/bench/bench_scaling ...
+//
+// One rank: the step of one process, and the steps of 2 to 1024 ranks predicted for three networks. Several ranks: the
+// network is measured by messages between pairs of ranks, the computation by steps of all ranks at the same time
+// without communication, and the prediction made of these is printed beside the measured step.
+#include <mpi.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <functional>
+#include <iomanip>
+#include <iostream>
+#include <string>
+#include <vector>
+#include <CLI/CLI.hpp>
+
+#include "lab/compare_norms/models.hpp"
+#include "lab/files.hpp"
+#include "lab/scaling.hpp"
+#include "lab/statistics.hpp"
+#include "normgrad/dist.hpp"
+#include "normgrad/normgrad.hpp"
+
+namespace {
+
+using namespace normgrad;
+
+struct Arguments {
+  std::vector<std::string> models = {"cnn", "resnet", "mlp"};
+  std::int64_t batch = 32;
+  std::int64_t steps = 30;
+  double bucket_mb = 1.0;
+};
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// Which of the times of a repeated part counts: 0.5, the median. On a machine that others use, a small quantile is
+/// nearer to the time that the part takes alone.
+double quantile = 0.5;
+
+double typical(std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  return seconds[static_cast<std::size_t>(quantile * static_cast<double>(seconds.size() - 1))];
+}
+
+/// The typical time that `part` takes, after two calls that do not count.
+double typical_time(std::int64_t times, const std::function<void()>& part) {
+  std::vector<double> seconds;
+  for (std::int64_t i = 0; i < times + 2; ++i) {
+    const double start = now();
+    part();
+    if (i >= 2) {
+      seconds.push_back(now() - start);
+    }
+  }
+  return typical(seconds);
+}
+
+/// A model with its data, and its steps.
+class Trainer {
+ public:
+  Trainer(const std::string& model, std::int64_t batch)
+      : model_(compare_norms::make_model({.model = model, .norm = "batch", .image_shape = {1, 28, 28}})),
+        optimizer_(model_.parameters(), {.lr = 0.01, .momentum = 0.9}),
+        images_(randn({batch, 1, 28, 28})),
+        labels_(randint(0, 10, {batch})) {}
+
+  Sequential& model() { return model_; }
+
+  struct Times {
+    double forward = 0;
+    double backward = 0;
+    double optimizer = 0;
+    double all() const { return forward + backward + optimizer; }
+  };
+  Times step() {
+    const double start = now();
+    optimizer_.zero_grad();
+    const Tensor loss = cross_entropy(model_(images_), labels_);
+    const double loss_there = now();
+    loss.backward();
+    const double gradients_there = now();
+    optimizer_.step();
+    return {loss_there - start, gradients_there - loss_there, now() - gradients_there};
+  }
+
+ private:
+  Sequential model_;
+  SGD optimizer_;
+  Tensor images_;
+  Tensor labels_;
+};
+
+/// Messages of so many bytes in both directions between this rank and its partner, all pairs at the same time.
+double exchange_time(int partner, std::size_t bytes, int times) {
+  std::vector<char> out(bytes);
+  std::vector<char> in(bytes);
+  return typical_time(times, [&] {
+    std::array<MPI_Request, 2> requests{};
+    MPI_Irecv(in.data(), static_cast<int>(bytes), MPI_BYTE, partner, 0, MPI_COMM_WORLD, requests.data());
+    MPI_Isend(out.data(), static_cast<int>(bytes), MPI_BYTE, partner, 0, MPI_COMM_WORLD, &requests[1]);
+    MPI_Waitall(2, requests.data(), MPI_STATUSES_IGNORE);
+  });
+}
+
+/// The time of starting to receive and to send a short message, per message.
+double message_overhead(int partner) {
+  constexpr int kMessages = 50;
+  char out = 0;
+  std::array<char, kMessages> in{};
+  std::vector<MPI_Request> requests(2 * kMessages);
+  return typical_time(20,
+                      [&] {
+                        for (std::size_t i = 0; i < kMessages; ++i) {
+                          MPI_Irecv(&in[i], 1, MPI_BYTE, partner, 1, MPI_COMM_WORLD, &requests[2 * i]);
+                          MPI_Isend(&out, 1, MPI_BYTE, partner, 1, MPI_COMM_WORLD, &requests[2 * i + 1]);
+                        }
+                        MPI_Waitall(2 * kMessages, requests.data(), MPI_STATUSES_IGNORE);
+                      }) /
+         (2.0 * kMessages);
+}
+
+lab::Network measured_network(const ProcessGroup& group) {
+  lab::Network network{.name = "this machine", .offloaded = false};
+  const int partner = group.rank() ^ 1;
+  if (partner < group.size()) {
+    network.overhead = message_overhead(partner);
+    network.latency = std::max(0.0, exchange_time(partner, 1, 100) - 2 * network.overhead);
+    constexpr std::size_t kLong = std::size_t{1} << 20;
+    network.byte_gap = exchange_time(partner, kLong, 30) / static_cast<double>(kLong);
+  }
+  // The mean over the ranks.
+  Tensor all = Tensor::empty({3}, kFloat64);
+  double* values = all.mutable_data<double>();
+  values[0] = network.overhead;
+  values[1] = network.latency;
+  values[2] = network.byte_gap;
+  const std::vector<double> mean = group.all_reduce(all, ReduceOp::mean).to_vector<double>();
+  network.overhead = mean[0];
+  network.latency = mean[1];
+  network.byte_gap = mean[2];
+  return network;
+}
+
+/// The step of this process alone in `own`, a group of one. All ranks measure at the same time.
+lab::StepProfile measured_profile(const std::string& name, const Arguments& arguments, const ProcessGroup& own) {
+  lab::StepProfile profile;
+  std::vector<double> forward;
+  std::vector<double> backward;
+  std::vector<double> optimizer;
+  {
+    Trainer plain(name, arguments.batch);
+    typical_time(arguments.steps, [&] {
+      const Trainer::Times times = plain.step();
+      forward.push_back(times.forward);
+      backward.push_back(times.backward);
+      optimizer.push_back(times.optimizer);
+    });
+    for (const Tensor& buffer : plain.model().buffers()) {
+      profile.buffer_bytes += buffer.numel() * static_cast<std::int64_t>(dtype_size(buffer.dtype()));
+    }
+  }
+  profile.forward = typical(forward);
+  profile.backward = typical(backward);
+  profile.optimizer = typical(optimizer);
+  // A bucket for each gradient, for their times.
+  Trainer trainer(name, arguments.batch);
+  DistributedDataParallel ddp(trainer.model(), {.bucket_cap_mb = 1e-6}, own);
+  std::vector<std::vector<double>> ready;
+  typical_time(arguments.steps, [&] {
+    trainer.step();
+    ready.resize(ddp.trace().buckets.size());
+    for (std::size_t i = 0; i < ready.size(); ++i) {
+      ready[i].push_back(ddp.trace().buckets[i].started / ddp.trace().computed);
+    }
+  });
+  for (std::size_t i = 0; i < ready.size(); ++i) {
+    profile.gradients.push_back({profile.backward * typical(ready[i]), ddp.trace().buckets[i].elements * 4});
+  }
+  const Tensor number = zeros({1});
+  profile.call = typical_time(200, [&] { own.all_reduce_async(number).wait(); });
+  const Tensor many = randn({1 << 18});  // 1 MiB
+  profile.reduce = typical_time(20, [&] { own.all_reduce_async(many).wait(); }) / static_cast<double>(1 << 20);
+  // One copy into the bucket, and two from it to a gradient.
+  Tensor other = zeros({1 << 18});
+  profile.copy = 1.5 * typical_time(20, [&] { other.copy_(many); }) / static_cast<double>(1 << 20);
+  return profile;
+}
+
+/// The typical time of the slowest rank over that of a rank: equal ranks differ by chance, and a step takes as long as
+/// the slowest.
+double slowest_of(const ProcessGroup& group, const std::vector<double>& own) {
+  Tensor times = Tensor::empty({static_cast<std::int64_t>(own.size())}, kFloat64);
+  std::copy(own.begin(), own.end(), times.mutable_data<double>());
+  const double slowest = typical(group.all_reduce(times, ReduceOp::max).to_vector<double>());
+  const double usual = typical(group.all_reduce(times, ReduceOp::mean).to_vector<double>());
+  return slowest / usual;
+}
+
+void print_time(const std::string& what, double seconds) {
+  std::cout << "  " << what << ": " << std::fixed << std::setprecision(3) << 1e3 * seconds << " ms\n";
+}
+
+void one_rank(const std::string& name, const Arguments& arguments, const ProcessGroup& group) {
+  const lab::StepProfile profile = measured_profile(name, arguments, group);
+  std::cout << name << ", batch " << arguments.batch << ", " << profile.gradient_bytes() << " bytes of gradients\n";
+  print_time("step", profile.compute());
+  print_time("of it the backward", profile.backward);
+  double before = 0;
+  for (const lab::PredictedBucket& bucket :
+       lab::predict_step(profile, {}, 1, arguments.bucket_mb * 1024 * 1024).buckets) {
+    print_time("bucket of " + std::to_string(bucket.bytes) + " bytes, computed in", bucket.started - before);
+    before = bucket.started;
+  }
+  std::cout << "\n| ranks |";
+  for (const lab::Network& network : lab::typical_networks()) {
+    std::cout << " " << network.name << " |";
+  }
+  std::cout << "\n|---|---|---|---|\n";
+  for (int ranks = 2; ranks <= 1024; ranks *= 2) {
+    std::cout << "| " << ranks << " |";
+    for (const lab::Network& network : lab::typical_networks()) {
+      const double seconds = lab::predict_step(profile, network, ranks, arguments.bucket_mb * 1024 * 1024).seconds;
+      std::cout << " " << std::setprecision(2) << 1e3 * seconds << " ms, " << std::setprecision(0)
+                << 100 * profile.compute() / seconds << " % |";
+    }
+    std::cout << "\n";
+  }
+  std::cout << std::endl;
+}
+
+void several_ranks(const std::string& name, const Arguments& arguments, const ProcessGroup& group) {
+  const ProcessGroup own = group.split(group.rank());
+  const lab::Network network = measured_network(group);
+  lab::StepProfile profile = measured_profile(name, arguments, own);
+  std::vector<double> computed;
+  {
+    Trainer trainer(name, arguments.batch);
+    for (std::int64_t i = 0; i < arguments.steps; ++i) {
+      group.barrier();
+      computed.push_back(trainer.step().all());
+    }
+  }
+  const double slower = slowest_of(group, computed);
+  for (double* part : {&profile.forward, &profile.backward, &profile.optimizer}) {
+    *part *= slower;
+  }
+  for (lab::ReadyGradient& gradient : profile.gradients) {
+    gradient.ready *= slower;
+  }
+  Trainer trainer(name, arguments.batch);
+  DistributedDataParallel ddp(trainer.model(), {.bucket_cap_mb = arguments.bucket_mb}, group);
+  group.barrier();
+  const double measured = typical_time(arguments.steps, [&] { trainer.step(); });
+  const double predicted = lab::predict_step(profile, network, group.size(), arguments.bucket_mb * 1024 * 1024).seconds;
+  if (group.rank() != 0) {
+    return;
+  }
+  std::cout << name << ", batch " << arguments.batch << " on each of " << group.size() << " ranks\n";
+  print_time("step without communication", profile.compute());
+  print_time("step, predicted", predicted);
+  print_time("step, measured", measured);
+  std::cout << "  predicted / measured: " << std::setprecision(2) << predicted / measured
+            << "\n  images per second: " << std::setprecision(0)
+            << static_cast<double>(arguments.batch * group.size()) / measured << "\n"
+            << std::setprecision(2) << "  L " << 1e6 * network.latency << " us, o " << 1e6 * network.overhead
+            << " us, G " << 1e9 * network.byte_gap << " ns/byte; a call " << 1e6 * profile.call << " us, copy "
+            << 1e9 * profile.copy << " ns/byte, reduce " << 1e9 * profile.reduce << " ns/byte\n";
+  for (const BucketTimes& bucket : ddp.trace().buckets) {
+    std::cout << "  bucket of " << bucket.elements * 4 << " bytes: from " << 1e3 * bucket.started << " to "
+              << 1e3 * bucket.finished << " ms; all computed at " << 1e3 * ddp.trace().computed << " ms\n";
+  }
+  std::cout << std::endl;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return lab::run_program("bench_scaling", [&] {
+    Arguments arguments;
+    CLI::App app("Training steps over ranks: measured, and predicted by a model of the network", "bench_scaling");
+    app.add_option("--models", arguments.models, "Of compare_norms")->delimiter(',')->capture_default_str();
+    app.add_option("--batch", arguments.batch, "Images per rank")->capture_default_str()->check(CLI::Range(2, 4096));
+    app.add_option("--steps", arguments.steps, "Steps to measure")->capture_default_str()->check(CLI::Range(3, 100000));
+    app.add_option("--quantile", quantile, "Of repeated times, the one that counts; small on a machine that others use")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 1.0));
+    app.add_option("--bucket-mb", arguments.bucket_mb, "Size of a bucket in MiB")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+      std::cout << app.help();
+      return 0;
+    } catch (const CLI::ParseError& error) {
+      throw ValueError(std::string(error.what()) + " (see --help)");
+    }
+    set_num_threads(1);
+    manual_seed(1);
+    const ProcessGroup group = ProcessGroup::world();
+    for (const std::string& name : arguments.models) {
+      compare_norms::check_model_name(name);
+      group.size() == 1 ? one_rank(name, arguments, group) : several_ranks(name, arguments, group);
+    }
+    return 0;
+  });
+}
