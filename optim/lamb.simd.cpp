@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "normgrad/optim/detail/step_simd.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 

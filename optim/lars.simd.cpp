@@ -1,6 +1,6 @@
 #include "normgrad/optim/lars.hpp"
 
-#include "normgrad/optim/detail/step_simd.hpp"
+#include "normgrad/optim/detail/step.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 

@@ -36,8 +36,6 @@ const std::vector<const char*>& Rprop::slot_names() const {
 
 Optimizer::SlotStarts Rprop::slots_in_use(std::size_t group) const { return {0.0, options(group).lr, std::nullopt}; }
 
-void Rprop::update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) {
-  detail::step_parameter(type_name(), options(group), param, grad, state, slots_in_use(group));
-}
+template class detail::OnePassOptimizer<RpropOptions>;
 
 }  // namespace normgrad

@@ -20,7 +20,7 @@ struct RpropOptions {
 /// gradients of all data instead of random batches. Where the product of gradient and previous gradient is positive,
 /// the step size is multiplied by etas[1]; where it is negative, by etas[0], and the gradient counts as 0, now and as
 /// the next one's previous. Then p -= sign(g) * step size. A changed lr affects only parameters without a step yet.
-class Rprop final : public OptimizerOf<RpropOptions> {
+class Rprop final : public detail::OnePassOptimizer<RpropOptions> {
  public:
   /// Throws ValueError for options out of range.
   explicit Rprop(ParameterList params, RpropOptions options = {});
@@ -32,7 +32,6 @@ class Rprop final : public OptimizerOf<RpropOptions> {
   void check_options(std::size_t group) const override;
   const std::vector<const char*>& slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
-  void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };
 
 }  // namespace normgrad

@@ -4,7 +4,9 @@
 // NORMGRAD_OPTIMIZER_STEP(Options).
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 
 #include "normgrad/core/base/even_blocks.hpp"
 #include "normgrad/core/base/parallel.hpp"
@@ -36,13 +38,12 @@ NORMGRAD_SIMD_DECLARE(template <class T, class Options> void optimizer_step(cons
 
 namespace normgrad::detail {
 
-template <class Options>
-void OnePassOptimizer<Options>::update(std::size_t group, Tensor& param, const Tensor& grad,
-                                       Optimizer::ParamState& state) {
+/// Updates one parameter, whose state is an Optimizer::ParamState. `in_use` marks the slots that the update may use.
+template <class Options, class State>
+void step_parameter(const char* optimizer, const Options& options, Tensor& param, const Tensor& grad, State& state,
+                    const std::array<std::optional<double>, 3>& in_use) {
   constexpr std::int64_t kBlock = std::int64_t{1} << 14;
-  const Options& options = this->options(group);
-  const Optimizer::SlotStarts in_use = this->slots_in_use(group);
-  dispatch_float(this->type_name(), param.dtype(), [&](auto zero) {
+  dispatch_float(optimizer, param.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::StepArrays<T> arrays = {.p = nullptr,
                                      .gradient = grad.data<T>(),
@@ -60,6 +61,12 @@ void OnePassOptimizer<Options>::update(std::size_t group, Tensor& param, const T
     parallel_for(n, even_blocks(n, kBlock),
                  [&](std::int64_t begin, std::int64_t end) { run(arrays, options, begin, end); });
   });
+}
+
+template <class Options>
+void OnePassOptimizer<Options>::update(std::size_t group, Tensor& param, const Tensor& grad,
+                                       Optimizer::ParamState& state) {
+  step_parameter(this->type_name(), this->options(group), param, grad, state, this->slots_in_use(group));
 }
 
 }  // namespace normgrad::detail

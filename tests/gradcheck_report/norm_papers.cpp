@@ -2,7 +2,7 @@
 // have kinks.
 #include <memory>
 
-#include "tests/gradcheck_report/layer_cases.hpp"
+#include "tests/gradcheck_report/cases.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/layers/norm/divisive_norm.hpp"
 #include "normgrad/layers/norm/dynamic_tanh.hpp"

@@ -5,7 +5,7 @@
 
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
-#include "normgrad/core/ops/norm/detail/record_norm.hpp"
+#include "normgrad/core/ops/norm/detail/norm_over.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 
