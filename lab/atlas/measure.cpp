@@ -146,6 +146,18 @@ std::string images_behind(const std::string& name, const Tensor& images) {
   return bitmap_uri((*make_norm(spec, place))(images));
 }
 
+/// Replaces first values of parameters that hide the formula.
+void show_formula(Module& norm) {
+  const NoGradGuard no_grad;
+  if (auto* response = dynamic_cast<GlobalResponseNorm*>(&norm)) {
+    response->gamma.fill_(1.0);
+  }
+  if (auto* filter = dynamic_cast<FilterResponseNorm*>(&norm)) {
+    constexpr double kBelowAll = -1e3;
+    filter->tau.fill_(kBelowAll);
+  }
+}
+
 Entry measure(const NormEntry& norm, const Tensor& images) {
   Entry entry;
   entry.name = norm.name;
@@ -158,6 +170,7 @@ Entry measure(const NormEntry& norm, const Tensor& images) {
   const std::unique_ptr<Module> module = make_norm(norm.name == "group" ? "group:2" : norm.name, place);
   const std::string arguments = module->extra_repr();
   entry.layer = module->type_name() + "(" + arguments + ")";
+  show_formula(*module);
   const Tensor x = input();
   {
     const NoGradGuard no_grad;

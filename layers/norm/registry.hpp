@@ -13,7 +13,7 @@
 //   power     PowerNorm(C)                       PowerNorm(C); "power:warmup=100" shortens its warmup
 //   iter      IterNorm(C)                        IterNorm(C) with groups of up to 64 channels; "iter:4" chooses 4
 //   groups
-//   dyt       DynamicTanh(C)                     the same, along the channels; likewise the next three
+//   dyt       DynamicTanh(C), also of [*, C]     the same, along the channels; likewise the next three
 //   scale     ScaleNorm(sqrt(C))                 one statistic per position
 //   l2        L2Norm(C)                          one statistic per position
 //   prms      PartialRMSNorm(C)                  one statistic per position

@@ -19,6 +19,9 @@ namespace normgrad::detail {
 
 namespace {
 
+/// The axis of the features: the last one of [N, C], so that [*, C] is accepted as well, and axis 1 of [N, C, *].
+std::int64_t channel_axis(const NormContext& c) { return c.spatial_dims == 0 ? -1 : 1; }
+
 std::string anywhere(const NormContext& /*context*/) { return {}; }
 
 std::string grn_reason(const NormContext& c) {
@@ -61,13 +64,14 @@ std::string pono_reason(const NormContext& c) {
 std::unique_ptr<Module> make_dyt(const NormContext& c, const NormArguments& arguments) {
   return std::make_unique<DynamicTanh>(
       c.num_features,
-      DynamicTanhOptions{.alpha_init_value = arguments.number("alpha", 0.5), .axis = 1, .dtype = c.dtype});
+      DynamicTanhOptions{
+          .alpha_init_value = arguments.number("alpha", 0.5), .axis = channel_axis(c), .dtype = c.dtype});
 }
 
 std::unique_ptr<Module> make_scale(const NormContext& c, const NormArguments& arguments) {
   const double root = std::sqrt(static_cast<double>(c.num_features));
   return std::make_unique<ScaleNorm>(
-      root, ScaleNormOptions{.eps = arguments.number("eps", 1e-5), .axis = 1, .dtype = c.dtype});
+      root, ScaleNormOptions{.eps = arguments.number("eps", 1e-5), .axis = channel_axis(c), .dtype = c.dtype});
 }
 
 std::unique_ptr<Module> make_l2(const NormContext& c, const NormArguments& arguments) {
@@ -80,7 +84,7 @@ std::unique_ptr<Module> make_prms(const NormContext& c, const NormArguments& arg
   return std::make_unique<PartialRMSNorm>(c.num_features,
                                           PartialRMSNormOptions{.partial = arguments.number("partial", 0.0625),
                                                                 .eps = arguments.number("eps", 1e-8),
-                                                                .axis = 1,
+                                                                .axis = channel_axis(c),
                                                                 .dtype = c.dtype});
 }
 

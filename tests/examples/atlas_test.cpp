@@ -33,8 +33,9 @@ TEST(AtlasTest, EveryNormHasAnEntryAndAFormula) {
 
 TEST(AtlasTest, ElementsThatShareAStatistic) {
   // Of 2 samples, 4 channels and 9 pixels.
-  const std::map<std::string, std::int64_t> expected = {{"none", 1},     {"batch", 2 * 9}, {"layer", 4 * 9},
-                                                        {"instance", 9}, {"group", 2 * 9}, {"rms", 4 * 9}};
+  const std::map<std::string, std::int64_t> expected = {
+      {"none", 1},  {"batch", 2 * 9}, {"layer", 4 * 9}, {"instance", 9}, {"group", 2 * 9}, {"rms", 4 * 9}, {"dyt", 1},
+      {"scale", 4}, {"l2", 4},        {"grn", 4 * 9},   {"frn", 9},      {"evo-s0", 9},    {"pono", 4}};
   for (const auto& [name, count] : expected) {
     const std::vector<bool>& shared = entry(name).shared;
     EXPECT_EQ(std::count(shared.begin(), shared.end(), true), count) << name;
@@ -47,8 +48,10 @@ TEST(AtlasTest, ElementsThatShareAStatistic) {
 
 TEST(AtlasTest, DirectionsThatTheGradientDoesNotSee) {
   // Shift and scale of each set; the root mean square alone of each sample of rms.
-  const std::map<std::string, std::int64_t> expected = {{"none", 0},         {"batch", 2 * 4}, {"layer", 2 * 2},
-                                                        {"instance", 2 * 8}, {"group", 2 * 4}, {"rms", 2}};
+  const std::map<std::string, std::int64_t> expected = {
+      {"none", 0},   {"batch", 2 * 4}, {"layer", 2 * 2},    {"instance", 2 * 8}, {"group", 2 * 4}, {"rms", 2},
+      {"dyt", 0},    {"scale", 2 * 9}, {"l2", 2 * 9},       {"prms", 2 * 9},     {"grn", 0},       {"frn", 8},
+      {"evo-b0", 1}, {"evo-s0", 0},    {"pono", 2 * 2 * 9}, {"divisive", 0}};
   for (const auto& [name, count] : expected) {
     EXPECT_EQ(entry(name).null_directions, count) << name;
   }

@@ -15,7 +15,10 @@ TEST(NormsOfPapersRegistryTest, MakesWhatItsTableSays) {
   const auto printed_norm = [](const std::string& spec, std::int64_t channels, std::int64_t spatial) {
     return printed(*make_norm(spec, {.num_features = channels, .spatial_dims = spatial}));
   };
-  EXPECT_EQ(printed_norm("dyt:alpha=0.8", 8, 0), "DynamicTanh(8, alpha_init_value=0.8, axis=1)");
+  EXPECT_EQ(printed_norm("dyt:alpha=0.8", 8, 0), "DynamicTanh(8, alpha_init_value=0.8, axis=-1)");
+  EXPECT_EQ(printed_norm("dyt", 8, 2), "DynamicTanh(8, alpha_init_value=0.5, axis=1)");
+  EXPECT_EQ(printed_norm("l2", 8, 0), "L2Norm(8, scale=20, eps=1e-10, axis=-1)");
+  EXPECT_EQ(printed_norm("scale", 16, 0), "ScaleNorm(scale=4, eps=1e-05, axis=-1)");
   EXPECT_EQ(printed_norm("scale:eps=0.5", 16, 2), "ScaleNorm(scale=4, eps=0.5, axis=1)");
   EXPECT_EQ(printed_norm("l2:scale=10", 8, 2), "L2Norm(8, scale=10, eps=1e-10, axis=1)");
   EXPECT_EQ(printed_norm("prms:partial=0.5:eps=0.1", 8, 1),

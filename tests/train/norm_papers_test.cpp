@@ -74,5 +74,15 @@ TEST(NormsOfPapersTest, WeightDecaySparesAllOfTheirParameters) {
   }
 }
 
+// Instead of a LayerNorm over the last axis of any input.
+TEST(NormsOfPapersTest, SwapNormsPutsThemInAnyPlace) {
+  for (const std::string name : {"dyt", "scale", "l2", "prms"}) {
+    Sequential net(Linear(6, 8), LayerNorm(8), Linear(8, 2));
+    const SwapNormsReport report = swap_norms(net, name);
+    EXPECT_TRUE(report.all_replaced()) << report;
+    EXPECT_EQ(net(zeros({3, 5, 6})).shape(), Shape({3, 5, 2})) << name;
+  }
+}
+
 }  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad
