@@ -28,10 +28,17 @@ struct Pixels {
   std::vector<std::uint8_t> values;
 };
 
-void check_image_size(const std::string& where, std::uint64_t height, std::uint64_t width, std::uint64_t channels) {
+/// A file cannot have more pixels per byte: deflate shortens by at most 1032, with 8 pixels in a byte, and JPEG codes
+/// blocks of 64 pixels. So a short file does not cause a large allocation.
+constexpr std::uint64_t kMaxPixelsPerByte = 8 * 1032;
+
+void check_image_size(const std::string& where, std::uint64_t height, std::uint64_t width, std::uint64_t channels,
+                      std::uint64_t file_size) {
   require<IoError>(height > 0 && width > 0 && height <= kMaxImageValues / channels / width, where,
                    "expected an image of at most 2^28 values but got ", height, "x", width, " of ", channels,
                    " channels");
+  require<IoError>(height * width <= kMaxPixelsPerByte * file_size, where, "expected at most ",
+                   kMaxPixelsPerByte * file_size, " pixels in ", file_size, " bytes but got ", height, "x", width);
 }
 
 /// RGB to gray: ITU-R BT.601, as in JPEG.
@@ -56,7 +63,7 @@ Pixels read_png(const std::string& where, const std::vector<std::uint8_t>& bytes
   check(png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()) != 0);
   const bool is_gray = channels == 1 && (image.format & PNG_FORMAT_FLAG_COLOR) == 0;
   const std::uint64_t read = is_gray ? 1 : 3;
-  check_image_size(where, image.height, image.width, read);
+  check_image_size(where, image.height, image.width, read, bytes.size());
   image.format = is_gray ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
   image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
   Pixels pixels{.height = image.height, .width = image.width, .values = {}};
@@ -127,7 +134,7 @@ Pixels read_jpeg(const std::string& where, const std::vector<std::uint8_t>& byte
   };
   const int count = static_cast<int>(channels);
   check(jpeg_step(jpeg, errors, JpegStep::header, bytes.data(), bytes.size(), count, nullptr));
-  check_image_size(where, jpeg.image_height, jpeg.image_width, static_cast<std::uint64_t>(channels));
+  check_image_size(where, jpeg.image_height, jpeg.image_width, static_cast<std::uint64_t>(channels), bytes.size());
   require<IoError>(
       jpeg.jpeg_color_space == JCS_GRAYSCALE || jpeg.jpeg_color_space == JCS_YCbCr || jpeg.jpeg_color_space == JCS_RGB,
       where, "expected a gray or RGB image but got one for printing (CMYK)");

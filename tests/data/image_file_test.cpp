@@ -110,16 +110,20 @@ TEST(ReadImageTest, NamesTheFileThatItCannotRead) {
   EXPECT_EQ(message(), "expected a gray or RGB image but got one for printing (CMYK)");
   EXPECT_EQ(error_of<ValueError>([&] { read_image(file, 4); }), "read_image: expected 1 or 3 channels but got 4");
 
-  // A header that promises 60000 x 60000 pixels.
-  Bytes png = tests::read_bytes(fixture("rgb.png"));
-  const Bytes size = {0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60};
-  std::copy(size.begin(), size.end(), png.begin() + 16);
-  const std::uint32_t crc = static_cast<std::uint32_t>(crc32(0, png.data() + 12, 17));
-  for (int i = 0; i < 4; ++i) {
-    png[static_cast<std::size_t>(29 + i)] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
-  }
-  tests::write_file(file, png);
-  EXPECT_EQ(message(), "expected an image of at most 2^28 values but got 60000x60000 of 3 channels");
+  // Headers that promise more than the file can hold.
+  const auto message_for_size = [&](std::uint8_t high, std::uint8_t low) {
+    Bytes png = tests::read_bytes(fixture("rgb.png"));
+    const Bytes size = {0, 0, high, low, 0, 0, high, low};
+    std::copy(size.begin(), size.end(), png.begin() + 16);
+    const auto crc = static_cast<std::uint32_t>(crc32(0, png.data() + 12, 17));
+    for (int i = 0; i < 4; ++i) {
+      png[static_cast<std::size_t>(29 + i)] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
+    }
+    tests::write_file(file, png);
+    return message();
+  };
+  EXPECT_EQ(message_for_size(0xea, 0x60), "expected an image of at most 2^28 values but got 60000x60000 of 3 channels");
+  EXPECT_EQ(message_for_size(0x10, 0x00), "expected at most 1469568 pixels in 178 bytes but got 4096x4096");
 }
 
 // A prefix is refused, and a changed bit gives a result or an IoError.

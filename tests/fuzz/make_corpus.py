@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import struct
 import zipfile
 
@@ -139,7 +140,24 @@ def make_torch():
         put("torch", name, out.getvalue())
 
 
+def make_csv():
+    put("csv", "numbers", b"a,b\n1,2.5\n-3,1e9\n")
+    put("csv", "quotes", b'"a","b ""c"""\r\n"1",2\r\n')
+    put("csv", "empty_fields", b"a,b\n,2\n\n3,\n")
+    put("csv", "ragged", b"a,b\n1\n")
+    put("csv", "open_quote", b'a\n"1\n')
+    put("csv", "byte_order_mark", b"\xef\xbb\xbfa\n1\n")
+
+
+def make_images():
+    fixtures = os.path.join(HERE, "..", "..", "fixtures", "images")
+    for name in ["rgb.png", "rgba.png", "palette.png", "bits.png", "deep.png", "rgb.jpg", "progressive.jpg", "gray.jpg"]:
+        shutil.copy(os.path.join(fixtures, name), os.path.join(HERE, "image", name))
+
+
 make_safetensors()
 make_numpy()
 make_torch()
 make_idx()
+make_csv()
+make_images()
