@@ -215,6 +215,20 @@ TEST(AdafactorTest, KeepsRowsAndColumnsOfMatrices) {
   EXPECT_EQ(error_of<ValueError>([&] { Adafactor({vector}, {.d = 0.5}); }), "Adafactor: expected d >= 1 but got 0.5");
 }
 
+// The first step has the weight 1, so that the mean squares are the squares.
+TEST(AdafactorTest, SmallGradientsAreBoundedByEps) {
+  const auto step_of = [](const Shape& shape, double gradient) {
+    Tensor p = ones(shape, {.dtype = kFloat64, .requires_grad = true});
+    Adafactor optimizer({p}, {.lr = 0.5, .eps = {1e-3, 1e-3}, .d = 10.0});
+    p.set_grad(full(shape, gradient, {.dtype = kFloat64}));
+    optimizer.step();
+    return 1.0 - p.to_vector<double>()[0];
+  };
+  EXPECT_NEAR(step_of({3}, 1e-5), 0.5 * 1e-5 / 1e-3, 1e-12);     // the root of the mean square is at least eps
+  EXPECT_NEAR(step_of({2, 2}, 1e-5), 0.5 * 1e-5 / 1e-3, 1e-12);  // also for matrices
+  EXPECT_NEAR(step_of({2, 2}, 1e-2), 0.5 * 1e-2 / std::sqrt(1e-5), 1e-12);  // the mean of the rows is at least eps
+}
+
 TEST(RpropTest, RefusesOptionsOutOfRange) {
   const Tensor p = param_of({1.0});
   EXPECT_EQ(error_of<ValueError>([&] {
