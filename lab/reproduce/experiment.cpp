@@ -21,6 +21,8 @@ const std::vector<Experiment>& experiments() {
       {"detach-norm", "Xu et al. 2019: LayerNorm without gradients through its statistics", detach_norm},
       {"learning-rate", "Bjorck et al. 2018: BatchNorm trains at learning rates that nothing else does", learning_rate},
       {"gn-batch-size", "Wu and He 2018: the error of BatchNorm and GroupNorm over the batch size", gn_batch_size},
+      {"sync-bn", "Peng et al. 2018: BatchNorm over all ranks, per rank, and GroupNorm, with few images a rank",
+       sync_bn},
       {"bn-figure1", "Ioffe and Szegedy 2015, Figure 1: BatchNorm on a sigmoid network", bn_figure1},
       {"lenet-fashion", "d2l.ai: LeNet with and without BatchNorm on Fashion-MNIST; recalibrated statistics",
        lenet_fashion}};
@@ -63,6 +65,43 @@ std::vector<Numbers> compute(const Settings& settings, const std::string& name, 
     throw Interrupted{};
   }
   return results;
+}
+
+Sequential small_conv_net(const std::string& norm, const compare_norms::Data& data) {
+  Sequential net;
+  std::int64_t in = data.images.train.image_shape()[0];
+  for (const std::int64_t out : {8, 16, 32}) {
+    const std::string i = std::to_string(out);
+    net.push_back("conv" + i, Conv2d(in, out, 3, {.padding = 1}));
+    if (norm != "none") {
+      net.push_back("norm" + i,
+                    make_norm(norm == "group" ? "group:4" : norm, {.num_features = out, .spatial_dims = 2}));
+    }
+    net.push_back("relu" + i, ReLU());
+    if (out != 32) {
+      net.push_back("pool" + i, MaxPool2d(2));
+    }
+    in = out;
+  }
+  net.push_back("mean", AdaptiveAvgPool2d(1));
+  net.push_back("flatten", Flatten());
+  net.push_back("out", Linear(32, data.num_classes));
+  return net;
+}
+
+Sequential small_connected_net(const std::string& norm, const compare_norms::Data& data) {
+  Sequential net;
+  net.push_back("flatten", Flatten());
+  for (std::int64_t k = 0; k < 2; ++k) {
+    const std::string i = std::to_string(k);
+    net.push_back("fc" + i, Linear(k == 0 ? data.images.train.image_shape().numel() : 100, 100));
+    if (norm != "none") {
+      net.push_back("norm" + i, make_norm(norm, {.num_features = 100}));
+    }
+    net.push_back("relu" + i, ReLU());
+  }
+  net.push_back("out", Linear(100, data.num_classes));
+  return net;
 }
 
 void train_steps(Sequential& net, Optimizer& optimizer, const ImageDataset& images, std::int64_t steps,

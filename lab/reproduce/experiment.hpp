@@ -53,6 +53,7 @@ Outcome mean_field(const Settings& settings);
 Outcome detach_norm(const Settings& settings);
 Outcome bn_figure1(const Settings& settings);
 Outcome gn_batch_size(const Settings& settings);
+Outcome sync_bn(const Settings& settings);
 Outcome learning_rate(const Settings& settings);
 Outcome lenet_fashion(const Settings& settings);
 
@@ -65,6 +66,13 @@ using Numbers = std::vector<double>;
 /// `name` is the experiment's name for the progress display.
 std::vector<Numbers> compute(const Settings& settings, const std::string& name, std::size_t count,
                              const std::function<Numbers(std::size_t)>& task);
+
+/// Three convolutions of 8, 16 and 32 channels, each with norm, ReLU and pool; mean over positions; linear. "group" has
+/// 4 groups.
+normgrad::Sequential small_conv_net(const std::string& norm, const compare_norms::Data& data);
+
+/// 784-100-100-10 with norms and ReLU.
+normgrad::Sequential small_connected_net(const std::string& norm, const compare_norms::Data& data);
 
 /// Trains `net` for `steps` steps on random batches; calls after(step, loss) after each.
 void train_steps(normgrad::Sequential& net, normgrad::Optimizer& optimizer, const normgrad::ImageDataset& images,

@@ -10,45 +10,6 @@ using namespace normgrad;
 
 namespace {
 
-/// Three convolutions of 8, 16 and 32 channels, each with norm, ReLU and pool; mean over positions; linear.
-Sequential make_conv(const std::string& norm, const compare_norms::Data& data) {
-  Sequential net;
-  std::int64_t in = data.images.train.image_shape()[0];
-  for (const std::int64_t out : {8, 16, 32}) {
-    const std::string i = std::to_string(out);
-    net.push_back("conv" + i, Conv2d(in, out, 3, {.padding = 1}));
-    if (norm != "none") {
-      net.push_back("norm" + i,
-                    make_norm(norm == "group" ? "group:4" : norm, {.num_features = out, .spatial_dims = 2}));
-    }
-    net.push_back("relu" + i, ReLU());
-    if (out != 32) {
-      net.push_back("pool" + i, MaxPool2d(2));
-    }
-    in = out;
-  }
-  net.push_back("mean", AdaptiveAvgPool2d(1));
-  net.push_back("flatten", Flatten());
-  net.push_back("out", Linear(32, data.num_classes));
-  return net;
-}
-
-/// The fully connected net: 784-100-100-10 with ReLU.
-Sequential make_connected(const std::string& norm, const compare_norms::Data& data) {
-  Sequential net;
-  net.push_back("flatten", Flatten());
-  for (std::int64_t k = 0; k < 2; ++k) {
-    const std::string i = std::to_string(k);
-    net.push_back("fc" + i, Linear(k == 0 ? data.images.train.image_shape().numel() : 100, 100));
-    if (norm != "none") {
-      net.push_back("norm" + i, make_norm(norm, {.num_features = 100}));
-    }
-    net.push_back("relu" + i, ReLU());
-  }
-  net.push_back("out", Linear(100, data.num_classes));
-  return net;
-}
-
 struct Setup {
   bool connected;
   std::string norm;
@@ -64,7 +25,7 @@ double typical_gradient(const Tensor& weight) {
 /// Test error in percent, and the ratio of the typical gradients of the first and the last layer at the start.
 Numbers train_one(const Setup& setup, const compare_norms::Data& data, std::int64_t images, std::uint64_t seed) {
   manual_seed(seed);
-  Sequential net = setup.connected ? make_connected(setup.norm, data) : make_conv(setup.norm, data);
+  Sequential net = setup.connected ? small_connected_net(setup.norm, data) : small_conv_net(setup.norm, data);
   const double lr = 0.05 * static_cast<double>(setup.batch) / 32.0;
   SGD optimizer(net.parameters(), {.lr = lr, .momentum = 0.9});
   double ratio = 0.0;
