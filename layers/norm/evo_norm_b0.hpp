@@ -25,6 +25,9 @@ class EvoNormB0 : public RunningStatsNorm {
   explicit EvoNormB0(std::int64_t num_features, const EvoNormB0Options& options = {});
   NORMGRAD_DECLARE_MEMBERS(EvoNormB0)
   Tensor forward(const Tensor& x) override { return forward_fused(x, {}); }
+  std::string reason_against_folding() const override {
+    return "an EvoNormB0 also divides by statistics of the sample";
+  }
   /// Resets v and the weight to 1, the bias to 0, and the running statistics.
   void reset_parameters();
 

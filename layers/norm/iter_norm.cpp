@@ -95,6 +95,9 @@ Tensor IterNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   require<ShapeError>(running_wm.defined() && running_wm.shape() == Shape({num_groups_, d, d}),
                       "IterNorm: expected running_wm of shape ", Shape({num_groups_, d, d}), " but got ",
                       running_wm.defined() ? detail::concat(running_wm.shape()) : "an undefined one");
+  if (x.numel() == 0) {
+    return detail::apply_epilogue(epilogue, x.clone());
+  }
   const std::int64_t count = x.numel() / channels;
   const bool by_batch = use_batch_statistics(count, "value per channel", x.shape());
   const bool updates = update_is_due(count);
@@ -107,7 +110,7 @@ Tensor IterNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   Tensor matrix;
   if (by_batch || updates) {
     mean = grouped.mean(2, true);
-    matrix = count == 0 ? identity_matrices(num_groups_, d) : whitening(grouped - mean);
+    matrix = whitening(grouped - mean);
   }
   const Tensor centered = grouped - (by_batch ? mean : per_channel(running_mean));
   Tensor y = matmul(by_batch ? matrix : running_wm.to(kFloat64), centered);

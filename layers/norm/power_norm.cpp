@@ -107,12 +107,14 @@ Tensor PowerNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   require<ShapeError>(ema_gz.defined() && ema_gz.shape() == Shape{num_features()},
                       "PowerNorm: expected ema_gz of shape ", Shape{num_features()}, " but got ",
                       ema_gz.defined() ? detail::concat(ema_gz.shape()) : "an undefined one");
+  if (x.numel() == 0) {
+    return detail::apply_epilogue(epilogue, x.clone());
+  }
   const std::int64_t samples = x.size(0);
   const std::int64_t count = x.numel() / num_features();
   const bool by_batch = use_batch_statistics(count, "value per channel", x.shape());
   const bool updates = update_is_due(count);
-  const Tensor scaled =
-      divide_groups(x.to(kFloat64).reshape({samples, num_features(), samples == 0 ? 1 : count / samples}));
+  const Tensor scaled = divide_groups(x.to(kFloat64).reshape({samples, num_features(), count / samples}));
   Tensor mean_square;
   {
     const NoGradGuard no_grad;

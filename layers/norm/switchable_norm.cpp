@@ -77,16 +77,19 @@ void SwitchableNorm::reset_parameters() {
 
 Tensor SwitchableNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   check_batch(x);
+  if (x.numel() == 0) {
+    return detail::apply_epilogue(epilogue, x.clone());
+  }
   const std::int64_t samples = x.size(0);
   const std::int64_t channels = num_features();
-  const std::int64_t positions = samples == 0 ? 0 : x.numel() / (samples * channels);
+  const std::int64_t positions = x.numel() / (samples * channels);
   const bool unbiased = variance() == Variance::unbiased;
   require<ShapeError>(x.dim() == 2 || positions != 1 || !unbiased, type_name(),
                       ": expected more than 1 position for an unbiased variance of each sample and channel but got ",
                       x.shape(), "; use {.variance = Variance::biased}");
   const bool by_batch = use_batch_statistics(samples * positions, "value per channel", x.shape());
 
-  const Tensor flat = x.to(kFloat64).reshape({samples, channels, samples == 0 ? 1 : positions});
+  const Tensor flat = x.to(kFloat64).reshape({samples, channels, positions});
   SwitchedMoments moments;
   VarMean of_batch;
   if (x.dim() == 2) {

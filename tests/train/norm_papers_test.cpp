@@ -23,7 +23,7 @@ TEST(NormsOfPapersTest, FoldSaysWhyTheyStay) {
   out << fold(net);
   EXPECT_EQ(out.str(),
             "folded 0 of 3 norms\n"
-            "  1: a EvoNormB0 may compute more than a scale and a shift of each channel\n"
+            "  1: an EvoNormB0 also divides by statistics of the sample\n"
             "  3: a DynamicTanh is not affine\n"
             "  5: a ScaleNorm normalizes each sample with its own statistics\n");
 }
