@@ -11,6 +11,7 @@
 #include "normgrad/core/ops/matmul/matmul.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
+#include "normgrad/layers/norm/detail/channel_axis.hpp"
 
 namespace normgrad {
 
@@ -96,7 +97,7 @@ Tensor IterNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
                       "IterNorm: expected running_wm of shape ", Shape({num_groups_, d, d}), " but got ",
                       running_wm.defined() ? detail::concat(running_wm.shape()) : "an undefined one");
   if (x.numel() == 0) {
-    return detail::apply_epilogue(epilogue, x.clone());
+    return detail::apply_epilogue(epilogue, detail::apply_affine(x, weight, bias, 1));
   }
   const std::int64_t count = x.numel() / channels;
   const bool by_batch = use_batch_statistics(count, "value per channel", x.shape());

@@ -12,6 +12,7 @@
 #include "normgrad/core/ops/logic/logic.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
+#include "normgrad/layers/norm/detail/channel_axis.hpp"
 
 namespace normgrad {
 
@@ -108,7 +109,7 @@ Tensor PowerNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
                       "PowerNorm: expected ema_gz of shape ", Shape{num_features()}, " but got ",
                       ema_gz.defined() ? detail::concat(ema_gz.shape()) : "an undefined one");
   if (x.numel() == 0) {
-    return detail::apply_epilogue(epilogue, x.clone());
+    return detail::apply_epilogue(epilogue, detail::apply_affine(x, weight, bias, 1));
   }
   const std::int64_t samples = x.size(0);
   const std::int64_t count = x.numel() / num_features();

@@ -8,6 +8,7 @@
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/reduction/statistics.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
+#include "normgrad/layers/norm/detail/channel_axis.hpp"
 
 namespace normgrad {
 
@@ -78,7 +79,7 @@ void SwitchableNorm::reset_parameters() {
 Tensor SwitchableNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   check_batch(x);
   if (x.numel() == 0) {
-    return detail::apply_epilogue(epilogue, x.clone());
+    return detail::apply_epilogue(epilogue, detail::apply_affine(x, weight, bias, 1));
   }
   const std::int64_t samples = x.size(0);
   const std::int64_t channels = num_features();
