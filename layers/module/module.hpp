@@ -34,6 +34,7 @@
 #include "normgrad/core/autograd/watch.hpp"
 #include "normgrad/core/ops/elementwise/activation.hpp"
 #include "normgrad/core/ops/epilogue.hpp"
+#include "normgrad/layers/module/computed_parameters.hpp"
 #include "normgrad/layers/module/hooks.hpp"
 #include "normgrad/layers/module/members.hpp"
 
@@ -212,7 +213,7 @@ class Module {
   std::invoke_result_t<F> with_path(F&& f) {
     const Running running(*this);
     try {
-      const std::shared_ptr<void> computed = computes_.load(std::memory_order_relaxed) ? begin_call() : nullptr;
+      const detail::ComputedParameters computed(*this, computes_.load(std::memory_order_relaxed));
       if constexpr (std::is_same_v<std::invoke_result_t<F>, Tensor>) {
         Tensor y = f();
         running.returns(y);
@@ -257,8 +258,6 @@ class Module {
   };
 
   friend struct detail::Parametrized;
-  /// Computes the parametrized parameters for one call, which ends with the result.
-  std::shared_ptr<void> begin_call();
   Tensor call_activated(const Tensor& x, Tensor (*activation)(const Tensor&), bool is_relu);
   bool first_call();
   static void leave(bool watched, bool first) noexcept;

@@ -203,30 +203,33 @@ void Parametrized::refresh(Module& root) {
   }
 }
 
-}  // namespace detail
-
-std::shared_ptr<void> Module::begin_call() {
-  struct Begun {
-    Begun() = default;
-    Begun(const Begun&) = delete;
-    Begun& operator=(const Begun&) = delete;
-    ~Begun() {
-      for (std::size_t i = parameters.size(); i-- > 0;) {
-        detail::Parametrized::end(*parameters[i]);
-      }
+struct BegunCall {
+  BegunCall() = default;
+  BegunCall(const BegunCall&) = delete;
+  BegunCall& operator=(const BegunCall&) = delete;
+  ~BegunCall() {
+    for (std::size_t i = parameters.size(); i-- > 0;) {
+      Parametrized::end(*parameters[i]);
     }
-    std::vector<Parameter*> parameters;
-  };
-  const auto begun = std::make_shared<Begun>();
-  const auto own = detail::own_parameters(*this);
+  }
+  std::vector<Parameter*> parameters;
+};
+
+BegunCall* begin_call(Module& module) {
+  auto begun = std::make_unique<BegunCall>();
+  const OwnParameterList own = own_parameters(module);
   begun->parameters.reserve(own.size());
   for (const auto& [name, parameter] : own) {
     if (parameter->is_parametrized()) {
-      detail::Parametrized::begin(*parameter);
+      Parametrized::begin(*parameter);
       begun->parameters.push_back(parameter);
     }
   }
-  return begun;
+  return begun.release();
 }
+
+void end_call(BegunCall* call) noexcept { delete call; }
+
+}  // namespace detail
 
 }  // namespace normgrad

@@ -11,6 +11,7 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/io/checkpoint.hpp"
 #include "normgrad/io/safetensors.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/container/sequential.hpp"
@@ -169,6 +170,27 @@ TEST(ParametrizeValueTest, FilesCarryOriginalsAndState) {
   Net plain;
   EXPECT_THAT(error_of<ValueError>([&] { plain.load_state_dict(net.state_dict()); }),
               HasSubstr("unexpected: fc2.parametrizations.weight.original0"));
+}
+
+TEST(ParametrizeValueTest, RunsResumeFromACheckpointBitForBit) {
+  const tests::TemporaryFolder folder;
+  const auto steps = [](Net& net, Adam& optimizer) {
+    for (int i = 0; i < 3; ++i) {
+      optimizer.zero_grad();
+      mean(net(input()).square()).backward();
+      optimizer.step();
+    }
+  };
+  Net net = parametrized_net();
+  Adam optimizer(net.parameters(), {.lr = 0.01});
+  steps(net, optimizer);
+  save_checkpoint(folder / "run.ckpt", {{"model", net}, {"optimizer", optimizer}});
+  steps(net, optimizer);
+  Net resumed = parametrized_net();
+  Adam other(resumed.parameters(), {.lr = 0.5});
+  resume_checkpoint(folder / "run.ckpt", {{"model", resumed}, {"optimizer", other}});
+  steps(resumed, other);
+  EXPECT_EQ(values(resumed(input())), values(net(input())));
 }
 
 TEST(ParametrizeValueTest, AveragesTheOriginals) {
