@@ -71,6 +71,7 @@
 #include "normgrad/io/metrics_file.hpp"
 #include "normgrad/io/npy.hpp"
 #include "normgrad/io/npz.hpp"
+#include "normgrad/io/onnx.hpp"
 #include "normgrad/io/progress.hpp"
 #include "normgrad/io/safetensors.hpp"
 #include "normgrad/io/torch.hpp"

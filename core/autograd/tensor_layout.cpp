@@ -2,6 +2,7 @@
 #include "normgrad/core/autograd/detail/storage.hpp"
 #include "normgrad/core/autograd/node.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/autograd/watch.hpp"
 #include "normgrad/core/kernels/memory/layout.hpp"
 
 namespace normgrad {
@@ -36,6 +37,7 @@ Tensor Tensor::as_channels_last() const {
   Tensor y = empty_channels_last(shape(), dtype());
   const ChannelsLast order = y.buffer().channels_last();
   kernels::transpose_batch(dtype_size(dtype()), buffer().data(), y.buffer().data(), order.n, order.c, order.s);
+  detail::announce("clone", y, {*this});
   return y;
 }
 
@@ -45,6 +47,7 @@ Tensor Tensor::row_major() const {
   }
   Tensor y = from_buffer(row_major_buffer(), shape(), dtype());
   y.set_node(node());
+  detail::announce("clone", y, {*this});
   return y;
 }
 

@@ -31,6 +31,18 @@ void tell_returned(const Tensor& y) {
   }
 }
 
+void tell_arguments(const OpArguments& arguments) {
+  for (Watcher* watcher : own_watchers) {
+    watcher->arguments(arguments);
+  }
+}
+
+void tell_announced(const char* name, const Tensor& y, const std::vector<Tensor>& inputs) {
+  for (Watcher* watcher : own_watchers) {
+    watcher->announced(name, y, inputs);
+  }
+}
+
 std::vector<ModulePlace>& module_places() noexcept { return places; }
 
 std::string current_place() {

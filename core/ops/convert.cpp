@@ -19,6 +19,7 @@ Tensor to(const Tensor& x, DType dtype) {
     });
   });
   if (!is_floating_point(dtype)) {
+    detail::announce("to", y, {x});
     return y;
   }
   return record("to", std::move(y), {x},

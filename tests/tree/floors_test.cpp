@@ -57,7 +57,7 @@ const std::vector<Room> kRooms = {
     {"optim", {"core/base", "core/simd", "core/kernels/reduce", "core/autograd", "core/ops"}},
     {"optim/schedules", {"core/autograd", "optim"}},
     {"data", {"core/base", "core/autograd", "core/ops"}},
-    {"io", {"core/base", "core/simd", "core/kernels/gemm", "core/autograd", "core", "layers/module"}},
+    {"io", {"core/base", "core/simd", "core/kernels/gemm", "core/autograd", "core/ops", "core", "layers/module"}},
     {"train",
      {"core/base", "core/autograd", "core/ops", "layers/module", "layers", "layers/norm", "layers/recurrent",
       "layers/transformer", "layers/container", "optim"}},

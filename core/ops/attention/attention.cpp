@@ -155,6 +155,7 @@ Tensor attend(const AttentionOperands& o, const RepeatableDropout& dropout) {
   Saves saves{Saved(o.query), Saved(o.key), Saved(o.value), Saved(o.mask), SavedOutput(y), largest, reciprocal_sum};
   AttentionOperands sizes = o;
   sizes.query = sizes.key = sizes.value = sizes.mask = Tensor();
+  detail::note_arguments("scale", o.scale, "causal", o.causal, "group", o.group, "dropout", dropout.p);
   return record(kAttention, std::move(y), {o.query, o.key, o.value, o.mask},
                 [sizes = std::move(sizes), saves = std::move(saves), dropout](const Tensor& gy, GradSink& into) {
                   AttentionOperands at = sizes;

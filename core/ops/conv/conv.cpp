@@ -68,6 +68,12 @@ Tensor bias_gradient(const Tensor& gy) {
 // The three functions of a convolution. Each is linear in both operands, and its derivatives are the other two, so all
 // are differentiable to any order.
 
+void note_geometry(const Convolution& conv) {
+  const ConvGeometry& g = conv.geometry;
+  detail::note_arguments("in", g.in, "out", g.out, "kernel", g.kernel, "stride", g.stride, "padding", g.padding,
+                         "dilation", g.dilation, "groups", g.groups);
+}
+
 // y = x * w + bias. With ReLU it is recorded as the two separate operations.
 Tensor convolve(const Convolution& conv, const Tensor& x, const Tensor& w, const Tensor& bias, bool relu = false) {
   Tensor y = conv.format().empty(conv.y_shape(), x.dtype());
@@ -77,6 +83,7 @@ Tensor convolve(const Convolution& conv, const Tensor& x, const Tensor& w, const
     kernels::conv_forward(conv.geometry, conv.format().read<T>(from), w.data<T>(),
                           bias.defined() ? bias.data<T>() : nullptr, y.mutable_physical_data<T>(), relu);
   });
+  note_geometry(conv);
   Tensor z = record(
       conv.name, relu ? y.detach() : y, {x, w, bias},
       [conv, x = Saved(x, w.requires_grad()), w = Saved(w, x.requires_grad())](const Tensor& gy, GradSink& into) {
@@ -108,6 +115,7 @@ Tensor input_gradient(const Convolution& conv, const char* name, const Tensor& g
       kernels::add_channel_bias(channel_array(gx.shape(), conv.geometry.channels_last), bias.data<T>(), to);
     }
   });
+  note_geometry(conv);
   return record(
       name, std::move(gx), {gy, w, bias},
       [conv, gy = Saved(gy, w.requires_grad()), w = Saved(w, gy.requires_grad())](const Tensor& g, GradSink& into) {

@@ -38,6 +38,7 @@ Tensor take_window(const char* name, const Tensor& x, const Window& window) {
   Tensor y = Tensor::empty(window.shape, x.dtype());
   copy_window(window, physical_strides(x), strides_of(y.shape()), x.buffer().data(), y.buffer().data(), Direction::take,
               dtype_size(x.dtype()));
+  note_arguments("take", true, "start", window.start, "step", window.step);
   return record(name, std::move(y), {x}, [name, window, whole = x.shape()](const Tensor& gy, GradSink& into) {
     into.add(0, put_window(name, gy, window, whole));
   });
@@ -51,6 +52,7 @@ void copy_into_window(const Tensor& x, const Window& window, Tensor& y) {
 Tensor put_window(const char* name, const Tensor& x, const Window& window, const Shape& shape, double value) {
   Tensor y = full(shape, value, {.dtype = x.dtype()});
   copy_into_window(x, window, y);
+  note_arguments("start", window.start, "step", window.step, "value", value);
   return record(name, std::move(y), {x},
                 [name, window](const Tensor& gy, GradSink& into) { into.add(0, take_window(name, gy, window)); });
 }

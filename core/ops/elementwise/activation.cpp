@@ -29,6 +29,7 @@ Tensor not_too_large(const Tensor& x) { return clamp(x, -1000.0, 1000.0); }
 // scale * (x for x > 0, else alpha * (exp(x) - 1))
 Tensor scaled_elu(const char* name, const Tensor& x, double alpha, double scale) {
   const UnaryParams params{alpha, scale};
+  detail::note_arguments("alpha", alpha, "scale", scale);
   return record(name, apply_unary(name, UnaryOp::elu, x, params), {x},
                 [x = Saved(x), params](const Tensor& gy, GradSink& into) {
                   if (!is_grad_enabled()) {
@@ -67,6 +68,7 @@ Tensor relu(const Tensor& x) { return detail::activated(detail::kReLU, apply_una
 Tensor leaky_relu(const Tensor& x, double negative_slope) {
   const UnaryParams params{negative_slope};
   const UnaryOp op = negative_slope == 0.0 ? UnaryOp::relu : UnaryOp::leaky_relu;  // 0 * -inf is 0 here
+  detail::note_arguments("negative_slope", negative_slope);
   return record("leaky_relu", apply_unary("leaky_relu", op, x, params), {x},
                 [x = Saved(x), params](const Tensor& gy, GradSink& into) {
                   into.add(0, is_grad_enabled() ? mul(gy, slope(UnaryGrad::leaky_relu, x.get(), params))
@@ -114,6 +116,7 @@ Tensor tanh(const Tensor& x) { return detail::activated(detail::kTanh, apply_una
 Tensor softplus(const Tensor& x, double beta, double threshold) {
   require<ValueError>(beta > 0.0, "softplus: expected beta > 0 but got ", beta);
   const UnaryParams params{beta, threshold};
+  detail::note_arguments("beta", beta);
   return record("softplus", apply_unary("softplus", UnaryOp::softplus, x, params), {x},
                 [x = Saved(x), params](const Tensor& gy, GradSink& into) {
                   if (!is_grad_enabled()) {

@@ -53,33 +53,39 @@ Tensor div(const Tensor& a, const Tensor& b) {
 }
 
 Tensor add(const Tensor& a, Scalar b) {
+  detail::note_arguments("number", b);
   return record("add", apply_binary("add", BinaryOp::add, a, b), {a},
                 [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
 }
 
 Tensor sub(const Tensor& a, Scalar b) {
+  detail::note_arguments("number", b);
   return record("sub", apply_binary("sub", BinaryOp::sub, a, b), {a},
                 [](const Tensor& gy, GradSink& into) { into.add(0, gy); });
 }
 
 Tensor mul(const Tensor& a, Scalar b) {
+  detail::note_arguments("number", b);
   return record("mul", apply_binary("mul", BinaryOp::mul, a, b), {a},
                 [b](const Tensor& gy, GradSink& into) { into.add(0, mul(gy, b)); });
 }
 
 Tensor div(const Tensor& a, Scalar b) {
   detail::check_float("div", a);
+  detail::note_arguments("number", b);
   return record("div", apply_binary("div", BinaryOp::div, a, b), {a},
                 [b](const Tensor& gy, GradSink& into) { into.add(0, div(gy, b)); });
 }
 
 Tensor operator-(Scalar a, const Tensor& b) {
+  detail::note_arguments("number", a, "reversed", true);
   return record("sub", apply_binary("sub", BinaryOp::sub, b, a, true), {b},
                 [](const Tensor& gy, GradSink& into) { into.add(0, neg(gy)); });
 }
 
 Tensor operator/(Scalar a, const Tensor& b) {
   detail::check_float("div", b);
+  detail::note_arguments("number", a, "reversed", true);
   return record(
       "div", apply_binary("div", BinaryOp::div, b, a, true), {b},
       [a, b = Saved(b)](const Tensor& gy, GradSink& into) { into.add(0, neg(mul(div(gy, b.get()), a / b.get()))); });

@@ -4,6 +4,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "normgrad/core/autograd/watch.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
@@ -22,6 +23,7 @@ Tensor compared(const char* name, CompareOp op, const Tensor& a, const Tensor& b
     using T = decltype(zero);
     kernels::compare(op, layout, a.data<T>(), b.data<T>(), y.mutable_data<bool>());
   });
+  detail::announce(name, y, {a, b});
   return y;
 }
 
@@ -43,6 +45,8 @@ Tensor compared(const char* name, CompareOp op, const Tensor& a, Scalar b) {
     const T number = std::is_same_v<T, std::int64_t> ? static_cast<T>(b.whole()) : static_cast<T>(b.real());
     kernels::compare(op, layout, a.data<T>(), &number, y.mutable_data<bool>());
   });
+  detail::note_arguments("number", b);
+  detail::announce(name, y, {a});
   return y;
 }
 

@@ -38,6 +38,7 @@ Tensor power(const Tensor& x, double exponent) {
 }  // namespace
 
 Tensor pow(const Tensor& a, double exponent) {
+  detail::note_arguments("exponent", exponent);
   return record("pow", power(a, exponent), {a}, [a = Saved(a), exponent](const Tensor& gy, GradSink& into) {
     if (exponent == 0.0) {
       into.add(0, detail::locally_constant(detail::zeros_of(gy), a.get()));

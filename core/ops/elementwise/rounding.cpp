@@ -17,7 +17,12 @@ using kernels::MathFunction2;
 namespace {
 
 Tensor rounded(const char* name, MathFunction f, const Tensor& x) {
-  return x.dtype() == kInt64 ? x : detail::locally_constant(detail::apply_math(name, f, x), x);
+  if (x.dtype() == kInt64) {
+    return x;
+  }
+  Tensor y = detail::locally_constant(detail::apply_math(name, f, x), x);
+  detail::announce(name, y, {x});
+  return y;
 }
 
 // The quotient is exact up to rounding, so the integer next to it is the one that the remainder left out.

@@ -17,6 +17,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
     using T = decltype(zero);
     kernels::select(layout, condition.data<bool>(), a.data<T>(), b.data<T>(), y.mutable_data<T>());
   });
+  detail::note_arguments("condition", condition);
   return record("where", std::move(y), {a, b},
                 [condition = Saved(condition), sa = a.shape(), sb = b.shape()](const Tensor& gy, GradSink& into) {
                   const Tensor zero = detail::scalar_like(gy, 0.0);
@@ -52,6 +53,7 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> h
   }
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const kernels::UnaryParams limits{low.value_or(-kInfinity).real(), high.value_or(kInfinity).real()};
+  detail::note_arguments("low", limits.p, "high", limits.q);
   return record("clamp", detail::apply_unary("clamp", kernels::UnaryOp::clamp, x, limits), {x},
                 [x = Saved(x), limits](const Tensor& gy, GradSink& into) {
                   using detail::apply_unary_grad;

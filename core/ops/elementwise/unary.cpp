@@ -25,7 +25,11 @@ Tensor abs(const Tensor& x) {
   });
 }
 
-Tensor sign(const Tensor& x) { return detail::locally_constant(apply_unary("sign", UnaryOp::sign, x), x); }
+Tensor sign(const Tensor& x) {
+  Tensor y = detail::locally_constant(apply_unary("sign", UnaryOp::sign, x), x);
+  detail::announce("sign", y, {x});
+  return y;
+}
 
 Tensor exp(const Tensor& x) {
   Tensor y = apply_unary("exp", UnaryOp::exp, x);

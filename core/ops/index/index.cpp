@@ -73,6 +73,7 @@ Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& given) {
   Tensor y = Tensor::empty(shape, x.dtype());
   kernels::index_select(detail::index_shape(x.shape(), a, index.numel()), detail::row_major_bytes(x),
                         index.data<std::int64_t>(), y.buffer().data(), dtype_size(x.dtype()));
+  detail::note_arguments("axis", a, "index", given);
   return record("index_select", std::move(y), {x},
                 [index = Saved(index, x.requires_grad()), a, before = x.shape()](const Tensor& gy, GradSink& into) {
                   into.add(0, detail::add_rows(before, a, index.get(), gy));
@@ -120,6 +121,7 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& given) {
   Tensor y = Tensor::empty(index.shape(), x.dtype());
   kernels::gather(detail::index_shape(x.shape(), a, index.shape()[a]), detail::row_major_bytes(x),
                   index.data<std::int64_t>(), y.buffer().data(), dtype_size(x.dtype()));
+  detail::note_arguments("axis", a, "index", given);
   return record("gather", std::move(y), {x},
                 [index = Saved(index, x.requires_grad()), a, before = x.shape()](const Tensor& gy, GradSink& into) {
                   into.add(0, scatter_add(before, static_cast<std::int64_t>(a), index.get(), gy));
@@ -175,6 +177,7 @@ Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<std::i
   Tensor y = Tensor::empty({index.numel(), weight.shape()[1]}, weight.dtype());
   kernels::index_select(geometry, detail::row_major_bytes(weight), flat.data<std::int64_t>(), y.buffer().data(),
                         dtype_size(weight.dtype()));
+  detail::note_arguments("index", index);
   y = record("embedding", std::move(y), {weight},
              [flat = Saved(flat), padding_idx, before = weight.shape()](const Tensor& gy, GradSink& into) {
                Tensor gradient = gy;

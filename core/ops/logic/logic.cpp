@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/autograd/watch.hpp"
 #include "normgrad/core/kernels/elementwise/compare.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
@@ -20,6 +21,7 @@ Tensor of_masks(const char* name, kernels::CompareOp op, const Tensor& a, const 
   const auto layout = kernels::broadcast_layout<2>(shape, {&a.shape(), &b.shape()});
   Tensor y = Tensor::empty(shape, kBool);
   kernels::compare(op, layout, a.data<bool>(), b.data<bool>(), y.mutable_data<bool>());
+  detail::announce(name, y, {a, b});
   return y;
 }
 

@@ -106,6 +106,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
                               .relu = with_relu});
   });
   // With ReLU it is recorded as the two separate operations, so that the backward keeps the same tensors.
+  detail::note_arguments("running_mean", running_mean, "running_var", running_var, "eps", eps);
   Tensor z = record("batch_norm", with_relu ? y.detach() : y, {x, weight, bias},
                     [g, s, x_saved = Saved(x, weight.requires_grad()), weight_saved = Saved(weight, x.requires_grad())](
                         const Tensor& gy, GradSink& into) {

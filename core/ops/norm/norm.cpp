@@ -319,6 +319,8 @@ Tensor norm_over(const char* name, const Tensor& x, const Geometry& g, const Ten
   }
   // A copy, since the bias may change before the backward. Only the backward with ReLU needs it.
   const Tensor beta = with_relu && for_x && is_grad_enabled() && bias.defined() ? bias.detach().clone() : Tensor();
+  const NormFormula formula = formula_of(g, how.eps, how.center);
+  note_arguments("view", formula.view, "params", formula.params, "eps", how.eps, "center", how.center);
   return record(name, std::move(y), {x, weight, bias},
                 [name, g, how, with_relu, s, beta, bias_kept = beta.defined() ? bias : Tensor(),
                  x_saved = Saved(x, for_x || for_weight), weight_saved = Saved(weight, for_x),

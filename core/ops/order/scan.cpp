@@ -31,6 +31,7 @@ Tensor scanned(const char* name, ScanOp op, bool reverse, const Tensor& x, std::
 }
 
 Tensor running_sum(const Tensor& x, std::size_t axis, bool reverse) {
+  detail::note_arguments("axis", axis, "reverse", reverse);
   return record("cumsum", scanned("cumsum", ScanOp::sum, reverse, x, axis), {x},
                 [axis, reverse](const Tensor& gy, GradSink& into) { into.add(0, running_sum(gy, axis, !reverse)); });
 }

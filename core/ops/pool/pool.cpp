@@ -136,6 +136,11 @@ Tensor indices_of(const Selection& selection) {
   return indices;
 }
 
+void note_geometry(const PoolGeometry& g, bool count_include_pad = true, std::int64_t divisor = 0) {
+  detail::note_arguments("in", g.in, "out", g.out, "kernel", g.kernel, "stride", g.stride, "padding", g.padding,
+                         "dilation", g.dilation, "count_include_pad", count_include_pad, "divisor", divisor);
+}
+
 Tensor record_selection(const char* name, Tensor y, const Tensor& x, const Selection& selection) {
   return record(name, std::move(y), {x},
                 [selection](const Tensor& gy, GradSink& into) { into.add(0, scatter_selected(selection, gy)); });
@@ -160,6 +165,7 @@ MaxPoolResult max_pool_nd(const char* name, std::size_t axes, const Tensor& x, c
     kernels::max_pool(g, selection.format.read<T>(x), y.mutable_physical_data<T>(),
                       reinterpret_cast<std::int32_t*>(selection.index.data()));
   });
+  note_geometry(g);
   return {record_selection(name, std::move(y), x, selection), with_indices ? indices_of(selection) : Tensor()};
 }
 
@@ -182,6 +188,7 @@ MaxPoolResult adaptive_max_pool_nd(const char* name, std::size_t axes, const Ten
     kernels::adaptive_max_pool(g, x.data<T>(), y.mutable_data<T>(),
                                reinterpret_cast<std::int32_t*>(selection.index.data()));
   });
+  detail::note_arguments("in", g.in, "out", g.out);
   return {record_selection(name, std::move(y), x, selection), with_indices ? indices_of(selection) : Tensor()};
 }
 
@@ -233,6 +240,7 @@ Tensor avg_pool_nd(const char* name, std::size_t axes, const Tensor& x, const Pe
       std::fill(sizes.begin(), sizes.end(), i == 2 ? *options.divisor_override : 1);
     }
   }
+  note_geometry(g, options.count_include_pad, options.divisor_override.value_or(0));
   return mean_windows(name, pool, x);
 }
 
@@ -249,6 +257,7 @@ Tensor adaptive_avg_pool_nd(const char* name, std::size_t axes, const Tensor& x,
   for (std::size_t i = 0; pool.y_shape.numel() != 0 && i < pool.geometry.axes.size(); ++i) {
     pool.geometry.axes[i] = MeanWindows::adaptive(in[i], out[i]);
   }
+  detail::note_arguments("in", in, "out", out);
   return mean_windows(name, pool, x);
 }
 

@@ -157,6 +157,7 @@ SequenceResult recurrent_sequence(RecurrentKind kind, bool reverse, const Sequen
   const Shape output_shape{g.steps, g.batch, g.output};
   const std::int64_t output_size = pass.output_size(), cell_size = pass.cell_size(), last = g.step(g.steps - 1);
   const Shape cell_shape{g.batch, g.hidden};
+  note_arguments("kind", static_cast<int>(kind), "reverse", pass.g.reverse, "hidden", pass.g.hidden);
   const Tensor both = record(name_of(kind), y, {in.gates_x, in.h0, in.c0, in.w_hh, in.b_hh, in.w_hr},
                              [pass = std::move(pass), saved, out = SavedOutput(y)](const Tensor& gy, GradSink& into) {
                                std::array<Tensor, kOperands> list;

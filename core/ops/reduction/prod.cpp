@@ -59,6 +59,7 @@ std::vector<std::int64_t> reduced_last(const std::array<bool, Shape::kMaxDims>& 
 Tensor prod(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
   const detail::ReducePlan plan("prod", x.shape(), axes, keepdim);
   Tensor y = detail::reduced("prod", kernels::ReduceOp::prod, x, plan);
+  detail::note_arguments("reduced", plan.reduced);
   return record("prod", std::move(y), {x}, [x = Saved(x), plan](const Tensor& gy, GradSink& into) {
     const std::vector<std::int64_t> order = reduced_last(plan.reduced, x.get().shape().rank());
     std::vector<std::int64_t> back(order.size());

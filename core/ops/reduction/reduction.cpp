@@ -27,6 +27,7 @@ Tensor extreme(const char* name, ReduceOp op, const Tensor& x, const Axes& axes,
   check_some(name, x, plan);
   Tensor y = reduced(name, op, x, plan);
   SavedOutput out(y);
+  detail::note_arguments("reduced", plan.reduced);
   return record(name, std::move(y), {x},
                 [x = Saved(x), y = std::move(out), axes, kept = plan.kept](const Tensor& gy, GradSink& into) {
                   const Tensor hits = to(eq(x.get(), y.get().alias(kept)), gy.dtype());
@@ -54,6 +55,8 @@ Tensor arg_extreme(const char* name, bool largest, const Tensor& x, std::optiona
   } else {
     dispatch_float(name, x.dtype(), run);
   }
+  detail::note_arguments("reduced", plan.reduced);
+  detail::announce(name, y, {x});
   return y;
 }
 
@@ -64,6 +67,7 @@ Tensor sum(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
     return sum(to(x, kInt64), axes, keepdim);
   }
   const ReducePlan plan("sum", x.shape(), axes, keepdim);
+  detail::note_arguments("reduced", plan.reduced);
   return record("sum", reduced("sum", ReduceOp::sum, x, plan), {x},
                 [kept = plan.kept, shape = x.shape()](const Tensor& gy, GradSink& into) {
                   into.add(0, spread(gy, kept, shape));
@@ -77,6 +81,7 @@ Tensor mean(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
   Tensor y = reduced("mean", ReduceOp::sum, x, plan);
   const auto count = static_cast<double>(plan.count);
   y.div_(count);
+  detail::note_arguments("reduced", plan.reduced);
   return record("mean", std::move(y), {x},
                 [kept = plan.kept, shape = x.shape(), count](const Tensor& gy, GradSink& into) {
                   into.add(0, spread(div(gy, count), kept, shape));
@@ -95,6 +100,7 @@ Tensor var(const Tensor& x, const Axes& axes, ReduceFlag unbiased, ReduceFlag ke
   }();
   Tensor y = reduced("var", ReduceOp::sum_squares, centered, plan);
   y.div_(static_cast<double>(freedom));
+  detail::note_arguments("reduced", plan.reduced, "freedom", freedom);
   return record("var", std::move(y), {x},
                 [x = Saved(x), axes, kept = plan.kept, freedom](const Tensor& gy, GradSink& into) {
                   const Tensor weight = mul(reshape_to(gy, kept), 2.0 / static_cast<double>(freedom));

@@ -64,6 +64,7 @@ Tensor softmax(const Tensor& x, std::int64_t axis) {
   const std::size_t at = checked_axis("softmax", x, axis);
   Tensor y = forward("softmax", SoftmaxOp::softmax, x, at);
   SavedOutput out(y);
+  detail::note_arguments("axis", at);
   return record("softmax", std::move(y), {x}, [out = std::move(out), at](const Tensor& gy, GradSink& into) {
     const Tensor s = out.get();
     into.add(0, is_grad_enabled() ? mul(s, sub(gy, sum(mul(gy, s), axes_of(s, at), true)))
@@ -75,6 +76,7 @@ Tensor log_softmax(const Tensor& x, std::int64_t axis) {
   const std::size_t at = checked_axis("log_softmax", x, axis);
   Tensor y = forward("log_softmax", SoftmaxOp::log_softmax, x, at);
   SavedOutput out(y);
+  detail::note_arguments("axis", at);
   return record("log_softmax", std::move(y), {x}, [out = std::move(out), at](const Tensor& gy, GradSink& into) {
     const Tensor s = out.get();
     into.add(0, is_grad_enabled() ? sub(gy, mul(exp(s), sum(gy, axes_of(s, at), true)))
@@ -99,6 +101,7 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, ReduceFlag keepdim) {
     return keepdim ? result : sum(result, axes);
   }();
   SavedOutput out(y);
+  detail::note_arguments("reduced", reduced);
   return record("logsumexp", std::move(y), {x},
                 [x = Saved(x), out = std::move(out), kept](const Tensor& gy, GradSink& into) {
                   // For an infinite result: 0 if all inputs are -inf, and 1 for an input of +inf.

@@ -36,6 +36,7 @@ Tensor general_norm(const Tensor& x, double p, const Axes& axes, const detail::R
     return reshape_to(pow(sum(pow(abs(x), p), axes, true), 1.0 / p), plan.result);
   }();
   SavedOutput out(y);
+  detail::note_arguments("reduced", plan.reduced, "p", p);
   return record("norm", std::move(y), {x},
                 [x = Saved(x), out = std::move(out), p, kept = plan.kept](const Tensor& gy, GradSink& into) {
                   const Tensor length = reshape_to(out.get(), kept);

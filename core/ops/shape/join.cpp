@@ -32,6 +32,7 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis) {
     detail::copy_into_window(x, window, y);
     start += x.shape()[a];
   }
+  detail::note_arguments("axis", a);
   return record("cat", std::move(y), tensors, [sizes, a](const Tensor& gy, GradSink& into) {
     std::int64_t from = 0;
     for (std::size_t i = 0; i < sizes.size(); ++i) {

@@ -34,6 +34,7 @@ Tensor permute(const Tensor& x, const std::vector<std::int64_t>& axes) {
   }
   Tensor y = Tensor::empty(shape, x.dtype());
   kernels::strided_copy(plan, x.buffer().data(), y.buffer().data(), dtype_size(x.dtype()));
+  detail::note_arguments("inverse", inverse);
   return record("permute", std::move(y), {x},
                 [inverse](const Tensor& gy, GradSink& into) { into.add(0, permute(gy, inverse)); });
 }

@@ -25,6 +25,7 @@ Tensor reverse(const Tensor& x, const Reversed& reversed) {
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   const std::size_t bytes = dtype_size(x.dtype());
   kernels::strided_copy(plan, x.buffer().data() + static_cast<std::size_t>(first) * bytes, y.buffer().data(), bytes);
+  detail::note_arguments("reversed", reversed);
   return record("flip", std::move(y), {x},
                 [reversed](const Tensor& gy, GradSink& into) { into.add(0, reverse(gy, reversed)); });
 }
