@@ -10,6 +10,7 @@
 #include "normgrad/core/autograd/state_dict.hpp"
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/base/log.hpp"
+#include "normgrad/core/base/norm_arithmetic.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/core/base/scalar.hpp"

@@ -1,11 +1,12 @@
-// The precision guarantee of docs/norms.md, for every norm of the registry that standardizes, against long double on
-// the same values.
+// The precision of docs/norms.md with set_norm_arithmetic(kFloat64), for every norm of the registry that standardizes,
+// against long double on the same values. tests/kernels/norm_arithmetic_test.cpp tests the default.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "tests/support/norm_arithmetic.hpp"
 #include "tests/support/norm_places.hpp"
 #include "tests/support/norm_sets.hpp"
 #include "normgrad/core/autograd/backward.hpp"
@@ -68,6 +69,7 @@ class NormPrecision : public tests::NormPlaceTest {
     return (std::fabs(static_cast<long double>(actual) - truth) - slack) / unit;
   }
 
+  const tests::UsedNormArithmetic used_{kFloat64};
   std::vector<Elements> elements_;
   double eps_ = 0.0;
 };

@@ -71,43 +71,86 @@ struct ColumnSums {
   double second[Columns::kMax + kAccumulatorLanes];
 };
 
-/// Column parameters: y = (x - mean) * scale + beta, scale = rstd * gamma.
+/// Column parameters: y = d * scale + addend; see SharedParams.
+template <class R>
 struct Tile {
-  double mean[Columns::kMax + kAccumulatorLanes], scale[Columns::kMax + kAccumulatorLanes],
-      beta[Columns::kMax + kAccumulatorLanes];
+  static constexpr std::int64_t kPlaces = Columns::kMax + kAccumulatorLanes;
+  R mean[kPlaces], scale[kPlaces], addend[kPlaces];
 
   template <class T>
   Tile(const Columns& columns, const double* means, const double* rstds, const T* gammas, const T* betas) {
-    for (std::int64_t p = 0; p < columns.places(); ++p) {
-      const std::int64_t c = columns.at(p);
-      mean[p] = means[c];
-      scale[p] = rstds[c] * at_or(gammas, c, 1.0);
-      beta[p] = at_or(betas, c, 0.0);
+    for (std::int64_t b = 0; b < columns.batches(); ++b) {
+      const std::int64_t c = columns.first(b);
+      const std::int64_t p = b * kAccumulatorLanes;
+      const Accumulator exact_mean = load_accumulator(means + c);
+      const Accumulator exact_scale =
+          load_accumulator(rstds + c) * (gammas == nullptr ? Accumulator(1.0) : load_accumulator(gammas + c));
+      const Accumulator beta = betas == nullptr ? Accumulator(0.0) : load_accumulator(betas + c);
+      store_accumulator(mean + p, exact_mean);
+      store_accumulator(scale + p, exact_scale);
+      if constexpr (std::is_same_v<R, float>) {
+        store_accumulator(addend + p, excess(p, exact_mean) * exact_scale + beta);
+      } else {
+        store_accumulator(addend + p, beta);
+      }
     }
+  }
+
+ private:
+  // What the stored mean exceeds the exact one by, rounded to float32; see Statistic.
+  Accumulator excess(std::int64_t p, const Accumulator& exact_mean) const {
+    const Accumulator high = load_accumulator(mean + p);
+    float rounded[kAccumulatorLanes];
+    store_accumulator(rounded, Accumulator(high.low - exact_mean.low, high.high - exact_mean.high));
+    return load_accumulator(rounded);
   }
 };
 /// One batch of a Tile.
+template <class R>
 struct TileBatch {
-  Accumulator mean, scale, beta;
-  TileBatch(const Tile& tile, std::int64_t b)
-      : mean(load_accumulator(tile.mean + b * kAccumulatorLanes)),
-        scale(load_accumulator(tile.scale + b * kAccumulatorLanes)),
-        beta(load_accumulator(tile.beta + b * kAccumulatorLanes)) {}
-  Accumulator y(const Accumulator& d) const { return output_of(d, scale, beta); }
+  using V = Lanes<R>;
+  V mean, scale, addend;
+  TileBatch(const Tile<R>& tile, std::int64_t b)
+      : mean(load_lanes<V>(tile.mean + b * kAccumulatorLanes)),
+        scale(load_lanes<V>(tile.scale + b * kAccumulatorLanes)),
+        addend(load_lanes<V>(tile.addend + b * kAccumulatorLanes)) {}
+  V y(const V& d) const { return output_of(d, scale, addend); }
+};
+/// Column terms of gx; see Statistic::element_terms.
+template <class R>
+struct TileTerms {
+  R slope[Tile<R>::kPlaces], shift[Tile<R>::kPlaces];
+
+  void set(std::int64_t place, const Statistic<R>& stat, const SetTerms& terms) {
+    const SetTerms of_elements = stat.element_terms(terms);
+    slope[place] = static_cast<R>(of_elements.slope);
+    shift[place] = static_cast<R>(of_elements.shift);
+  }
 };
 
-/// One batch of the two sums: loaded on construction, stored by finish().
+/// One batch of the two sums. In double, loaded on construction and stored by finish(); in float, sums of a few rows,
+/// which finish() adds to those in double.
+template <class R>
 struct SumsBatch {
   double *to_first, *to_second;
-  Accumulator first, second;
+  Lanes<R> first, second;
   SumsBatch(ColumnSums& sums, std::int64_t b)
-      : to_first(sums.first + b * kAccumulatorLanes),
-        to_second(sums.second + b * kAccumulatorLanes),
-        first(load_accumulator(to_first)),
-        second(load_accumulator(to_second)) {}
+      : to_first(sums.first + b * kAccumulatorLanes), to_second(sums.second + b * kAccumulatorLanes) {
+    if constexpr (std::is_same_v<R, double>) {
+      first = load_accumulator(to_first);
+      second = load_accumulator(to_second);
+    } else {
+      first = second = number<Lanes<R>>(0.0);
+    }
+  }
   void finish() const {
-    store_accumulator(to_first, first);
-    store_accumulator(to_second, second);
+    if constexpr (std::is_same_v<R, double>) {
+      store_accumulator(to_first, first);
+      store_accumulator(to_second, second);
+    } else {
+      store_accumulator(to_first, load_accumulator(to_first) + widened(first));
+      store_accumulator(to_second, load_accumulator(to_second) + widened(second));
+    }
   }
 };
 inline void clear(const Columns& columns, ColumnSums& sums) {
@@ -118,44 +161,59 @@ inline void clear(const Columns& columns, ColumnSums& sums) {
 }
 
 /// sum(x - pivot) and sum((x - pivot)^2), with one pivot per array index.
-template <class T>
-struct Deviations : SumsBatch {
+template <class R, class T>
+struct Deviations : SumsBatch<R> {
+  using V = Lanes<R>;
   const T* x;
-  Accumulator pivot;
-  Deviations(ColumnSums& sums, std::int64_t b, const T* values, const double* pivots)
-      : SumsBatch(sums, b), x(values), pivot(load_accumulator(pivots + b * kAccumulatorLanes)) {}
+  V pivot;
+  Deviations(ColumnSums& sums, std::int64_t b, const T* values, const R* pivots)
+      : SumsBatch<R>(sums, b), x(values), pivot(load_lanes<V>(pivots + b * kAccumulatorLanes)) {}
   void operator()(std::int64_t i) {
-    const Accumulator d = difference(load_accumulator(x + i), pivot);
-    add_deviation(d, first, second);
+    const V d = difference(load_lanes<V>(x + i), pivot);
+    add_deviation(d, this->first, this->second);
   }
 };
-template <class T>
-void column_deviations(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* x, const double* pivots,
+/// So few rows are summed in double, because the errors of few do not average out.
+inline constexpr std::int64_t kFewRows = 32;
+template <class R, class T>
+void column_deviations(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* x, const R* pivots,
                        ColumnSums& sums) {
+  if constexpr (std::is_same_v<R, float>) {
+    if (rows <= kFewRows) {
+      double exact[Tile<double>::kPlaces];
+      for (std::int64_t p = 0; p < columns.places(); ++p) {
+        exact[p] = static_cast<double>(pivots[p]);
+      }
+      column_deviations(rows, stride, columns, x, exact, sums);
+      return;
+    }
+  }
   clear(columns, sums);
-  for_rows<kSumRows>(rows, stride, columns, [&](std::int64_t b) { return Deviations<T>(sums, b, x, pivots); });
+  constexpr std::int64_t kRows = std::is_same_v<R, float> ? 2 * kSumRows : kSumRows;
+  for_rows<kRows>(rows, stride, columns, [&](std::int64_t b) { return Deviations<R, T>(sums, b, x, pivots); });
 }
 
-/// sum(gy) and sum(gy * (x - mean)).
-template <class T, class A>
-struct Gradients : SumsBatch {
+/// sum(gy) and sum(gy * d).
+template <class R, class T, class A>
+struct Gradients : SumsBatch<double> {
+  using V = Lanes<R>;
   const T *gy, *x;
-  TileBatch tile;
+  TileBatch<R> tile;
   A activation;
-  Gradients(ColumnSums& sums, std::int64_t b, const T* gradients, const T* values, const Tile& of, const A& act)
-      : SumsBatch(sums, b), gy(gradients), x(values), tile(of, b), activation(act) {}
+  Gradients(ColumnSums& sums, std::int64_t b, const T* gradients, const T* values, const Tile<R>& of, const A& act)
+      : SumsBatch<double>(sums, b), gy(gradients), x(values), tile(of, b), activation(act) {}
   void operator()(std::int64_t i) {
-    const Accumulator d = difference(load_accumulator(x + i), tile.mean);
-    const Accumulator g = activation.of_gy(tile.y(d), load_accumulator(gy + i));
-    add_gradient(g, d, first, second);
+    const V d = difference(load_lanes<V>(x + i), tile.mean);
+    const V g = activation.of_gy(tile.y(d), load_lanes<V>(gy + i));
+    add_column_gradient(g, d, first, second);
   }
 };
-template <class T, class A>
+template <class R, class T, class A>
 void column_gradients(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy, const T* x,
-                      const Tile& tile, const A& activation, ColumnSums& sums) {
+                      const Tile<R>& tile, const A& activation, ColumnSums& sums) {
   clear(columns, sums);
   for_rows<kSumRows>(rows, stride, columns,
-                     [&](std::int64_t b) { return Gradients<T, A>(sums, b, gy, x, tile, activation); });
+                     [&](std::int64_t b) { return Gradients<R, T, A>(sums, b, gy, x, tile, activation); });
 }
 
 /// A batch without state to store.
@@ -163,69 +221,72 @@ struct MapBatch {
   void finish() const {}
 };
 
-template <class T, class A>
+template <class R, class T, class A>
 struct Normalize : MapBatch {
+  using V = Lanes<R>;
   const T* x;
   T* y;
-  TileBatch tile;
+  TileBatch<R> tile;
   A activation;
-  Normalize(std::int64_t b, const T* values, const Tile& of, const A& act, T* to)
+  Normalize(std::int64_t b, const T* values, const Tile<R>& of, const A& act, T* to)
       : x(values), y(to), tile(of, b), activation(act) {}
   void operator()(std::int64_t i) const {
-    store_accumulator(y + i, activation.of_y(tile.y(difference(load_accumulator(x + i), tile.mean))));
+    store_lanes(y + i, activation.of_y(tile.y(difference(load_lanes<V>(x + i), tile.mean))));
   }
 };
-template <class T, class A>
-void normalize_columns(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* x, const Tile& tile,
+template <class R, class T, class A>
+void normalize_columns(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* x, const Tile<R>& tile,
                        const A& activation, T* y) {
-  for_rows<kMapRows>(rows, stride, columns, [&](std::int64_t b) { return Normalize<T, A>(b, x, tile, activation, y); });
+  for_rows<kMapRows>(rows, stride, columns,
+                     [&](std::int64_t b) { return Normalize<R, T, A>(b, x, tile, activation, y); });
 }
 
-/// gx = gy * scale + (x - mean) * slope + shift, with one slope and shift per array index.
-template <class T, class A>
+/// gx = gy * scale + d * slope + shift.
+template <class R, class T, class A>
 struct InputGradient : MapBatch {
+  using V = Lanes<R>;
   const T *gy, *x;
   T* gx;
-  TileBatch tile;
-  Accumulator slope, shift;
+  TileBatch<R> tile;
+  V slope, shift;
   A activation;
-  InputGradient(std::int64_t b, const T* gradients, const T* values, const Tile& of, const A& act, const double* slopes,
-                const double* shifts, T* to)
+  InputGradient(std::int64_t b, const T* gradients, const T* values, const Tile<R>& of, const A& act,
+                const TileTerms<R>& terms, T* to)
       : gy(gradients),
         x(values),
         gx(to),
         tile(of, b),
-        slope(load_accumulator(slopes + b * kAccumulatorLanes)),
-        shift(load_accumulator(shifts + b * kAccumulatorLanes)),
+        slope(load_lanes<V>(terms.slope + b * kAccumulatorLanes)),
+        shift(load_lanes<V>(terms.shift + b * kAccumulatorLanes)),
         activation(act) {}
   void operator()(std::int64_t i) const {
-    const Accumulator d = difference(load_accumulator(x + i), tile.mean);
-    const Accumulator g = activation.of_gy(tile.y(d), load_accumulator(gy + i));
-    store_accumulator(gx + i, input_gradient_of(g, tile.scale, d, slope, shift));
+    const V d = difference(load_lanes<V>(x + i), tile.mean);
+    const V g = activation.of_gy(tile.y(d), load_lanes<V>(gy + i));
+    store_lanes(gx + i, input_gradient_of(g, tile.scale, d, slope, shift));
   }
 };
-template <class T, class A>
+template <class R, class T, class A>
 void columns_input_gradient(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy, const T* x,
-                            const Tile& tile, const A& activation, const double* slopes, const double* shifts, T* gx) {
-  for_rows<kSumRows>(rows, stride, columns, [&](std::int64_t b) {
-    return InputGradient<T, A>(b, gy, x, tile, activation, slopes, shifts, gx);
-  });
+                            const Tile<R>& tile, const A& activation, const TileTerms<R>& terms, T* gx) {
+  for_rows<kSumRows>(rows, stride, columns,
+                     [&](std::int64_t b) { return InputGradient<R, T, A>(b, gy, x, tile, activation, terms, gx); });
 }
 
 /// gx = gy * scale, with given statistics.
-template <class T>
+template <class R, class T>
 struct GivenGradient : MapBatch {
+  using V = Lanes<R>;
   const T* gy;
   T* gx;
-  Accumulator scale;
-  GivenGradient(std::int64_t b, const T* gradients, const Tile& of, T* to)
-      : gy(gradients), gx(to), scale(load_accumulator(of.scale + b * kAccumulatorLanes)) {}
-  void operator()(std::int64_t i) const { store_accumulator(gx + i, load_accumulator(gy + i) * scale); }
+  V scale;
+  GivenGradient(std::int64_t b, const T* gradients, const Tile<R>& of, T* to)
+      : gy(gradients), gx(to), scale(load_lanes<V>(of.scale + b * kAccumulatorLanes)) {}
+  void operator()(std::int64_t i) const { store_lanes(gx + i, load_lanes<V>(gy + i) * scale); }
 };
-template <class T>
+template <class R, class T>
 void columns_given_gradient(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy,
-                            const Tile& tile, T* gx) {
-  for_rows<kMapRows>(rows, stride, columns, [&](std::int64_t b) { return GivenGradient<T>(b, gy, tile, gx); });
+                            const Tile<R>& tile, T* gx) {
+  for_rows<kMapRows>(rows, stride, columns, [&](std::int64_t b) { return GivenGradient<R, T>(b, gy, tile, gx); });
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

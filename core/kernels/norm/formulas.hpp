@@ -40,6 +40,24 @@ static inline void merge_moments(PartialMoments& set, const PartialMoments& part
   set.mean += delta * part.n / set.n;
 }
 
+/// A number as the difference of two in float32: the nearest one, and what that exceeds it by.
+struct SplitNumber {
+  float high;
+  float excess;
+};
+static inline SplitNumber split(double v) {
+  const auto high = static_cast<float>(v);
+  return {high, static_cast<float>(static_cast<double>(high) - v)};
+}
+
+/// Whether float32 arithmetic suits a set with these statistics: squares and products of its deviations from the mean
+/// have normal float32 values. False for NaN. Forward and backward decide alike, because both see the same statistics.
+static inline bool suits_float32(double mean, double rstd) {
+  return (rstd >= 0x1p-30) & (rstd <= 0x1p16) & (mean >= -0x1p120) & (mean <= 0x1p120);
+}
+/// Whether a variance computed in float32 is correct to the last digits. If so, the set suits float32 for any eps.
+static inline bool is_exact_in_float32(double var) { return var >= 0x1p-31 && var <= 0x1p59; }
+
 /// The terms of gx that a whole set shares: gx = gy * scale + (x - mean) * slope + shift, with scale = gamma * rstd.
 struct SetTerms {
   double slope;

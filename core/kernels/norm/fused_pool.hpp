@@ -49,21 +49,23 @@ void norm_pool_forward(const NormPoolGeometry& g, const NormForward<T>& a, const
 template <class T>
 void norm_pool_backward(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolArgmax<T>& argmax);
 
-/// Per-channel terms: y = (x - mean) * scale + beta, gx = gy * scale + (x - mean) * slope + shift.
+/// Per-channel terms in the arithmetic R: y = d * scale + addend, gx = gy * scale + d * slope + shift, d = x - mean.
+/// In float32, d is x minus the mean's first part; the second is contained in addend and shift.
+template <class R>
 struct NormPoolTerms {
-  double *mean, *scale, *beta, *slope, *shift;
+  R *mean, *scale, *addend, *slope, *shift;
 };
 
-// Bands [begin, end) of all samples, per instruction set. `sums` are sum(gy) and sum(gy * (x - mean)) per channel.
+// Bands [begin, end) of all samples, per instruction set. `sums` are sum(gy) and sum(gy * d) per channel.
 NORMGRAD_SIMD_DECLARE(
-    template <class T>
-    void norm_pool_forward_task(const NormPoolGeometry& g, const T* x, const NormPoolTerms& terms, T* y,
+    template <class T, class R>
+    void norm_pool_forward_task(const NormPoolGeometry& g, const T* x, const NormPoolTerms<R>& terms, T* y,
                                 const PoolArgmax<T>& argmax, std::int64_t begin, std::int64_t end);
-    template <class T>
+    template <class T, class R>
     void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolArgmax<T>& argmax,
-                             const NormPoolTerms& terms, std::int64_t begin, std::int64_t end, double* sums);
-    template <class T>
+                             const NormPoolTerms<R>& terms, std::int64_t begin, std::int64_t end, double* sums);
+    template <class T, class R>
     void norm_pool_gradient_task(const NormPoolGeometry& g, const T* gy, const T* x, const std::uint8_t* argmax,
-                                 const NormPoolTerms& terms, T* gx, std::int64_t begin, std::int64_t end);)
+                                 const NormPoolTerms<R>& terms, T* gx, std::int64_t begin, std::int64_t end);)
 
 }  // namespace normgrad::kernels

@@ -58,64 +58,69 @@ struct Band {
   }
 };
 
-template <class T, class W>
-void forward_band(const W& windows, const T* x, const NormPoolTerms& terms, T* y, const PoolArgmax<T>& argmax) {
+template <class R, class T, class W>
+void forward_band(const W& windows, const T* x, const NormPoolTerms<R>& terms, T* y, const PoolArgmax<T>& argmax) {
+  using V = Lanes<R>;
   const Columns columns{windows.channels};
   for (std::int64_t o = 0; o < windows.out_row; o += windows.channels, x += windows.step()) {
     for (std::int64_t b = 0; b < columns.batches(); ++b) {
       const std::int64_t c = columns.first(b);
-      const Accumulator mean = load_accumulator(terms.mean + c);
-      const Accumulator scale = load_accumulator(terms.scale + c);
-      const Accumulator beta = load_accumulator(terms.beta + c);
-      WindowMax<T> largest(x + c);
+      const V mean = load_lanes<V>(terms.mean + c);
+      const V scale = load_lanes<V>(terms.scale + c);
+      const V addend = load_lanes<V>(terms.addend + c);
+      WindowMax<T, R> largest(x + c);
       windows.for_each([&](std::int64_t place, std::int64_t offset) {
         const T* from = x + offset + c;
-        largest.take(output_of(difference(load_accumulator(from), mean), scale, beta), from, place);
+        largest.take(output_of(difference(load_lanes<V>(from), mean), scale, addend), from, place);
       });
       largest.store(y + o + c, argmax.place + o + c, argmax.x == nullptr ? nullptr : argmax.x + o + c);
     }
   }
 }
 
-// sum(gy) and sum(gy * (x - mean)) over windows.
-template <class T>
-struct WindowSums : SumsBatch {
+// sum(gy) and sum(gy * d) over windows.
+template <class T, class R>
+struct WindowSums : SumsBatch<double> {
+  using V = Lanes<R>;
   const T* gy;
   PoolArgmax<T> argmax;
-  Accumulator mean;
-  WindowSums(ColumnSums& sums, std::int64_t b, const T* gradients, const PoolArgmax<T>& taken, const Accumulator& means)
-      : SumsBatch(sums, b), gy(gradients), argmax(taken), mean(means) {}
+  V mean;
+  WindowSums(ColumnSums& sums, std::int64_t b, const T* gradients, const PoolArgmax<T>& taken, const V& means)
+      : SumsBatch<double>(sums, b), gy(gradients), argmax(taken), mean(means) {}
   void operator()(std::int64_t i) {
-    const Accumulator g = Argmax(argmax.place + i).any(load_accumulator(gy + i));
-    add_gradient(g, difference(load_accumulator(argmax.x + i), mean), first, second);
+    const V g = Argmax<R>(argmax.place + i).any(load_lanes<V>(gy + i));
+    add_column_gradient(g, difference(load_lanes<V>(argmax.x + i), mean), first, second);
   }
 };
 
 // The terms of gx for one batch of channels.
+template <class R>
 struct Slopes {
-  Accumulator mean, scale, slope, shift;
+  using V = Lanes<R>;
+  V mean, scale, slope, shift;
 
-  Slopes(const NormPoolTerms& terms, std::int64_t c)
-      : mean(load_accumulator(terms.mean + c)),
-        scale(load_accumulator(terms.scale + c)),
-        slope(load_accumulator(terms.slope + c)),
-        shift(load_accumulator(terms.shift + c)) {}
+  Slopes(const NormPoolTerms<R>& terms, std::int64_t c)
+      : mean(load_lanes<V>(terms.mean + c)),
+        scale(load_lanes<V>(terms.scale + c)),
+        slope(load_lanes<V>(terms.slope + c)),
+        shift(load_lanes<V>(terms.shift + c)) {}
   template <class T>
-  void give(const T* x, const Accumulator& g, T* gx) const {
-    store_accumulator(gx, input_gradient_of(g, scale, difference(load_accumulator(x), mean), slope, shift));
+  void give(const T* x, const V& g, T* gx) const {
+    store_lanes(gx, input_gradient_of(g, scale, difference(load_lanes<V>(x), mean), slope, shift));
   }
 };
 
-template <class T, class W>
-void gradient_band(const W& windows, const T* gy, const T* x, const std::uint8_t* argmax, const NormPoolTerms& terms,
+template <class R, class T, class W>
+void gradient_band(const W& windows, const T* gy, const T* x, const std::uint8_t* argmax, const NormPoolTerms<R>& terms,
                    T* gx) {
+  using V = Lanes<R>;
   const Columns columns{windows.channels};
   for (std::int64_t o = 0; o < windows.out_row; o += windows.channels, x += windows.step(), gx += windows.step()) {
     for (std::int64_t b = 0; b < columns.batches(); ++b) {
       const std::int64_t c = columns.first(b);
-      const Slopes slopes(terms, c);
-      const Argmax taken(argmax + o + c);
-      const Accumulator g = load_accumulator(gy + o + c);
+      const Slopes<R> slopes(terms, c);
+      const Argmax<R> taken(argmax + o + c);
+      const V g = load_lanes<V>(gy + o + c);
       windows.for_each([&](std::int64_t place, std::int64_t offset) {
         slopes.give(x + offset + c, taken.only(place, g), gx + offset + c);
       });
@@ -124,22 +129,22 @@ void gradient_band(const W& windows, const T* gy, const T* x, const std::uint8_t
 }
 
 // Elements [begin, end) of x: whole positions outside all windows.
-template <class T>
-void gradient_outside(const NormPoolGeometry& g, const T* x, const NormPoolTerms& terms, T* gx, std::int64_t begin,
+template <class R, class T>
+void gradient_outside(const NormPoolGeometry& g, const T* x, const NormPoolTerms<R>& terms, T* gx, std::int64_t begin,
                       std::int64_t end) {
   const Columns columns{g.channels};
   for (std::int64_t i = begin; i < end; i += g.channels) {
     for (std::int64_t b = 0; b < columns.batches(); ++b) {
       const std::int64_t c = columns.first(b);
-      Slopes(terms, c).give(x + i + c, Accumulator(0.0), gx + i + c);
+      Slopes<R>(terms, c).give(x + i + c, number<Lanes<R>>(0.0), gx + i + c);
     }
   }
 }
 
 }  // namespace
 
-template <class T>
-void norm_pool_forward_task(const NormPoolGeometry& g, const T* x, const NormPoolTerms& terms, T* y,
+template <class T, class R>
+void norm_pool_forward_task(const NormPoolGeometry& g, const T* x, const NormPoolTerms<R>& terms, T* y,
                             const PoolArgmax<T>& argmax, std::int64_t begin, std::int64_t end) {
   with_windows(g, [&](const auto& windows) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -150,9 +155,9 @@ void norm_pool_forward_task(const NormPoolGeometry& g, const T* x, const NormPoo
   });
 }
 
-template <class T>
+template <class T, class R>
 void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolArgmax<T>& argmax,
-                         const NormPoolTerms& terms, std::int64_t begin, std::int64_t end, double* sums) {
+                         const NormPoolTerms<R>& terms, std::int64_t begin, std::int64_t end, double* sums) {
   constexpr std::int64_t kTogether = 4;
   const std::int64_t first = begin * g.out_width() * g.channels;
   for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
@@ -160,7 +165,8 @@ void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolArgma
     clear(columns, of_tile);
     const PoolArgmax<T> of_columns{argmax.place + first + c, argmax.x + first + c};
     for_rows<kTogether>((end - begin) * g.out_width(), g.channels, columns, [&](std::int64_t b) {
-      return WindowSums<T>(of_tile, b, gy + first + c, of_columns, load_accumulator(terms.mean + c + columns.first(b)));
+      return WindowSums<T, R>(of_tile, b, gy + first + c, of_columns,
+                              load_lanes<Lanes<R>>(terms.mean + c + columns.first(b)));
     });
     for (std::int64_t p = 0; p < columns.places(); ++p) {
       sums[c + columns.at(p)] = of_tile.first[p];
@@ -169,9 +175,9 @@ void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolArgma
   });
 }
 
-template <class T>
+template <class T, class R>
 void norm_pool_gradient_task(const NormPoolGeometry& g, const T* gy, const T* x, const std::uint8_t* argmax,
-                             const NormPoolTerms& terms, T* gx, std::int64_t begin, std::int64_t end) {
+                             const NormPoolTerms<R>& terms, T* gx, std::int64_t begin, std::int64_t end) {
   const std::int64_t row = g.width * g.channels;
   const std::int64_t covered = g.out_width() * g.window_width * g.channels;
   with_windows(g, [&](const auto& windows) {
@@ -186,15 +192,16 @@ void norm_pool_gradient_task(const NormPoolGeometry& g, const T* gy, const T* x,
   });
 }
 
-#define NORMGRAD_INSTANTIATE(T)                                                                                       \
-  template void norm_pool_forward_task<T>(const NormPoolGeometry&, const T*, const NormPoolTerms&, T*,                \
-                                          const PoolArgmax<T>&, std::int64_t, std::int64_t);                          \
-  template void norm_pool_sums_task<T>(const NormPoolGeometry&, const T*, const PoolArgmax<T>&, const NormPoolTerms&, \
-                                       std::int64_t, std::int64_t, double*);                                          \
-  template void norm_pool_gradient_task<T>(const NormPoolGeometry&, const T*, const T*, const std::uint8_t*,          \
-                                           const NormPoolTerms&, T*, std::int64_t, std::int64_t);
-NORMGRAD_INSTANTIATE(float)
-NORMGRAD_INSTANTIATE(double)
+#define NORMGRAD_INSTANTIATE(T, R)                                                                              \
+  template void norm_pool_forward_task<T, R>(const NormPoolGeometry&, const T*, const NormPoolTerms<R>&, T*,    \
+                                             const PoolArgmax<T>&, std::int64_t, std::int64_t);                 \
+  template void norm_pool_sums_task<T, R>(const NormPoolGeometry&, const T*, const PoolArgmax<T>&,              \
+                                          const NormPoolTerms<R>&, std::int64_t, std::int64_t, double*);        \
+  template void norm_pool_gradient_task<T, R>(const NormPoolGeometry&, const T*, const T*, const std::uint8_t*, \
+                                              const NormPoolTerms<R>&, T*, std::int64_t, std::int64_t);
+NORMGRAD_INSTANTIATE(float, float)
+NORMGRAD_INSTANTIATE(float, double)
+NORMGRAD_INSTANTIATE(double, double)
 #undef NORMGRAD_INSTANTIATE
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

@@ -34,8 +34,8 @@ inline Accumulator rounded(const Accumulator& v) {
   }
 }
 
-/// As above for kAccumulatorLanes numbers that are stored as T.
-template <class T>
+/// As above for kAccumulatorLanes numbers that are computed in R and stored as T.
+template <class T, class R>
 struct WindowMax {
   Largest<AccumulatorHalf> low, high;
 
@@ -61,16 +61,14 @@ struct WindowMax {
 
 #if defined(NORMGRAD_SIMD_avx512)
 // Uses masks throughout: compilers derive masks from the other comparisons at twice the latency per element.
-template <>
-struct WindowMax<float> {
+struct FloatWindowMax {
   __m256 taken;
   __m256 value = _mm256_setzero_ps();
   __m256i places = _mm256_set1_epi32(kNoArgmax);
 
-  explicit WindowMax(const float* first) : taken(_mm256_loadu_ps(first)) {}
-  void take(const Accumulator& y, const float* x, std::int64_t at) {
-    const __m256 low = _mm256_castps128_ps256(_mm256_cvtpd_ps(y.low));
-    const __m256 v = _mm256_insertf128_ps(low, _mm256_cvtpd_ps(y.high), 1);
+  explicit FloatWindowMax(const float* first) : taken(_mm256_loadu_ps(first)) {}
+  void take(const Single& y, const float* x, std::int64_t at) {
+    const __m256 v = y.lanes;
     const __mmask8 above = _mm256_cmp_ps_mask(v, value, _CMP_GT_OQ);
     const __mmask8 better = _kor_mask8(above, _mm256_cmp_ps_mask(v, v, _CMP_UNORD_Q));
     value = _mm256_mask_mov_ps(value, better, v);
@@ -85,31 +83,55 @@ struct WindowMax<float> {
     }
   }
 };
-#elif defined(NORMGRAD_SIMD_avx2)
-template <>
-struct WindowMax<float> {
-  Largest<xsimd::batch<float, AccumulatorHalf::arch_type> > lanes;
+#else
+struct FloatWindowMax {
+  Largest<Single::Register> lanes;
 
-  explicit WindowMax(const float* first) : lanes(_mm256_loadu_ps(first)) {}
-  void take(const Accumulator& y, const float* x, std::int64_t at) {
-    const __m256 low = _mm256_castps128_ps256(_mm256_cvtpd_ps(y.low));
-    lanes.take(_mm256_insertf128_ps(low, _mm256_cvtpd_ps(y.high), 1), _mm256_loadu_ps(x), at);
+  explicit FloatWindowMax(const float* first) : lanes(Single::Register::load_unaligned(first)) {}
+  void take(const Single& y, const float* x, std::int64_t at) {
+    lanes.take(y.lanes, Single::Register::load_unaligned(x), at);
   }
   void store(float* y, std::uint8_t* argmax, float* x) const {
-    _mm256_storeu_ps(y, lanes.value);
+    lanes.value.store_unaligned(y);
     if (x != nullptr) {
-      _mm256_storeu_ps(x, lanes.x);
+      lanes.x.store_unaligned(x);
     }
+#if defined(NORMGRAD_SIMD_avx2)
     const __m256i places = _mm256_cvtps_epi32(lanes.place);
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(places), _mm256_extracti128_si256(places, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(argmax), _mm_packus_epi16(words, words));
+#else
+    float places[kAccumulatorLanes];
+    lanes.place.store_unaligned(places);
+    for (std::int64_t i = 0; i < kAccumulatorLanes; ++i) {
+      argmax[i] = static_cast<std::uint8_t>(places[i]);
+    }
+#endif
+  }
+};
+#endif
+template <>
+struct WindowMax<float, float> : FloatWindowMax {
+  using FloatWindowMax::FloatWindowMax;
+};
+#if defined(NORMGRAD_SIMD_avx512) || defined(NORMGRAD_SIMD_avx2)
+template <>
+struct WindowMax<float, double> : FloatWindowMax {
+  using FloatWindowMax::FloatWindowMax;
+  void take(const Accumulator& y, const float* x, std::int64_t at) {
+    const __m256 low = _mm256_castps128_ps256(_mm256_cvtpd_ps(y.low));
+    FloatWindowMax::take(Single(Single::Register(_mm256_insertf128_ps(low, _mm256_cvtpd_ps(y.high), 1))), x, at);
   }
 };
 #endif
 
+/// The argmax of each of kAccumulatorLanes windows, for gradients in R.
+template <class R>
+struct Argmax;
+
 #if defined(NORMGRAD_SIMD_avx512) || defined(NORMGRAD_SIMD_avx2)
-/// The argmax of each of kAccumulatorLanes windows.
-struct Argmax {
+template <>
+struct Argmax<double> {
   __m256i low, high;
 
   explicit Argmax(const std::uint8_t* p) : low(of(p)), high(of(p + kHalf)) {}
@@ -130,8 +152,23 @@ struct Argmax {
     return {_mm256_andnot_pd(equal(low, kNoArgmax), v.low), _mm256_andnot_pd(equal(high, kNoArgmax), v.high)};
   }
 };
+template <>
+struct Argmax<float> {
+  __m256i places;
+
+  explicit Argmax(const std::uint8_t* p)
+      : places(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))) {}
+  __m256 equal(std::int64_t at) const {
+    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(places, _mm256_set1_epi32(static_cast<int>(at))));
+  }
+  Single only(std::int64_t at, const Single& v) const {
+    return Single(Single::Register(_mm256_and_ps(equal(at), v.lanes)));
+  }
+  Single any(const Single& v) const { return Single(Single::Register(_mm256_andnot_ps(equal(kNoArgmax), v.lanes))); }
+};
 #else
-struct Argmax {
+template <>
+struct Argmax<double> {
   Accumulator places;
 
   explicit Argmax(const std::uint8_t* p) {
@@ -148,6 +185,23 @@ struct Argmax {
   }
   Accumulator only(std::int64_t at, const Accumulator& v) const { return choose(at, v, Accumulator(0.0)); }
   Accumulator any(const Accumulator& v) const { return choose(kNoArgmax, Accumulator(0.0), v); }
+};
+template <>
+struct Argmax<float> {
+  Single::Register places;
+
+  explicit Argmax(const std::uint8_t* p) {
+    float lanes[kAccumulatorLanes];
+    for (std::int64_t i = 0; i < kAccumulatorLanes; ++i) {
+      lanes[i] = static_cast<float>(p[i]);
+    }
+    places = Single::Register::load_unaligned(lanes);
+  }
+  Single choose(std::int64_t at, const Single& v, const Single& other) const {
+    return Single(xsimd::select(places == Single::Register(static_cast<float>(at)), v.lanes, other.lanes));
+  }
+  Single only(std::int64_t at, const Single& v) const { return choose(at, v, Single(0.0F)); }
+  Single any(const Single& v) const { return choose(kNoArgmax, Single(0.0F), v); }
 };
 #endif
 

@@ -1,10 +1,12 @@
 #include "normgrad/core/kernels/norm/norm.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/even_blocks.hpp"
+#include "normgrad/core/base/norm_arithmetic.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/norm/formulas.hpp"
 #include "normgrad/core/kernels/norm/plan.hpp"
@@ -64,17 +66,17 @@ NormForward<T> from_element(NormForward<T> a, std::int64_t element) {
   return a;
 }
 
-template <class T>
+template <class T, class R>
 void apply_in_tiles(const ChannelGeometry& g, std::int64_t step, NormForward<T> a) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
+  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T, R>);
   for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t /*block*/) {
     run(tile, from_element(a, element), 0, g.channels);
   });
 }
 
-template <class T>
+template <class T, class R>
 void forward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormForward<T>& a) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>);
+  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T, R>);
   const auto size = static_cast<std::size_t>(ceil_div(g.batch, step) * g.channels);
   std::vector<double> means(size), rstds(size), vars(size);
   for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t block) {
@@ -89,7 +91,7 @@ void forward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormFor
   if (a.y != nullptr) {
     NormForward<T> apply = a;
     apply.given = {.mean = a.computed.mean, .rstd = a.computed.rstd};
-    apply_in_tiles(g, step, apply);
+    apply_in_tiles<T, R>(g, step, apply);
   }
 }
 
@@ -101,14 +103,14 @@ NormBackward<T> from_element(NormBackward<T> a, std::int64_t element) {
   return a;
 }
 
-template <class T>
+template <class T, class R>
 void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBackward<T>& a) {
   const std::int64_t blocks = ceil_div(g.batch, step);
   const bool sums_wanted = !a.constant_statistics || a.ggamma != nullptr || a.gbeta != nullptr;
   const auto size = static_cast<std::size_t>(2 * g.channels);
   std::vector<double> sums(sums_wanted ? size : 0, 0.0);
   if (sums_wanted) {
-    const auto run = NORMGRAD_SIMD_SELECT(norm_columns_sums_task<T>);
+    const auto run = NORMGRAD_SIMD_SELECT(norm_columns_sums_task<T, R>);
     std::vector<double> parts(static_cast<std::size_t>(blocks) * size);
     for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t block) {
       run(tile, from_element(a, element), parts.data() + static_cast<std::size_t>(block) * size);
@@ -126,7 +128,7 @@ void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBa
     }
   }
   if (a.gx != nullptr) {
-    const auto gradient = NORMGRAD_SIMD_SELECT(norm_columns_gradient_task<T>);
+    const auto gradient = NORMGRAD_SIMD_SELECT(norm_columns_gradient_task<T, R>);
     for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t /*block*/) {
       gradient(tile, from_element(a, element), a.constant_statistics ? nullptr : sums.data(),
                static_cast<double>(g.batch));
@@ -179,11 +181,9 @@ void merge(const double* partials, std::int64_t blocks, std::int64_t params, std
   });
 }
 
-}  // namespace
-
-template <class T>
-void norm_forward(const RowGeometry& g, const NormForward<T>& args) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_rows_forward_task<T>);
+template <class T, class R>
+void rows_forward(const RowGeometry& g, const NormForward<T>& args) {
+  const auto run = NORMGRAD_SIMD_SELECT(norm_rows_forward_task<T, R>);
   NormForward<T> a = args;
   const RowPlan plan = plan_of(g, sizeof(T));
   a.non_temporal = plan.non_temporal;
@@ -193,9 +193,8 @@ void norm_forward(const RowGeometry& g, const NormForward<T>& args) {
   parallel_for(g.rows, plan.rows_per_task, [&](std::int64_t begin, std::int64_t end) { run(g, a, begin, end); });
 }
 
-template <class T>
-void norm_backward(const RowGeometry& g, const NormBackward<T>& args) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_rows_backward_task<T>);
+template <class T, class R>
+void rows_backward(const RowGeometry& g, const NormBackward<T>& args) {
   NormBackward<T> a = args;
   const RowPlan plan = plan_of(g, sizeof(T));
   a.non_temporal = plan.non_temporal;
@@ -203,61 +202,65 @@ void norm_backward(const RowGeometry& g, const NormBackward<T>& args) {
   const Buffer gamma = a.per_element ? repeat(g, a.gamma) : Buffer();
   const Buffer beta = a.per_element && a.relu ? repeat(g, a.beta) : Buffer();
   const bool affine = a.ggamma != nullptr || a.gbeta != nullptr;
+  const bool by_element = g.inner == 1 && (a.gamma != nullptr || a.beta != nullptr || affine);
+  const auto run = by_element ? NORMGRAD_SIMD_SELECT(norm_rows_backward_elements_task<T, R>)
+                              : NORMGRAD_SIMD_SELECT(norm_rows_backward_spans_task<T, R>);
   const std::int64_t sums = affine ? 2 * g.params() : 0;
   const std::int64_t step = plan.rows_per_block;
   const std::int64_t blocks = ceil_div(g.rows, step);
   const Buffer partials = doubles(blocks * sums);
   parallel_for(g.rows, step, [&](std::int64_t begin, std::int64_t end) {
     double* partial = affine ? as<double>(partials) + begin / step * sums : nullptr;
+    std::fill_n(partial, sums, 0.0);
     run(g, a, begin, end, partial);
   });
   merge(as<double>(partials), blocks, sums / 2, 0, a.ggamma);
   merge(as<double>(partials), blocks, sums / 2, 1, a.gbeta);
 }
 
-template <class T>
-void norm_forward(const ChannelGeometry& g, const NormForward<T>& args) {
+template <class T, class R>
+void channels_forward(const ChannelGeometry& g, const NormForward<T>& args) {
   NormForward<T> a = args;
   const ChannelPlan plan = plan_of(g, sizeof(T));
   a.non_temporal = plan.non_temporal;
   switch (plan.path) {
     case ChannelPath::tiles:
-      a.is_given() ? apply_in_tiles(g, plan.rows_per_tile, a) : forward_in_tiles(g, plan.rows_per_tile, a);
+      a.is_given() ? apply_in_tiles<T, R>(g, plan.rows_per_tile, a) : forward_in_tiles<T, R>(g, plan.rows_per_tile, a);
       break;
     case ChannelPath::planes:
-      planes_forward(g, plan, a);
+      planes_forward<T, R>(g, plan, a);
       break;
     case ChannelPath::channels:
       for_channels(g, plan,
-                   [&, run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T>)](
+                   [&, run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T, R>)](
                        std::int64_t begin, std::int64_t end) { run(g, a, begin, end); });
       break;
   }
 }
 
-template <class T>
-void norm_backward(const ChannelGeometry& g, const NormBackward<T>& args) {
+template <class T, class R>
+void channels_backward(const ChannelGeometry& g, const NormBackward<T>& args) {
   NormBackward<T> a = args;
   const ChannelPlan plan = plan_of(g, sizeof(T));
   a.non_temporal = plan.non_temporal;
   switch (plan.path) {
     case ChannelPath::tiles:
-      backward_in_tiles(g, plan.rows_per_tile, a);
+      backward_in_tiles<T, R>(g, plan.rows_per_tile, a);
       break;
     case ChannelPath::planes:
-      planes_backward(g, plan, a);
+      planes_backward<T, R>(g, plan, a);
       break;
     case ChannelPath::channels:
       for_channels(g, plan,
-                   [&, run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T>)](
+                   [&, run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T, R>)](
                        std::int64_t begin, std::int64_t end) { run(g, a, begin, end); });
       break;
   }
 }
 
-template <class T>
-void norm_forward(const ChannelsLastGeometry& g, const NormForward<T>& a) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_pixels_forward_task<T>);
+template <class T, class R>
+void pixels_forward(const ChannelsLastGeometry& g, const NormForward<T>& a) {
+  const auto run = NORMGRAD_SIMD_SELECT(norm_pixels_forward_task<T, R>);
   parallel_for(g.samples, plan_of(g).samples_per_task, [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> sums(static_cast<std::size_t>(2 * g.channels));
     std::vector<double> columns(static_cast<std::size_t>(4 * g.channels));
@@ -265,9 +268,9 @@ void norm_forward(const ChannelsLastGeometry& g, const NormForward<T>& a) {
   });
 }
 
-template <class T>
-void norm_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_pixels_backward_task<T>);
+template <class T, class R>
+void pixels_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a) {
+  const auto run = NORMGRAD_SIMD_SELECT(norm_pixels_backward_task<T, R>);
   const bool affine = a.ggamma != nullptr || a.gbeta != nullptr;
   const std::int64_t params = affine ? g.channels : 0;
   const std::int64_t step = plan_of(g).samples_per_block;
@@ -281,6 +284,44 @@ void norm_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a) {
   });
   merge(partials.data(), blocks, params, 0, a.ggamma);
   merge(partials.data(), blocks, params, 1, a.gbeta);
+}
+
+// Whether norms of T are computed in float32.
+template <class T>
+bool in_float32() {
+  return std::is_same_v<T, float> && norm_arithmetic() == kFloat32;
+}
+// Rows that are too short for a register take as long in float64.
+template <class T>
+bool in_float32(const RowGeometry& g) {
+  return in_float32<T>() && g.length() >= kMaxLanes;
+}
+
+}  // namespace
+
+template <class T>
+void norm_forward(const RowGeometry& g, const NormForward<T>& a) {
+  in_float32<T>(g) ? rows_forward<T, T>(g, a) : rows_forward<T, double>(g, a);
+}
+template <class T>
+void norm_backward(const RowGeometry& g, const NormBackward<T>& a) {
+  in_float32<T>(g) ? rows_backward<T, T>(g, a) : rows_backward<T, double>(g, a);
+}
+template <class T>
+void norm_forward(const ChannelGeometry& g, const NormForward<T>& a) {
+  in_float32<T>() ? channels_forward<T, T>(g, a) : channels_forward<T, double>(g, a);
+}
+template <class T>
+void norm_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
+  in_float32<T>() ? channels_backward<T, T>(g, a) : channels_backward<T, double>(g, a);
+}
+template <class T>
+void norm_forward(const ChannelsLastGeometry& g, const NormForward<T>& a) {
+  in_float32<T>() ? pixels_forward<T, T>(g, a) : pixels_forward<T, double>(g, a);
+}
+template <class T>
+void norm_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a) {
+  in_float32<T>() ? pixels_backward<T, T>(g, a) : pixels_backward<T, double>(g, a);
 }
 
 #define NORMGRAD_INSTANTIATE(T)                                                      \

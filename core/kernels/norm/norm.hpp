@@ -9,11 +9,13 @@
 // 2015, section 3; Ba, Kiros and Hinton, "Layer Normalization", 2016; Wu and He, "Group Normalization", 2018; Zhang and
 // Sennrich, "Root Mean Square Layer Normalization", 2019.
 //
-// Precision. All computation is in float64; y, gx, ggamma and gbeta are rounded once, when stored. In float32 the
-// result is the nearest number (except for ties that float64 does not resolve), whatever the size of mean, std and set.
-// The moments are one-pass sums of deviations from an element of the set, corrected for that element's own deviation.
-// If the element turns out to be far from the mean, a second pass is made around the mean. A constant set has exactly
-// that constant as mean and variance 0, hence y == beta.
+// Precision. The arithmetic R of a kernel is float or double. float32 tensors are computed in float, unless
+// set_norm_arithmetic(kFloat64) was called: each element in float32, sums in double after short runs in float32, the
+// mean and rstd as two float32 each (docs/norms.md). In double, y, gx, ggamma and gbeta are rounded once, when stored,
+// and a float32 result is the nearest number (except for ties that float64 does not resolve).
+// The moments are one-pass sums of deviations from a pivot, an element of the set or the mean of a few, corrected for
+// the pivot's own deviation. If the pivot turns out to be far from the mean, a second pass is made around the mean. A
+// constant set has exactly that constant as mean and variance 0, hence y == beta.
 //
 // Results do not depend on the number of threads: work is divided by size, and sums over rows are merged in row order.
 #pragma once
@@ -137,27 +139,33 @@ void norm_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a);
 
 /// The maximum number of elements that a kernel computes at once.
 inline constexpr std::int64_t kMaxLanes = 8;
-// The work of one task, per instruction set. `partial` is null, or receives ggamma and gbeta of the rows as 2 *
-// params() doubles.
+// The work of one task, per instruction set. R is the arithmetic, float or double; T is float or R. `partial` is null,
+// or ggamma and gbeta of the rows, params() doubles each, are added to it. The backward has a task for rows with a
+// parameter per element and one for the others.
 NORMGRAD_SIMD_DECLARE(
-    template <class T>
+    template <class T, class R>
     void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end);
-    template <class T> void norm_rows_backward_task(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin,
-                                                    std::int64_t end, double* partial);
-    template <class T> void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a,
-                                                       std::int64_t begin, std::int64_t end);
-    template <class T> void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a,
-                                                        std::int64_t begin, std::int64_t end);
+    template <class T, class R>
+    void norm_rows_backward_elements_task(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin,
+                                          std::int64_t end, double* partial);
+    template <class T, class R>
+    void norm_rows_backward_spans_task(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin,
+                                       std::int64_t end, double* partial);
+    template <class T, class R> void norm_channels_forward_task(const ChannelGeometry& g, const NormForward<T>& a,
+                                                                std::int64_t begin, std::int64_t end);
+    template <class T, class R> void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a,
+                                                                 std::int64_t begin, std::int64_t end);
     // sum(gy) and sum(gy * xhat) per column of rows of [N, C], into 2 * channels doubles.
-    template <class T> void norm_columns_sums_task(const ChannelGeometry& g, const NormBackward<T>& a, double* sums);
+    template <class T, class R>
+    void norm_columns_sums_task(const ChannelGeometry& g, const NormBackward<T>& a, double* sums);
     // gx of rows of [N, C], given these sums over sets of n elements; null sums mean constant statistics.
-    template <class T>
+    template <class T, class R>
     void norm_columns_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, const double* sums, double n);
     // `sums` has room for 2 * channels doubles, `columns` for 4 * channels.
-    template <class T>
+    template <class T, class R>
     void norm_pixels_forward_task(const ChannelsLastGeometry& g, const NormForward<T>& a, std::int64_t begin,
                                   std::int64_t end, double* sums, double* columns);
-    template <class T>
+    template <class T, class R>
     void norm_pixels_backward_task(const ChannelsLastGeometry& g, const NormBackward<T>& a, std::int64_t begin,
                                    std::int64_t end, double* partial, double* sums, double* columns);)
 

@@ -18,9 +18,9 @@ struct Channels {
       }
     }
   }
-  template <class T>
-  Tile tile(std::int64_t c, const Columns& columns, const T* gamma, const T* beta) const {
-    return Tile(columns, mean + c, rstd + c, from(gamma, c), from(beta, c));
+  template <class R, class T>
+  Tile<R> tile(std::int64_t c, const Columns& columns, const T* gamma, const T* beta) const {
+    return Tile<R>(columns, mean + c, rstd + c, from(gamma, c), from(beta, c));
   }
 };
 
@@ -47,32 +47,32 @@ double sum_range(const double* p, std::int64_t n) {
 }
 
 // Stores the moments of the groups of one sample in mean, rstd and var.
-template <class T>
+template <class R, class T>
 void sample_moments(const ChannelsLastGeometry& g, const T* x, const NormForward<T>& a, std::int64_t first,
                     double* sums, double* pivots) {
   const std::int64_t per_group = g.per_group();
   const Segments set{g.positions, g.channels, per_group};
-  for (std::int64_t c = 0; c < g.channels; ++c) {
-    pivots[c] = first_pivot(x + c / per_group * per_group, set, a.center).value;
+  for (std::int64_t c = 0; c < g.channels; c += per_group) {
+    const double pivot = first_pivot<R>(x + c, set, a.center).value;
+    for (std::int64_t j = c; j < c + per_group; ++j) {
+      pivots[j] = pivot;
+    }
   }
   sum_columns(
       g,
       [=](std::int64_t c, const Columns& columns, ColumnSums& of_tile) {
-        double of_places[Columns::kMax + kAccumulatorLanes];
+        R of_places[Tile<R>::kPlaces];
         for (std::int64_t p = 0; p < columns.places(); ++p) {
-          of_places[p] = pivots[c + columns.at(p)];
+          of_places[p] = static_cast<R>(pivots[c + columns.at(p)]);
         }
-        column_deviations(g.positions, g.channels, columns, x + c, of_places, of_tile);
+        column_deviations<R>(g.positions, g.channels, columns, x + c, of_places, of_tile);
       },
       sums);
   for (std::int64_t group = 0; group < g.groups; ++group) {
     const std::int64_t c = group * per_group;
-    Moments m = moments_from_sums(pivots[c], sum_range(sums + c, per_group),
-                                  sum_range(sums + g.channels + c, per_group), set.size(), a.center);
-    if (a.center && is_far<T>(pivots[c], m)) {
-      m = moments_around(x + c, set, a.center, {m.mean});
-    }
-    store_moments(a, first + group, m);
+    const Moments m = moments_from_sums(pivots[c], sum_range(sums + c, per_group),
+                                        sum_range(sums + g.channels + c, per_group), set.size(), a.center);
+    store_moments(a, first + group, corrected_moments<R>(x + c, set, a.center, pivots[c], m));
   }
 }
 
@@ -103,31 +103,76 @@ void finish_sums(const ChannelsLastGeometry& g, const NormBackward<T>& a, std::i
   }
 }
 
+template <class R, class T>
+void normalize_sample(const ChannelsLastGeometry& g, const NormForward<T>& a, const T* x, T* y,
+                      const Channels& channels) {
+  with_activation<T, R>(a.relu, [&](const auto& activation) {
+    for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
+      normalize_columns(g.positions, g.channels, columns, x + c, channels.tile<R>(c, columns, a.gamma, a.beta),
+                        activation, y + c);
+    });
+  });
+}
+
+// sum(gy) and sum(gy * (x - mean)) of each channel of a sample.
+template <class R, class T>
+void sample_sums(const ChannelsLastGeometry& g, const NormBackward<T>& a, const T* gy, const T* x,
+                 const Channels& channels, double* sums) {
+  with_activation<T, R>(a.relu, [&](const auto& activation) {
+    sum_columns(
+        g,
+        [&](std::int64_t c, const Columns& columns, ColumnSums& of_tile) {
+          column_gradients(g.positions, g.channels, columns, gy + c, x + c,
+                           channels.tile<R>(c, columns, a.gamma, a.beta), activation, of_tile);
+        },
+        sums);
+  });
+  for (std::int64_t c = 0; c < g.channels; ++c) {
+    const Statistic<R> stat{channels.mean[c], channels.rstd[c]};
+    sums[g.channels + c] = stat.centered(sums[c], sums[g.channels + c]);
+  }
+}
+
+template <class R, class T>
+void sample_gradient(const ChannelsLastGeometry& g, const NormBackward<T>& a, const T* gy, const T* x, T* gx,
+                     const Channels& channels) {
+  with_activation<T, R>(a.relu, [&](const auto& activation) {
+    for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
+      TileTerms<R> terms;
+      for (std::int64_t p = 0; p < columns.places(); ++p) {
+        const std::int64_t j = c + columns.at(p);
+        terms.set(p, Statistic<R>{channels.mean[j], channels.rstd[j]}, {channels.slope[j], channels.shift[j]});
+      }
+      columns_input_gradient(g.positions, g.channels, columns, gy + c, x + c,
+                             channels.tile<R>(c, columns, a.gamma, a.beta), activation, terms, gx + c);
+    });
+  });
+}
+
 }  // namespace
 
-template <class T>
+template <class T, class R>
 void norm_pixels_forward_task(const ChannelsLastGeometry& g, const NormForward<T>& a, std::int64_t begin,
                               std::int64_t end, double* sums, double* scratch) {
   const Channels channels(scratch, g.channels);
   for (std::int64_t s = begin; s < end; ++s) {
     const T* x = a.x + s * g.positions * g.channels;
     const std::int64_t first = s * g.groups;
-    sample_moments(g, x, a, first, sums, channels.mean);
+    sample_moments<R>(g, x, a, first, sums, channels.mean);
     if (a.y == nullptr) {
       continue;
     }
     channels.set_statistics(a.computed.mean + first, a.computed.rstd + first, g.groups, g.per_group());
     T* y = a.y + s * g.positions * g.channels;
-    with_activation<T>(a.relu, [&](const auto& activation) {
-      for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
-        normalize_columns(g.positions, g.channels, columns, x + c, channels.tile(c, columns, a.gamma, a.beta),
-                          activation, y + c);
-      });
-    });
+    if (suits<R>(a.computed.mean + first, a.computed.rstd + first, g.groups)) {
+      normalize_sample<R>(g, a, x, y, channels);
+    } else {
+      normalize_sample<double>(g, a, x, y, channels);
+    }
   }
 }
 
-template <class T>
+template <class T, class R>
 void norm_pixels_backward_task(const ChannelsLastGeometry& g, const NormBackward<T>& a, std::int64_t begin,
                                std::int64_t end, double* partial, double* sums, double* scratch) {
   const Channels channels(scratch, g.channels);
@@ -137,39 +182,32 @@ void norm_pixels_backward_task(const ChannelsLastGeometry& g, const NormBackward
     const T* gy = a.gy + offset;
     const std::int64_t first = s * g.groups;
     channels.set_statistics(a.mean + first, a.rstd + first, g.groups, g.per_group());
-    with_activation<T>(a.relu, [&](const auto& activation) {
-      sum_columns(
-          g,
-          [&](std::int64_t c, const Columns& columns, ColumnSums& of_tile) {
-            column_gradients(g.positions, g.channels, columns, gy + c, x + c,
-                             channels.tile(c, columns, a.gamma, a.beta), activation, of_tile);
-          },
-          sums);
-      finish_sums(g, a, first, sums, channels, partial);
-      if (a.gx == nullptr) {
-        return;
-      }
-      for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
-        double slopes[Columns::kMax + kAccumulatorLanes], shifts[Columns::kMax + kAccumulatorLanes];
-        for (std::int64_t p = 0; p < columns.places(); ++p) {
-          slopes[p] = channels.slope[c + columns.at(p)];
-          shifts[p] = channels.shift[c + columns.at(p)];
-        }
-        columns_input_gradient(g.positions, g.channels, columns, gy + c, x + c,
-                               channels.tile(c, columns, a.gamma, a.beta), activation, slopes, shifts,
-                               a.gx + offset + c);
-      });
-    });
+    const bool suitable = suits<R>(a.mean + first, a.rstd + first, g.groups);
+    if (suitable) {
+      sample_sums<R>(g, a, gy, x, channels, sums);
+    } else {
+      sample_sums<double>(g, a, gy, x, channels, sums);
+    }
+    finish_sums(g, a, first, sums, channels, partial);
+    if (a.gx == nullptr) {
+      continue;
+    }
+    if (suitable) {
+      sample_gradient<R>(g, a, gy, x, a.gx + offset, channels);
+    } else {
+      sample_gradient<double>(g, a, gy, x, a.gx + offset, channels);
+    }
   }
 }
 
-#define NORMGRAD_INSTANTIATE(T)                                                                                 \
-  template void norm_pixels_forward_task<T>(const ChannelsLastGeometry&, const NormForward<T>&, std::int64_t,   \
-                                            std::int64_t, double*, double*);                                    \
-  template void norm_pixels_backward_task<T>(const ChannelsLastGeometry&, const NormBackward<T>&, std::int64_t, \
-                                             std::int64_t, double*, double*, double*);
-NORMGRAD_INSTANTIATE(float)
-NORMGRAD_INSTANTIATE(double)
+#define NORMGRAD_INSTANTIATE(T, R)                                                                                 \
+  template void norm_pixels_forward_task<T, R>(const ChannelsLastGeometry&, const NormForward<T>&, std::int64_t,   \
+                                               std::int64_t, double*, double*);                                    \
+  template void norm_pixels_backward_task<T, R>(const ChannelsLastGeometry&, const NormBackward<T>&, std::int64_t, \
+                                                std::int64_t, double*, double*, double*);
+NORMGRAD_INSTANTIATE(float, float)
+NORMGRAD_INSTANTIATE(float, double)
+NORMGRAD_INSTANTIATE(double, double)
 #undef NORMGRAD_INSTANTIATE
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

@@ -37,11 +37,11 @@ void merge(const ChannelGeometry& g, const double* of_planes, double* sums, T* g
 
 }  // namespace
 
-template <class T>
+template <class T, class R>
 void planes_forward(const ChannelGeometry& g, const ChannelPlan& plan, const NormForward<T>& a) {
   const std::int64_t planes = g.batch * g.channels;
   if (!a.is_given()) {
-    const auto moments = NORMGRAD_SIMD_SELECT(norm_planes_moments_task<T>);
+    const auto moments = NORMGRAD_SIMD_SELECT(norm_planes_moments_task<T, R>);
     const Buffer memory(static_cast<std::size_t>(2 * planes) * sizeof(double));
     double* means = doubles(memory);
     for_planes(g, plan, false,
@@ -49,12 +49,12 @@ void planes_forward(const ChannelGeometry& g, const ChannelPlan& plan, const Nor
     NORMGRAD_SIMD_SELECT(norm_planes_merge_task<T>)(g, a, means, means + planes);
   }
   if (a.y != nullptr) {
-    const auto apply = NORMGRAD_SIMD_SELECT(norm_planes_apply_task<T>);
+    const auto apply = NORMGRAD_SIMD_SELECT(norm_planes_apply_task<T, R>);
     for_planes(g, plan, !a.is_given(), [&](std::int64_t begin, std::int64_t end) { apply(g, a, begin, end); });
   }
 }
 
-template <class T>
+template <class T, class R>
 void planes_backward(const ChannelGeometry& g, const ChannelPlan& plan, const NormBackward<T>& a) {
   const std::int64_t planes = g.batch * g.channels;
   const bool summed = !a.constant_statistics || a.ggamma != nullptr || a.gbeta != nullptr;
@@ -62,7 +62,7 @@ void planes_backward(const ChannelGeometry& g, const ChannelPlan& plan, const No
   double* gy = doubles(memory);
   double* gy_xhat = gy + g.channels;
   if (summed) {
-    const auto sums = NORMGRAD_SIMD_SELECT(norm_planes_sums_task<T>);
+    const auto sums = NORMGRAD_SIMD_SELECT(norm_planes_sums_task<T, R>);
     double* of_planes = gy_xhat + g.channels;
     for_planes(g, plan, false,
                [&](std::int64_t begin, std::int64_t end) { sums(g, a, begin, end, of_planes, of_planes + planes); });
@@ -70,18 +70,19 @@ void planes_backward(const ChannelGeometry& g, const ChannelPlan& plan, const No
     merge(g, of_planes + planes, gy_xhat, a.ggamma);
   }
   if (a.gx != nullptr) {
-    const auto gradient = NORMGRAD_SIMD_SELECT(norm_planes_gradient_task<T>);
+    const auto gradient = NORMGRAD_SIMD_SELECT(norm_planes_gradient_task<T, R>);
     for_planes(g, plan, summed, [&](std::int64_t begin, std::int64_t end) {
       gradient(g, a, begin, end, a.constant_statistics ? nullptr : gy, gy_xhat);
     });
   }
 }
 
-#define NORMGRAD_INSTANTIATE(T)                                                                       \
-  template void planes_forward<T>(const ChannelGeometry&, const ChannelPlan&, const NormForward<T>&); \
-  template void planes_backward<T>(const ChannelGeometry&, const ChannelPlan&, const NormBackward<T>&);
-NORMGRAD_INSTANTIATE(float)
-NORMGRAD_INSTANTIATE(double)
+#define NORMGRAD_INSTANTIATE(T, R)                                                                       \
+  template void planes_forward<T, R>(const ChannelGeometry&, const ChannelPlan&, const NormForward<T>&); \
+  template void planes_backward<T, R>(const ChannelGeometry&, const ChannelPlan&, const NormBackward<T>&);
+NORMGRAD_INSTANTIATE(float, float)
+NORMGRAD_INSTANTIATE(float, double)
+NORMGRAD_INSTANTIATE(double, double)
 #undef NORMGRAD_INSTANTIATE
 
 }  // namespace normgrad::kernels

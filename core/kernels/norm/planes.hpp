@@ -7,25 +7,28 @@
 
 namespace normgrad::kernels {
 
-/// Implements norm_forward and norm_backward.
-template <class T>
+/// Implements norm_forward and norm_backward. R is the arithmetic.
+template <class T, class R>
 void planes_forward(const ChannelGeometry& g, const ChannelPlan& plan, const NormForward<T>& a);
-template <class T>
+template <class T, class R>
 void planes_backward(const ChannelGeometry& g, const ChannelPlan& plan, const NormBackward<T>& a);
 
 // Planes [begin, end) of one task. Results are per plane; there are N * C planes.
-NORMGRAD_SIMD_DECLARE(
-    template <class T> void norm_planes_moments_task(const ChannelGeometry& g, const NormForward<T>& a,
-                                                     std::int64_t begin, std::int64_t end, double* means, double* vars);
-    template <class T> void norm_planes_merge_task(const ChannelGeometry& g, const NormForward<T>& a,
-                                                   const double* means, const double* vars);
-    template <class T> void norm_planes_apply_task(const ChannelGeometry& g, const NormForward<T>& a,
-                                                   std::int64_t begin, std::int64_t end);
-    template <class T> void norm_planes_sums_task(const ChannelGeometry& g, const NormBackward<T>& a,
-                                                  std::int64_t begin, std::int64_t end, double* gy, double* gy_xhat);
-    // Takes sum(gy) and sum(gy * xhat) per channel; null means constant statistics.
-    template <class T>
-    void norm_planes_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t begin,
-                                   std::int64_t end, const double* gy, const double* gy_xhat);)
+NORMGRAD_SIMD_DECLARE(template <class T, class R>
+                      void norm_planes_moments_task(const ChannelGeometry& g, const NormForward<T>& a,
+                                                    std::int64_t begin, std::int64_t end, double* means, double* vars);
+                      template <class T> void norm_planes_merge_task(const ChannelGeometry& g, const NormForward<T>& a,
+                                                                     const double* means, const double* vars);
+                      template <class T, class R>
+                      void norm_planes_apply_task(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t begin,
+                                                  std::int64_t end);
+                      template <class T, class R>
+                      void norm_planes_sums_task(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t begin,
+                                                 std::int64_t end, double* gy, double* gy_xhat);
+                      // Takes sum(gy) and sum(gy * xhat) per channel; null means constant statistics.
+                      template <class T, class R>
+                      void norm_planes_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a,
+                                                     std::int64_t begin, std::int64_t end, const double* gy,
+                                                     const double* gy_xhat);)
 
 }  // namespace normgrad::kernels

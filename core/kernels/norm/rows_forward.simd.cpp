@@ -11,29 +11,26 @@ constexpr std::int64_t kNearElements = 4096;
 
 // Mean, rstd and var of `size` rows from row `first` on. All sums are computed first, so that no row's sums wait for
 // the divisions and square roots of another.
-template <class T>
+template <class R, class T>
 void rows_moments(const RowGeometry& g, const NormForward<T>& a, std::int64_t first, std::int64_t size) {
   const Segments row{1, 0, g.length()};
   double pivots[kMaxRows];
   double sums[kMaxRows][2];
   for (std::int64_t i = 0; i < size; ++i) {
     const T* x = a.x + (first + i) * g.length();
-    const Uniform pivot = first_pivot(x, row, a.center);
+    const Uniform pivot = first_pivot<R>(x, row, a.center);
     pivots[i] = pivot.value;
-    reduce(row, deviation_terms(x, pivot), sums[i]);
+    deviation_sums<R>(x, row, pivot, sums[i]);
   }
   for (std::int64_t i = 0; i < size; ++i) {
     const std::int64_t r = first + i;
-    Moments m = moments_from_sums(pivots[i], sums[i][0], sums[i][1], row.size(), a.center);
-    if (a.center && is_far<T>(pivots[i], m)) {
-      m = moments_around(a.x + r * g.length(), row, a.center, {m.mean});
-    }
-    store_moments(a, r, m);
+    const Moments m = moments_from_sums(pivots[i], sums[i][0], sums[i][1], row.size(), a.center);
+    store_moments(a, r, corrected_moments<R>(a.x + r * g.length(), row, a.center, pivots[i], m));
   }
 }
 
-// R rows with a parameter per element, which is loaded and converted once for all of them.
-template <int R, class T, class A, class G, class B>
+// kRows rows with a parameter per element, which is loaded and converted once for all of them.
+template <class R, int kRows, class T, class A, class G, class B>
 struct NormalizedRows {
   const T* x;
   T* y;
@@ -42,22 +39,23 @@ struct NormalizedRows {
   A activation;
   G gamma;
   B beta;
-  Statistic<Uniform> stats[R];
+  Statistic<R> stats[kRows];
 
   template <class V, bool kPast>
   void columns(std::int64_t j) const {
     const V gamma_j = gamma.template at<V>(j);
     const V beta_j = beta.template at<V>(j);
-    for (int r = 0; r < R; ++r) {
-      const V d = difference(load_as<V>(x + r * length + j), V(stats[r].mean.value));
-      const V v = activation.of_y(output_of(d, V(stats[r].rstd.value) * gamma_j, beta_j));
+    for (int r = 0; r < kRows; ++r) {
+      const V scale = stats[r].scaled(gamma_j);
+      const V d = stats[r].deviation(load_as<V>(x + r * length + j));
+      const V v = activation.of_y(output_of(d, scale, stats[r].addend(scale, beta_j)));
       T* to = y + r * length + j;
       if constexpr (std::is_arithmetic_v<V>) {
         *to = static_cast<T>(v);
       } else if constexpr (kPast) {
         stream(to, v);
       } else {
-        store_accumulator(to, v);
+        store_lanes(to, v);
       }
     }
   }
@@ -68,35 +66,35 @@ struct NormalizedRows {
     constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
     std::int64_t j = 0;
     for (; j + kAccumulatorLanes <= length; j += kAccumulatorLanes) {
-      for (int r = 0; self.ahead != 0 && j % kLine == 0 && r < R; ++r) {
+      for (int r = 0; self.ahead != 0 && j % kLine == 0 && r < kRows; ++r) {
         prefetch(self.x + r * self.length + j, self.ahead);
       }
-      self.template columns<Accumulator, kPast>(j);
+      self.template columns<Lanes<R>, kPast>(j);
     }
     if (j < length && length >= kAccumulatorLanes) {  // the last batch overlaps the one before
-      self.template columns<Accumulator, false>(length - kAccumulatorLanes);
+      self.template columns<Lanes<R>, false>(length - kAccumulatorLanes);
       return;
     }
     for (; j < length; ++j) {
-      self.template columns<double, kPast>(j);
+      self.template columns<R, kPast>(j);
     }
   }
 };
 
-// Normalizes rows from `first` on that share their parameters, R at a time. Returns the first remaining row.
-template <int R, class T, class A>
+// Normalizes rows from `first` on that share their parameters, kRows at a time. Returns the first remaining row.
+template <class R, int kRows, class T, class A>
 std::int64_t normalize_together(const RowGeometry& g, const NormForward<T>& a, const A& activation, std::int64_t first,
                                 std::int64_t end, std::int64_t ahead) {
   constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
   const std::int64_t length = g.length();
   std::int64_t r = first;
   with_params(a.gamma, a.beta, 0, [&](const auto& gamma, const auto& beta) {
-    for (; r + R <= end; r += R) {
+    for (; r + kRows <= end; r += kRows) {
       T* y = a.y + r * length;
-      NormalizedRows<R, T, A, std::decay_t<decltype(gamma)>, std::decay_t<decltype(beta)>> rows{
+      NormalizedRows<R, kRows, T, A, std::decay_t<decltype(gamma)>, std::decay_t<decltype(beta)>> rows{
           a.x + r * length, y, length, ahead, activation, gamma, beta, {}};
-      for (int i = 0; i < R; ++i) {
-        rows.stats[i] = {{a.computed.mean[r + i]}, {a.computed.rstd[r + i]}};
+      for (int i = 0; i < kRows; ++i) {
+        rows.stats[i] = {a.computed.mean[r + i], a.computed.rstd[r + i]};
       }
       const bool past = a.non_temporal && reinterpret_cast<std::uintptr_t>(y) % 64 == 0 && length % kLine == 0;
       past ? rows.template run<true>() : rows.template run<false>();
@@ -105,10 +103,10 @@ std::int64_t normalize_together(const RowGeometry& g, const NormForward<T>& a, c
   return r;
 }
 
-template <class T, class A>
+template <class R, class T, class A>
 void normalize_row(const RowGeometry& g, const NormForward<T>& a, const A& activation, std::int64_t r,
                    std::int64_t ahead) {
-  const Statistic<Uniform> stat{{a.computed.mean[r]}, {a.computed.rstd[r]}};
+  const Statistic<R> stat{a.computed.mean[r], a.computed.rstd[r]};
   const T* x = a.x + r * g.length();
   T* y = a.y + r * g.length();
   const std::int64_t first = r % g.param_period * g.params_per_row;
@@ -125,7 +123,7 @@ void normalize_row(const RowGeometry& g, const NormForward<T>& a, const A& activ
     std::int64_t done = 0;
     for (; has_short_runs(g) && done + kAccumulatorLanes <= g.params_per_row;
          done += kAccumulatorLanes, x += kAccumulatorLanes * g.inner, y += kAccumulatorLanes * g.inner) {
-      const SpanParams params(a.gamma, a.beta, first + done, stat.rstd.value);
+      const SpanParams<R> params(a.gamma, a.beta, first + done, stat);
       normalize_spans(g.inner, x, stat, params, activation, y, a.non_temporal, ahead);
     }
     row({g.params_per_row - done, g.inner, g.inner}, PerSegment<T>{from(a.gamma, first + done), 1.0},
@@ -133,26 +131,40 @@ void normalize_row(const RowGeometry& g, const NormForward<T>& a, const A& activ
   }
 }
 
+// Normalizes the rows [first, end), whose moments are stored.
+template <class R, class T, class A>
+void normalize_rows(const RowGeometry& g, const NormForward<T>& a, const A& activation, std::int64_t first,
+                    std::int64_t end, std::int64_t ahead) {
+  constexpr int kSharing = 2;
+  const bool shared = g.inner == 1 && g.param_period == 1 && (a.gamma != nullptr || a.beta != nullptr);
+  std::int64_t left = shared ? normalize_together<R, kSharing>(g, a, activation, first, end, ahead) : first;
+  for (; left < end; ++left) {
+    normalize_row<R>(g, a, activation, left, ahead);
+  }
+}
+
 }  // namespace
 
-template <class T>
+template <class T, class R>
 void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::int64_t begin, std::int64_t end) {
   const std::int64_t near = kNearElements / (g.length() > 0 ? g.length() : 1);
   const std::int64_t together = near < 1 ? 1 : (near < kMaxRows ? near : kMaxRows);
   const std::int64_t ahead = fetch_ahead<T>(g, together);
-  constexpr int kSharing = 2;
-  const bool shared = g.inner == 1 && g.param_period == 1 && (a.gamma != nullptr || a.beta != nullptr);
-  with_activation<T>(a.relu, [&](const auto& activation) {
+  with_activation<T, R>(a.relu, [&](const auto& activation) {
     for (std::int64_t r = begin; r < end; r += together) {
       const std::int64_t size = end - r < together ? end - r : together;
-      rows_moments(g, a, r, size);
-      std::int64_t left = r;
-      if (shared) {
-        left = normalize_together<kSharing>(g, a, activation, r, r + size, ahead);
+      rows_moments<R>(g, a, r, size);
+      if constexpr (std::is_same_v<R, float>) {
+        if (!suits<R>(a.computed.mean + r, a.computed.rstd + r, size)) {
+          for (std::int64_t row = r; row < r + size; ++row) {
+            suits_float32(a.computed.mean[row], a.computed.rstd[row])
+                ? normalize_rows<R>(g, a, activation, row, row + 1, ahead)
+                : norm_rows_forward_task<T, double>(g, a, row, row + 1);
+          }
+          continue;
+        }
       }
-      for (; left < r + size; ++left) {
-        normalize_row(g, a, activation, left, ahead);
-      }
+      normalize_rows<R>(g, a, activation, r, r + size, ahead);
     }
   });
   if (a.non_temporal) {
@@ -160,10 +172,11 @@ void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::
   }
 }
 
-#define NORMGRAD_INSTANTIATE(T) \
-  template void norm_rows_forward_task<T>(const RowGeometry&, const NormForward<T>&, std::int64_t, std::int64_t);
-NORMGRAD_INSTANTIATE(float)
-NORMGRAD_INSTANTIATE(double)
+#define NORMGRAD_INSTANTIATE(T, R) \
+  template void norm_rows_forward_task<T, R>(const RowGeometry&, const NormForward<T>&, std::int64_t, std::int64_t);
+NORMGRAD_INSTANTIATE(float, float)
+NORMGRAD_INSTANTIATE(float, double)
+NORMGRAD_INSTANTIATE(double, double)
 #undef NORMGRAD_INSTANTIATE
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

@@ -19,16 +19,37 @@ std::int64_t fetch_ahead(const RowGeometry& g, std::int64_t rows) {
   return g.rows * g.length() * size >= kFar && ahead * size <= kRoom ? ahead : 0;
 }
 
+// A parameter per element; `missing` if p is null.
+template <class T>
+struct OptionalElement {
+  const T* p;
+  double missing;
+  OptionalElement of_segment(std::int64_t) const { return *this; }
+  template <class V>
+  V at(std::int64_t j) const {
+    return p == nullptr ? number<V>(missing) : load_as<V>(p + j);
+  }
+};
+
 // One parameter per element: calls f(gamma, beta) with parameter sources of the matching type.
 template <class T, class F>
 void with_params(const T* gamma, const T* beta, std::int64_t offset, const F& f) {
   if (gamma == nullptr) {
-    beta == nullptr ? f(Uniform{1.0}, Uniform{0.0}) : f(Uniform{1.0}, PerElement<T>{beta + offset});
+    f(Uniform{1.0}, OptionalElement<T>{from(beta, offset), 0.0});
   } else if (beta == nullptr) {
     f(PerElement<T>{gamma + offset}, Uniform{0.0});
   } else {
     f(PerElement<T>{gamma + offset}, PerElement<T>{beta + offset});
   }
+}
+// The same in a backward, where only an activation needs beta.
+template <class T, class F>
+void with_backward_params(const NoActivation&, const T* gamma, const T*, std::int64_t offset, const F& f) {
+  f(OptionalElement<T>{from(gamma, offset), 1.0}, Uniform{0.0});
+}
+template <class T, class R, class F>
+void with_backward_params(const Rectified<T, R>&, const T* gamma, const T* beta, std::int64_t offset, const F& f) {
+  f(OptionalElement<T>{from(gamma, offset), 1.0}, OptionalElement<T>{from(beta, offset), 0.0});
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE
