@@ -12,6 +12,7 @@
 #include "normgrad/layers/identity.hpp"
 #include "normgrad/layers/module/detail/own_parameters.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
+#include "normgrad/layers/norm/batch_statistics_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
@@ -105,29 +106,35 @@ Position features_last(std::int64_t channels, const NormPlace& place) {
   return {channels, {}, true, {}};
 }
 
+bool takes_channels_last(const NormLayer& norm, std::int64_t channels) {
+  const NoGradGuard no_grad;
+  const Tensor x = norm.by_channel(zeros({1, 2, channels}));
+  return x.defined() && x.shape() == Shape{2, channels};
+}
+
 Position position_of(const NormPlace& place) {
   const Module& norm = *place.norm;
   const auto rank = static_cast<std::int64_t>(place.input.rank());
   const std::optional<std::int64_t> seen = rank >= 2 ? std::optional(rank - 2) : std::nullopt;
+  const std::optional<std::int64_t> here = gives_features(place.parent) ? std::optional<std::int64_t>(0) : seen;
   const std::string no_batch = "its input has no batch axis, which other norms need";
   if (const auto* batch = dynamic_cast<const BatchNorm*>(&norm)) {
     const bool is_1d = dynamic_cast<const BatchNorm1d*>(&norm) != nullptr;
     const bool is_2d = dynamic_cast<const BatchNorm2d*>(&norm) != nullptr;
-    return {batch->num_features(), is_1d ? seen : std::optional<std::int64_t>(is_2d ? 2 : 3), false, {}};
+    return {batch->num_features(), is_1d ? here : std::optional<std::int64_t>(is_2d ? 2 : 3), false, {}};
   }
   if (const auto* instance = dynamic_cast<const InstanceNorm*>(&norm)) {
     return {instance->num_features(), instance->rank() - 2, false,
             rank > 0 && rank != instance->rank() ? no_batch : ""};
   }
   if (const auto* group = dynamic_cast<const GroupNorm*>(&norm)) {
-    return {group->num_channels(), gives_features(place.parent) ? 0 : seen, false, {}};
+    return {group->num_channels(), here, false, {}};
   }
   if (const auto* layer = dynamic_cast<const LayerNorm*>(&norm); layer != nullptr && !layer->axes().empty()) {
     const bool over_channels = layer->axes() == std::vector<std::int64_t>{1};
     return {layer->normalized_shape()[0], seen, false,
             over_channels ? "" : "its axes are not those of channels; only {1} is"};
   }
-  const detail::OwnParameterList own = detail::own_parameters(*place.norm);
   const auto* layer = dynamic_cast<const LayerNorm*>(&norm);
   const auto* rms = dynamic_cast<const RMSNorm*>(&norm);
   if (layer != nullptr || rms != nullptr) {
@@ -146,8 +153,14 @@ Position position_of(const NormPlace& place) {
       return x.shape() == place.input ? Position{x.size(1), seen, false, {}} : features_last(x.size(1), place);
     }
   }
-  if (!own.empty() && own[0].second->dim() == 1) {
-    return {own[0].second->numel(), gives_features(place.parent) ? std::optional<std::int64_t>(0) : seen, false, {}};
+  if (const auto* running = dynamic_cast<const RunningStatsNorm*>(&norm)) {
+    return {running->num_features(), here, false, {}};
+  }
+  for (const auto& [name, parameter] : detail::own_parameters(*place.norm)) {
+    if (const std::int64_t channels = parameter->numel(); parameter->dim() == 1 && channels > 1) {
+      return takes_channels_last(*place.norm, channels) ? features_last(channels, place)
+                                                        : Position{channels, here, false, {}};
+    }
   }
   return {0, {}, false, "its number of channels is not known; pass an input as .example"};
 }
@@ -160,12 +173,6 @@ DType dtype_of_norm(Module& norm, const Module& model) {
     return parameter.dtype();
   }
   return kFloat32;
-}
-
-bool takes_channels_last(const NormLayer& norm, std::int64_t channels) {
-  const NoGradGuard no_grad;
-  const Tensor x = norm.by_channel(zeros({1, 2, channels}));
-  return x.defined() && x.shape() == Shape{2, channels};
 }
 
 // The replacement, or the reason why there is none.
@@ -225,13 +232,27 @@ NamedMembers tensors_of(Module& module) {
   return std::move(own.list);
 }
 
+// Whether running_mean and running_var are the mean and the variance of each channel, as in BatchNorm.
+bool has_moments(const Module& norm) {
+  return dynamic_cast<const BatchStatisticsNorm*>(&norm) != nullptr ||
+         dynamic_cast<const InstanceNorm*>(&norm) != nullptr;
+}
+
 // The replacement takes over the tensors that fit.
 void take_over(NormLayer& from, Module& to, NormReplacement& result) {
   const NamedMembers old = tensors_of(from);
   NamedMembers now = tensors_of(to);
+  const Module& before = from;
+  const bool same_statistics = typeid(before) == typeid(to) || (has_moments(from) && has_moments(to));
+  const auto is_state = [](Module& module, const Tensor& tensor) {
+    const NamedTensors buffers = module.named_buffers();
+    return std::any_of(buffers.begin(), buffers.end(),
+                       [&](const auto& buffer) { return is_same(buffer.second, tensor); });
+  };
   for (auto& [name, tensor] : now) {
     const auto found = old.find(name);
-    if (found != old.end() && found->second->shape() == tensor->shape()) {
+    if (found != old.end() && found->second->shape() == tensor->shape() &&
+        (same_statistics || !is_state(to, *tensor))) {
       *tensor = *found->second;
       result.kept.push_back(name);
     } else {

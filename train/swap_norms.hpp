@@ -42,8 +42,8 @@ std::ostream& operator<<(std::ostream& out, const SwapNormsReport& report);
 
 /// Replaces every norm of the model by the one that `spec` names in the registry (see registry.hpp), such as "group:8",
 /// "rms:eps=1e-6" or "none". The name, the mode (train or eval) and the dtype stay, and so do parameters and buffers of
-/// the same name and shape: gamma, beta and running statistics. They remain the same tensors, so that optimizers keep
-/// their hold. Hooks are lost.
+/// the same name and shape: gamma, beta, and running statistics of the same kind. They remain the same tensors, so that
+/// optimizers keep their hold. Hooks are lost.
 ///
 /// A norm can be replaced where its holder accepts any type: in a Sequential, ModuleList or ModuleDict, in an AnyModule
 /// member, and in the transformer layers. A member of a concrete type, `BatchNorm2d norm{16};`, takes only another

@@ -249,6 +249,48 @@ TEST(SwapNormsTest, HoldersOfAllKinds) {
   EXPECT_THAT(report.norms[1].kept, ElementsAre("bias", "weight"));
 }
 
+TEST(SwapNormsTest, EveryNormOfTheRegistryCanBeReplacedAgain) {
+  const Tensor image = random_tensor({4, 1, 6, 6}, kFloat32, 1);
+  const Tensor tokens = random_tensor({5, 4, 40}, kFloat32, 2);
+  int there_and_back = 0;
+  for (const std::string& spec : norm_names()) {
+    SCOPED_TRACE(spec);
+    const auto stands = [&](std::int64_t spatial_dims) {
+      const std::int64_t channels = spatial_dims == 0 ? 40 : 8;
+      return spec != "none" && is_norm_applicable(spec, {.num_features = channels, .spatial_dims = spatial_dims});
+    };
+    if (stands(2)) {
+      Sequential net(Conv2d(1, 8, 3), BatchNorm2d(8));
+      EXPECT_TRUE(swap_norms(net, spec).all_replaced());
+      net(image);
+      const SwapNormsReport back = swap_norms(net, "group:2", {.example = image});
+      EXPECT_TRUE(back.all_replaced()) << back;
+      EXPECT_EQ(net.at<GroupNorm>(1).num_channels(), 8);
+      ++there_and_back;
+    }
+    if (stands(0)) {
+      TransformerEncoder model(TransformerEncoderLayer(40, 2, {.dim_feedforward = 8}), 1);
+      EXPECT_TRUE(swap_norms(model, spec).all_replaced());
+      model(tokens);
+      const SwapNormsReport back = swap_norms(model, "layer", {.example = tokens});
+      EXPECT_TRUE(back.all_replaced()) << back;
+      EXPECT_EQ(model(tokens).shape(), tokens.shape());
+      ++there_and_back;
+    }
+  }
+  EXPECT_GE(there_and_back, 10);
+}
+
+// The running_var of a PowerNorm is a mean of squares.
+TEST(SwapNormsTest, StatisticsOfAnotherKindAreNotTakenOver) {
+  Sequential net(Conv2d(1, 8, 3), BatchNorm2d(8));
+  EXPECT_THAT(swap_norms(net, "power").norms[0].kept, ElementsAre("bias", "weight"));
+  EXPECT_THAT(swap_norms(net, "batch", {.example = random_tensor({4, 1, 6, 6}, kFloat32, 1)}).norms[0].kept,
+              ElementsAre("bias", "weight"));
+  EXPECT_THAT(swap_norms(net, "brn").norms[0].kept,
+              ElementsAre("bias", "num_batches_tracked", "running_mean", "running_var", "weight"));
+}
+
 TEST(SwapNormsTest, WhatCannotStandSomewhereIsReported) {
   Sequential net(BatchNorm2d(6), BatchNorm2d(8));
   const SwapNormsReport report = swap_norms(net, "group:4");
