@@ -60,7 +60,8 @@ class Work {
 ///
 /// With checked calls, the ranks compare operation, dtype, shape and arguments before they exchange data. A mismatch
 /// throws a DistError on every rank that names ranks and calls; the group remains usable. Unchecked, it ends in an
-/// error of MPI or at the time limit. A process that ends with an exit code other than 0 ends the whole run.
+/// error of MPI or at the time limit. A process that ends with an exit code other than 0 ends the whole run. One that
+/// ends with 0 first waits for all others to end; ranks that make a call meanwhile throw a DistError that names it.
 class ProcessGroup {
  public:
   /// Returns the group of all processes that were started together; a single one without mpirun. The first call starts

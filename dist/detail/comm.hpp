@@ -1,4 +1,5 @@
-// The communicator of a group, and the calls in progress. All contact with MPI is in comm.cpp and call.cpp.
+// The communicator of a group, and the calls in progress. All contact with MPI is in this folder,
+// besides the creation of groups.
 #pragma once
 
 #include <mpi.h>
