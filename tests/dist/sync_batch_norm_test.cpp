@@ -6,6 +6,7 @@
 
 #include "tests/dist/rank_rows.hpp"
 #include "tests/support/gradients.hpp"
+#include "tests/support/norm_arithmetic.hpp"
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
@@ -48,6 +49,7 @@ void expect_same_bits_on_all_ranks(const Tensor& x) {
 
 // The layer over the ranks against a batch norm of one process that has the whole batch.
 void compare_with_one_process(const Shape& example, DType dtype, double tolerance) {
+  const tests::UsedNormArithmetic as_sync_batch_norm(kFloat64);
   for (const std::vector<std::int64_t>& sizes : divisions()) {
     Shape shape = example;
     shape.insert(0, all_rows(sizes));
