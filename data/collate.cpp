@@ -21,7 +21,7 @@ Tensor stacked(const char* what, const std::vector<Example>& examples, Tensor Ex
   if (!first.defined()) {
     for (std::size_t i = 1; i < examples.size(); ++i) {
       require<ValueError>(!(examples[i].*member).defined(), "collate: example ", i, " of the batch has a ", what,
-                          ", but those before have none");
+                          " but those before have none");
     }
     return {};
   }
@@ -35,10 +35,10 @@ Tensor stacked(const char* what, const std::vector<Example>& examples, Tensor Ex
     for (std::size_t i = 0; i < examples.size(); ++i, to += first.numel()) {
       const Tensor& one = examples[i].*member;
       require<ValueError>(one.defined(), "collate: example ", i, " of the batch has no ", what,
-                          ", but those before do");
+                          " but those before have one");
       require<ShapeError>(one.shape() == first.shape(), "collate: expected ", what, "s of one shape, ", first.shape(),
                           ", but that of example ", i, " of the batch is ", one.shape(),
-                          "; pad them, or give make_dataset() a function that makes the batch");
+                          "; pad them, or pass make_dataset() a function that makes the batch");
       require<DTypeError>(one.dtype() == first.dtype(), "collate: expected ", what, "s of one dtype, ", first.dtype(),
                           ", but that of example ", i, " of the batch is ", one.dtype());
       std::memcpy(to, one.data<T>(), bytes);

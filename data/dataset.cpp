@@ -58,7 +58,7 @@ class Fnv64 {
 }  // namespace
 
 std::string data_fingerprint(const Dataset& dataset, std::int64_t samples) {
-  require<ValueError>(samples >= 1, "data_fingerprint: expected samples of at least 1 but got ", samples);
+  require<ValueError>(samples >= 1, "data_fingerprint: expected samples >= 1 but got ", samples);
   const std::int64_t size = dataset.size();
   const std::int64_t count = std::min(size, samples);
   Fnv64 hash;
@@ -77,8 +77,8 @@ std::string data_fingerprint(const Dataset& dataset, std::int64_t samples) {
 TensorDataset::TensorDataset(const Tensor& inputs, const Tensor& labels)
     : inputs_(inputs.detach()), labels_(labels.detach()) {
   require<ShapeError>(inputs.dim() >= 1 && labels.dim() >= 1 && inputs.size(0) == labels.size(0),
-                      "TensorDataset: expected inputs and labels of the same first size but got ", inputs.shape(),
-                      " and ", labels.shape());
+                      "TensorDataset: expected inputs and labels of the same length but got ", inputs.shape(), " and ",
+                      labels.shape());
 }
 
 Batch TensorDataset::batch(std::span<const std::int64_t> indices) const {
@@ -88,7 +88,7 @@ Batch TensorDataset::batch(std::span<const std::int64_t> indices) const {
 
 void check_indices(const char* where, std::span<const std::int64_t> indices, std::int64_t size) {
   for (const std::int64_t index : indices) {
-    require<IndexError>(index >= 0 && index < size, where, ": expected numbers of examples in [0, ", size, ") but got ",
+    require<IndexError>(index >= 0 && index < size, where, ": expected indices of examples in [0, ", size, ") but got ",
                         index);
   }
 }

@@ -46,7 +46,7 @@ class IdxReader {
     const std::size_t got = packed_ ? unpack(to, count) : copy(to, count);
     given_ += got;
     require<IoError>(given_ <= limit_, where(), "expected at most ", limit_,
-                     " bytes of contents but there are more; max_bytes allows them");
+                     " bytes of contents but there are more; max_bytes raises the limit");
     return got;
   }
 

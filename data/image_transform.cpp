@@ -67,15 +67,15 @@ std::int64_t draw(Generator& generator, std::int64_t low, std::int64_t high) {
 }
 
 void check_probability(const char* where, double p) {
-  require<ValueError>(p >= 0.0 && p <= 1.0, where, ": expected a probability p from 0 to 1 but got ", p);
+  require<ValueError>(p >= 0.0 && p <= 1.0, where, ": expected p in [0, 1] but got ", p);
 }
 
 }  // namespace
 
 Tensor RandomShift::operator()(const Tensor& images, Generator& generator) const {
   check_images("RandomShift", images);
-  require<ValueError>(max_shift >= 0, "RandomShift: expected a max_shift of at least 0 but got ", max_shift);
-  require<ValueError>(max_shift <= kMaxPixels, "RandomShift: expected a max_shift of at most ", kMaxPixels, " but got ",
+  require<ValueError>(max_shift >= 0, "RandomShift: expected max_shift >= 0 but got ", max_shift);
+  require<ValueError>(max_shift <= kMaxPixels, "RandomShift: expected max_shift <= ", kMaxPixels, " but got ",
                       max_shift);
   std::vector<Window> windows = windows_of(images);
   for (Window& window : windows) {
@@ -107,9 +107,8 @@ Tensor RandomVerticalFlip::operator()(const Tensor& images, Generator& generator
 
 Tensor RandomCrop::operator()(const Tensor& images, Generator& generator) const {
   check_images("RandomCrop", images);
-  require<ValueError>(padding >= 0, "RandomCrop: expected a padding of at least 0 but got ", padding);
-  require<ValueError>(padding <= kMaxPixels, "RandomCrop: expected a padding of at most ", kMaxPixels, " but got ",
-                      padding);
+  require<ValueError>(padding >= 0, "RandomCrop: expected padding >= 0 but got ", padding);
+  require<ValueError>(padding <= kMaxPixels, "RandomCrop: expected padding <= ", kMaxPixels, " but got ", padding);
   require<ShapeError>(
       height >= 1 && width >= 1 && height <= images.size(2) + 2 * padding && width <= images.size(3) + 2 * padding,
       "RandomCrop: expected a window of 1x1 to ", images.size(2) + 2 * padding, "x", images.size(3) + 2 * padding,

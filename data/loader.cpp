@@ -26,8 +26,8 @@ std::vector<std::int64_t> order_of(const Tensor& entry, std::int64_t size, std::
   bool fits = entry.defined() && entry.dtype() == kInt64 && entry.shape() == Shape{size};
   std::vector<std::int64_t> order = fits ? entry.to_vector<std::int64_t>() : std::vector<std::int64_t>();
   fits = fits && std::all_of(order.begin(), order.end(), [&](std::int64_t i) { return i >= 0 && i < num_examples; });
-  require<ValueError>(fits, "DataLoader: load_state_dict: expected 'order' to be ", size, " numbers of examples below ",
-                      num_examples);
+  require<ValueError>(fits, "DataLoader: load_state_dict: expected 'order' to hold ", size,
+                      " indices of examples below ", num_examples);
   return order;
 }
 
@@ -37,11 +37,9 @@ const std::string kOfSampler = "sampler.";  // prefix of the sampler's entries
 DataLoader::DataLoader(DatasetPtr dataset, const DataLoaderOptions& options)
     : dataset_(std::move(dataset)), options_(options) {
   require<ValueError>(dataset_ != nullptr, "DataLoader: expected a dataset but got none");
-  require<ValueError>(options.batch_size >= 1, "DataLoader: expected a batch_size of at least 1 but got ",
-                      options.batch_size);
-  require<ValueError>(options.num_workers >= 0, "DataLoader: expected num_workers of at least 0 but got ",
-                      options.num_workers);
-  require<ValueError>(options.prefetch_factor >= 1, "DataLoader: expected a prefetch_factor of at least 1 but got ",
+  require<ValueError>(options.batch_size >= 1, "DataLoader: expected batch_size >= 1 but got ", options.batch_size);
+  require<ValueError>(options.num_workers >= 0, "DataLoader: expected num_workers >= 0 but got ", options.num_workers);
+  require<ValueError>(options.prefetch_factor >= 1, "DataLoader: expected prefetch_factor >= 1 but got ",
                       options.prefetch_factor);
   require<ValueError>(!options.shuffle || options.sampler == nullptr,
                       "DataLoader: expected shuffle or a sampler but got both; a RandomSampler shuffles");
@@ -65,7 +63,7 @@ std::shared_ptr<Sampler> DataLoader::own_sampler(std::uint64_t seed) const {
 }
 
 void DataLoader::set_epoch(std::int64_t epoch) {
-  require<ValueError>(epoch >= 0, "DataLoader: expected an epoch of at least 0 but got ", epoch);
+  require<ValueError>(epoch >= 0, "DataLoader: expected epoch >= 0 but got ", epoch);
   epoch_ = epoch;
   first_batch_ = 0;
   first_order_.clear();
@@ -155,14 +153,14 @@ DataLoader::Start DataLoader::start_of(const StateDict& state) const {
       continue;
     }
     require<ValueError>(entry_of(state, name) == entry_of(own, name), "DataLoader: load_state_dict: expected ", name,
-                        " ", entry_of(own, name), " but the state is of a loader with ", entry_of(state, name),
-                        ", which gives other batches");
+                        " ", entry_of(own, name), " but the state is from a loader with ", entry_of(state, name),
+                        ", which makes other batches");
   }
   start.epoch = entry_of(state, "epoch");
   start.batch = entry_of(state, "batch");
   require<ValueError>(start.epoch >= 0 && start.batch >= 0 && start.batch <= num_batches_,
-                      "DataLoader: load_state_dict: expected an epoch of at least 0 and a batch from 0 to ",
-                      num_batches_, " but got ", start.epoch, " and ", start.batch);
+                      "DataLoader: load_state_dict: expected epoch >= 0 and a batch in [0, ", num_batches_,
+                      "] but got ", start.epoch, " and ", start.batch);
   start.seed = std::bit_cast<std::uint64_t>(entry_of(state, "seed"));
   if (own_sampler_ && start.seed != seed_) {
     start.own_sampler = own_sampler(start.seed);

@@ -28,7 +28,7 @@ fs::path find_file(const fs::path& folder, std::initializer_list<const char*> na
     }
   }
   fail<IoError>("open_dataset: expected '", (folder / *names.begin()).string(),
-                "' or the same with .gz but there is neither");
+                "' or the same with .gz but found neither");
 }
 
 ImageDataset read_part(const fs::path& folder, const std::string& part, std::int64_t num_classes) {

@@ -115,13 +115,13 @@ void Sampler::load_state_dict(const StateDict& state) {
   const StateDict own = state_dict();
   for (const auto& [name, value] : state) {
     require<ValueError>(own.contains(name), "Sampler: load_state_dict: unexpected entry '", name,
-                        "': the state is of another kind of sampler");
+                        "': the state is from another kind of sampler");
   }
   for (const auto& [name, value] : own) {
     const auto found = state.find(name);
     require<ValueError>(found != state.end() && equal(found->second, value), "Sampler: load_state_dict: '", name, "' ",
-                        found == state.end() ? "is missing" : "is another one",
-                        ": the state is of a sampler that gives other orders");
+                        found == state.end() ? "is missing" : "differs",
+                        ": the state is from a sampler with another order");
   }
 }
 
@@ -143,7 +143,7 @@ StateDict SequentialSampler::state_dict() const { return {{"size", whole_number(
 RandomSampler::RandomSampler(std::int64_t size, const RandomSamplerOptions& options)
     : SeededSampler(options.seed), examples_(size), options_(options) {
   require<ValueError>(size >= 1, "RandomSampler: expected at least 1 example but got ", size);
-  require<ValueError>(options.num_samples >= 0, "RandomSampler: expected num_samples of at least 0 but got ",
+  require<ValueError>(options.num_samples >= 0, "RandomSampler: expected num_samples >= 0 but got ",
                       options.num_samples);
   require<ValueError>(options.replacement || options.num_samples <= size, "RandomSampler: expected at most ", size,
                       " samples, as many as there are examples, but got ", options.num_samples,
@@ -186,8 +186,7 @@ WeightedRandomSampler::WeightedRandomSampler(std::vector<double> weights, std::i
     positive += weights_[i] > 0.0 ? 1 : 0;
   }
   require<ValueError>(positive > 0, "WeightedRandomSampler: expected a weight above 0 but got none");
-  require<ValueError>(num_samples >= 1, "WeightedRandomSampler: expected num_samples of at least 1 but got ",
-                      num_samples);
+  require<ValueError>(num_samples >= 1, "WeightedRandomSampler: expected num_samples >= 1 but got ", num_samples);
   require<ValueError>(options.replacement || num_samples <= positive, "WeightedRandomSampler: expected at most ",
                       positive, " samples, as many as there are weights above 0, but got ", num_samples,
                       "; pass {.replacement = true} to draw more");
@@ -236,7 +235,7 @@ ClassBalancedSampler::ClassBalancedSampler(const Tensor& labels, const ClassBala
                       "; convert them with labels.to(kInt64)");
   require<ShapeError>(labels.dim() == 1, "ClassBalancedSampler: expected labels [n] but got ", labels.shape());
   require<ValueError>(labels.numel() >= 1, "ClassBalancedSampler: expected at least 1 label but got none");
-  require<ValueError>(options.num_samples >= 0, "ClassBalancedSampler: expected num_samples of at least 0 but got ",
+  require<ValueError>(options.num_samples >= 0, "ClassBalancedSampler: expected num_samples >= 0 but got ",
                       options.num_samples);
   std::map<std::int64_t, std::vector<std::int64_t>> by_label;
   for (std::int64_t i = 0; i < labels.numel(); ++i) {

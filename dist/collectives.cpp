@@ -24,13 +24,13 @@ void check_reducible(CallKind kind, const Tensor& x, ReduceOp op) {
   check_defined(kind, x);
   require<DTypeError>(x.dtype() != kBool, detail::name_of(kind), ": expected float32, float64 or int64 but got bool");
   require<DTypeError>(op != ReduceOp::mean || x.dtype() != kInt64, detail::name_of(kind),
-                      ": expected float32 or float64 for a mean but got int64; convert with to(kFloat64)");
+                      ": expected float32 or float64 for a mean but got int64; convert it with to(kFloat64)");
 }
 
 void check_rows(CallKind kind, const Tensor& x) {
   check_defined(kind, x);
   require<ShapeError>(x.dim() > 0, detail::name_of(kind),
-                      ": expected at least 1 axis but got a tensor without; use x.unsqueeze(0)");
+                      ": expected at least 1 axis but got a scalar; use x.unsqueeze(0)");
 }
 
 std::vector<std::int64_t> checked_sizes(CallKind kind, const Tensor& x, std::vector<std::int64_t> sizes, int ranks,
@@ -38,7 +38,7 @@ std::vector<std::int64_t> checked_sizes(CallKind kind, const Tensor& x, std::vec
   check_rows(kind, x);
   if (sizes.empty()) {
     require<ValueError>(x.size(0) % ranks == 0, detail::name_of(kind), ": expected a multiple of ", ranks,
-                        " rows, as many for each rank, but got ", x.shape(), "; or pass the sizes");
+                        " rows, the same number for each rank, but got ", x.shape(), "; or pass the sizes");
     return std::vector<std::int64_t>(static_cast<std::size_t>(ranks), x.size(0) / ranks);
   }
   require<ValueError>(sizes.size() == static_cast<std::size_t>(ranks), detail::name_of(kind), ": expected ", ranks,

@@ -196,7 +196,7 @@ ProcessGroup ProcessGroup::split(std::int64_t color) const {
 }
 
 std::optional<ProcessGroup> ProcessGroup::new_group(const std::vector<int>& ranks) const {
-  require<ValueError>(!ranks.empty(), "new_group: expected at least one rank");
+  require<ValueError>(!ranks.empty(), "new_group: expected at least one rank but got none");
   std::vector<int> sorted = ranks;
   std::sort(sorted.begin(), sorted.end());
   for (std::size_t i = 0; i < sorted.size(); ++i) {
@@ -205,7 +205,7 @@ std::optional<ProcessGroup> ProcessGroup::new_group(const std::vector<int>& rank
     require<ValueError>(i == 0 || sorted[i] != sorted[i - 1], "new_group: expected distinct ranks but got ", sorted[i],
                         " twice");
   }
-  require<ValueError>(sorted == ranks, "new_group: expected the ranks in ascending order");
+  require<ValueError>(sorted == ranks, "new_group: expected ranks in ascending order");
   const bool member = std::binary_search(sorted.begin(), sorted.end(), rank());
   ProcessGroup part = split(member ? 1 : 0);
   return member ? std::optional<ProcessGroup>(std::move(part)) : std::nullopt;

@@ -61,13 +61,12 @@ void write_all(const Sweep& sweep) {
 
 int write_what_there_is(const Sweep& sweep) {
   if (write_results(sweep, sweep.options.out) == 0) {
-    log(LogLevel::warn, "interrupted before anything was measured; '", sweep.options.out.string(),
-        "' is left as it was");
+    log(LogLevel::warn, "interrupted before anything was measured; '", sweep.options.out.string(), "' is unchanged");
     return 128 + lab::interrupted();
   }
   write_all(sweep);
   if (!sweep.complete) {
-    std::cout << "INTERRUPTED: these are the results up to then; the same command goes on from here" << std::endl;
+    std::cout << "INTERRUPTED: these are the results so far; the same command continues from here" << std::endl;
     return 128 + lab::interrupted();
   }
   return 0;

@@ -25,7 +25,7 @@ struct Arguments {
 
 std::optional<Arguments> parse(int argc, char** argv) {
   Arguments arguments;
-  std::string list = "Runs published claims about normalization again and says of each whether it held.\n";
+  std::string list = "Repeats published experiments on normalization and says of each claim whether it held.\n";
   std::vector<std::string> known = {"all"};
   for (const Experiment& experiment : experiments()) {
     list += "\n  " + std::string(experiment.name) + std::string(16 - std::string(experiment.name).size(), ' ') +
@@ -35,14 +35,16 @@ std::optional<Arguments> parse(int argc, char** argv) {
   CLI::App app(list, "reproduce");
   app.footer("Exit code: 0 done, whether or not the claims held; 2 wrong input, 130 interrupted, 1 any other error.");
   arguments.settings.jobs = lab::num_processors();
-  app.add_option("names", arguments.names, "Which; all of them: all")->required()->check(CLI::IsMember(known));
+  app.add_option("names", arguments.names, "Experiments to run; all runs every one")
+      ->required()
+      ->check(CLI::IsMember(known));
   app.add_flag("--quick", arguments.settings.quick,
                "Fewer seeds and steps: all within 6 minutes on two cores instead of 40");
   app.add_option("--data", arguments.settings.data, "As of compare_norms. Default: fashion-mnist, else digits");
   app.add_option("--jobs", arguments.settings.jobs,
                  "Runs at once; results do not depend on it. Default: all processors")
       ->check(CLI::Range(1, 1024));
-  app.add_option("--seed", arguments.settings.first_seed, "Of the first run. Default: 1");
+  app.add_option("--seed", arguments.settings.first_seed, "Seed of the first run. Default: 1");
   app.add_option("--out", arguments.out, "Folder of the results. Default: out/reproduce");
   app.add_option("--log-level", arguments.log_level, "trace, debug, info (default), warn, error or off")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));

@@ -73,7 +73,7 @@ CheckpointParts with_generator(const char* operation, const std::filesystem::pat
   for (auto part = parts.begin(); part != parts.end(); ++part) {
     const bool twice =
         std::any_of(parts.begin(), part, [&](const CheckpointPart& other) { return other.name() == part->name(); });
-    require<ValueError>(!twice, operation, ": '", path.string(), "': two parts are called '", part->name(), "'");
+    require<ValueError>(!twice, operation, ": '", path.string(), "': two parts are named '", part->name(), "'");
   }
   return parts;
 }
@@ -105,7 +105,7 @@ std::string differences_of(const Metadata& metadata, const CheckpointParts& part
   std::string differences;
   for (const auto& [key, is] : conditions_of(parts)) {
     const auto found = metadata.find(key);
-    const std::string was = found == metadata.end() ? "not written down" : found->second;
+    const std::string was = found == metadata.end() ? "not recorded" : found->second;
     if (was != is) {
       differences += "\n  " + key.substr(key.find('.') + 1) + ": was " + was + ", is " + is;
     }
@@ -193,7 +193,7 @@ void load_all(const std::string& where, const CheckpointParts& parts, const std:
       } catch (...) {
         if (i != at) {  // a part that rejected one state may reject every state
           problem += detail::concat("\npart '", parts[i].name(),
-                                    "' could not be given back what it was: ", detail::text_of_current_exception());
+                                    "' could not be restored: ", detail::text_of_current_exception());
         }
       }
     }
@@ -293,11 +293,11 @@ void load_checkpoint(const std::filesystem::path& path, const CheckpointParts& p
     check_parts(where, file.metadata, all, options.partial);
     const std::string differences = options.partial ? std::string() : differences_of(file.metadata, all);
     require<ValueError>(differences.empty() || options.anyway, where,
-                        "the run was begun under other conditions, and would not go on with the same bits:",
-                        differences, "\n{.anyway = true} goes on nevertheless");
+                        "the run was started under other conditions and would not continue bit for bit:", differences,
+                        "\n{.anyway = true} continues it anyway");
     load_all(where, all, states_in(file, all));
     if (!differences.empty()) {
-      log(LogLevel::warn, where, "the run was begun under other conditions:", differences);
+      log(LogLevel::warn, where, "the run was started under other conditions:", differences);
     }
   });
 }

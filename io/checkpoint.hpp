@@ -135,7 +135,7 @@ std::map<std::string, std::string> run_conditions();
 void save_checkpoint(const std::filesystem::path& path, const CheckpointParts& parts);
 
 /// Reads the same parts and restores the default generator. Throws IoError if the file cannot be read, is damaged, or
-/// is not a checkpoint. Throws ValueError if its parts differ, a part rejects its state, or the run was begun under
+/// is not a checkpoint. Throws ValueError if its parts differ, a part rejects its state, or the run was started under
 /// other conditions (see CheckpointOptions::anyway). Nothing is changed on an error: if every part can check its state
 /// beforehand (see CheckpointPart), all are checked and then loaded. Otherwise models, optimizers, loaders and
 /// functions are loaded in the order of `parts`, so that a function may change what comes after it, and restored if one

@@ -111,8 +111,8 @@ struct MetricsFile::Impl {
       return {};
     }
     const detail::InputFile file(operation.c_str(), path);
-    require<IoError>(limit <= file.size() || limit == UINT64_MAX, where, "expected at least ", limit,
-                     " bytes, which it had, but got ", file.size());
+    require<IoError>(limit <= file.size() || limit == UINT64_MAX, where, "expected at least the ", limit,
+                     " bytes that it had but got ", file.size());
     std::string text(static_cast<std::size_t>(std::min(limit, file.size())), '\0');
     file.read(0, text.data(), text.size());
     return {.bytes = text.rfind('\n') + 1, .heading = text.substr(0, text.find('\n'))};  // without a line: 0

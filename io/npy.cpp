@@ -50,7 +50,7 @@ class NpyHeaderReader {
         which = 2;
         header.shape = tuple();
       }
-      require<IoError>(!std::exchange(have[which], true), where_, "'", key, "' comes twice in the header");
+      require<IoError>(!std::exchange(have[which], true), where_, "'", key, "' appears twice in the header");
       if (!accept(',')) {
         expect('}');
         break;
@@ -177,8 +177,8 @@ Tensor parse_npy(const std::string& where, std::uint64_t size, const void* conte
     length |= std::uint64_t{start[10]} << 16 | std::uint64_t{start[11]} << 24;
   }
   const std::uint64_t data = (major == 1 ? 10 : 12) + length;
-  require<IoError>(data <= size && length <= kMaxHeader, where, "expected a header of ", length, " bytes but only ",
-                   size, " bytes are there");
+  require<IoError>(data <= size && length <= kMaxHeader, where, "expected a header of ", length, " bytes but got only ",
+                   size);
   std::string text(length, '\0');
   read(context, data - length, text.data(), text.size());
   const NpyHeader header = NpyHeaderReader(where, text).read();

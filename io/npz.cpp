@@ -110,7 +110,7 @@ StateDict read_npz(const std::filesystem::path& path, LoadNpzOptions options) {
     require<IoError>(name.ends_with(kSuffix), where, "expected arrays, called *.npy, but got '", name, "'");
     name.resize(name.size() - kSuffix.size());
     const std::string here = detail::concat(where, "array '", name, "': ");
-    require<IoError>(!tensors.contains(name), here, "comes twice");
+    require<IoError>(!tensors.contains(name), here, "appears twice");
     const std::string bytes = archive.unpack(here, index);
     tensors[name] = detail::parse_npy(here, bytes.size(), [&](std::uint64_t offset, void* to, std::size_t size) {
       std::copy_n(bytes.data() + offset, size, static_cast<char*>(to));

@@ -134,7 +134,7 @@ Safetensors read_safetensors(const char* operation, const std::filesystem::path&
     length |= std::uint64_t{bytes[i]} << (8 * i);
   }
   require<IoError>(length <= file.size() - kLengthBytes, where, "expected a header of ", length,
-                   " bytes, as the file begins, but only ", file.size() - kLengthBytes, " bytes follow");
+                   " bytes, as the file states, but only ", file.size() - kLengthBytes, " bytes follow");
   require<IoError>(length <= kMaxSafetensorsHeader, where, "expected a header of at most ", kMaxSafetensorsHeader,
                    " bytes but got ", length);
   std::string json(length, '\0');
@@ -186,8 +186,8 @@ void save_safetensors(const std::filesystem::path& path, const Module& model, co
       continue;
     }
     require<ValueError>(with_aliases.emplace(name, at->second).second, "save_safetensors: the metadata '", name,
-                        "' has the name of a tied parameter, of which it is to say that it is '", at->second,
-                        "'; take another name");
+                        "' has the name of a parameter that is tied to '", at->second,
+                        "', which is recorded under this name; choose another name");
   }
   save_safetensors(path, tensors, with_aliases);
 }

@@ -149,7 +149,7 @@ class TorchReader {
       return;
     }
     std::string own = name.substr(options_.prefix.size());
-    require<IoError>(names_.insert(own).second, here, "the name comes twice");
+    require<IoError>(names_.insert(own).second, here, "the name appears twice");
     if (value.kind == Kind::tensor) {
       chosen_.emplace_back(std::move(own), &value);
     } else {

@@ -81,11 +81,11 @@ void CommandLine::add_run_options(RunOptions& options) {
   CLI::App& app = parser_->app;
   parser_->run = &options;
   app.add_option("--out", options.out, "Folder of the results")->capture_default_str();
-  CLI::Option* resume = app.add_flag("--resume", options.resume, "Go on with the run in the folder of --out");
+  CLI::Option* resume = app.add_flag("--resume", options.resume, "Continue the run in the folder of --out");
   CLI::Option* anyway = app.add_flag("--resume-anyway", options.resume_anyway,
                                      "--resume, also on another instruction set, with another version of the library "
                                      "or with other data: not with the same bits then");
-  app.add_flag("--overwrite", options.overwrite, "Begin anew although the folder of --out holds a run")
+  app.add_flag("--overwrite", options.overwrite, "Start over although the folder of --out holds a run")
       ->excludes(resume)
       ->excludes(anyway);
   app.add_option("--seed", options.seed, "Initialization and order of the data")->capture_default_str();

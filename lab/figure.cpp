@@ -198,7 +198,7 @@ bool draw_figure(const std::vector<Chart>& charts, const fs::path& folder, const
   write_whole(file, script_for(charts, name, options));
   std::string drawings = (folder / (name + ".XXXXXX")).string();  // a folder for this program only
   require<IoError>(mkdtemp(drawings.data()) != nullptr, "'", drawings,
-                   "': the folder cannot be made: ", std::strerror(errno));
+                   "': the folder cannot be created: ", std::strerror(errno));
   const fs::path png = fs::path(drawings) / "png";
   const fs::path svg = fs::path(drawings) / "svg";
   const int code =

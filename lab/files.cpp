@@ -61,7 +61,7 @@ int run_program(const std::string& name, const std::function<int()>& program) {
 void make_folder(const std::string& flag, const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  require<IoError>(!error, flag, ": the folder '", folder.string(), "' cannot be made: ", error.message());
+  require<IoError>(!error, flag, ": the folder '", folder.string(), "' cannot be created: ", error.message());
 }
 
 std::string fingerprint(const std::string& text) {

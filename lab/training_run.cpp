@@ -12,15 +12,14 @@ void check_run_folder(const RunOptions& options, const fs::path& checkpoint) {
   const bool exists = fs::exists(checkpoint, none);
   require<ValueError>(exists || !options.resume, "--resume: there is no checkpoint '", checkpoint.string(), "'");
   require<ValueError>(!exists || options.resume || options.overwrite, "--out: '", options.out.string(),
-                      "' holds a run: --resume goes on with it, --overwrite begins anew");
+                      "' holds a run: --resume continues it, --overwrite starts over");
 }
 
 void resume_run(const RunOptions& options, const fs::path& checkpoint, const CheckpointParts& run) {
   const std::string differences = options.resume_anyway ? std::string() : checkpoint_differences(checkpoint, run);
   require<ValueError>(differences.empty(),
-                      "--resume: the run was begun under other conditions, and would not go on "
-                      "with the same bits:",
-                      differences, "\n--resume-anyway goes on nevertheless");
+                      "--resume: the run was started under other conditions and would not continue bit for bit:",
+                      differences, "\n--resume-anyway continues it anyway");
   load_checkpoint(checkpoint, run, {.anyway = options.resume_anyway});
 }
 
@@ -35,9 +34,9 @@ CheckpointPart options_part(std::vector<std::pair<std::string, double>> flags) {
   return {"options", state, [flags](const StateDict& saved) {
             for (const auto& [name, value] : flags) {
               const auto before = saved.find(name);
-              require<ValueError>(before != saved.end(), "the run was begun without --", name);
+              require<ValueError>(before != saved.end(), "the run was started without --", name);
               require<ValueError>(before->second.item() == value, "--", name, " is ", value,
-                                  " but the run was begun with ", before->second.item());
+                                  " but the run was started with ", before->second.item());
             }
           }};
 }
@@ -67,7 +66,7 @@ void TrainingRun::begin(CheckpointParts parts) {
   }
   set_log_file(path("train.log"));
   if (options_.resume) {
-    log(LogLevel::info, "going on after step ", steps_);
+    log(LogLevel::info, "continuing after step ", steps_);
   }
   log_run_conditions();
 }

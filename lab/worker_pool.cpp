@@ -100,7 +100,7 @@ class Pool {
 
   void start(std::size_t task) {
     std::array<int, 2> ends{};
-    normgrad::require<Error>(pipe(ends.data()) == 0, "cannot make a pipe: ", std::strerror(errno));
+    normgrad::require<Error>(pipe(ends.data()) == 0, "cannot create a pipe: ", std::strerror(errno));
     const pid_t parent = getpid();
     const pid_t child = fork();
     if (child == 0) {

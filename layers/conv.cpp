@@ -47,8 +47,8 @@ ConvLayer::ConvLayer(const char* stem, std::size_t axes, std::int64_t in_channel
   require<ValueError>(out_channels > 0, name, ": expected out_channels > 0 but got ", out_channels);
   require<ValueError>(options.groups > 0, name, ": expected groups > 0 but got ", options.groups);
   require<ValueError>(in_channels % options.groups == 0 && out_channels % options.groups == 0, name,
-                      ": expected channels that ", options.groups, " groups divide but got in_channels ", in_channels,
-                      " and out_channels ", out_channels);
+                      ": expected in_channels and out_channels divisible by groups = ", options.groups, " but got ",
+                      in_channels, " and ", out_channels);
   const auto kernel = kernel_size.resolve(name, "kernel_size", axes, 1, 1);
   options.stride.resolve(name, "stride", axes, 1, 1);
   options.padding.sizes().resolve(name, "padding", axes, 0, 0);

@@ -14,7 +14,9 @@ NORMGRAD_DEFINE_MEMBERS(GLU)
 
 Tensor Mish::forward(const Tensor& x) { return mish(x); }
 
-CELU::CELU(double alpha) : alpha_(alpha) { require<ValueError>(alpha != 0.0, "CELU: expected an alpha other than 0"); }
+CELU::CELU(double alpha) : alpha_(alpha) {
+  require<ValueError>(alpha != 0.0, "CELU: expected alpha other than 0 but got 0");
+}
 std::string CELU::extra_repr() const { return detail::concat("alpha=", alpha_); }
 Tensor CELU::forward(const Tensor& x) { return celu(x, alpha_); }
 

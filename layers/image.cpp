@@ -19,7 +19,8 @@ NORMGRAD_DEFINE_MEMBERS_OVER_AXES(ConstantPad, "ConstantPad")
 
 Upsample::Upsample(const InterpolateOptions& options) : options_(options) {
   require<ValueError>(options.size.sizes().empty() != options.scale_factor.factors().empty(),
-                      "Upsample: expected either size or scale_factor");
+                      "Upsample: expected either size or scale_factor but got ",
+                      options.size.sizes().empty() ? "neither" : "both");
 }
 
 namespace {
@@ -45,8 +46,7 @@ std::string Upsample::extra_repr() const {
 Tensor Upsample::forward(const Tensor& x) { return interpolate(x, options_); }
 
 PixelShuffle::PixelShuffle(std::int64_t upscale_factor) : upscale_factor_(upscale_factor) {
-  require<ValueError>(upscale_factor >= 1, "PixelShuffle: expected an upscale_factor of at least 1 but got ",
-                      upscale_factor);
+  require<ValueError>(upscale_factor >= 1, "PixelShuffle: expected upscale_factor >= 1 but got ", upscale_factor);
 }
 
 std::string PixelShuffle::extra_repr() const { return detail::concat("upscale_factor=", upscale_factor_); }
@@ -54,7 +54,7 @@ std::string PixelShuffle::extra_repr() const { return detail::concat("upscale_fa
 Tensor PixelShuffle::forward(const Tensor& x) { return pixel_shuffle(x, upscale_factor_); }
 
 PixelUnshuffle::PixelUnshuffle(std::int64_t downscale_factor) : downscale_factor_(downscale_factor) {
-  require<ValueError>(downscale_factor >= 1, "PixelUnshuffle: expected a downscale_factor of at least 1 but got ",
+  require<ValueError>(downscale_factor >= 1, "PixelUnshuffle: expected downscale_factor >= 1 but got ",
                       downscale_factor);
 }
 

@@ -42,9 +42,8 @@ Tensor Linear::call_after(FusedActivation activation, const Tensor& x) {
 
 Bilinear::Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::int64_t out_features,
                    LinearOptions options) {
-  require<ValueError>(in1_features > 0 && in2_features > 0 && out_features > 0,
-                      "Bilinear: expected positive sizes but got ", in1_features, ", ", in2_features, " and ",
-                      out_features);
+  require<ValueError>(in1_features > 0 && in2_features > 0 && out_features > 0, "Bilinear: expected sizes > 0 but got ",
+                      in1_features, ", ", in2_features, " and ", out_features);
   weight = Parameter(Tensor::empty({out_features, in1_features, in2_features}, options.dtype));
   if (options.bias) {
     bias = Parameter(Tensor::empty({out_features}, options.dtype));

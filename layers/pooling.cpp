@@ -49,8 +49,8 @@ void check_pool(const char* name, std::size_t axes, const PerAxis& kernel_size, 
 
 void check_pool(const char* name, std::size_t axes, const PerAxis& kernel_size, const AvgPoolOptions& options) {
   check_window(name, axes, kernel_size, options.stride, options.padding);
-  require<ValueError>(options.divisor_override.value_or(1) >= 1, name,
-                      ": expected a divisor_override of at least 1 but got ", options.divisor_override.value_or(1));
+  require<ValueError>(options.divisor_override.value_or(1) >= 1, name, ": expected divisor_override >= 1 but got ",
+                      options.divisor_override.value_or(1));
 }
 
 void check_pool(const char* name, std::size_t axes, const PerAxis& kernel_size, const MaxUnpoolOptions& options) {

@@ -47,7 +47,7 @@ double clip_grad_norm_(const std::vector<Tensor>& params, double max_norm, ClipG
   std::vector<Tensor> gradients = gradients_of(params);
   const double norm = total_norm(gradients, options.norm_type);
   require<ValueError>(!options.error_if_nonfinite || std::isfinite(norm),
-                      "clip_grad_norm_: the norm of the gradients is ", norm);
+                      "clip_grad_norm_: expected finite gradients but their norm is ", norm);
   const double factor = max_norm / (norm + 1e-6);
   if (!(factor >= 1.0)) {
     const NoGradGuard no_grad;

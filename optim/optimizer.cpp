@@ -20,9 +20,9 @@ const std::vector<const char*>& Optimizer::scalar_names() const {
 }
 
 void Optimizer::add_params(ParameterList params) {
-  require<ValueError>(!params.empty(), type_name(),
-                      ": expected parameters but got an empty list; is every layer of the model named in "
-                      "NORMGRAD_MEMBERS?");
+  require<ValueError>(
+      !params.empty(), type_name(),
+      ": expected parameters but got an empty list; is every layer of the model listed in NORMGRAD_MEMBERS?");
   std::unordered_multimap<const Buffer*, const Tensor*> known;
   const auto add_if_new = [&](const Tensor& param) {
     const auto [begin, end] = known.equal_range(&param.buffer());
@@ -36,13 +36,14 @@ void Optimizer::add_params(ParameterList params) {
   Entry group;
   for (std::size_t i = 0; i < params.size(); ++i) {
     const Tensor& param = params[i];
-    require<ValueError>(param.defined(), type_name(), ": parameter ", i, " is undefined");
-    require<ValueError>(is_floating_point(param.dtype()), type_name(), ": expected floating point parameters but ",
+    require<ValueError>(param.defined(), type_name(), ": expected defined parameters but parameter ", i,
+                        " is undefined");
+    require<ValueError>(is_floating_point(param.dtype()), type_name(), ": expected float32 or float64 parameters but ",
                         "parameter ", i, " is ", param.dtype());
     require<ValueError>(param.is_leaf(), type_name(), ": expected leaves but parameter ", i, " is the result of '",
                         param.is_leaf() ? "" : param.node()->name(), "'");
-    require<ValueError>(add_if_new(param), type_name(), ": parameter ", i, " of shape ", param.shape(),
-                        " is there already");
+    require<ValueError>(add_if_new(param), type_name(), ": expected distinct parameters but parameter ", i,
+                        " of shape ", param.shape(), " was added before");
     group.names.push_back(params.name(i));
   }
   require<Error>(slot_names().size() <= kMaxSlots, type_name(), ": expected at most ", kMaxSlots, " slots");
@@ -86,9 +87,9 @@ void Optimizer::prepare(std::size_t g, std::vector<Job>& jobs, std::vector<NewSl
       continue;
     }
     require<ShapeError>(grad.shape() == param.shape(), place_of(g, i), " has shape ", param.shape(),
-                        " but its gradient ", grad.shape(), "; nothing was changed");
+                        " but its gradient has shape ", grad.shape(), "; nothing was changed");
     require<DTypeError>(is_floating_point(param.dtype()) && grad.dtype() == param.dtype(), place_of(g, i), " is ",
-                        param.dtype(), " but its gradient ", grad.dtype(), "; nothing was changed");
+                        param.dtype(), " but its gradient is ", grad.dtype(), "; nothing was changed");
     ParamState& state = group.states[i];
     const SlotStarts starts = slots_in_use_of(g, param);
     for (std::size_t s = 0; s < state.slots.size(); ++s) {
@@ -127,8 +128,8 @@ void Optimizer::step() {
   if (jobs.empty() && !warned_) {
     warned_ = true;
     log(LogLevel::warn, type_name(), ": step() found no gradient in any of ", num_params,
-        " parameters and changes nothing: was backward() called since zero_grad(), and are these the parameters of the "
-        "model that the loss comes from?");
+        " parameters and changed nothing; check that backward() was called since zero_grad(), and that the loss "
+        "depends on these parameters");
   }
   for (NewSlot& slot : new_slots) {
     slot.state->slots[slot.slot] = std::move(slot.value);

@@ -195,7 +195,7 @@ class OptimizerOf : public Optimizer {
  protected:
   /// Adds all groups, or none if one is invalid.
   void add_param_groups(std::vector<Group> groups) {
-    require<ValueError>(!groups.empty(), type_name(), ": expected parameters but got no groups");
+    require<ValueError>(!groups.empty(), type_name(), ": expected parameter groups but got none");
     for (Group& group : groups) {
       add_param_group(std::move(group));
     }

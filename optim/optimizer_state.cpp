@@ -140,7 +140,7 @@ class StatePlaces {
     }
     if (own_[i].empty()) {
       if (std::find(positions_.begin(), positions_.end(), i) != positions_.end()) {
-        reader_.add_wrong(detail::concat("parameter ", i, " has no name here, but one in the state"));
+        reader_.add_wrong(detail::concat("parameter ", i, " has a name in the state but none here"));
         return std::nullopt;
       }
       return i;
@@ -239,8 +239,9 @@ std::function<void()> Optimizer::prepare_state_dict(const StateDict& state, cons
   OptimizerStateReader reader(state);
   const std::vector<std::string> names = unique_names();
   StatePlaces places(state, names, load, reader);
-  require<ValueError>(places.state_has_names() || (load.prefix.empty() && load.key_map.empty()), type_name(),
-                      ": load_state_dict: the state has no names of parameters for prefix and key_map to change");
+  require<ValueError>(
+      places.state_has_names() || (load.prefix.empty() && load.key_map.empty()), type_name(),
+      ": load_state_dict: expected a state with parameter names for prefix and key_map but got one without");
   std::vector<Option> options;
   std::vector<double> before;
   std::vector<double> after;

@@ -26,7 +26,7 @@ void SGD::check_options(std::size_t group) const {
   detail::check_finite("SGD", "dampening", o.dampening);
   detail::check_at_least_zero("SGD", "weight_decay", o.weight_decay);
   require<ValueError>(!o.nesterov || (o.momentum > 0.0 && o.dampening == 0.0),
-                      "SGD: nesterov needs momentum > 0 and dampening = 0 but got momentum ", o.momentum,
+                      "SGD: expected momentum > 0 and dampening = 0 for nesterov but got momentum ", o.momentum,
                       " and dampening ", o.dampening);
 }
 

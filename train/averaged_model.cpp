@@ -13,7 +13,7 @@ void check_fits(const NamedTensors& average, const NamedTensors& model) {
   for (std::size_t i = 0; fits && i < model.size(); ++i) {
     fits = average[i].first == model[i].first && average[i].second.shape() == model[i].second.shape();
   }
-  require<ValueError>(fits, "AveragedModel: expected a model with the parameters and buffers that it was made with");
+  require<ValueError>(fits, "AveragedModel: expected a model with the parameters and buffers it was created with");
 }
 
 void blend(Tensor& average, std::vector<double>& exact, const Tensor& model, double weight) {
@@ -65,9 +65,9 @@ Tensor integer(std::int64_t value) {
 }  // namespace
 
 const Module& not_cut_down(const Module& model, const std::type_info& type) {
-  require<Error>(typeid(model) == type, "AveragedModel: expected a ", model.type_name(),
-                 " itself but got a class derived from it, which a copy would cut down; make the AveragedModel of "
-                 "that class");
+  require<Error>(
+      typeid(model) == type, "AveragedModel: expected a ", model.type_name(),
+      " itself but got a class derived from it, which a copy would slice; use an AveragedModel of that class");
   return model;
 }
 

@@ -101,7 +101,7 @@ class AveragedModel {
   template <class... Args>
   decltype(auto) operator()(Args&&... args) {
     require<ValueError>(calibrated_,
-                        "AveragedModel: the buffers do not belong to the weights yet: call recalibrate(batches) after "
+                        "AveragedModel: the buffers do not match the averaged weights; call recalibrate(batches) after "
                         "the last update");
     return average_(std::forward<Args>(args)...);
   }

@@ -74,15 +74,16 @@ std::string reason_against(Module& layer, const RunningStatsNorm& norm) {
   const Foldable target = foldable(layer);
   const std::string name = norm.type_name();
   if (target.weight == nullptr) {
-    return "a " + layer.type_name() + " is neither a convolution nor a linear layer of the library itself";
+    return "a " + layer.type_name() + " is not a convolution or linear layer of the library";
   }
   if (detail::known_norm(const_cast<RunningStatsNorm&>(norm)) == nullptr) {
     return norm.reason_against_folding();
   }
   for (const Module* module : {static_cast<const Module*>(&layer), static_cast<const Module*>(&norm)}) {
     if (module->has_hooks() || is_parametrized(*module)) {
-      return module->type_name() + (module->has_hooks() ? " has hooks, which see or change what passes between the two"
-                                                        : " is parametrized; call remove_parametrizations() first");
+      return module->type_name() + (module->has_hooks()
+                                        ? " has hooks, which observe or change the tensor between the two"
+                                        : " is parametrized; call remove_parametrizations() first");
     }
   }
   if (norm.is_training()) {
@@ -263,7 +264,7 @@ std::vector<RunningStatsNorm*> list_norms(const Module& model, const NamedModule
     if (norm == nullptr) {
       entry.reason = dynamic_cast<const NormLayer&>(*module).reason_against_folding();
     } else if (is_folded(*norm)) {
-      entry.reason = "changes nothing: it is folded already";
+      entry.reason = "changes nothing: it was folded before";
     } else {
       norms.back() = norm;
     }
@@ -343,7 +344,7 @@ Module* traced_layer(const NamedModules& modules, const std::vector<Call>& calls
     reason = detail::concat("was called ", to_norm.count, " times with the example, not once");
     return nullptr;
   }
-  reason = "what came to it was not the result of a convolution or linear layer";
+  reason = "its input was not the result of a convolution or linear layer";
   for (std::size_t i = 0; i < modules.size(); ++i) {
     Module& layer = *modules[i].second;
     if (foldable(layer).weight == nullptr || calls[i].count == 0 || !is_same(calls[i].tensor, to_norm.tensor)) {
@@ -376,14 +377,14 @@ FoldReport fold(Module& model) {
     const auto [in_sequence, before] = before_in_sequence(modules, *norms[i]);
     if (!in_sequence) {
       entry.reason =
-          "stands in a forward of its own: pass an example, fold(model, example), or call fold_into(layer, norm)";
+          "is called in a custom forward: pass an example, fold(model, example), or call fold_into(layer, norm)";
     } else if (before == nullptr) {
       entry.reason = "comes first in its Sequential";
     } else if (foldable(*before).weight == nullptr) {
       entry.reason = "comes after a " + before->type_name() + ", not directly after a convolution or linear layer";
     } else if (typeid(*before) == typeid(Linear)) {
       entry.reason =
-          "whether the linear layer before it gives [N, features] cannot be seen: pass an example, fold(model, "
+          "it is unknown whether the linear layer before it gives [N, features]: pass an example, fold(model, "
           "example)";
     } else {
       try_fold(entry, model, modules, *before, *norms[i]);

@@ -203,7 +203,7 @@ RecalibrationReport Recalibration::finish() {
   };
   for (const auto& target : s.targets) {
     require<ValueError>(!had_only_empty(target), "recalibrate: expected batches with values but all ", target->empty,
-                        " that came to '", target->name, "' were empty");
+                        " that reached '", target->name, "' were empty");
   }
   RecalibrationReport report;
   for (const auto& target : s.targets) {

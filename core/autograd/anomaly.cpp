@@ -46,12 +46,12 @@ class DetectAnomalyGuard::Looker : public detail::Watcher {
     const std::string where = detail::concat("'", name, place.empty() ? "'" : "' in " + place);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (!detail::is_all_finite(inputs[i])) {
-        fail<GraphError>("anomaly: ", where, ": input ", i, " of the ", inputs.size(), " tensors that it was given ",
-                         detail::not_finite_text(inputs[i]),
-                         ", and no operation made it: look at the data, and at the parameters after the last step");
+        fail<GraphError>(
+            "anomaly: ", where, ": input ", i, " of ", inputs.size(), " ", detail::not_finite_text(inputs[i]),
+            " and is not the result of an operation; check the data, and the parameters after the last step");
       }
     }
-    fail<GraphError>("anomaly: ", where, ": its result ", detail::not_finite_text(y), ", while its inputs are finite");
+    fail<GraphError>("anomaly: ", where, ": its result ", detail::not_finite_text(y), " but its inputs are finite");
   }
 
  private:
@@ -99,15 +99,15 @@ std::string origin_text(const Node& node) {
 void check_input_gradient(const Node& node, std::size_t input, const Tensor& gradient) {
   if (!is_all_finite(gradient)) {
     fail<GraphError>("anomaly: backward of ", origin_text(node), ": the gradient of its input ", input, " ",
-                     not_finite_text(gradient), ", while the gradient of its result is finite");
+                     not_finite_text(gradient), " but the gradient of its result is finite");
   }
 }
 
 void check_whole_gradient(const Node& node, const Tensor& gradient) {
   if (!is_all_finite(gradient)) {
-    fail<GraphError>("anomaly: the gradient of the result of ", origin_text(node), " ", not_finite_text(gradient),
-                     ", while the parts that it is the sum of are finite, or are the gradient that backward was given "
-                     "or that a hook returned");
+    fail<GraphError>(
+        "anomaly: the gradient of the result of ", origin_text(node), " ", not_finite_text(gradient),
+        " but the gradients that it is the sum of are finite, or come from the call of backward() or from a hook");
   }
 }
 

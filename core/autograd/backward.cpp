@@ -267,7 +267,7 @@ class Run {
       }
       require<GraphError>(replaced.shape() == node.shape() && replaced.dtype() == node.dtype(),
                           "hook on the gradient of '", node.name(), "': expected ", node.dtype(), " ", node.shape(),
-                          " but it returned ", replaced.dtype(), " ", replaced.shape());
+                          " but got ", replaced.dtype(), " ", replaced.shape());
       gradient = std::move(replaced);
     }
   }
@@ -331,8 +331,8 @@ void Run::Sink::add(std::size_t i, Tensor gradient) {
   if (!run_.needs(input.get())) {
     return;
   }
-  require<GraphError>(gradient.defined(), "backward of '", node_.name(), "': the gradient of input ", i,
-                      " is undefined");
+  require<GraphError>(gradient.defined(), "backward of '", node_.name(), "': expected a gradient for input ", i,
+                      " but got an undefined tensor");
   require<GraphError>(gradient.shape() == input->shape() && gradient.dtype() == input->dtype(), "backward of '",
                       node_.name(), "': expected a gradient of ", input->dtype(), " ", input->shape(), " for input ", i,
                       " but got ", gradient.dtype(), " ", gradient.shape());
@@ -344,7 +344,7 @@ void Run::Sink::add(std::size_t i, Tensor gradient) {
 
 std::vector<Tensor> checked_grad_outputs(const char* where, const std::vector<Tensor>& outputs,
                                          const std::vector<Tensor>& grad_outputs) {
-  require<ValueError>(!outputs.empty(), where, ": expected at least one output");
+  require<ValueError>(!outputs.empty(), where, ": expected at least one output but got none");
   require<ValueError>(grad_outputs.empty() || grad_outputs.size() == outputs.size(), where, ": expected ",
                       outputs.size(), " grad_outputs, one for each output, but got ", grad_outputs.size());
   std::vector<Tensor> checked;
@@ -352,7 +352,7 @@ std::vector<Tensor> checked_grad_outputs(const char* where, const std::vector<Te
     const Tensor& y = outputs[i];
     require<GraphError>(y.defined() && y.requires_grad(), where, ": output ", i,
                         " requires no gradient: it does not depend on a tensor that does, or was computed under "
-                        "NoGradGuard; call requires_grad_() on what shall be differentiated before it is used");
+                        "NoGradGuard; call requires_grad_() on the tensors to differentiate before they are used");
     Tensor gy = grad_outputs.empty() ? Tensor() : grad_outputs[i];
     if (!gy.defined()) {
       require<GraphError>(y.numel() == 1, where,

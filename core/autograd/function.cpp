@@ -75,11 +75,12 @@ Tensor apply_function(const std::string& name, const std::vector<Tensor>& inputs
                   const Lent lent(std::move(all));
                   const std::vector<Tensor> gradients = backward(values, result, gy);
                   const std::size_t changed = lent.changed().value_or(values.size() + 2);
-                  require<GraphError>(changed == values.size() + 2, "backward of '", label, "': ",
-                                      changed == 0   ? "the gradient was"
-                                      : changed == 1 ? "the result was"
-                                                     : "an input was",
-                                      " changed in place, which others hold, too; compute with a clone() of it");
+                  require<GraphError>(
+                      changed == values.size() + 2, "backward of '", label, "': ",
+                      changed == 0   ? "the gradient was"
+                      : changed == 1 ? "the result was"
+                                     : "an input was",
+                      " changed in place, although other tensors share it; compute with a clone() of it");
                   require<GraphError>(gradients.size() == values.size(), "backward of '", label, "': expected ",
                                       values.size(), " gradients, one for each input, but got ", gradients.size());
                   for (std::size_t i = 0; i < gradients.size(); ++i) {

@@ -36,8 +36,8 @@ Buffer detail::storage(const Shape& shape, DType dtype, ChannelsLast order) {
     return Buffer(bytes, order);
   } catch (const std::exception&) {  // including std::bad_alloc for the bookkeeping beside the elements
     fail<OutOfMemoryError>("tensor: no memory for ", dtype, " ", shape, ", ", bytes, " bytes, while tensors hold ",
-                           memory_stats().bytes_in_use, " bytes; take smaller batches, and NoGradGuard where no ",
-                           "gradient is wanted");
+                           memory_stats().bytes_in_use,
+                           " bytes; use smaller batches, or NoGradGuard where no gradient is needed");
   }
 }
 
@@ -75,8 +75,8 @@ bool Tensor::is_sole_owner() const noexcept {
 }
 
 const void* Tensor::physical_data_checked(DType dtype) const {
-  require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were read as ", dtype,
-                      "; convert them with to(), or ask for the elements' own type");
+  require<DTypeError>(impl().dtype == dtype, "tensor: cannot read ", impl().dtype, " elements as ", dtype,
+                      "; convert the tensor with to(), or read its own dtype");
   return impl_->buffer.data();
 }
 
@@ -86,8 +86,7 @@ const void* Tensor::data_checked(DType dtype) const {
 }
 
 void* Tensor::mutable_data_checked(DType dtype) {
-  require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were to be written as ",
-                      dtype);
+  require<DTypeError>(impl().dtype == dtype, "tensor: cannot write ", impl().dtype, " elements as ", dtype);
   if (is_channels_last()) {
     row_major_buffer();  // makes the row-major copy, which is then changed
   }
@@ -96,10 +95,9 @@ void* Tensor::mutable_data_checked(DType dtype) {
 }
 
 void* Tensor::mutable_physical_data_checked(DType dtype) {
-  require<DTypeError>(impl().dtype == dtype, "tensor: its elements are ", impl().dtype, " but were to be written as ",
-                      dtype);
+  require<DTypeError>(impl().dtype == dtype, "tensor: cannot write ", impl().dtype, " elements as ", dtype);
   require<GraphError>(is_physically_writable(),
-                      "tensor: a row-major copy of its elements is kept; write to mutable_data()");
+                      "tensor: a row-major copy of its elements exists; write to mutable_data()");
   impl_->buffer.bump_version();
   return impl_->buffer.data();
 }
@@ -162,9 +160,9 @@ void Tensor::set_node(NodePtr node) { impl().node = std::move(node); }
 
 Tensor& Tensor::requires_grad_(bool requires_grad) {
   require<GraphError>(is_leaf() || requires_grad, "requires_grad_: the tensor is the result of '",
-                      node() ? node()->name() : "", "'; only leaves can be switched off, detach() it instead");
+                      node() ? node()->name() : "", "'; only leaves can be switched off; detach() it instead");
   require<DTypeError>(!requires_grad || is_floating_point(dtype()),
-                      "requires_grad_: only floating point tensors can require gradients, this one is ", dtype(),
+                      "requires_grad_: expected a float32 or float64 tensor but got ", dtype(),
                       "; convert it with to(kFloat32) first");
   if (requires_grad != this->requires_grad()) {
     impl().node = requires_grad ? NodePtr(new LeafNode(shape(), dtype())) : NodePtr();
@@ -225,7 +223,7 @@ void Tensor::set_data(const Tensor& source) {
   // `source` may be this tensor's own gradient or an alias. NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
   const Tensor kept = source;
   require<DTypeError>(!requires_grad() || is_floating_point(kept.dtype()),
-                      "set_data: expected floating point data for ", "a tensor that requires gradients but got ",
+                      "set_data: expected float32 or float64 data for a tensor that requires gradients but got ",
                       kept.dtype());
   impl().shape = kept.shape();
   impl().dtype = kept.dtype();

@@ -34,7 +34,7 @@ std::int64_t Shape::at(std::int64_t axis) const { return sizes_[normalize_axis("
 void Shape::push_back(std::int64_t size) { insert(rank_, size); }
 
 void Shape::insert(std::size_t position, std::int64_t size) {
-  require<ShapeError>(rank_ < kMaxDims, "shape: expected at most ", kMaxDims, " dimensions");
+  require<ShapeError>(rank_ < kMaxDims, "shape: expected at most ", kMaxDims, " axes but got more");
   require<ShapeError>(size >= 0, "shape: expected sizes >= 0 but got ", size);
   std::copy_backward(sizes_.begin() + position, sizes_.begin() + rank_, sizes_.begin() + rank_ + 1);
   sizes_[position] = size;

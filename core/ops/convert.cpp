@@ -14,7 +14,7 @@ Tensor to(const Tensor& x, DType dtype) {
   dispatch_all(x.dtype(), [&](auto from) {
     dispatch_all(dtype, [&](auto into) {
       const bool fits = kernels::convert(x.data<decltype(from)>(), y.mutable_data<decltype(into)>(), x.numel());
-      require<ValueError>(fits, "to: expected values that fit int64, but the ", x.dtype(),
+      require<ValueError>(fits, "to: expected values that fit int64 but the ", x.dtype(),
                           " tensor has one that does not");
     });
   });

@@ -90,8 +90,8 @@ Tensor arange(Scalar start, Scalar end, Scalar step, TensorOptions options) {
   require<DTypeError>(options.dtype != kBool, "arange: expected a dtype of numbers but got bool");
   const double count = std::ceil((last - first) / stride);
   constexpr double kMax = 9007199254740992.0;  // 2^53: every integer up to this is exact as a double
-  require<ValueError>(count <= kMax, "arange: expected at most 2^53 elements but start ", start, ", end ", end,
-                      " and step ", step, " make more");
+  require<ValueError>(count <= kMax, "arange: expected at most 2^53 elements but got more: start ", start, ", end ",
+                      end, " and step ", step, " make more");
   if (start.is_whole() && end.is_whole() && step.is_whole()) {
     const std::int64_t n = count_between(start.whole(), end.whole(), step.whole());
     return generate("arange", {n}, options, [at = start.whole(), by = step.whole()](std::int64_t i) {

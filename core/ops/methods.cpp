@@ -36,7 +36,7 @@ const Tensor Tensor::transpose(std::int64_t axis0, std::int64_t axis1) const {
   return normgrad::transpose(*this, axis0, axis1);
 }
 const Tensor Tensor::t() const {
-  require<ShapeError>(dim() <= 2, "t: expected at most 2 dimensions but got ", shape());
+  require<ShapeError>(dim() <= 2, "t: expected at most 2 axes but got ", shape());
   return dim() < 2 ? *this : normgrad::transpose(*this, 0, 1);
 }
 const Tensor Tensor::expand(const Sizes& shape) const { return normgrad::expand(*this, shape); }

@@ -26,7 +26,7 @@ SimdLevel initial_level() {
   }
   for (const SimdLevel level : {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
     if (std::string_view(wanted) == simd_name(level)) {
-      require<ValueError>(simd_supported(level), "NORMGRAD_SIMD: this processor has no ", wanted);
+      require<ValueError>(simd_supported(level), "NORMGRAD_SIMD: this processor does not support ", wanted);
       return level;
     }
   }
@@ -43,7 +43,7 @@ std::atomic<SimdLevel>& current() {
 SimdLevel simd_level() { return current().load(std::memory_order_relaxed); }
 
 void set_simd_level(SimdLevel level) {
-  require<ValueError>(simd_supported(level), "set_simd_level: this processor has no ", simd_name(level));
+  require<ValueError>(simd_supported(level), "set_simd_level: this processor does not support ", simd_name(level));
   current() = level;
 }
 

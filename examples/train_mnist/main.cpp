@@ -85,7 +85,7 @@ CheckpointPart ranks_part(const Ranks& ranks) {
   return {"ranks", state, [&ranks](const StateDict& saved) {
             const auto before = saved.at("ranks").item<std::int64_t>();
             if (before != ranks.size()) {
-              log(LogLevel::warn, "the run was begun with ", before, " ranks and goes on with ", ranks.size(),
+              log(LogLevel::warn, "the run was started with ", before, " ranks and continues with ", ranks.size(),
                   ": the images keep their order, but sums over ranks are rounded in other places, so the bits of "
                   "weights and metrics will differ");
             }
@@ -179,7 +179,7 @@ void train(const Options& options) {
   }
   step = ranks.sum(first ? step : 0);
   log(LogLevel::info, source, ": ", train_set.size(), " training and ", test_set.size(), " test images of ",
-      train_set.image_shape(), options.resume ? "; going on after step " + std::to_string(step) : std::string(),
+      train_set.image_shape(), options.resume ? "; continuing after step " + std::to_string(step) : std::string(),
       options.distributed ? "; " + std::to_string(ranks.size()) + " ranks" : std::string());
 
   lab::log_run_conditions();

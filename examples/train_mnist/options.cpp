@@ -6,7 +6,7 @@ namespace {
 
 constexpr const char* kDescription =
     "Trains a small convolutional network with batch normalization on images in MNIST's format. Can be stopped at any\n"
-    "moment, by Ctrl-C or a power cut, and goes on with --resume as if it had not been.";
+    "moment, by Ctrl-C or a power cut; --resume continues as if it had not been.";
 constexpr const char* kFooter =
     "Writes into the folder of --out: checkpoint.safetensors (what --resume needs), model.safetensors (the weights, "
     "for "

@@ -115,7 +115,7 @@ void check_output_name(const std::string& where, const std::filesystem::path& pa
   require<IoError>(path.has_filename() && (reason != 0 || !S_ISDIR(status.st_mode)), where,
                    "expected the name of a file but it is a folder");
   require<IoError>(reason != 0 || S_ISREG(status.st_mode), where, "expected the name of a file but it is ",
-                   kind_of(status.st_mode), ", which cannot be written aside and renamed");
+                   kind_of(status.st_mode), ", which cannot be replaced by renaming");
   if (reason == ENOENT) {
     const std::filesystem::path folder = folder_of(end_of_links(where, path));
     const int folder_reason = stat(folder.c_str(), &status) == 0 ? 0 : errno;

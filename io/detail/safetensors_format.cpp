@@ -37,14 +37,14 @@ class HeaderReader : public nlohmann::json_sax<Json> {
         place_ = Place::texts;
         return true;
       default:
-        return unexpected("an object");
+        return unexpected("object");
     }
   }
 
   bool key(string_t& key) override {
     if (place_ == Place::root) {
       if (!names_.insert(key).second) {
-        return refuse("the name '" + key + "' comes twice");
+        return refuse("the name '" + key + "' appears twice");
       }
       name_ = key;
       place_ = key == kMetadataKey ? Place::metadata : Place::entry;
@@ -52,7 +52,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     }
     if (place_ == Place::texts) {
       text_key_ = key;
-      return header_.metadata.contains(key) ? refuse("the metadata '" + key + "' come twice") : true;
+      return header_.metadata.contains(key) ? refuse("the metadata '" + key + "' appears twice") : true;
     }
     static constexpr std::array<const char*, 3> kFields = {"dtype", "shape", "data_offsets"};
     const auto* field = std::find_if(kFields.begin(), kFields.end(), [&](const char* name) { return key == name; });
@@ -61,7 +61,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     }
     field_ = static_cast<std::size_t>(field - kFields.begin());
     if (std::exchange(have_[field_], true)) {
-      return refuse("tensor '" + name_ + "': '" + key + "' comes twice");
+      return refuse("tensor '" + name_ + "': '" + key + "' appears twice");
     }
     place_ = field_ == 0 ? Place::dtype : Place::array;
     return true;
@@ -73,7 +73,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
       return true;
     }
     if (place_ != Place::dtype) {
-      return unexpected("a string");
+      return unexpected("string");
     }
     entry_.info = find_element_type(value);
     place_ = Place::fields;
@@ -86,7 +86,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
   bool start_array(std::size_t) override {
     if (place_ != Place::array) {
-      return unexpected("an array");
+      return unexpected("array");
     }
     place_ = Place::numbers;
     numbers_.clear();
@@ -95,7 +95,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
   bool number_unsigned(number_unsigned_t value) override {
     if (place_ != Place::numbers) {
-      return unexpected("a number");
+      return unexpected("number");
     }
     if (value > INT64_MAX) {
       return refuse("tensor '" + name_ + "': the number " + std::to_string(value) + " is too large");
@@ -136,9 +136,9 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   }
 
   bool null() override { return unexpected("null"); }
-  bool boolean(bool) override { return unexpected("a truth value"); }
-  bool number_integer(number_integer_t) override { return unexpected("a negative number"); }
-  bool number_float(number_float_t, const string_t& text) override { return unexpected("the number " + text); }
+  bool boolean(bool) override { return unexpected("boolean"); }
+  bool number_integer(number_integer_t) override { return unexpected("negative number"); }
+  bool number_float(number_float_t, const string_t& text) override { return unexpected("number " + text); }
   bool binary(binary_t&) override { return unexpected("bytes"); }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
     return refuse("is not JSON from byte " + std::to_string(position) + " on");
@@ -152,7 +152,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     return false;
   }
   bool unexpected(const std::string& what) {
-    return refuse((name_.empty() ? std::string() : "'" + name_ + "': ") + "did not expect " + what);
+    return refuse((name_.empty() ? std::string() : "'" + name_ + "': ") + "unexpected " + what);
   }
 
   SafetensorsHeader& header_;
@@ -223,7 +223,7 @@ std::string dump_safetensors_header(const char* operation, const SafetensorsHead
     json += "}";
   }
   for (const SafetensorsEntry& entry : header.entries) {
-    require<ValueError>(entry.name != kMetadataKey, operation, ": no tensor can be called '", kMetadataKey, "'");
+    require<ValueError>(entry.name != kMetadataKey, operation, ": no tensor can be named '", kMetadataKey, "'");
     begin_entry(entry.name);
     const std::vector<std::int64_t> shape(entry.shape.begin(), entry.shape.end());
     json.append(R"({"dtype":")").append(entry.info->name).append(R"(","shape":)").append(Json(shape).dump());

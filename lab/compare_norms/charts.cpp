@@ -282,8 +282,8 @@ std::vector<lab::Chart> curve_charts(const Sweep& sweep) {
     accuracy.y_label = is_text ? "characters predicted, %" : "test accuracy, %";
     loss.y_high.reset();
     if (any_diverged(setting)) {
-      accuracy.note = "Runs that diverged go on with the accuracy that they had then.";
-      loss.note = "Runs that diverged have no loss from there on: the others alone make this one.";
+      accuracy.note = "Diverged runs keep the accuracy that they had at that point.";
+      loss.note = "Diverged runs have no loss from that point on: the curve shows the others.";
     }
     for (const Cell* cell : setting.cells) {
       add_if_any(accuracy, curve(*cell, [](const Measurement& m) { return 100.0 * m.test_accuracy; }));

@@ -20,9 +20,8 @@ constexpr const char* kDescription =
     "summary.md, curves.png and curves.svg. Every flag that takes a list makes a sweep over all combinations.";
 constexpr const char* kFooter =
     "Without arguments mlp and cnn are trained with every norm, which takes about three minutes on two cores.\n"
-    "A run that has finished is kept in the folder of the results: what was interrupted or killed goes on where it "
-    "was,\n"
-    "and what is added to a sweep is all that has to be run. Ctrl-C keeps what was measured.\n"
+    "Finished runs are kept in the folder of the results: the same command continues an interrupted sweep, and an\n"
+    "extended sweep runs only what is new. Ctrl-C keeps what was measured.\n"
     "Exit code: 0 done, 2 wrong input, 130 interrupted, 1 any other error.";
 
 CLI::Validator number_check(const std::string& expected, bool (*fits)(double)) {
@@ -111,7 +110,7 @@ void add_training_flags(CLI::App& app, Options& options) {
                  "Steps between two measurements. Default: the model's (mlp 250, cnn 100)")
       ->check(above_zero());
   app.add_option("--targets", options.targets,
-                 "Test accuracies in per cent; steps and seconds to them are told. Default: 70,80,85")
+                 "Test accuracies in per cent; the steps and seconds to reach them are reported. Default: 70,80,85")
       ->delimiter(',')
       ->check(CLI::Range(1, 100));
   app.add_option("--train-limit", options.train_limit, "Train on the first N images only. Default: all")
@@ -128,7 +127,7 @@ void add_program_flags(CLI::App& app, Options& options) {
                  "Threads of a run; results do not depend on it. Default: the processors divided by the jobs")
       ->check(CLI::Range(1, 1024));
   app.add_option("--out", options.out, "Folder of the results. Default: out/compare_norms");
-  app.add_flag("--fresh", options.fresh, "Run again what has been run before");
+  app.add_flag("--fresh", options.fresh, "Repeat runs that were done before");
   app.add_option("--log-level", options.log_level, "trace, debug, info (default), warn, error or off")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
 }

@@ -160,7 +160,7 @@ std::optional<Run> RunStore::load(const std::string& key) const {
     return std::nullopt;
   }
   const auto damaged = [&](const char* how) {
-    log(LogLevel::warn, "'", file.string(), "' ", how, " and is not used; the run is made again");
+    log(LogLevel::warn, "'", file.string(), "' ", how, " and is not used; the run is repeated");
     return std::nullopt;
   };
   try {

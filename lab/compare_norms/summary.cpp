@@ -207,7 +207,7 @@ std::vector<std::string> conclusions(const Sweep& sweep, const Setting& setting)
       (equals.empty() ? summary.runs == 1 ? "; every other one is lower by more than the test "
                                             "images explain, but seeds may differ, too"
                                           : "; every other one is lower by more than noise"
-                      : "; not to be told from it: " + equals)};
+                      : "; indistinguishable from it: " + equals)};
   for (const Cell* cell : setting.cells) {
     const std::string verdict = summarize(sweep, *cell).verdict;
     if (!verdict.empty()) {

@@ -202,7 +202,7 @@ void run_sweep(Sweep& sweep, const Data& data, const RunStore& store, const std:
   }
   if (stored > 0) {
     log(LogLevel::info, stored, " of ", stored + static_cast<std::int64_t>(tasks.size()),
-        " runs were done before and are not made again (--fresh makes them)");
+        " runs were done before and are not repeated (--fresh repeats them)");
   }
   Progress progress(shown);
   std::map<std::size_t, lab::FileClaim> claimed;

@@ -9,7 +9,7 @@ ModuleList& ModuleList::push_back(AnyModule module) { return insert(size(), std:
 ModuleList& ModuleList::insert(std::int64_t i, AnyModule module) {
   require<IndexError>(i >= -size() && i <= size(), "ModuleList: expected a position in [", -size(), ", ", size(),
                       "] but got ", i);
-  require<ValueError>(static_cast<bool>(module), "ModuleList: expected a module but got an empty holder");
+  require<ValueError>(static_cast<bool>(module), "ModuleList: expected a module but got an empty AnyModule");
   // Not vector::insert, which would assign modules to each other: each holder moves as a whole.
   std::vector<AnyModule> entries;
   entries.reserve(entries_.size() + 1);
@@ -59,7 +59,7 @@ namespace {
 
 void check_entry(const NamedModule& entry) {
   require<ValueError>(static_cast<bool>(entry.module), "ModuleDict: expected a module named '", entry.name,
-                      "' but got an empty holder");
+                      "' but got an empty AnyModule");
   require<ValueError>(!entry.name.empty() && entry.name.find('.') == std::string::npos,
                       "ModuleDict: expected a name without dots but got '", entry.name, "'");
 }
@@ -75,7 +75,7 @@ ModuleDict::ModuleDict(std::initializer_list<NamedModule> modules) {
 ModuleDict& ModuleDict::insert(std::string name, AnyModule module) {
   NamedModule entry(std::move(name), std::move(module));
   check_entry(entry);
-  require<ValueError>(!contains(entry.name), "ModuleDict: there is a module named '", entry.name, "' already");
+  require<ValueError>(!contains(entry.name), "ModuleDict: a module named '", entry.name, "' already exists");
   entries_.push_back(std::move(entry));
   return *this;
 }

@@ -22,7 +22,7 @@ template <class M>
 M& module_as(Module& module, const char* container, const std::string& entry) {
   M* typed = dynamic_cast<M*>(&module);
   require<ValueError>(typed != nullptr, container, ": module ", entry, " is a ", module.type_name(),
-                      ", not of the type that was asked for");
+                      ", not of the requested type");
   return *typed;
 }
 

@@ -61,11 +61,11 @@ Sequential& Sequential::push_back(AnyModule module) {
 Sequential& Sequential::push_back(NamedModule module) {
   const std::string& name = module.name;
   require<ValueError>(static_cast<bool>(module.module), "Sequential: expected a module named '", name,
-                      "' but got an empty holder");
+                      "' but got an empty AnyModule");
   require<ValueError>(!name.empty() && name.find('.') == std::string::npos,
                       "Sequential: expected a name without dots but got '", name, "'");
   require<ValueError>(std::none_of(entries_.begin(), entries_.end(), [&](const auto& e) { return e.name == name; }),
-                      "Sequential: there is a module named '", name, "' already");
+                      "Sequential: a module named '", name, "' already exists");
   entries_.push_back(std::move(module));
   return *this;
 }

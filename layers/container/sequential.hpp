@@ -62,7 +62,7 @@ class Sequential final : public Module {
     Module& module = (*this)[i];
     M* typed = dynamic_cast<M*>(&module);
     require<ValueError>(typed != nullptr, "Sequential: module ", i, " is a ", module.type_name(),
-                        ", not of the type that was asked for");
+                        ", not of the requested type");
     return *typed;
   }
 

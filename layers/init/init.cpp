@@ -41,7 +41,7 @@ double uniform_limit(double std) { return std::sqrt(3.0) * std; }
 Fans calculate_fans(const Tensor& weight) {
   const Shape& shape = weight.shape();
   require<ShapeError>(shape.dim() >= 2,
-                      "init: expected a tensor of 2 or more axes to work out fan_in and fan_out but got ", shape);
+                      "init: expected a tensor of at least 2 axes to compute fan_in and fan_out but got ", shape);
   std::int64_t field = 1;
   for (std::size_t i = 2; i < shape.rank(); ++i) {
     field *= shape[i];

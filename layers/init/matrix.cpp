@@ -103,7 +103,7 @@ void trunc_normal_(Tensor tensor, TruncNormalOptions options) {
 }
 
 void orthogonal_(Tensor tensor, OrthogonalOptions options) {
-  require<ShapeError>(tensor.dim() >= 2, "orthogonal_: expected a tensor of 2 or more axes but got ", tensor.shape());
+  require<ShapeError>(tensor.dim() >= 2, "orthogonal_: expected a tensor of at least 2 axes but got ", tensor.shape());
   if (tensor.numel() == 0) {
     return;
   }

@@ -78,13 +78,13 @@ struct BackwardCall {
       Tensor replaced = hook(*alive->module, gx, gy);
       require<GraphError>(version_of(gx) == gx_before && version_of(gy) == gy_before, "full backward hook on ",
                           alive->module->type_name(),
-                          ": it changed a gradient in place, which others may hold, too; return a new tensor instead");
+                          ": the gradient was changed in place; return a new tensor instead");
       if (!replaced.defined() || !gx.defined()) {
         return;
       }
       require<GraphError>(replaced.shape() == gx.shape() && replaced.dtype() == gx.dtype(), "full backward hook on ",
                           alive->module->type_name(), ": expected a gradient of ", gx.dtype(), " ", gx.shape(),
-                          " but it returned ", replaced.dtype(), " ", replaced.shape());
+                          " but got ", replaced.dtype(), " ", replaced.shape());
       gx = std::move(replaced);
     });
     return gx;
@@ -137,8 +137,9 @@ bool Module::has_hooks() const noexcept { return hooks_ && !hooks_.get()->empty(
 
 void Module::refuse_hooks() const {
   if (hooks_) {
-    require<Error>(hooks_.get()->empty(), type_name(),
-                   ": hooks serve modules whose forward takes one tensor; register them on the modules inside");
+    require<Error>(
+        hooks_.get()->empty(), type_name(),
+        ": hooks are supported only for modules whose forward takes one tensor; register them on the modules inside");
   }
 }
 

@@ -71,8 +71,8 @@ StateDict under_own_keys(const std::string& model, const StateDict& state, const
     if (name.empty()) {
       continue;
     }
-    require<ValueError>(!renamed.contains(name), model, ": load_state_dict: rename gives '", name,
-                        "' for more than one key, '", key, "' among them");
+    require<ValueError>(!renamed.contains(name), model, ": load_state_dict: rename maps several keys to '", name,
+                        "', including '", key, "'");
     renamed[name] = tensor;
   }
   return renamed;
@@ -161,7 +161,7 @@ PreparedLoad prepare_load(Module& model, const StateDict& state, const LoadOptio
       loads.push_back({name, tensor, found->second});
     } else if (const TensorLoad& first = loads[at->second];
                !is_same(first.source, found->second) && !equal_values(first.source, found->second)) {
-      wrong += "\n  tied, but of different values: " + first.name + " and " + name;
+      wrong += "\n  tied, but with different values: " + first.name + " and " + name;
     }
   }
   for (const auto& [name, tensor] : own) {

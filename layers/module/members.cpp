@@ -43,7 +43,7 @@ bool ToldMembers::is_new(const std::string& name, const void* member) {
     if (told == member) {
       return false;
     }
-    require<ValueError>(told_name != name, "NORMGRAD_MEMBERS: a class and its base class both have a member called '",
+    require<ValueError>(told_name != name, "NORMGRAD_MEMBERS: a class and its base class both have a member named '",
                         name, "'; give one of them another name");
   }
   told_.emplace_back(name, member);
@@ -89,10 +89,9 @@ std::string next_name(const char*& names) {
 
 void refuse_to_copy(const Module& module, bool can_be_copied, const char* type) {
   if (can_be_copied) {
-    fail<Error>(module.type_name(),
-                ": clone: expected a class with a NORMGRAD_MEMBERS of its own but got one that was ", "derived from ",
-                type, " without: the copy would be a ", type,
-                "; write NORMGRAD_MEMBERS(Class) in it, with the members that it adds");
+    fail<Error>(module.type_name(), ": clone: expected a class with its own NORMGRAD_MEMBERS but got one derived from ",
+                type, " without it, whose copy would be a ", type,
+                "; write NORMGRAD_MEMBERS(Class, members...) in it, with the members that it adds");
   }
   fail<Error>(type,
               ": clone: expected members that can be copied; hold modules in an AnyModule instead of a "
@@ -108,9 +107,8 @@ AnyModule::AnyModule(const AnyModule& other) : value_(other.value_) {
   module_ = value_ != nullptr ? value_->copy(*other.module_) : other.module_->clone();
   const Module& copy = *module_;
   const Module& original = *other.module_;
-  require<Error>(
-      typeid(copy) == typeid(original), original.type_name(),
-      ": clone: expected a copy of the same class but got another one, which is not the module's own clone()");
+  require<Error>(typeid(copy) == typeid(original), original.type_name(),
+                 ": clone: expected a copy of the same class but clone() returned another one");
 }
 
 bool AnyModule::assign_in_place(const AnyModule& other) {

@@ -90,9 +90,9 @@ Tensor Module::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   // Called by forward(): the class overrides neither.
   require<Error>(!normgrad_calls_forward(), type_name(),
                  ": forward(x) is not defined for this module, whose forward takes other arguments: call it as "
-                 "model(a, b), by its own type, and pass them to tools: summary(model, a, b)");
+                 "model(a, b) through its own type, and pass the arguments to tools, as in summary(model, a, b)");
   fail<Error>(type_name(),
-              ": forward(x) is not defined for this module; call the forward that it has, or write "
+              ": forward(x) is not defined for this module; call its own forward, or write "
               "NORMGRAD_CALL_FORWARD() in the class to call it as model(a, b)");
 }
 
@@ -148,14 +148,14 @@ void Module::check_is_member_of(Module& root) {
   }
   if (owner != nullptr) {
     root.called_.store(false, std::memory_order_release);  // so that the next call reports it again
-    fail<ValueError>(owner->type_name(), ": expected all layers in NORMGRAD_MEMBERS but a member ", *this,
-                     " is not named there: it would not be trained, saved or converted; name it (what is meant to be "
-                     "no part of the model is held in a std::shared_ptr)");
+    fail<ValueError>(owner->type_name(), ": expected all layers in NORMGRAD_MEMBERS but the member ", *this,
+                     " is not listed: it would not be trained, saved or converted; list it, or hold it in a "
+                     "std::shared_ptr if it is not part of the model");
   }
   if (is_grad_enabled()) {
-    log(LogLevel::warn, root.type_name(), ": calls a module that is none of its members: ", *this,
-        ", whose parameters parameters() and state_dict() do not have; name it in NORMGRAD_MEMBERS, unless that is "
-        "meant");
+    log(LogLevel::warn, root.type_name(), ": calls a module that is not one of its members: ", *this,
+        "; parameters() and state_dict() do not include its parameters. List it in NORMGRAD_MEMBERS unless this is "
+        "intended");
   }
 }
 
@@ -248,8 +248,7 @@ std::int64_t Module::requires_grad_(const std::vector<std::string>& names, bool 
         chosen[i] = fits = true;
       }
     }
-    require<ValueError>(fits, type_name(),
-                        ": requires_grad_: expected the name of a parameter or of a part of the model", " but got '",
+    require<ValueError>(fits, type_name(), ": requires_grad_: expected the name of a parameter or module", " but got '",
                         name, "'; there are: ", joined_names(own));
   }
   std::unordered_set<const void*> switched;
@@ -269,7 +268,8 @@ Module& Module::get_submodule(const std::string& name) {
       return *module;
     }
   }
-  fail<ValueError>(type_name(), ": get_submodule: no module is called '", name, "'; there are: ", joined_names(own));
+  fail<ValueError>(type_name(), ": get_submodule: there is no module named '", name,
+                   "'; there are: ", joined_names(own));
 }
 
 Tensor Module::get_parameter(const std::string& name) const {
@@ -279,7 +279,8 @@ Tensor Module::get_parameter(const std::string& name) const {
       return tensor;
     }
   }
-  fail<ValueError>(type_name(), ": get_parameter: no parameter is called '", name, "'; there are: ", joined_names(own));
+  fail<ValueError>(type_name(), ": get_parameter: there is no parameter named '", name,
+                   "'; there are: ", joined_names(own));
 }
 
 void Module::to(DType dtype) {

@@ -108,7 +108,7 @@ void WeightTies::operator()(Parameter& parameter, const Parameter& to) const {
   if (is_same(parameter, to)) {
     return;
   }
-  require<ValueError>(to.defined(), "tie_weights: expected a parameter that is defined to tie another one to");
+  require<ValueError>(to.defined(), "tie_weights: expected a parameter to tie to but got an undefined one");
   require<ValueError>(!parameter.is_parametrized() && !to.is_parametrized(),
                       "tie_weights: expected parameters that are not parametrized; call remove_parametrizations() ",
                       "first, or do not tie them");

@@ -18,10 +18,10 @@ void BatchStatisticsNorm::check_batch(const Tensor& x) const {
   if (x.dim() < min_rank_ || x.dim() > max_rank_) {
     // [C, H, W]: an image without the batch axis.
     const bool lacks_batch = x.dim() == min_rank_ - 1 && x.dim() > 1 && x.size(0) == num_features();
-    const std::string others = std::string(type_, std::string(type_).size() - 2) + "1d, 2d and 3d";
+    const std::string others = std::string(type_, std::string(type_).size() - 2) + "1d, 2d or 3d";
     fail<ShapeError>(
         type_name(), ": expected ", expected_input(), " but got ", x.shape(),
-        lacks_batch ? "; a batch of one example is x.unsqueeze(0)" : "; for other numbers of axes there are " + others);
+        lacks_batch ? "; a batch of one example is x.unsqueeze(0)" : "; use " + others + " for other numbers of axes");
   }
   check_channels(x, 1);
 }

@@ -48,7 +48,7 @@ void GroupNorm::reset_parameters() {
 
 void GroupNorm::check(const Tensor& x) const {
   require<ShapeError>(x.dim() >= 2 && x.size(1) == num_channels_, "GroupNorm: expected an input [N, ", num_channels_,
-                      ", *] of at least 2 dimensions but got ", x.shape());
+                      ", *] of at least 2 axes but got ", x.shape());
 }
 
 Tensor GroupNorm::forward_masked(const Tensor& x, const Tensor& mask) {

@@ -88,8 +88,7 @@ Tensor IterNorm::whitening(const Tensor& centered) const {
 }
 
 Tensor IterNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
-  require<ShapeError>(x.dim() >= 2, "IterNorm: expected ", expected_input(), " of at least 2 dimensions but got ",
-                      x.shape());
+  require<ShapeError>(x.dim() >= 2, "IterNorm: expected ", expected_input(), " of at least 2 axes but got ", x.shape());
   check_channels(x, 1);
   const std::int64_t channels = num_features();
   const std::int64_t d = channels / num_groups_;

@@ -15,8 +15,7 @@ NORMGRAD_DEFINE_MEMBERS(LayerNorm, weight, bias)
 namespace detail {
 
 void check_normalized_shape(const char* type, const Shape& normalized_shape) {
-  require<ValueError>(!normalized_shape.empty(), type,
-                      ": expected a normalized_shape of at least 1 dimension but got []");
+  require<ValueError>(!normalized_shape.empty(), type, ": expected a normalized_shape of at least 1 axis but got []");
   require<ValueError>(std::all_of(normalized_shape.begin(), normalized_shape.end(), [](auto s) { return s > 0; }), type,
                       ": expected a normalized_shape of positive sizes but got ", normalized_shape);
 }

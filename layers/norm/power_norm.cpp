@@ -102,7 +102,7 @@ Tensor PowerNorm::power(const Tensor& x, const Tensor& mean_square, bool updates
 }
 
 Tensor PowerNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
-  require<ShapeError>(x.dim() >= 2, "PowerNorm: expected ", expected_input(), " of at least 2 dimensions but got ",
+  require<ShapeError>(x.dim() >= 2, "PowerNorm: expected ", expected_input(), " of at least 2 axes but got ",
                       x.shape());
   check_channels(x, 1);
   require<ShapeError>(ema_gz.defined() && ema_gz.shape() == Shape{num_features()},

@@ -126,7 +126,7 @@ NormArguments parse_arguments(const NormEntry& entry, const std::string& text, c
     }
     const std::string name = part.substr(0, equals);
     require<ValueError>(std::find(entry.options.begin(), entry.options.end(), name) != entry.options.end(),
-                        "make_norm: \"", entry.name, "\" knows no option \"", name, "\", only ", join(entry.options));
+                        "make_norm: \"", entry.name, "\" has no option \"", name, "\", only ", join(entry.options));
     arguments.options.emplace_back(name, part.substr(equals + 1));
   }
   return arguments;

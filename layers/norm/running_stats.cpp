@@ -191,7 +191,7 @@ void RunningStatsNorm::check_channels(const Tensor& x, std::int64_t axis) const 
   }
   for (const Tensor* own : {static_cast<const Tensor*>(&weight), static_cast<const Tensor*>(&bias)}) {
     require<DTypeError>(!own->defined() || own->dtype() == x.dtype(), type_name(), ": expected an input of dtype ",
-                        own->defined() ? own->dtype() : kFloat32, " but got ", x.dtype(), "; convert with to()");
+                        own->defined() ? own->dtype() : kFloat32, " but got ", x.dtype(), "; convert it with to()");
   }
   check_buffers();
 }
@@ -260,7 +260,7 @@ bool RunningStatsNorm::accepts(std::initializer_list<Tensor> statistics) {
   }
   if (++non_finite_batches_ == 1) {
     log(LogLevel::warn, type_name(), "(", num_features_,
-        "): a batch with NaN or infinite values was kept out of the running statistics; non_finite_batches() counts "
+        "): a batch with NaN or infinite values was left out of the running statistics; non_finite_batches() counts "
         "them");
   }
   return false;

@@ -42,9 +42,7 @@ class RunningStatsNorm : public NormLayer {
   std::int64_t num_features() const noexcept { return num_features_; }
   double eps() const noexcept { return eps_; }
   double eps_for(DType /*dtype*/) const override { return eps_; }
-  std::string reason_against_folding() const override {
-    return "a class derived from a norm may have a forward of its own";
-  }
+  std::string reason_against_folding() const override { return "a class derived from a norm may have its own forward"; }
   Momentum momentum() const noexcept { return momentum_; }
   Variance variance() const noexcept { return variance_; }
   bool tracks_running_stats() const noexcept { return running_mean.defined(); }

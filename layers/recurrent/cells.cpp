@@ -56,9 +56,8 @@ std::string RecurrentCell::extra_repr() const {
 
 LSTMState RecurrentCell::run(const Tensor& x, const LSTMState& state) const {
   const bool batched = x.dim() == 2;
-  require<ShapeError>((batched || x.dim() == 1) && x.size(-1) == input_size_, type_,
-                      ": expected an input of 2 dimensions, or 1 without a batch, whose last has ", input_size_,
-                      " features but got ", x.shape());
+  require<ShapeError>((batched || x.dim() == 1) && x.size(-1) == input_size_, type_, ": expected an input [N, ",
+                      input_size_, "] or [", input_size_, "] but got ", x.shape());
   const std::int64_t n = batched ? x.size(0) : 1;
   const auto checked = [&](const char* name, const Tensor& s) {
     if (!s.defined()) {

@@ -28,7 +28,7 @@ void check_recurrent(const char* type, RecurrentKind kind, std::int64_t input_si
   require<ValueError>(o.num_layers > 0, type, ": expected num_layers > 0 but got ", o.num_layers);
   require<ValueError>(o.dropout >= 0.0 && o.dropout <= 1.0, type, ": expected dropout in [0, 1] but got ", o.dropout);
   require<ValueError>(o.proj_size == 0 || kind == RecurrentKind::lstm, type,
-                      ": expected no proj_size, which only an LSTM has, but got ", o.proj_size);
+                      ": expected proj_size = 0, because only LSTM supports it, but got ", o.proj_size);
   require<ValueError>(o.proj_size >= 0 && o.proj_size < hidden_size, type, ": expected proj_size in [0, ", hidden_size,
                       ") but got ", o.proj_size);
 }
@@ -114,9 +114,9 @@ Tensor RecurrentLayer::state_of(const char* name, const Tensor& given, const Ten
 
 LSTMResult RecurrentLayer::run(const Tensor& x_given, const LSTMState& state) {
   const bool batched = x_given.dim() == 3;
-  require<ShapeError>((batched || x_given.dim() == 2) && x_given.size(-1) == input_size_, type_,
-                      ": expected an input of 3 dimensions, or 2 without a batch, whose last has ", input_size_,
-                      " features but got ", x_given.shape());
+  require<ShapeError>((batched || x_given.dim() == 2) && x_given.size(-1) == input_size_, type_, ": expected an input ",
+                      options_.batch_first ? "[N, L, " : "[L, N, ", input_size_, "] or [L, ", input_size_, "] but got ",
+                      x_given.shape());
   const auto with_batch = [&](const Tensor& s) {
     return batched || !s.defined() || s.dim() != 2 ? s : unsqueeze(s, 1);
   };

@@ -173,11 +173,14 @@ Tensor MultiheadAttention::forward(const Tensor& x) { return forward(x, x, x, {.
 AttentionResult MultiheadAttention::forward(const Tensor& query, const Tensor& key, const Tensor& value,
                                             const AttentionCall& call) {
   const bool batched = query.dim() == 3;
-  require<ShapeError>(batched || query.dim() == 2, kLayer, ": expected a query of 3 dimensions, or 2 without a batch, ",
-                      "but got ", query.shape());
+  require<ShapeError>(batched || query.dim() == 2, kLayer, ": expected a query ", batch_first_ ? "[N, L, " : "[L, N, ",
+                      embed_dim_, "] or [L, ", embed_dim_, "] but got ", query.shape());
   const auto check = [&](const char* which, const Tensor& x, std::int64_t features) {
-    require<ShapeError>(x.dim() == query.dim() && x.size(-1) == features, kLayer, ": expected a ", which, " of ",
-                        query.dim(), " dimensions whose last has ", features, " features but got ", x.shape());
+    require<ShapeError>(x.dim() == query.dim() && x.size(-1) == features, kLayer, ": expected a ", which,
+                        !batched       ? " [L, "
+                        : batch_first_ ? " [N, L, "
+                                       : " [L, N, ",
+                        features, "] but got ", x.shape());
     require<ShapeError>(!batched || x.size(batch_first_ ? 0 : 1) == query.size(batch_first_ ? 0 : 1), kLayer,
                         ": expected a ", which, " of the query's batch size ", query.size(batch_first_ ? 0 : 1),
                         " but got ", x.shape());

@@ -16,8 +16,8 @@ namespace {
 
 // The axis of the positions.
 std::int64_t checked_length_axis(const char* layer, const Tensor& x, bool batch_first) {
-  require<ShapeError>(x.dim() == 2 || x.dim() == 3, layer,
-                      ": expected an input of 3 dimensions, or 2 without a batch, ", "but got ", x.shape());
+  require<ShapeError>(x.dim() == 2 || x.dim() == 3, layer, ": expected an input ",
+                      batch_first ? "[N, L, E]" : "[L, N, E]", " or [L, E] but got ", x.shape());
   return x.dim() == 3 && batch_first ? 1 : 0;
 }
 

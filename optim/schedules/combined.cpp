@@ -18,7 +18,7 @@ CombinedSchedule::CombinedSchedule(const char* where, Optimizer& optimizer,
 }
 
 void CombinedSchedule::set_epoch(std::int64_t epoch) {
-  require<ValueError>(epoch >= 0, type_name(), ": expected an epoch of at least 0 but got ", epoch);
+  require<ValueError>(epoch >= 0, type_name(), ": expected epoch >= 0 but got ", epoch);
   all_or_nothing([&] {
     restart();
     while (this->epoch() < epoch) {
@@ -90,11 +90,11 @@ SequentialLR::SequentialLR(Optimizer& optimizer, const std::vector<AnyLRSchedule
                            std::vector<std::int64_t> milestones)
     : CombinedSchedule("SequentialLR", optimizer, schedules), milestones_(std::move(milestones)) {
   require<ValueError>(milestones_.size() + 1 == this->schedules().size(),
-                      "SequentialLR: expected one milestone less than schedules but got ", milestones_.size(), " and ",
+                      "SequentialLR: expected one milestone fewer than schedules but got ", milestones_.size(), " and ",
                       this->schedules().size());
   for (std::size_t i = 0; i < milestones_.size(); ++i) {
     const std::int64_t before = i > 0 ? milestones_[i - 1] : 0;
-    require<ValueError>(milestones_[i] > before, "SequentialLR: expected milestones that rise from 1 or above but got ",
+    require<ValueError>(milestones_[i] > before, "SequentialLR: expected ascending milestones >= 1 but got ",
                         milestones_[i], " after ", before);
   }
   SequentialLR::restart();

@@ -150,7 +150,7 @@ void LRScheduler::step() {
 }
 
 void LRScheduler::set_epoch(std::int64_t epoch) {
-  require<ValueError>(epoch >= 0, type_name(), ": expected an epoch of at least 0 but got ", epoch);
+  require<ValueError>(epoch >= 0, type_name(), ": expected epoch >= 0 but got ", epoch);
   go_to(epoch, [&](std::size_t g) { return lr_at(epoch, g); });
 }
 

@@ -127,7 +127,7 @@ TEST(FunctionTest, ChangesInPlaceAreRefused) {
     const Tensor h = doubling(x, c, which);
     EXPECT_EQ(error_of<GraphError>([&] { tests::add(h, tests::scale(h, 1)).backward(); }),
               detail::concat("backward of 'doubling': ", what[which],
-                             " changed in place, which others hold, too; compute with a clone() of it"));
+                             " changed in place, although other tensors share it; compute with a clone() of it"));
     EXPECT_FALSE(x.grad().defined());
   }
   const Tensor x = leaf({3});

@@ -28,10 +28,11 @@ using tests::unary;
 
 TEST(GradCheckTest, RefusesWhatItCannotCheck) {
   const auto f = [](const Inputs& in) { return tests::exp(in[0]); };
-  EXPECT_EQ(error_of<DTypeError>([&] { gradcheck(f, {Tensor::empty({2}).requires_grad_()}); }),
-            "gradcheck: expected float64 inputs but input 0 is float32; differences of float32 values prove nothing");
+  EXPECT_EQ(
+      error_of<DTypeError>([&] { gradcheck(f, {Tensor::empty({2}).requires_grad_()}); }),
+      "gradcheck: expected float64 inputs but input 0 is float32; finite differences in float32 are too inaccurate");
   EXPECT_EQ(error_of<ValueError>([&] { gradcheck(f, {tests::values({1})}); }),
-            "gradcheck: expected at least one input that requires gradients");
+            "gradcheck: expected at least one input that requires gradients but got none");
   EXPECT_EQ(
       error_of<DTypeError>([&] { gradcheck([](const Inputs&) { return Tensor::empty({1}).fill_(0); }, {leaf({1})}); }),
       "gradcheck: expected a float64 result but result 0 is float32");

@@ -173,7 +173,7 @@ TEST(ExceptionTest, WrongGradientsNameTheOperation) {
             "backward of 'wrong': expected a gradient of float64 [2] for input 0 but got float32 [2]");
   EXPECT_EQ(
       error_of<GraphError>([&] { with([](const Tensor&, GradSink& into) { into.add(0, Tensor()); }).backward(); }),
-      "backward of 'wrong': the gradient of input 0 is undefined");
+      "backward of 'wrong': expected a gradient for input 0 but got an undefined tensor");
   EXPECT_EQ(error_of<GraphError>([&] { with([](const Tensor& gy, GradSink& into) { into.add(1, gy); }).backward(); }),
             "backward of 'wrong': expected gradients for 1 inputs but got one for input 1");
   EXPECT_FALSE(x.grad().defined());
@@ -244,13 +244,13 @@ TEST(RequiresGradTest, Switches) {
   Tensor y = tests::scale(x, 2);
   EXPECT_FALSE(y.is_leaf());
   EXPECT_NO_THROW(y.requires_grad_());
-  EXPECT_EQ(error_of<GraphError>([&] { y.requires_grad_(false); }),
-            "requires_grad_: the tensor is the result of 'toy_scale'; only leaves can be switched off, detach() it "
-            "instead");
+  EXPECT_EQ(
+      error_of<GraphError>([&] { y.requires_grad_(false); }),
+      "requires_grad_: the tensor is the result of 'toy_scale'; only leaves can be switched off; detach() it instead");
   x.requires_grad_(false);
   EXPECT_FALSE(x.requires_grad());
   EXPECT_EQ(error_of<DTypeError>([] { Tensor::empty({2}, kInt64).requires_grad_(); }),
-            "requires_grad_: only floating point tensors can require gradients, this one is int64; convert it with "
+            "requires_grad_: expected a float32 or float64 tensor but got int64; convert it with "
             "to(kFloat32) first");
 }
 

@@ -158,7 +158,7 @@ TEST(HookTest, Errors) {
   const Tensor x = leaf({3});
   HookHandle handle = x.register_hook([](const Tensor&) { return values({1, 2}); });
   EXPECT_EQ(error_of<GraphError>([&] { tests::scale(x, 2).backward(); }),
-            "hook on the gradient of 'leaf': expected float64 [1] but it returned float64 [2]");
+            "hook on the gradient of 'leaf': expected float64 [1] but got float64 [2]");
   handle.remove();
   x.register_hook([](const Tensor& g) {
     Tensor(g).mul_(2.0);

@@ -44,7 +44,10 @@ TEST(Shape, GrowsAndShrinksAnywhere) {
 
 TEST(Shape, RefusesNegativeSizesAndTooManyAxes) {
   EXPECT_EQ(error_of<ShapeError>([] { Shape({2, -1}); }), "shape: expected sizes >= 0 but got -1");
-  EXPECT_EQ(error_of<ShapeError>([] { Shape({1, 1, 1, 1, 1, 1, 1, 1, 1}); }), "shape: expected at most 8 dimensions");
+  EXPECT_EQ(error_of<ShapeError>([] {
+              Shape({1, 1, 1, 1, 1, 1, 1, 1, 1});
+            }),
+            "shape: expected at most 8 axes but got more");
   EXPECT_NO_THROW(Shape({1, 1, 1, 1, 1, 1, 1, 1}));
 }
 

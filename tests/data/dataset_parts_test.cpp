@@ -90,7 +90,7 @@ TEST(CollateTest, NamesTheExampleThatDiffers) {
   EXPECT_EQ(error_of<ShapeError>([] {
               collate({{ones({2}), {}}, {ones({2}), {}}, {ones({3}), {}}});
             }),
-            "collate: expected inputs of one shape, [2], but that of example 2 of the batch is [3]; pad them, or give "
+            "collate: expected inputs of one shape, [2], but that of example 2 of the batch is [3]; pad them, or pass "
             "make_dataset() a function that makes the batch");
   EXPECT_THAT(error_of<DTypeError>([] {
                 collate({{ones({2}), ones({})}, {ones({2}), ones({}, {.dtype = kInt64})}});
@@ -114,8 +114,7 @@ TEST(SubsetTest, PicksInOrder) {
   EXPECT_THAT(error_of<IndexError>([] {
                 subset(pairs(5), {1, 5});
               }),
-              HasSubstr("Subset: expected numbers of examples in "
-                        "[0, 5) but got 5"));
+              HasSubstr("Subset: expected indices of examples in [0, 5) but got 5"));
   EXPECT_THROW(part.batch(std::vector<std::int64_t>{3}), IndexError);
 }
 

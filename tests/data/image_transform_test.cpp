@@ -126,8 +126,9 @@ TEST(ImageTransformTest, Refuses) {
                 RandomShift{}(ones({3, 4}), g);
               }),
               HasSubstr("images [n, C, H, W] but got [3, 4]"));
-  EXPECT_THAT(error_of<ValueError>([&] { RandomShift{-1}(x, g); }), HasSubstr("max_shift of at least 0 but got -1"));
-  EXPECT_THAT(error_of<ValueError>([&] { RandomHorizontalFlip{1.5}(x, g); }), HasSubstr("from 0 to 1 but got 1.5"));
+  EXPECT_THAT(error_of<ValueError>([&] { RandomShift{-1}(x, g); }), HasSubstr("expected max_shift >= 0 but got -1"));
+  EXPECT_THAT(error_of<ValueError>([&] { RandomHorizontalFlip{1.5}(x, g); }),
+              HasSubstr("expected p in [0, 1] but got 1.5"));
   EXPECT_THAT(error_of<ShapeError>([&] { RandomCrop{4, 4}(x, g); }), HasSubstr("1x1 to 3x4 for images [1, 2, 3, 4]"));
   EXPECT_THAT(error_of<ShapeError>([&] { Normalize{{1.0}, {1.0}}(x, g); }), HasSubstr("expected 2 means"));
   EXPECT_THAT(error_of<ValueError>([&] { Normalize{{1.0, 1.0}, {1.0, 0.0}}(x, g); }), HasSubstr("above 0 but got 0"));

@@ -178,8 +178,8 @@ TEST(DataLoaderTest, RefusesTheStateOfAnotherLoader) {
     return text;
   };
   EXPECT_EQ(error(DataLoader(numbers(10), {.batch_size = 2, .seed = 5}).state_dict()),
-            "DataLoader: load_state_dict: expected batch_size 3 but the state is of a loader with 2, which gives other "
-            "batches");
+            "DataLoader: load_state_dict: expected batch_size 3 but the state is from a loader with 2, which makes "
+            "other batches");
   EXPECT_THAT(error(DataLoader(numbers(11), {.batch_size = 3, .seed = 5}).state_dict()),
               HasSubstr("expected num_examples 10 but"));
   EXPECT_THAT(error(DataLoader(numbers(10), {.batch_size = 3, .shuffle = true, .seed = 5}).state_dict()),
@@ -190,7 +190,7 @@ TEST(DataLoaderTest, RefusesTheStateOfAnotherLoader) {
               HasSubstr("expected drop_last 0 but"));
   StateDict state = DataLoader(numbers(10), {.batch_size = 3, .seed = 5}).state_dict();
   state["batch"] = Tensor::empty({}, kInt64).fill_(5);
-  EXPECT_THAT(error(state), HasSubstr("a batch from 0 to 4 but got 0 and 5"));
+  EXPECT_THAT(error(state), HasSubstr("a batch in [0, 4] but got 0 and 5"));
   state.erase("batch");
   EXPECT_THAT(error(state), HasSubstr("expected a whole number 'batch'"));
   state["batches"] = Tensor::empty({}, kInt64);
@@ -206,7 +206,7 @@ TEST(DataLoaderTest, RefusesWhatGivesNoBatch) {
     }
     return "no error";
   };
-  EXPECT_THAT(error(3, {.batch_size = 0}), HasSubstr("batch_size of at least 1 but got 0"));
+  EXPECT_THAT(error(3, {.batch_size = 0}), HasSubstr("batch_size >= 1 but got 0"));
   EXPECT_THAT(error(0, {.batch_size = 2}), HasSubstr("at least 1 examples but got 0"));
   EXPECT_THAT(error(3, {.batch_size = 4, .drop_last = true}), HasSubstr("at least 4 examples but got 3"));
 }

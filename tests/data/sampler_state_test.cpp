@@ -143,17 +143,17 @@ TEST(SamplerStateTest, RefusesTheStateOfAnotherSampler) {
     return text;
   };
   EXPECT_EQ(error(weighted(3), weighted(4)),
-            "Sampler: load_state_dict: 'seed' is another one: the state is of a sampler that gives other orders");
-  EXPECT_THAT(error(weighted(3), weighted(3, 3.0000001)), HasSubstr("'weights' is another one"));
-  EXPECT_THAT(error(balanced(1), balanced(2)), HasSubstr("'classes' is another one"));
+            "Sampler: load_state_dict: 'seed' differs: the state is from a sampler with another order");
+  EXPECT_THAT(error(weighted(3), weighted(3, 3.0000001)), HasSubstr("'weights' differs"));
+  EXPECT_THAT(error(balanced(1), balanced(2)), HasSubstr("'classes' differs"));
   EXPECT_EQ(error(weighted(3), balanced(2)),
-            "Sampler: load_state_dict: unexpected entry 'weights': the state is of another kind of sampler");
+            "Sampler: load_state_dict: unexpected entry 'weights': the state is from another kind of sampler");
   EXPECT_THAT(error(std::make_shared<SequentialSampler>(kExamples),
                     std::make_shared<RandomSampler>(kExamples, RandomSamplerOptions{})),
               HasSubstr("'num_samples' is missing"));
-  EXPECT_THAT(error(std::make_shared<Growing>(1), weighted(3)), HasSubstr("'weights' is another one"));
+  EXPECT_THAT(error(std::make_shared<Growing>(1), weighted(3)), HasSubstr("'weights' differs"));
   EXPECT_EQ(error(balanced(1), nullptr), "DataLoader: load_state_dict: unexpected entry 'sampler.classes'");
-  EXPECT_THAT(error(nullptr, balanced(1)), HasSubstr("expected sampler 1 but the state is of a loader with 0"));
+  EXPECT_THAT(error(nullptr, balanced(1)), HasSubstr("expected sampler 1 but the state is from a loader with 0"));
 }
 
 TEST(SamplerStateTest, RefusesAnOrderThatIsNone) {
@@ -163,7 +163,7 @@ TEST(SamplerStateTest, RefusesAnOrderThatIsNone) {
     state["order"] = order;
     return error_of<ValueError>([&] { run.loader.load_state_dict(state); });
   };
-  const std::string expected = "DataLoader: load_state_dict: expected 'order' to be 10 numbers of examples below 10";
+  const std::string expected = "DataLoader: load_state_dict: expected 'order' to hold 10 indices of examples below 10";
   EXPECT_EQ(error(ones({9}, {.dtype = kInt64})), expected);
   EXPECT_EQ(error(ones({10})), expected);
   EXPECT_EQ(error(full({10}, 10.0, {.dtype = kInt64})), expected);

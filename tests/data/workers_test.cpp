@@ -231,9 +231,9 @@ TEST(WorkersTest, GoOnInTheMiddleOfAnEpoch) {
 
 TEST(WorkersTest, OptionsAreChecked) {
   EXPECT_THAT(error_of<ValueError>([] { DataLoader(images(3), {.num_workers = -1}); }),
-              HasSubstr("num_workers of at least 0 but got -1"));
+              HasSubstr("num_workers >= 0 but got -1"));
   EXPECT_THAT(error_of<ValueError>([] { DataLoader(images(3), {.prefetch_factor = 0}); }),
-              HasSubstr("prefetch_factor of at least 1 but got 0"));
+              HasSubstr("prefetch_factor >= 1 but got 0"));
   const auto sampler = std::make_shared<SequentialSampler>(2);
   EXPECT_THAT(error_of<ValueError>([&] { DataLoader(images(3), {.shuffle = true, .sampler = sampler}); }),
               HasSubstr("shuffle or a sampler but got both"));

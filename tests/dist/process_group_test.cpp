@@ -305,13 +305,13 @@ TEST(ProcessGroup, RefusesWrongArguments) {
   EXPECT_EQ(error_of<DTypeError>([&] { group.all_reduce(ones({1}, {.dtype = kBool})); }),
             "all_reduce: expected float32, float64 or int64 but got bool");
   EXPECT_EQ(error_of<DTypeError>([&] { group.all_reduce(arange(3), ReduceOp::mean); }),
-            "all_reduce: expected float32 or float64 for a mean but got int64; convert with to(kFloat64)");
+            "all_reduce: expected float32 or float64 for a mean but got int64; convert it with to(kFloat64)");
   EXPECT_EQ(error_of<IndexError>([&] { group.broadcast(ones({1}), group.size()); }),
             "broadcast: expected a root in [0, " + size + ") but got " + size);
   EXPECT_EQ(error_of<IndexError>([&] { group.broadcast_object("", -1); }),
             "broadcast_object: expected a root in [0, " + size + ") but got -1");
   EXPECT_EQ(error_of<ShapeError>([&] { group.all_gather(ones({})); }),
-            "all_gather: expected at least 1 axis but got a tensor without; use x.unsqueeze(0)");
+            "all_gather: expected at least 1 axis but got a scalar; use x.unsqueeze(0)");
   EXPECT_EQ(error_of<ValueError>([&] {
               group.reduce_scatter(ones({2}), ReduceOp::sum, {1, 1, 1, 1, 1});
             }),
@@ -332,9 +332,9 @@ TEST(ProcessGroup, RefusesWrongArguments) {
                 group.reduce_scatter(ones({1, 2}));
               }),
               "reduce_scatter: expected a multiple of " + size +
-                  " rows, as many for each rank, but got [1, 2]; or pass the sizes");
+                  " rows, the same number for each rank, but got [1, 2]; or pass the sizes");
   }
-  EXPECT_EQ(error_of<ValueError>([&] { group.new_group({}); }), "new_group: expected at least one rank");
+  EXPECT_EQ(error_of<ValueError>([&] { group.new_group({}); }), "new_group: expected at least one rank but got none");
   EXPECT_EQ(error_of<ValueError>([&] {
               group.new_group({0, 0});
             }),

@@ -91,7 +91,7 @@ TEST(ChartsTest, RunsThatDivergedStayInTheMedian) {
   EXPECT_THAT(charts[0].series.at(0).other_x, ElementsAre(5.0, 10.0));
   EXPECT_THAT(charts[0].series.at(0).y, ElementsAre(10.0, 10.0));
   EXPECT_THAT(charts[0].series.at(0).high, ElementsAre(40.0, 80.0));
-  EXPECT_THAT(charts[0].note, HasSubstr("diverged go on with the accuracy"));
+  EXPECT_THAT(charts[0].note, HasSubstr("Diverged runs keep the accuracy"));
   EXPECT_THAT(charts[1].series.at(0).y, ElementsAre(1.0, 1.0)) << "the loss of the one that went on";
 
   sweep.cells[0].runs.erase(sweep.cells[0].runs.begin());
@@ -164,7 +164,7 @@ TEST(SummaryTest, NamesTheBestAndItsEquals) {
   EXPECT_EQ(settings[0].name, "mlp");
   const std::vector<std::string> lines = conclusions(sweep, settings[0]);
   ASSERT_EQ(lines.size(), 3U);
-  EXPECT_EQ(lines[0], "group is highest, 86.2 %, with 1 seed; not to be told from it: batch");
+  EXPECT_EQ(lines[0], "group is highest, 86.2 %, with 1 seed; indistinguishable from it: batch");
   EXPECT_THAT(lines[1], HasSubstr("batch: 25.9 points better than none"));
   EXPECT_THAT(lines[1], HasSubstr("gets to 85 % in 20 steps, none never does"));
 }

@@ -183,7 +183,7 @@ TEST_F(SweepTest, MakesADamagedRunAgain) {
     return result.err;
   };
   EXPECT_THAT(damage([](const std::string& text) { return text.substr(0, text.size() / 2); }),
-              HasSubstr("is damaged: it is not a run's JSON and is not used; the run is made again"));
+              HasSubstr("is damaged: it is not a run's JSON and is not used; the run is repeated"));
   EXPECT_THAT(damage([](const std::string&) { return "{\"key\": \"other\"}"; }),
               HasSubstr("is the file of another run and is not used"));
   EXPECT_THAT(damage([](std::string text) {  // another number, in an otherwise valid file

@@ -95,7 +95,7 @@ TEST_F(TrainMnistTest, GoesOnAfterBeingKilledAsIfItHadNotBeen) {
   ASSERT_NO_FATAL_FAILURE(run_and_kill("a"));
   const ProgramResult resumed = run({"--out", out("a"), "--resume"});
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-  EXPECT_THAT(resumed.err, HasSubstr("going on after step 1"));
+  EXPECT_THAT(resumed.err, HasSubstr("continuing after step 1"));
   for (const std::string file : {"/model.safetensors", "/metrics.csv", "/metrics.jsonl", "/checkpoint.safetensors"}) {
     EXPECT_EQ(file_text(out("a") + file), file_text(out("whole") + file)) << file;
   }
@@ -158,14 +158,14 @@ TEST_F(TrainMnistTest, RefusesBadInputAndKeepsTheCheckpoint) {
   const std::string log = file_text(out("a/train.log"));
 
   EXPECT_EQ(error({"--out", out("a")}),
-            "--out: '" + out("a") + "' holds a run: --resume goes on with it, --overwrite begins anew\n");
+            "--out: '" + out("a") + "' holds a run: --resume continues it, --overwrite starts over\n");
   EXPECT_THAT(error({"--out", out("a"), "--resume", "--lr", "0.2"}),
-              HasSubstr("part 'options': --lr is 0.2 but the run was begun with 0.05"));
+              HasSubstr("part 'options': --lr is 0.2 but the run was started with 0.05"));
   EXPECT_THAT(error({"--out", out("a"), "--resume", "--batch-size", "20"}),
-              HasSubstr("expected batch_size 20 but the state is of a loader with 30"));
+              HasSubstr("expected batch_size 20 but the state is from a loader with 30"));
   EXPECT_THAT(error({"--out", out("a"), "--resume", "--train-limit", "240"}),
-              ContainsRegex("--resume: the run was begun under other conditions, .*\n  data: was 300 examples, "
-                            "[0-9a-f]{16}; .*, is 240 examples, .*\n--resume-anyway goes on nevertheless\n$"));
+              ContainsRegex("--resume: the run was started under other conditions .*\n  data: was 300 examples, "
+                            "[0-9a-f]{16}; .*, is 240 examples, .*\n--resume-anyway continues it anyway\n$"));
   EXPECT_THAT(error({"--out", out("a"), "--resume-anyway", "--train-limit", "240"}),
               HasSubstr("expected num_examples 240"));
   EXPECT_THAT(error({"--out", out("a"), "--resume", "--seed", "2"}), HasSubstr("expected seed 2"));
@@ -181,7 +181,7 @@ TEST_F(TrainMnistTest, RefusesBadInputAndKeepsTheCheckpoint) {
   EXPECT_EQ(error({"--out", out("b"), "--resume"}),
             "--resume: there is no checkpoint '" + out("b/checkpoint.safetensors") + "'\n");
   write_text(out("file"), "");
-  EXPECT_THAT(error({"--out", out("file")}), HasSubstr("--out: the folder '" + out("file") + "' cannot be made"));
+  EXPECT_THAT(error({"--out", out("file")}), HasSubstr("--out: the folder '" + out("file") + "' cannot be created"));
   EXPECT_THAT(error({"--color"}), HasSubstr("--color"));
   EXPECT_THAT(error({"--lr", "0"}), HasSubstr("--lr"));
   EXPECT_THAT(error({"--resume", "--overwrite"}), HasSubstr("excludes"));
@@ -218,7 +218,7 @@ TEST_F(TrainMnistTest, GoesOnWithOtherDataOnlyWhenToldTo) {
   EXPECT_EQ(run_with("first", {"--resume"}).exit_code, 0);
   const ProgramResult anyway = run_with("second", {"--resume-anyway"});
   EXPECT_EQ(anyway.exit_code, 0);
-  EXPECT_THAT(anyway.err, HasSubstr("the run was begun under other conditions:\n  data: was "));
+  EXPECT_THAT(anyway.err, HasSubstr("the run was started under other conditions:\n  data: was "));
 }
 
 TEST_F(TrainMnistTest, OneFolderOneProgram) {
@@ -233,7 +233,7 @@ TEST_F(TrainMnistTest, NamesThatTheSystemRefusesEndWithCode2) {
   const std::string name(300, 'n');
   std::filesystem::create_symlink("loop", out("loop"));
   for (const std::string& folder : {out(name), out("loop"), out("loop") + "/x"}) {
-    EXPECT_THAT(error({"--out", folder}), HasSubstr("cannot be made: "));
+    EXPECT_THAT(error({"--out", folder}), HasSubstr("cannot be created: "));
     EXPECT_THAT(error({"--out", out("a"), "--data", folder}), HasSubstr("open_dataset: "));
   }
 }

@@ -210,8 +210,7 @@ TEST_F(CheckpointTest, ThePartThatThrowsIsGivenBackItsStateAndOtherFailuresAreTo
   EXPECT_EQ(half, 3);
   EXPECT_EQ(stubborn, 5);
   stubborn = 6;
-  EXPECT_EQ(error<ValueError>(parts),
-            "part 'half': halfway\npart 'stubborn' could not be given back what it was: takes no 6");
+  EXPECT_EQ(error<ValueError>(parts), "part 'half': halfway\npart 'stubborn' could not be restored: takes no 6");
   EXPECT_EQ(half, 3);
 }
 
@@ -230,8 +229,8 @@ TEST_F(CheckpointTest, GoesOnOnlyUnderTheSameConditions) {
   value = 2.0;
   EXPECT_EQ(checkpoint_differences(path_, run("60 examples")), "");
   EXPECT_EQ(error<ValueError>(run("61 examples")),
-            "the run was begun under other conditions, and would not go on with the same bits:\n"
-            "  data: was 60 examples, is 61 examples\n{.anyway = true} goes on nevertheless");
+            "the run was started under other conditions and would not continue bit for bit:\n"
+            "  data: was 60 examples, is 61 examples\n{.anyway = true} continues it anyway");
   EXPECT_EQ(value, 2.0);
   EXPECT_THROW(resume_checkpoint(path_, run("61 examples")), ValueError);
   EXPECT_TRUE(resume_checkpoint(path_, run("61 examples"), {.anyway = true}));
@@ -247,7 +246,7 @@ TEST_F(CheckpointTest, GoesOnOnlyUnderTheSameConditions) {
     file.metadata.erase("condition." + name);
     detail::write_safetensors("test", folder_ / "other", file.tensors, file.metadata, detail::Checksum::yes);
     EXPECT_EQ(checkpoint_differences(folder_ / "other", run("60 examples")),
-              "\n  " + name + ": was not written down, is " + now);
+              "\n  " + name + ": was not recorded, is " + now);
   }
 }
 
@@ -257,11 +256,11 @@ TEST_F(CheckpointTest, RefusesNamesThatDoNotTellPartsApart) {
   EXPECT_EQ(error_of<ValueError>([&] {
               save_checkpoint(path_, {{"a", a}, {"a", b}});
             }),
-            "save_checkpoint: '" + path_.string() + "': two parts are called 'a'");
+            "save_checkpoint: '" + path_.string() + "': two parts are named 'a'");
   EXPECT_THAT(error_of<ValueError>([&] {
                 save_checkpoint(path_, {{"default_generator", a}});
               }),
-              HasSubstr("two parts are called 'default_generator'"));
+              HasSubstr("two parts are named 'default_generator'"));
   EXPECT_EQ(error_of<ValueError>([&] { CheckpointPart("a.b", a); }),
             "CheckpointPart: expected a name of letters, digits, '_' and '-' but got 'a.b'");
   EXPECT_THROW(CheckpointPart("", a), ValueError);

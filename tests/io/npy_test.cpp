@@ -104,7 +104,7 @@ TEST_F(NpyTest, RefusesOtherFiles) {
   write_text(path_, bytes + "x");
   EXPECT_EQ(error_of_file(), "expected 12 bytes for the shape [3] of '<f4' but got 13");
   write_text(path_, bytes.substr(0, 40));
-  EXPECT_EQ(error_of_file(), "expected a header of 118 bytes but only 40 bytes are there");
+  EXPECT_EQ(error_of_file(), "expected a header of 118 bytes but got only 40");
 }
 
 TEST_F(NpyTest, RefusesOtherElementsAndClaims) {
@@ -127,7 +127,7 @@ TEST_F(NpyTest, RefusesOtherElementsAndClaims) {
             "expected ''' at byte 10 of the header");
   EXPECT_EQ(error("{'descr': '<f4"), "the header ends within a string");
   EXPECT_EQ(error("{'descr': '<f4'"), "expected '}' at byte 15 of the header");
-  EXPECT_EQ(error("{'descr': '<f4', 'descr': '<f4'}"), "'descr' comes twice in the header");
+  EXPECT_EQ(error("{'descr': '<f4', 'descr': '<f4'}"), "'descr' appears twice in the header");
   EXPECT_EQ(error("{'order': 'C'}"), "unknown entry 'order' in the header");
   EXPECT_EQ(error("{'fortran_order': Maybe}"), "expected True or False at byte 18 of the header");
   EXPECT_EQ(error("{'fortran_order': True}"), "expected a header of 'descr', 'fortran_order' and 'shape'");

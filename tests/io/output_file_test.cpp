@@ -147,7 +147,7 @@ TEST_F(OutputFileTest, RefusesPipesAndDevices) {
   ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
   EXPECT_EQ(error_of<IoError>([&] { write(path_, "x"); }),
             "save: '" + path_.string() +
-                "': expected the name of a file but it is a pipe, which cannot be written aside and renamed");
+                "': expected the name of a file but it is a pipe, which cannot be replaced by renaming");
   EXPECT_EQ(fs::status(path_).type(), fs::file_type::fifo);
   EXPECT_THAT(error_of<IoError>([&] { write("/dev/full", "x"); }), HasSubstr("but it is a device"));
   EXPECT_EQ(fs::status("/dev/full").type(), fs::file_type::character);

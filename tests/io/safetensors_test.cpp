@@ -195,7 +195,7 @@ TEST_F(SafetensorsTest, RefusesValuesThatCannotBeHeld) {
 TEST_F(SafetensorsTest, RefusesFilesThatDoNotFit) {
   EXPECT_EQ(error("1234567"), "expected the length of a header but the file has only 7 bytes");
   EXPECT_EQ(error(header_of_length(3) + "{}"),
-            "expected a header of 3 bytes, as the file begins, but only 2 bytes follow");
+            "expected a header of 3 bytes, as the file states, but only 2 bytes follow");
   EXPECT_THAT(error(header_of_length(UINT64_MAX) + "{}"), HasSubstr("expected a header of 18446744073709551615 bytes"));
   const auto entry = [](const std::string& shape, const std::string& offsets) {
     return R"("x":{"dtype":"F32","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
@@ -217,7 +217,7 @@ TEST_F(SafetensorsTest, RefusesFilesThatDoNotFit) {
   const std::string twice = entry("[1]", "[0,4]") + "," + R"("y":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
   EXPECT_EQ(with(twice, 4), "tensor 'y': expected its data at byte 4, where the one before ends, but got 0");
   EXPECT_EQ(with(entry("[1]", "[0,4]") + "," + entry("[1]", "[4,8]"), 8),
-            "the header is not valid: the name 'x' comes twice");
+            "the header is not valid: the name 'x' appears twice");
 }
 
 TEST_F(SafetensorsTest, RefusesHeadersThatAreNone) {
@@ -231,25 +231,25 @@ TEST_F(SafetensorsTest, RefusesHeadersThatAreNone) {
   EXPECT_EQ(with("{"), "is not JSON from byte 2 on");
   EXPECT_EQ(with("{} {}"), "is not JSON from byte 4 on");
   EXPECT_EQ(with("{\"\xff\":1}"), "is not JSON from byte 3 on");
-  EXPECT_EQ(with("[]"), "did not expect an array");
-  EXPECT_EQ(with(std::string(100'000, '[')), "did not expect an array");
-  EXPECT_EQ(with(R"({"x":1})"), "'x': did not expect a number");
-  EXPECT_EQ(with(R"({"x":null})"), "'x': did not expect null");
+  EXPECT_EQ(with("[]"), "unexpected array");
+  EXPECT_EQ(with(std::string(100'000, '[')), "unexpected array");
+  EXPECT_EQ(with(R"({"x":1})"), "'x': unexpected number");
+  EXPECT_EQ(with(R"({"x":null})"), "'x': unexpected null");
   EXPECT_EQ(with(R"({"x":{}})"), "tensor 'x': expected a dtype, a shape and data_offsets");
   EXPECT_EQ(with(R"({"x":{"scale":1}})"), "tensor 'x': unknown field 'scale'");
-  EXPECT_EQ(with(R"({"x":{"dtype":"F32","dtype":"F32"}})"), "tensor 'x': 'dtype' comes twice");
-  EXPECT_EQ(with(R"({"x":{"dtype":["F32"]}})"), "'x': did not expect an array");
-  EXPECT_EQ(with(R"({"x":{"shape":4}})"), "'x': did not expect a number");
-  EXPECT_EQ(with(R"({"x":{"shape":[-4]}})"), "'x': did not expect a negative number");
-  EXPECT_EQ(with(R"({"x":{"shape":[4.5]}})"), "'x': did not expect the number 4.5");
-  EXPECT_EQ(with(R"({"x":{"shape":[[4]]}})"), "'x': did not expect an array");
-  EXPECT_EQ(with(R"({"x":{"shape":[true]}})"), "'x': did not expect a truth value");
+  EXPECT_EQ(with(R"({"x":{"dtype":"F32","dtype":"F32"}})"), "tensor 'x': 'dtype' appears twice");
+  EXPECT_EQ(with(R"({"x":{"dtype":["F32"]}})"), "'x': unexpected array");
+  EXPECT_EQ(with(R"({"x":{"shape":4}})"), "'x': unexpected number");
+  EXPECT_EQ(with(R"({"x":{"shape":[-4]}})"), "'x': unexpected negative number");
+  EXPECT_EQ(with(R"({"x":{"shape":[4.5]}})"), "'x': unexpected number 4.5");
+  EXPECT_EQ(with(R"({"x":{"shape":[[4]]}})"), "'x': unexpected array");
+  EXPECT_EQ(with(R"({"x":{"shape":[true]}})"), "'x': unexpected boolean");
   EXPECT_EQ(with(R"({"x":{"shape":[18446744073709551615]}})"),
             "tensor 'x': the number 18446744073709551615 is too large");
   EXPECT_EQ(with(R"({"x":{"data_offsets":[1]}})"), "tensor 'x': expected two data_offsets but got 1");
   EXPECT_EQ(with(R"({"x":{"data_offsets":[1,2,3]}})"), "tensor 'x': expected two data_offsets but got more");
-  EXPECT_EQ(with(R"({"__metadata__":{"a":1}})"), "'__metadata__': did not expect a number");
-  EXPECT_EQ(with(R"({"__metadata__":{"a":"1","a":"2"}})"), "the metadata 'a' come twice");
+  EXPECT_EQ(with(R"({"__metadata__":{"a":1}})"), "'__metadata__': unexpected number");
+  EXPECT_EQ(with(R"({"__metadata__":{"a":"1","a":"2"}})"), "the metadata 'a' appears twice");
 }
 
 TEST_F(SafetensorsTest, AcceptsAnEmptyFileAndBlanksAroundTheHeader) {
@@ -269,7 +269,7 @@ TEST_F(SafetensorsTest, RefusesWhatItCannotWriteAndKeepsTheFile) {
   EXPECT_EQ(error_of<ValueError>([&] {
               save_safetensors(file_, {{"__metadata__", x}});
             }),
-            "save_safetensors: no tensor can be called '__metadata__'");
+            "save_safetensors: no tensor can be named '__metadata__'");
   EXPECT_THAT(error_of<ValueError>([&] {
                 save_safetensors(file_, {{"\xff", x}});
               }),

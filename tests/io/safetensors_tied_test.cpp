@@ -61,7 +61,7 @@ TEST(SafetensorsTiedTest, FilesOfOtherPrograms) {
   EXPECT_THAT(error_of<ValueError>([&] {
                 save_safetensors(path, tied, {{"out.weight", "mine"}});
               }),
-              HasSubstr("has the name of a tied parameter"));
+              HasSubstr("has the name of a parameter that is tied to"));
 }
 
 }  // namespace NORMGRAD_TEST_FILE

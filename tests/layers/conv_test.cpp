@@ -110,15 +110,14 @@ TEST(ConvLayerTest, ConstructorsCheckTheirArguments) {
   EXPECT_EQ(error_of<ValueError>([] { Conv2d(0, 1, 1); }), "Conv2d: expected in_channels > 0 but got 0");
   EXPECT_EQ(error_of<ValueError>([] { Conv1d(1, -2, 1); }), "Conv1d: expected out_channels > 0 but got -2");
   EXPECT_EQ(error_of<ValueError>([] { Conv2d(4, 6, 1, {.groups = 4}); }),
-            "Conv2d: expected channels that 4 groups divide but got in_channels 4 and out_channels 6");
+            "Conv2d: expected in_channels and out_channels divisible by groups = 4 but got 4 and 6");
   EXPECT_EQ(error_of<ValueError>([] { Conv2d(4, 6, 1, {.groups = 0}); }), "Conv2d: expected groups > 0 but got 0");
-  EXPECT_EQ(error_of<ValueError>([] { Conv2d(1, 1, 0); }), "Conv2d: expected kernel_size of at least 1 but got 0");
-  EXPECT_EQ(error_of<ValueError>([] { Conv2d(1, 1, 1, {.stride = 0}); }),
-            "Conv2d: expected stride of at least 1 but got 0");
+  EXPECT_EQ(error_of<ValueError>([] { Conv2d(1, 1, 0); }), "Conv2d: expected kernel_size >= 1 but got 0");
+  EXPECT_EQ(error_of<ValueError>([] { Conv2d(1, 1, 1, {.stride = 0}); }), "Conv2d: expected stride >= 1 but got 0");
   EXPECT_EQ(error_of<ValueError>([] {
               Conv2d(1, 1, 1, {.padding = {0, -1}});
             }),
-            "Conv2d: expected padding of at least 0 but got [0, -1]");
+            "Conv2d: expected padding >= 0 but got [0, -1]");
   EXPECT_EQ(error_of<ShapeError>([] {
               Conv3d(1, 1, {3, 3});
             }),

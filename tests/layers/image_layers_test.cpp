@@ -125,10 +125,10 @@ TEST(PoolLayersTest, CallTheirFunctions) {
   EXPECT_EQ(LPPool1d(2, 3).extra_repr(), "norm_type=2, kernel_size=3, stride=3");
   EXPECT_EQ(AdaptiveMaxPool2d({2, 3}).extra_repr(), "output_size=(2, 3)");
   EXPECT_EQ(error_of<ValueError>([] { AvgPool3d(2, {.divisor_override = 0}); }),
-            "AvgPool3d: expected a divisor_override of at least 1 but got 0");
+            "AvgPool3d: expected divisor_override >= 1 but got 0");
   EXPECT_EQ(error_of<ValueError>([] { LPPool2d(0, 2); }), "LPPool2d: expected norm_type other than 0 but got 0");
   EXPECT_EQ(error_of<ValueError>([] { AdaptiveMaxPool1d(0); }),
-            "AdaptiveMaxPool1d: expected output_size of at least 1 but got 0");
+            "AdaptiveMaxPool1d: expected output_size >= 1 but got 0");
 }
 
 TEST(ImageLayersTest, CallTheirFunctions) {
@@ -159,9 +159,9 @@ TEST(ImageLayersTest, CallTheirFunctions) {
               pad1.forward(image);
             }),
             "ReflectionPad1d: expected a 3-D input [N, C, ...] or a 2-D input [C, ...] but got [1, 4, 4, 6]");
-  EXPECT_EQ(error_of<ValueError>([] { Upsample({}); }), "Upsample: expected either size or scale_factor");
-  EXPECT_EQ(error_of<ValueError>([] { PixelShuffle(0); }),
-            "PixelShuffle: expected an upscale_factor of at least 1 but got 0");
+  EXPECT_EQ(error_of<ValueError>([] { Upsample({}); }),
+            "Upsample: expected either size or scale_factor but got neither");
+  EXPECT_EQ(error_of<ValueError>([] { PixelShuffle(0); }), "PixelShuffle: expected upscale_factor >= 1 but got 0");
 }
 
 TEST(DropoutLayersTest, DropInTrainingOnly) {
@@ -213,7 +213,7 @@ TEST(BagLayerTest, EmbeddingBagAndBilinear) {
     EXPECT_LE(std::abs(w), 0.5);
   }
   EXPECT_FALSE(Bilinear(1, 2, 3, {.bias = false}).bias.defined());
-  EXPECT_EQ(error_of<ValueError>([] { Bilinear(0, 2, 3); }), "Bilinear: expected positive sizes but got 0, 2 and 3");
+  EXPECT_EQ(error_of<ValueError>([] { Bilinear(0, 2, 3); }), "Bilinear: expected sizes > 0 but got 0, 2 and 3");
 }
 
 }  // namespace NORMGRAD_TEST_FILE

@@ -229,7 +229,7 @@ TEST_P(InitTest, Orthogonal) {
   EXPECT_NEAR(square, 0.5, 5.0 / std::sqrt(8.0 * kDraws));
   EXPECT_NEAR(determinant, 0.0, 5.0 / std::sqrt(1.0 * kDraws));
   EXPECT_EQ(error_of<ShapeError>([] { orthogonal_(Tensor::empty({3})); }),
-            "orthogonal_: expected a tensor of 2 or more axes but got [3]");
+            "orthogonal_: expected a tensor of at least 2 axes but got [3]");
 }
 
 TEST_P(InitTest, Sparse) {

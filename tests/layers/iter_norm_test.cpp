@@ -77,7 +77,7 @@ TEST(IterNormTest, Errors) {
   EXPECT_EQ(error({.T = 0}), "IterNorm: expected T > 0 iterations but got 0");
   IterNorm norm(6);
   EXPECT_EQ(error_of<ShapeError>([&] { norm(zeros({6})); }),
-            "IterNorm: expected an input [N, 6, *] of at least 2 dimensions but got [6]");
+            "IterNorm: expected an input [N, 6, *] of at least 2 axes but got [6]");
   EXPECT_EQ(error_of<ShapeError>([&] {
               norm(zeros({2, 5}));
             }),

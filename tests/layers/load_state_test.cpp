@@ -91,7 +91,7 @@ TEST(LoadStateTest, TakesAPrefixAndAMapOfKeys) {
                 named.load_state_dict(numbered.state_dict(),
                                       {.rename = [](const std::string&) { return "fc.weight"; }});
               }),
-              HasSubstr("rename gives 'fc.weight' for more than one key"));
+              HasSubstr("rename maps several keys to 'fc.weight'"));
 }
 
 TEST(LoadStateTest, AnEntryWithoutAValueIsRefused) {

@@ -97,9 +97,9 @@ TEST(ModuleListTest, Changes) {
   EXPECT_EQ(error_of<IndexError>([&] { list.insert(9, ReLU()); }),
             "ModuleList: expected a position in [-8, 8] but got 9");
   EXPECT_EQ(error_of<ValueError>([&] { list.push_back(AnyModule()); }),
-            "ModuleList: expected a module but got an empty holder");
+            "ModuleList: expected a module but got an empty AnyModule");
   EXPECT_EQ(error_of<ValueError>([&] { list.at<ReLU>(0); }),
-            "ModuleList: module 0 is a Linear, not of the type that was asked for");
+            "ModuleList: module 0 is a Linear, not of the requested type");
   EXPECT_NE(error_of<Error>([&] { list(ones({1})); }).find("ModuleList: forward(x) is not defined"), std::string::npos);
 }
 
@@ -120,7 +120,7 @@ TEST(ModuleDictTest, Changes) {
   EXPECT_EQ(error_of<ValueError>([&] { dict["a"]; }), "ModuleDict: there is no module named 'a'; there are: b, c, d");
   EXPECT_EQ(error_of<ValueError>([&] { dict.pop("x"); }),
             "ModuleDict: there is no module named 'x'; there are: b, c, d");
-  EXPECT_EQ(error_of<ValueError>([&] { dict.insert("b", ReLU()); }), "ModuleDict: there is a module named 'b' already");
+  EXPECT_EQ(error_of<ValueError>([&] { dict.insert("b", ReLU()); }), "ModuleDict: a module named 'b' already exists");
   EXPECT_EQ(error_of<ValueError>([&] { dict.insert("b.c", ReLU()); }),
             "ModuleDict: expected a name without dots but got 'b.c'");
   EXPECT_EQ(error_of<ValueError>([&] {
@@ -129,9 +129,9 @@ TEST(ModuleDictTest, Changes) {
             "ModuleDict: expected a name without dots but got ''");
   EXPECT_FALSE(dict.contains("e"));
   EXPECT_EQ(error_of<ValueError>([&] { dict.insert("f", AnyModule()); }),
-            "ModuleDict: expected a module named 'f' but got an empty holder");
+            "ModuleDict: expected a module named 'f' but got an empty AnyModule");
   EXPECT_EQ(error_of<ValueError>([&] { dict.at<Tanh>("b"); }),
-            "ModuleDict: module 'b' is a Linear, not of the type that was asked for");
+            "ModuleDict: module 'b' is a Linear, not of the requested type");
 }
 
 }  // namespace NORMGRAD_TEST_FILE

@@ -218,7 +218,7 @@ struct SameName : PlainBase {
 
 TEST(DerivedModuleTest, RefusesTwoMembersOfOneName) {
   EXPECT_THAT(error_of<ValueError>([] { SameName().parameters(); }),
-              HasSubstr("a class and its base class both have a member called 'a'"));
+              HasSubstr("a class and its base class both have a member named 'a'"));
 }
 
 struct Times100 : Linear {  // without its own NORMGRAD_MEMBERS
@@ -246,8 +246,8 @@ TEST(DerivedModuleTest, CopiesKeepTheirType) {
   const AnyModule hidden(std::unique_ptr<Module>(new Times100(2, 2)));
   EXPECT_EQ(
       error_of<Error>([&] { const AnyModule cut = hidden; }),
-      "Linear: clone: expected a class with a NORMGRAD_MEMBERS of its own but got one that was derived from Linear "
-      "without: the copy would be a Linear; write NORMGRAD_MEMBERS(Class) in it, with the members that it adds");
+      "Linear: clone: expected a class with its own NORMGRAD_MEMBERS but got one derived from Linear without it, "
+      "whose copy would be a Linear; write NORMGRAD_MEMBERS(Class, members...) in it, with the members that it adds");
 }
 
 TEST(DerivedModuleTest, CallsTheForwardOfItsBaseByName) {
@@ -285,7 +285,7 @@ struct Forgets : Module {
 TEST(ForgottenMemberTest, IsToldInTheFirstCall) {
   Sequential net(Forgets{});
   const std::string text = error_of<ValueError>([&] { net(ones({1, 2})); });
-  EXPECT_THAT(text, HasSubstr("Forgets '0': expected all layers in NORMGRAD_MEMBERS but a member "
+  EXPECT_THAT(text, HasSubstr("Forgets '0': expected all layers in NORMGRAD_MEMBERS but the member "
                               "Linear(in_features=2, out_features=3, bias=true)"));
   EXPECT_EQ(error_of<ValueError>([&] { net(ones({1, 2})); }), text);  // on every call, not only the first
 }
@@ -313,7 +313,7 @@ TEST(ForgottenMemberTest, AModuleFromElsewhereIsWarnedOf) {
   net(ones({1, 2}));
   net(ones({1, 2}));
   const std::string text = testing::internal::GetCapturedStderr();
-  const std::size_t at = text.find("calls a module that is none of its members");
+  const std::size_t at = text.find("calls a module that is not one of its members");
   EXPECT_NE(at, std::string::npos) << text;
   EXPECT_EQ(text.find("calls a module", at + 1), std::string::npos) << text;  // once
 }

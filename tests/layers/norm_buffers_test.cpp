@@ -73,7 +73,7 @@ TEST(NormBuffersTest, AnImageWithoutABatchIsToldHowToGetOne) {
                 norm(conv(randn({3, 6, 6})));
               }),
               HasSubstr("but got [8, 4, 4]; a batch of one example is x.unsqueeze(0)"));
-  EXPECT_THAT(error_of<ShapeError>([&] { norm(randn({8})); }), HasSubstr("there are BatchNorm1d, 2d and 3d"));
+  EXPECT_THAT(error_of<ShapeError>([&] { norm(randn({8})); }), HasSubstr("use BatchNorm1d, 2d or 3d"));
 }
 
 }  // namespace NORMGRAD_TEST_FILE

@@ -73,25 +73,25 @@ const std::vector<std::string>& expected_texts() {
       "LayerNorm: layer_norm: expected an input [*, 6, 3] for normalized_shape [6, 3] but got [8, 6, 3, 4]",
       "LayerNorm: layer_norm: expected an input [*, 4] for normalized_shape [4] but got [2, 3]",
       "LayerNorm: layer_norm: expected an input [*, 2, 3, 4] for normalized_shape [2, 3, 4] but got [3, 4]",
-      "LayerNorm: expected a normalized_shape of at least 1 dimension but got []",
+      "LayerNorm: expected a normalized_shape of at least 1 axis but got []",
       "RMSNorm: rms_norm: expected an input [*, 6, 3] for normalized_shape [6, 3] but got [8, 6, 3, 4]",
       "GroupNorm: expected num_channels divisible by num_groups but got 4 channels and 3 groups",
-      "GroupNorm: expected an input [N, 4, *] of at least 2 dimensions but got [2, 6, 2, 2]",
-      "GroupNorm: expected an input [N, 4, *] of at least 2 dimensions but got [4]",
+      "GroupNorm: expected an input [N, 4, *] of at least 2 axes but got [2, 6, 2, 2]",
+      "GroupNorm: expected an input [N, 4, *] of at least 2 axes but got [4]",
       "GroupNorm: expected num_groups > 0 but got 0",
       "GroupNorm: expected more than 1 value per group but got [1, 4] with 4 groups",
       "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [4, 2], which has 2 channels; make it "
       "BatchNorm1d(2)",
-      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [4, 3, 2, 2]; for other numbers of "
-      "axes there are BatchNorm1d, 2d and 3d",
+      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [4, 3, 2, 2]; use BatchNorm1d, 2d or "
+      "3d for other numbers of axes",
       "BatchNorm1d: expected more than 1 value per channel to take batch statistics of (training mode) but got [1, 3]; "
       "use larger batches (leave out the last one: DataLoader {.drop_last = true}), eval() with running statistics, or "
       "{.single_value = "
       "SingleValue::use_running}",
-      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [3]; for other numbers of axes there "
-      "are BatchNorm1d, 2d and 3d",
-      "BatchNorm2d: expected a 4-D input [N, 3, H, W] but got [4, 3]; for other numbers of axes there are BatchNorm1d, "
-      "2d and 3d",
+      "BatchNorm1d: expected a 2-D input [N, 3] or a 3-D input [N, 3, L] but got [3]; use BatchNorm1d, 2d or 3d for "
+      "other numbers of axes",
+      "BatchNorm2d: expected a 4-D input [N, 3, H, W] but got [4, 3]; use BatchNorm1d, 2d or 3d for other numbers of "
+      "axes",
       "BatchNorm2d: expected a 4-D input [N, 3, H, W] but got [4, 2, 5, 5], which has 2 channels; make it "
       "BatchNorm2d(2)",
       "BatchNorm2d: expected more than 1 value per channel to take batch statistics of (training mode) but got [1, 3, "
@@ -99,8 +99,8 @@ const std::vector<std::string>& expected_texts() {
       "statistics, or {.single_value = "
       "SingleValue::use_running}",
       "",
-      "BatchNorm3d: expected a 5-D input [N, 3, D, H, W] but got [4, 3, 2, 2]; for other numbers of axes there are "
-      "BatchNorm1d, 2d and 3d",
+      "BatchNorm3d: expected a 5-D input [N, 3, D, H, W] but got [4, 3, 2, 2]; use BatchNorm1d, 2d or 3d for other "
+      "numbers of axes",
       "InstanceNorm1d: expected a 3-D input [N, 3, L] or a 2-D input [3, L] but got [4, 3], which has 4 channels; make "
       "it InstanceNorm1d(4)",
       "InstanceNorm1d: expected a 3-D input [N, 3, L] or a 2-D input [3, L] but got [4, 2, 5], which has 2 channels; "
@@ -122,8 +122,8 @@ const std::vector<std::string>& expected_texts() {
       "InstanceNorm2d: expected a 4-D input [N, 3, H, W] or a 3-D input [3, H, W] but got [4, 2, 5, 5], which has 2 "
       "channels; make it InstanceNorm2d(2)",
       "LocalResponseNorm: expected size > 0 but got 0",
-      "LocalResponseNorm: local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got [2, 3]",
-      "LocalResponseNorm: local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got [3]",
+      "LocalResponseNorm: local_response_norm: expected an input [N, C, *] of at least 3 axes but got [2, 3]",
+      "LocalResponseNorm: local_response_norm: expected an input [N, C, *] of at least 3 axes but got [3]",
       "BatchNorm2d: expected num_features > 0 but got -1",
       "GroupNorm: expected num_channels > 0 but got -4",
       "GroupNorm: expected num_groups > 0 but got -2",
@@ -199,7 +199,7 @@ TEST(NormErrorTest, OptionsAreRefusedAtConstruction) {
             }),
             "LayerNorm: expected axes in ascending order but got [2, 1]");
   EXPECT_EQ(error_of<ValueError>([] { LayerNorm(Shape{}); }),
-            "LayerNorm: expected a normalized_shape of at least 1 dimension but got []");
+            "LayerNorm: expected a normalized_shape of at least 1 axis but got []");
   EXPECT_EQ(error_of<ValueError>([] {
               RMSNorm({3, 0});
             }),
@@ -229,7 +229,7 @@ TEST(NormErrorTest, DtypesThatDoNotFit) {
   EXPECT_EQ(error_of<DTypeError>([] {
               BatchNorm1d(3)(zeros({2, 3}, {.dtype = kFloat64}));
             }),
-            "BatchNorm1d: expected an input of dtype float32 but got float64; convert with to()");
+            "BatchNorm1d: expected an input of dtype float32 but got float64; convert it with to()");
   // Without parameters there is no dtype to match.
   EXPECT_EQ(BatchNorm1d(3, {.affine = false})(zeros({2, 3}, {.dtype = kFloat64})).dtype(), kFloat64);
   EXPECT_EQ(error_of<DTypeError>([] {
@@ -265,7 +265,7 @@ TEST(NormErrorTest, TheRegistrySaysWhatItKnows) {
       "make_norm: instance needs positions to take statistics over, and features [N, C] have one value per sample "
       "and channel");
   EXPECT_EQ(error_of<ValueError>([] { make_norm("batch:decay=0.9", {.num_features = 4}); }),
-            "make_norm: \"batch\" knows no option \"decay\", only eps, momentum");
+            "make_norm: \"batch\" has no option \"decay\", only eps, momentum");
   EXPECT_EQ(error_of<ValueError>([] { make_norm("batch:eps=small", {.num_features = 4}); }),
             "make_norm: expected a number for \"eps\" but got \"small\"");
   EXPECT_EQ(error_of<ValueError>([] { make_norm("batch:eps=none", {.num_features = 4}); }),

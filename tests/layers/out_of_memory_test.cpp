@@ -25,7 +25,7 @@ constexpr std::int64_t kLonger = std::int64_t{1} << 24;  // together beyond the 
 TEST(OutOfMemoryTest, NamesDtypeShapeAndBytes) {
   const std::string text = error_of<OutOfMemoryError>([] { zeros({kLong, kLonger}, {.dtype = kFloat64}); });
   EXPECT_THAT(text, StartsWith("tensor: no memory for float64 [8388608, 16777216], 1125899906842624 bytes, while"));
-  EXPECT_THAT(text, HasSubstr("take smaller batches"));
+  EXPECT_THAT(text, HasSubstr("use smaller batches"));
 }
 
 TEST(OutOfMemoryTest, OfResultsToo) {

@@ -73,7 +73,7 @@ TEST(PiecewiseLayerTest, Errors) {
   EXPECT_EQ(error_of<ValueError>([] { Softshrink(-1); }), "Softshrink: expected lambd >= 0 but got -1");
   EXPECT_EQ(error_of<ValueError>([] { PReLU({.num_parameters = 0}); }), "PReLU: expected num_parameters > 0 but got 0");
   EXPECT_EQ(error_of<ValueError>([] { RReLU(1, 0); }), "RReLU: expected lower <= upper but got 1 and 0");
-  EXPECT_EQ(error_of<ValueError>([] { CELU(0); }), "CELU: expected an alpha other than 0");
+  EXPECT_EQ(error_of<ValueError>([] { CELU(0); }), "CELU: expected alpha other than 0 but got 0");
   EXPECT_EQ(error_of<ShapeError>([] { GLU()(zeros({3})); }), "GLU: glu: expected an even size of axis -1 but got [3]");
 }
 

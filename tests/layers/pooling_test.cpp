@@ -44,15 +44,13 @@ TEST(PoolLayerTest, PrintsAsPyTorchDoes) {
 }
 
 TEST(PoolLayerTest, ConstructorsCheckTheirArguments) {
-  EXPECT_EQ(error_of<ValueError>([] { MaxPool2d(0); }), "MaxPool2d: expected kernel_size of at least 1 but got 0");
-  EXPECT_EQ(error_of<ValueError>([] { MaxPool2d(2, {.stride = 0}); }),
-            "MaxPool2d: expected stride of at least 1 but got 0");
+  EXPECT_EQ(error_of<ValueError>([] { MaxPool2d(0); }), "MaxPool2d: expected kernel_size >= 1 but got 0");
+  EXPECT_EQ(error_of<ValueError>([] { MaxPool2d(2, {.stride = 0}); }), "MaxPool2d: expected stride >= 1 but got 0");
   EXPECT_EQ(error_of<ValueError>([] { AvgPool2d(3, {.padding = 2}); }),
             "AvgPool2d: expected padding of at most half of the window but got padding 2 for kernel_size 3");
-  EXPECT_EQ(error_of<ValueError>([] { MaxPool1d(2, {.dilation = 0}); }),
-            "MaxPool1d: expected dilation of at least 1 but got 0");
+  EXPECT_EQ(error_of<ValueError>([] { MaxPool1d(2, {.dilation = 0}); }), "MaxPool1d: expected dilation >= 1 but got 0");
   EXPECT_EQ(error_of<ValueError>([] { AdaptiveAvgPool2d(0); }),
-            "AdaptiveAvgPool2d: expected output_size of at least 1 but got 0");
+            "AdaptiveAvgPool2d: expected output_size >= 1 but got 0");
   EXPECT_EQ(error_of<ShapeError>([] {
               AvgPool1d({2, 2});
             }),

@@ -273,15 +273,13 @@ TEST(RecurrentTest, Errors) {
   EXPECT_EQ(value_error([] { LSTM(3, 3, {.dropout = 2.0}); }), "LSTM: expected dropout in [0, 1] but got 2");
   EXPECT_EQ(value_error([] { LSTM(3, 3, {.proj_size = 3}); }), "LSTM: expected proj_size in [0, 3) but got 3");
   EXPECT_EQ(value_error([] { GRU(3, 3, {.proj_size = 2}); }),
-            "GRU: expected no proj_size, which only an LSTM has, but got 2");
+            "GRU: expected proj_size = 0, because only LSTM supports it, but got 2");
   EXPECT_EQ(value_error([] { GRUCell(3, -1); }), "GRUCell: expected hidden_size > 0 but got -1");
   LSTM layer(3, 4);
   const auto shape_error = [&](const Tensor& x, const LSTMState& s = {}) {
     return error_of<ShapeError>([&] { layer(x, s); });
   };
-  EXPECT_EQ(
-      shape_error(zeros({5, 2, 4})),
-      "LSTM: expected an input of 3 dimensions, or 2 without a batch, whose last has 3 features but got [5, 2, 4]");
+  EXPECT_EQ(shape_error(zeros({5, 2, 4})), "LSTM: expected an input [L, N, 3] or [L, 3] but got [5, 2, 4]");
   EXPECT_EQ(shape_error(zeros({0, 2, 3})), "LSTM: expected a sequence of at least one step but got [0, 2, 3]");
   EXPECT_EQ(shape_error(zeros({5, 2, 3}), {zeros({1, 3, 4}), {}}),
             "LSTM: expected an initial h [1, 2, 4] but got [1, 3, 4]");
@@ -294,13 +292,13 @@ TEST(RecurrentTest, Errors) {
   EXPECT_EQ(error_of<DTypeError>([&] {
               layer(zeros({5, 2, 3}, {.dtype = kFloat64}));
             }),
-            "LSTM: linear: expected both operands to have the same dtype but got float64 and float32; convert one of "
+            "LSTM: linear: expected operands of the same dtype but got float64 and float32; convert one of "
             "them with to()");
   GRUCell cell(3, 4);
   EXPECT_EQ(error_of<ShapeError>([&] {
               cell(zeros({2, 5}));
             }),
-            "GRUCell: expected an input of 2 dimensions, or 1 without a batch, whose last has 3 features but got "
+            "GRUCell: expected an input [N, 3] or [3] but got "
             "[2, 5]");
   EXPECT_EQ(error_of<ShapeError>([&] {
               cell(zeros({2, 3}), zeros({1, 4}));

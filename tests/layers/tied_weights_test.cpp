@@ -113,7 +113,7 @@ TEST(TiedWeightsTest, OneNameOfAStateIsEnough) {
   state["out.weight"] = ones({5, 3});
   const std::vector<double> before = into.tok.weight.to_vector<double>();
   EXPECT_THAT(error_of<ValueError>([&] { into.load_state_dict(state); }),
-              HasSubstr("tied, but of different values: tok.weight and out.weight"));
+              HasSubstr("tied, but with different values: tok.weight and out.weight"));
   EXPECT_EQ(into.tok.weight.to_vector<double>(), before);
   EXPECT_THAT(error_of<ValueError>([&] { into.load_state_dict({}); }),
               HasSubstr("missing: tok.weight\n  missing: out.weight"));

@@ -287,9 +287,8 @@ TEST(TransformerTest, Errors) {
     return error_of<ShapeError>([&] { mha(q, k, k, call); });
   };
   const std::string where = "MultiheadAttention: ";
-  EXPECT_EQ(shape_error(zeros({4}), x), where + "expected a query of 3 dimensions, or 2 without a batch, but got [4]");
-  EXPECT_EQ(shape_error(x, zeros({3, 2, 5})),
-            where + "expected a key of 3 dimensions whose last has 4 features but got [3, 2, 5]");
+  EXPECT_EQ(shape_error(zeros({4}), x), where + "expected a query [L, N, 4] or [L, 4] but got [4]");
+  EXPECT_EQ(shape_error(x, zeros({3, 2, 5})), where + "expected a key [L, N, 4] but got [3, 2, 5]");
   EXPECT_EQ(shape_error(x, zeros({3, 1, 4})), where + "expected a key of the query's batch size 2 but got [3, 1, 4]");
   EXPECT_EQ(shape_error(x, x, {.key_padding_mask = zeros({3, 2})}),
             where + "expected a key_padding_mask [2, 3] but got [3, 2]");

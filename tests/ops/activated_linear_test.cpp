@@ -113,15 +113,15 @@ TEST(ActivatedLinearTest, SaysWhatDoesNotFit) {
     return "no error";
   };
   const Tensor w = random_tensor({4, 7}, kFloat32, 1);
-  EXPECT_EQ(
-      message_of([&] {
-        activated_linear(detail::kTanh, random_tensor({60, 8}, kFloat32, 1), w, {});
-      }),
-      "linear: expected an input [*, 7] but got [60, 8]; the layer before gives 8, so in_features has to be that");
+  EXPECT_EQ(message_of([&] {
+              activated_linear(detail::kTanh, random_tensor({60, 8}, kFloat32, 1), w, {});
+            }),
+            "linear: expected an input [*, 7] but got [60, 8]; the preceding layer gives 8 features: set in_features "
+            "to that");
   EXPECT_EQ(message_of([&] {
               activated_linear(detail::kTanh, random_tensor({60, 7}, kFloat64, 1), w, {});
             }),
-            "linear: expected both operands to have the same dtype but got float64 and float32; convert one of them "
+            "linear: expected operands of the same dtype but got float64 and float32; convert one of them "
             "with to()");
 }
 

@@ -338,19 +338,19 @@ TEST(AttentionTest, Errors) {
   };
   const std::string where = "scaled_dot_product_attention: ";
   EXPECT_EQ(shape_error(x({4}), x({3, 4}), x({3, 4})),
-            where + "expected a query [*, L, E] of at least 2 dimensions but got [4]");
+            where + "expected a query [*, L, E] of at least 2 axes but got [4]");
   EXPECT_EQ(shape_error(x({2, 4}), x({3, 5}), x({3, 4})),
             where + "expected a key [*, S, 4] for a query [2, 4] but got [3, 5]");
   EXPECT_EQ(shape_error(x({2, 4}), x({3, 4}), x({2, 4})),
             where + "expected a value [*, 3, Ev] for a key [3, 4] but got [2, 4]");
   EXPECT_EQ(shape_error(x({2, 4}), x({3, 4}), x({3, 4}), {.enable_gqa = true}),
-            where + "expected a query [*, heads, L, E] of at least 3 dimensions but got [2, 4]");
+            where + "expected a query [*, heads, L, E] of at least 3 axes but got [2, 4]");
   EXPECT_EQ(shape_error(x({3, 2, 4}), x({2, 3, 4}), x({2, 3, 4}), {.enable_gqa = true}),
             where +
                 "expected the heads of the query to be a multiple of those of the key but got [3, 2, 4] and "
                 "[2, 3, 4]");
   EXPECT_EQ(shape_error(x({4, 2, 4}), x({2, 3, 4}), x({1, 3, 4}), {.enable_gqa = true}),
-            where + "expected a value of 2 heads, as many as the key has, but got [1, 3, 4]");
+            where + "expected a value of 2 heads, like the key, but got [1, 3, 4]");
   EXPECT_EQ(shape_error(x({2, 4}), x({3, 4}), x({3, 4}), {.attn_mask = x({2, 4})}),
             where + "expected an attn_mask that broadcasts to [2, 3] but got [2, 4]");
   EXPECT_EQ(shape_error(x({2, 4}), x({3, 4}), x({3, 4}), {.attn_mask = x({1, 2, 3})}),

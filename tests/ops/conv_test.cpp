@@ -119,7 +119,7 @@ TEST(ConvOpEdgeTest, SaysWhatDoesNotFit) {
             "conv2d: expected an input with 4 channels for a weight [6, 4, 3, 3] and groups = 1 but got [2, 3, 8, 8]");
   EXPECT_EQ(message_of([&] { conv2d(x, w, {}, {.groups = 4}); }),
             "conv2d: expected output channels divisible by groups = 4 but got a weight [6, 4, 3, 3]");
-  EXPECT_EQ(message_of([&] { conv2d(x, w, {}, {.groups = 0}); }), "conv2d: expected groups of at least 1 but got 0");
+  EXPECT_EQ(message_of([&] { conv2d(x, w, {}, {.groups = 0}); }), "conv2d: expected groups >= 1 but got 0");
   EXPECT_EQ(message_of([&] {
               conv2d(random_tensor({2, 4, 8}, kFloat32, 1).reshape({1, 2, 4, 8, 1}), w);
             }),
@@ -146,11 +146,11 @@ TEST(ConvOpEdgeTest, SaysWhatDoesNotFit) {
               conv2d(x, w, {}, {.stride = {1, 2, 3}});
             }),
             "conv2d: expected stride to be one number or 2 but got [1, 2, 3]");
-  EXPECT_EQ(message_of([&] { conv2d(x, w, {}, {.stride = 0}); }), "conv2d: expected stride of at least 1 but got 0");
+  EXPECT_EQ(message_of([&] { conv2d(x, w, {}, {.stride = 0}); }), "conv2d: expected stride >= 1 but got 0");
   EXPECT_EQ(message_of([&] {
               conv2d(x, w, {}, {.padding = {0, -1}});
             }),
-            "conv2d: expected padding of at least 0 but got [0, -1]");
+            "conv2d: expected padding >= 0 but got [0, -1]");
 }
 
 struct TransposeCase {

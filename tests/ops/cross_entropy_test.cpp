@@ -217,7 +217,7 @@ TEST(CrossEntropyTest, AllIgnoredIsNaNAsInPyTorch) {
 
 TEST(CrossEntropyTest, NothingHasASumAndNoMean) {
   const std::string rest =
-      ": expected at least one element to average but got input of shape [0, 3]; leave an empty batch out, or use "
+      ": expected at least one element to average but got an input of shape [0, 3]; leave an empty batch out, or use "
       "Reduction::sum, which gives 0";
   const Tensor x = zeros({0, 3}, {.requires_grad = true});
   const Tensor t = zeros({0}, {.dtype = kInt64});
@@ -310,9 +310,9 @@ TEST(CrossEntropyTest, Errors) {
                   "cross_entropy: expected a target of int64 [60] (class indices) or float32 "
                   "[60, 10] (probabilities) but got float32 [60]; convert class indices with target.to(kInt64)"));
   EXPECT_THAT([&] { cross_entropy(t, t); },
-              ThrowsMessage<DTypeError>("cross_entropy: expected float32 or float64 input but got int64"));
+              ThrowsMessage<DTypeError>("cross_entropy: expected a float32 or float64 input but got int64"));
   EXPECT_THAT([&] { cross_entropy(zeros({}), zeros({})); },
-              ThrowsMessage<ShapeError>("cross_entropy: expected input [N, C], [C] or [N, C, ...] but got []"));
+              ThrowsMessage<ShapeError>("cross_entropy: expected an input [N, C], [C] or [N, C, ...] but got []"));
   EXPECT_THAT([&] { cross_entropy(x, t, {.weight = ones({9})}); },
               ThrowsMessage<ShapeError>("cross_entropy: expected a weight [10] but got [9]"));
   EXPECT_THAT([&] { cross_entropy(x, t, {.weight = ones({10}, {.dtype = kFloat64})}); },
@@ -320,9 +320,11 @@ TEST(CrossEntropyTest, Errors) {
   EXPECT_THAT([&] { cross_entropy(x, t, {.label_smoothing = 1.5}); },
               ThrowsMessage<ValueError>("cross_entropy: expected a label_smoothing in [0, 1] but got 1.5"));
   EXPECT_THAT([&] { cross_entropy(x, t, {.reduction = Reduction::batchmean}); },
-              ThrowsMessage<ValueError>("cross_entropy: reduction batchmean is for kl_div only"));
+              ThrowsMessage<ValueError>(
+                  "cross_entropy: expected reduction none, mean or sum but got batchmean, which is for kl_div only"));
   EXPECT_THAT([&] { cross_entropy(x, x, {.ignore_index = 2}); },
-              ThrowsMessage<ValueError>("cross_entropy: ignore_index is for class indices, not for probabilities"));
+              ThrowsMessage<ValueError>(
+                  "cross_entropy: expected a target of class indices for ignore_index but got probabilities"));
   EXPECT_THAT([&] { nll_loss(x, x); },
               ThrowsMessage<ShapeError>("nll_loss: expected a target of int64 [60] but got float32 [60, 10]"));
 }

@@ -275,10 +275,10 @@ TEST(ErrorTest, SaysWhatWasExpectedAndWhatCame) {
   EXPECT_EQ(error_of<ValueError>([&] { pow(i, -1.0); }),
             "pow: expected an exponent >= 0 for an int64 tensor but got -1");
   EXPECT_EQ(error_of<DTypeError>([&] { where(f, f, f); }), "where: expected a bool condition but got float32");
-  EXPECT_EQ(error_of<ValueError>([&] { clamp(f, {}, {}); }), "clamp: expected at least one limit");
+  EXPECT_EQ(error_of<ValueError>([&] { clamp(f, {}, {}); }), "clamp: expected at least one limit but got none");
   EXPECT_EQ(error_of<ValueError>([&] { softplus(f, 0.0); }), "softplus: expected beta > 0 but got 0");
   EXPECT_EQ(error_of<ValueError>([&] { to(full({1}, kNan), kInt64); }),
-            "to: expected values that fit int64, but the float32 tensor has one that does not");
+            "to: expected values that fit int64 but the float32 tensor has one that does not");
   EXPECT_EQ(error_of<ShapeError>([&] { sum_to(f, {2}); }),
             "sum_to: expected shapes that broadcast but got [2, 3] and [2]; axes are compared from the last one on: "
             "add some with unsqueeze()");

@@ -63,7 +63,8 @@ TEST(EmbeddingBagTest, GradientsAndErrors) {
     return error_of<Error>([&] { embedding_bag(i, weight, o, options); });
   };
   EXPECT_EQ(of(index, {}, {}), "embedding_bag: expected offsets [bags] for an index [6] but got none");
-  EXPECT_EQ(of(index.reshape({2, 3}), offsets, {}), "embedding_bag: expected no offsets for an index [bags, n]");
+  EXPECT_EQ(of(index.reshape({2, 3}), offsets, {}),
+            "embedding_bag: expected no offsets for an index [bags, n] but got [3]");
   EXPECT_EQ(of(index, whole({1, 2}, {2}), {}),
             "embedding_bag: expected ascending offsets from 0 to at most 6 but got 1 at position 0");
   EXPECT_EQ(of(index, whole({0, 7}, {2}), {}),
@@ -72,7 +73,7 @@ TEST(EmbeddingBagTest, GradientsAndErrors) {
   EXPECT_EQ(of(index, offsets, {.mode = "median"}),
             "embedding_bag: expected mode \"sum\", \"mean\" or \"max\" but got \"median\"");
   EXPECT_EQ(error_of<ValueError>([&] { embedding_bag(index, weight, offsets, {}, zeros({6}, {.dtype = kFloat64})); }),
-            "embedding_bag: per_sample_weights are for mode \"sum\" but the mode is \"mean\"");
+            "embedding_bag: expected mode \"sum\" for per_sample_weights but got \"mean\"");
 }
 
 TEST(BilinearTest, AgreesWithLoops) {

@@ -185,17 +185,18 @@ TEST(InterpolateTest, Gradients) {
 TEST(InterpolateTest, Errors) {
   const Tensor x = zeros({1, 1, 4, 4});
   const auto of = [&](const InterpolateOptions& o) { return error_of<Error>([&] { interpolate(x, o); }); };
-  EXPECT_EQ(of({}), "interpolate: expected either size or scale_factor");
-  EXPECT_EQ(of({.size = 2, .scale_factor = 2}), "interpolate: expected either size or scale_factor");
+  EXPECT_EQ(of({}), "interpolate: expected either size or scale_factor but got neither");
+  EXPECT_EQ(of({.size = 2, .scale_factor = 2}), "interpolate: expected either size or scale_factor but got both");
   EXPECT_EQ(of({.size = 2, .mode = "linear"}),
-            "interpolate: mode \"linear\" is for 1 spatial axes but the input is [1, 1, 4, 4]");
+            "interpolate: expected an input with 1 spatial axis for mode \"linear\" but got [1, 1, 4, 4]");
   EXPECT_EQ(
       of({.size = 2, .mode = "cubic"}),
       "interpolate: expected mode \"nearest\", \"nearest-exact\", \"area\", \"linear\", \"bilinear\", \"bicubic\" or "
       "\"trilinear\" but got \"cubic\"");
-  EXPECT_EQ(of({.size = 2, .align_corners = false}), "interpolate: align_corners has no meaning for mode \"nearest\"");
+  EXPECT_EQ(of({.size = 2, .align_corners = false}),
+            "interpolate: align_corners is not supported for mode \"nearest\"");
   EXPECT_EQ(of({.size = 2, .antialias = true}),
-            "interpolate: antialias is for modes \"bilinear\" and \"bicubic\" but the mode is \"nearest\"");
+            "interpolate: expected mode \"bilinear\" or \"bicubic\" for antialias but got \"nearest\"");
   EXPECT_EQ(of({.scale_factor = {2, 2, 2}}), "interpolate: expected one scale_factor or 2 but got 3");
   EXPECT_EQ(of({.scale_factor = 0.1}),
             "interpolate: expected a scale_factor with a result of at least 1 element per axis but got 0.1 for an axis "
@@ -236,7 +237,7 @@ TEST(PixelShuffleTest, MovesChannelsToPixelsAndBack) {
   EXPECT_EQ(error_of<ShapeError>([&] { pixel_unshuffle(x, 2); }),
             "pixel_unshuffle: expected rows and columns divisible by downscale_factor = 2 but got [2, 8, 2, 3]");
   EXPECT_EQ(error_of<ValueError>([&] { pixel_shuffle(x, 0); }),
-            "pixel_shuffle: expected an upscale_factor of at least 1 but got 0");
+            "pixel_shuffle: expected upscale_factor >= 1 but got 0");
 }
 
 TEST(UnfoldTest, WindowsAndTheirSum) {

@@ -76,10 +76,11 @@ TEST_P(ElementwiseLossTest, Errors) {
       ThrowsMessage<DTypeError>(name +
                                 ": expected a target of float32 but got float64; convert it with target.to(kFloat32)"));
   EXPECT_THAT([&] { GetParam().f(zeros({2}, {.dtype = kInt64}), zeros({2}, {.dtype = kInt64}), Reduction::mean); },
-              ThrowsMessage<DTypeError>(name + ": expected float32 or float64 input but got int64"));
+              ThrowsMessage<DTypeError>(name + ": expected a float32 or float64 input but got int64"));
   if (name != "kl_div") {
     EXPECT_THAT([&] { GetParam().f(x, x, Reduction::batchmean); },
-                ThrowsMessage<ValueError>(name + ": reduction batchmean is for kl_div only"));
+                ThrowsMessage<ValueError>(
+                    name + ": expected reduction none, mean or sum but got batchmean, which is for kl_div only"));
   }
 }
 
@@ -93,9 +94,9 @@ TEST_P(ElementwiseLossTest, NothingHasASumAndNoMean) {
     EXPECT_EQ(total.item(), 0.0);
     EXPECT_EQ(grad({total}, {x})[0].shape(), shape);
     EXPECT_THAT([&] { GetParam().f(x, t, Reduction::mean); },
-                ThrowsMessage<ValueError>(name + ": expected at least one element to average but got input of shape " +
-                                          to_string(shape) +
-                                          "; leave an empty batch out, or use Reduction::sum, which gives 0"));
+                ThrowsMessage<ValueError>(
+                    name + ": expected at least one element to average but got an input of shape " + to_string(shape) +
+                    "; leave an empty batch out, or use Reduction::sum, which gives 0"));
   }
 }
 

@@ -43,7 +43,7 @@ void expect_losses(const std::string& name, const std::function<Tensor(Reduction
   EXPECT_NEAR(loss(Reduction::sum).item(), sum, bound * count) << name;
   EXPECT_NEAR(loss(Reduction::mean).item(), sum / count, bound) << name;
   EXPECT_EQ(error_of<ValueError>([&] { loss(Reduction::batchmean); }),
-            name + ": reduction batchmean is for kl_div only");
+            name + ": expected reduction none, mean or sum but got batchmean, which is for kl_div only");
 }
 
 class MarginLossTest : public testing::TestWithParam<DType> {
@@ -330,16 +330,16 @@ TEST(MarginLossErrors, Messages) {
   EXPECT_EQ(error_of<ShapeError>([&] {
               multilabel_margin_loss(zeros({1, 2, 3}), i);
             }),
-            "multilabel_margin_loss: expected x as [N, C] or [C] but got [1, 2, 3]");
+            "multilabel_margin_loss: expected an input [N, C] or [C] but got [1, 2, 3]");
   EXPECT_EQ(error_of<ShapeError>([&] { multilabel_soft_margin_loss(tensor(1.0), tensor(1.0)); }),
-            "multilabel_soft_margin_loss: expected x as [*, C] but got []");
+            "multilabel_soft_margin_loss: expected an input [*, C] but got []");
   EXPECT_EQ(error_of<ValueError>([&] { triplet_margin_loss(x, x, x, {.margin = 0}); }),
             "triplet_margin_loss: expected a margin > 0 but got 0");
   EXPECT_EQ(error_of<ShapeError>([&] { triplet_margin_loss(x, x, x[0]); }),
             "triplet_margin_loss: expected three tensors with the same number of axes but got [2, 3], [2, 3] and [3]");
-  EXPECT_EQ(error_of<ValueError>([&] { binary_cross_entropy(x + 1.5, x); }),
-            "binary_cross_entropy: expected probabilities in [0, 1]; binary_cross_entropy_with_logits() takes any "
-            "numbers");
+  EXPECT_EQ(
+      error_of<ValueError>([&] { binary_cross_entropy(x + 1.5, x); }),
+      "binary_cross_entropy: expected probabilities in [0, 1]; binary_cross_entropy_with_logits() takes any numbers");
   EXPECT_EQ(error_of<ShapeError>([&] { binary_cross_entropy(x, x[0]); }),
             "binary_cross_entropy: expected a target of shape [2, 3] but got [3]");
   EXPECT_EQ(error_of<ValueError>([&] { gaussian_nll_loss(x, x, x - 1.0); }),
@@ -348,9 +348,10 @@ TEST(MarginLossErrors, Messages) {
             "gaussian_nll_loss: expected a var of shape [2, 3], [2, 1] or [2] but got [3]");
   EXPECT_EQ(error_of<ValueError>([&] { gaussian_nll_loss(x, x, x, {.eps = 0}); }),
             "gaussian_nll_loss: expected an eps > 0 but got 0");
-  EXPECT_EQ(error_of<ValueError>([&] { margin_ranking_loss(zeros({0}), zeros({0}), zeros({0})); }),
-            "margin_ranking_loss: expected at least one element to average but got input of shape [0]; leave an empty "
-            "batch out, or use Reduction::sum, which gives 0");
+  EXPECT_EQ(
+      error_of<ValueError>([&] { margin_ranking_loss(zeros({0}), zeros({0}), zeros({0})); }),
+      "margin_ranking_loss: expected at least one element to average but got an input of shape [0]; leave an empty "
+      "batch out, or use Reduction::sum, which gives 0");
   EXPECT_EQ(multi_margin_loss(zeros({0, 3}), zeros({0}, {.dtype = kInt64}), {.reduction = Reduction::sum}).item(), 0.0);
 }
 

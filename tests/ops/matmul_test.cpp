@@ -156,7 +156,7 @@ TEST(MatmulTest, SaysWhatDoesNotFit) {
   EXPECT_EQ(message_of([&] {
               matmul(a, random_tensor({3, 2}, kFloat64, 1));
             }),
-            "matmul: expected both operands to have the same dtype but got float32 and float64; convert one of them "
+            "matmul: expected operands of the same dtype but got float32 and float64; convert one of them "
             "with to()");
   EXPECT_THROW(matmul(random_tensor({}, kFloat32, 1), a), ShapeError);
   EXPECT_THROW(matmul(random_tensor({2, 2, 3}, kFloat32, 1), random_tensor({3, 3, 2}, kFloat32, 1)), ShapeError);
@@ -258,11 +258,11 @@ TEST(LinearTest, RecordedGradientsEqualOrdinaryOnes) {
 
 TEST(LinearTest, SaysWhatDoesNotFit) {
   const Tensor w = random_tensor({4, 7}, kFloat32, 1);
-  EXPECT_EQ(
-      message_of([&] {
-        linear(random_tensor({60, 8}, kFloat32, 1), w);
-      }),
-      "linear: expected an input [*, 7] but got [60, 8]; the layer before gives 8, so in_features has to be that");
+  EXPECT_EQ(message_of([&] {
+              linear(random_tensor({60, 8}, kFloat32, 1), w);
+            }),
+            "linear: expected an input [*, 7] but got [60, 8]; the preceding layer gives 8 features: set in_features "
+            "to that");
   EXPECT_EQ(message_of([&] {
               linear(random_tensor({60, 7}, kFloat32, 1), w, random_tensor({5}, kFloat32, 1));
             }),
@@ -274,7 +274,7 @@ TEST(LinearTest, SaysWhatDoesNotFit) {
   EXPECT_EQ(message_of([&] {
               linear(random_tensor({60, 7}, kFloat64, 1), w);
             }),
-            "linear: expected both operands to have the same dtype but got float64 and float32; convert one of them "
+            "linear: expected operands of the same dtype but got float64 and float32; convert one of them "
             "with to()");
 }
 

@@ -400,16 +400,16 @@ TEST(NormOpErrorTest, TellWhatWasExpectedAndWhatCame) {
             }),
             "layer_norm: expected an input [*, 6, 3] for normalized_shape [6, 3] but got [4, 6, 3, 4]");
   EXPECT_EQ(error_of<ShapeError>([&] { layer_norm(x, {}); }),
-            "layer_norm: expected a normalized_shape of at least 1 dimension but got []");
+            "layer_norm: expected a normalized_shape of at least 1 axis but got []");
   EXPECT_EQ(error_of<ShapeError>([&] {
               rms_norm(input({3, 4}), {2, 3, 4});
             }),
             "rms_norm: expected an input [*, 2, 3, 4] for normalized_shape [2, 3, 4] but got [3, 4]");
   EXPECT_EQ(error_of<ShapeError>([&] { group_norm(x, 4); }),
-            "group_norm: expected a number of channels that 4 groups divide but got [4, 6, 3, 4], which has 6");
+            "group_norm: expected channels divisible by num_groups = 4 but got [4, 6, 3, 4]");
   EXPECT_EQ(error_of<ValueError>([&] { group_norm(x, -2); }), "group_norm: expected num_groups > 0 but got -2");
   EXPECT_EQ(error_of<ShapeError>([&] { group_norm(input({4}), 2); }),
-            "group_norm: expected an input [N, C, *] of at least 2 dimensions but got [4]");
+            "group_norm: expected an input [N, C, *] of at least 2 axes but got [4]");
   EXPECT_EQ(error_of<ShapeError>([&] { batch_norm_training(x, ones({3}, {.dtype = kFloat64})); }),
             "batch_norm: expected a weight of shape [6] for an input of shape [4, 6, 3, 4] but got [3]");
   EXPECT_EQ(error_of<DTypeError>([&] { batch_norm_training(x, {}, ones({6})); }),
@@ -427,7 +427,7 @@ TEST(NormOpErrorTest, TellWhatWasExpectedAndWhatCame) {
   EXPECT_EQ(error_of<ShapeError>([&] {
               local_response_norm(input({2, 3}), 2);
             }),
-            "local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got [2, 3]");
+            "local_response_norm: expected an input [N, C, *] of at least 3 axes but got [2, 3]");
 }
 
 }  // namespace NORMGRAD_TEST_FILE

@@ -170,7 +170,7 @@ TEST(PiecewiseTest, Errors) {
   EXPECT_EQ(error_of<ValueError>([&] { hardtanh(x, 1, 1); }), "hardtanh: expected min_val < max_val but got 1 and 1");
   EXPECT_EQ(error_of<ValueError>([&] { hardshrink(x, -1); }), "hardshrink: expected lambd >= 0 but got -1");
   EXPECT_EQ(error_of<ValueError>([&] { softshrink(x, kNan); }), "softshrink: expected lambd >= 0 but got nan");
-  EXPECT_EQ(error_of<ValueError>([&] { celu(x, 0); }), "celu: expected an alpha other than 0");
+  EXPECT_EQ(error_of<ValueError>([&] { celu(x, 0); }), "celu: expected alpha other than 0 but got 0");
   EXPECT_EQ(error_of<ValueError>([&] { rrelu(x, 0.5, 0.25); }), "rrelu: expected lower <= upper but got 0.5 and 0.25");
 }
 

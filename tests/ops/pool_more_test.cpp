@@ -227,7 +227,7 @@ TEST(AdaptivePoolTest, AgreesWithLoops) {
   EXPECT_EQ(error_of<ValueError>([] {
               adaptive_avg_pool1d(zeros({2, 3}), 0);
             }),
-            "adaptive_avg_pool1d: expected output_size of at least 1 but got 0");
+            "adaptive_avg_pool1d: expected output_size >= 1 but got 0");
 }
 
 TEST(LPPoolTest, IsTheNormOfEachWindow) {
@@ -239,7 +239,7 @@ TEST(LPPoolTest, IsTheNormOfEachWindow) {
   EXPECT_EQ(lp_pool1d(ones({1, 5}), 2, 2, {.ceil_mode = true}).shape(), Shape({1, 3}));
   const Tensor positive = (random_tensor({1, 2, 4, 4}, kFloat64, 1) * 0.1 + 1.0).detach().requires_grad_();
   EXPECT_TRUE(gradients_agree([](const std::vector<Tensor>& in) { return lp_pool2d(in[0], 3, 2); }, {positive}));
-  EXPECT_EQ(error_of<ValueError>([&] { lp_pool1d(x, 0, 2); }), "lp_pool1d: expected a norm_type other than 0");
+  EXPECT_EQ(error_of<ValueError>([&] { lp_pool1d(x, 0, 2); }), "lp_pool1d: expected norm_type other than 0 but got 0");
 }
 
 TEST(MaxUnpoolTest, PutsBackWhatPoolingTook) {
@@ -280,7 +280,7 @@ TEST(MaxUnpoolTest, PutsBackWhatPoolingTook) {
   EXPECT_EQ(error_of<DTypeError>([&] { max_unpool1d(values, values, 2); }),
             "max_unpool1d: expected int64 indices but got float32");
   EXPECT_EQ(error_of<ValueError>([&] { avg_pool1d(x, 2, {.divisor_override = 0}); }),
-            "avg_pool1d: expected a divisor_override of at least 1 but got 0");
+            "avg_pool1d: expected divisor_override >= 1 but got 0");
 }
 
 }  // namespace NORMGRAD_TEST_FILE

@@ -100,7 +100,7 @@ TEST(MaxPoolTest, SaysWhatDoesNotFit) {
             "1) on an input [2, 3, 6, 4]");
   EXPECT_EQ(message_of([&] { max_pool2d(x, 2, {.padding = 2}); }),
             "max_pool2d: expected padding of at most half of kernel_size but got padding 2 for kernel_size 2");
-  EXPECT_EQ(message_of([&] { max_pool2d(x, 0); }), "max_pool2d: expected kernel_size of at least 1 but got 0");
+  EXPECT_EQ(message_of([&] { max_pool2d(x, 0); }), "max_pool2d: expected kernel_size >= 1 but got 0");
   EXPECT_EQ(message_of([&] { max_pool1d(x, 2); }),
             "max_pool1d: expected a 3-D input [N, C, ...] or a 2-D input [C, ...] but got [2, 3, 6, 4]");
   EXPECT_THROW(max_pool2d(Tensor::empty({1, 2, 4, 4}, kInt64), 2), DTypeError);
@@ -211,8 +211,7 @@ TEST(AvgPoolTest, SaysWhatDoesNotFit) {
               avg_pool2d(x, {2, 2, 2});
             }),
             "avg_pool2d: expected kernel_size to be one number or 2 but got [2, 2, 2]");
-  EXPECT_EQ(message_of([&] { adaptive_avg_pool2d(x, 0); }),
-            "adaptive_avg_pool2d: expected output_size of at least 1 but got 0");
+  EXPECT_EQ(message_of([&] { adaptive_avg_pool2d(x, 0); }), "adaptive_avg_pool2d: expected output_size >= 1 but got 0");
   EXPECT_EQ(message_of([&] { adaptive_avg_pool2d(random_tensor({4}, kFloat32, 1), 1); }),
             "adaptive_avg_pool2d: expected a 4-D input [N, C, ...] or a 3-D input [C, ...] but got [4]");
 }

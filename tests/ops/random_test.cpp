@@ -97,7 +97,7 @@ TEST(RandomTest, MultinomialFrequencies) {
   EXPECT_EQ(error_of<ValueError>([] { multinomial(zeros({2}), 1); }),
             "multinomial: expected a weight above 0 in each row but row 0 has none");
   EXPECT_EQ(error_of<ValueError>([] { multinomial(ones({2}), 0); }),
-            "multinomial: expected num_samples of at least 1 but got 0");
+            "multinomial: expected num_samples >= 1 but got 0");
   EXPECT_EQ(error_of<ShapeError>([] {
               multinomial(ones({1, 1, 2}), 1);
             }),

@@ -111,8 +111,8 @@ TEST(ChunkTest, PartsAndStacks) {
   EXPECT_THAT(values(hstack({whole({1}, {}), whole({2, 3}, {2})})), ElementsAre(1, 2, 3));
   EXPECT_EQ(hstack({x, x}).shape(), Shape({5, 4}));
   EXPECT_THAT(values(vstack({whole({1, 2}, {2}), whole({3, 4}, {1, 2})})), ElementsAre(1, 2, 3, 4));
-  EXPECT_EQ(error_of<ValueError>([] { hstack({}); }), "hstack: expected at least one tensor");
-  EXPECT_EQ(error_of<ValueError>([] { vstack({}); }), "vstack: expected at least one tensor");
+  EXPECT_EQ(error_of<ValueError>([] { hstack({}); }), "hstack: expected at least one tensor but got none");
+  EXPECT_EQ(error_of<ValueError>([] { vstack({}); }), "vstack: expected at least one tensor but got none");
 }
 
 TEST(UnsqueezeTest, SeveralAxes) {

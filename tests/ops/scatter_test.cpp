@@ -216,9 +216,9 @@ TEST(OneHotTest, ValuesAndErrors) {
             }),
             "one_hot: expected indices in [0, num_classes) but got -3 at position 1");
   EXPECT_EQ(error_of<ValueError>([&] { one_hot(whole({}, {0})); }),
-            "one_hot: expected num_classes for an index without elements");
+            "one_hot: expected num_classes for an index without elements but got -1");
   EXPECT_EQ(error_of<ValueError>([&] { one_hot(whole({0}, {1}), 0); }),
-            "one_hot: expected num_classes of at least 1, or -1, but got 0");
+            "one_hot: expected num_classes >= 1, or -1, but got 0");
   EXPECT_EQ(error_of<ShapeError>([&] { one_hot(whole({std::numeric_limits<std::int64_t>::max()}, {1})); }),
             "one_hot: expected sizes within 64 bits but got 9223372036854775807 + 1");
   EXPECT_EQ(error_of<DTypeError>([&] { one_hot(zeros({1})); }),

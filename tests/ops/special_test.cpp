@@ -187,11 +187,12 @@ TEST(RoundingTest, Remainders) {
   EXPECT_EQ(numbers(remainder(i, 3)), (Numbers{2, 1, 0}));
   EXPECT_EQ(numbers(remainder(i, -3)), (Numbers{-1, -2, 0}));
   EXPECT_EQ(fmod(full({}, std::numeric_limits<std::int64_t>::min(), {.dtype = kInt64}), -1).item(), 0.0);
-  EXPECT_EQ(error_of<ValueError>([&] { fmod(i, 0); }), "fmod: expected divisors other than 0 for int64 tensors");
+  EXPECT_EQ(error_of<ValueError>([&] { fmod(i, 0); }),
+            "fmod: expected divisors other than 0 for int64 tensors but got 0");
   EXPECT_EQ(error_of<ValueError>([&] {
               remainder(i, tensor({1, 0, 2}, {.dtype = kInt64}));
             }),
-            "remainder: expected divisors other than 0 for int64 tensors");
+            "remainder: expected divisors other than 0 for int64 tensors but got 0");
   EXPECT_EQ(error_of<ValueError>([&] { fmod(i, 0.5); }),
             "fmod: expected a whole number for an int64 tensor but got 0.5");
   EXPECT_EQ(error_of<DTypeError>([&] { fmod(i > 0, i > 0); }),

@@ -153,7 +153,7 @@ TEST(DiagonalTest, Meshgrid) {
   EXPECT_EQ(error_of<ShapeError>([&] { meshgrid({zeros({1, 2})}); }), "meshgrid: expected vectors but got [1, 2]");
   EXPECT_EQ(error_of<ValueError>([&] { meshgrid({zeros({2})}, "yx"); }),
             "meshgrid: expected indexing \"ij\" or \"xy\" but got \"yx\"");
-  EXPECT_EQ(error_of<ValueError>([&] { meshgrid({}); }), "meshgrid: expected at least one tensor");
+  EXPECT_EQ(error_of<ValueError>([&] { meshgrid({}); }), "meshgrid: expected at least one tensor but got none");
 }
 
 }  // namespace NORMGRAD_TEST_FILE

@@ -24,8 +24,7 @@ TEST(LRSchedulerTest, EveryGroupFromItsOwnRate) {
   EXPECT_EQ(optimizer.lr(1), 2.0);
   schedule.set_epoch(2);
   EXPECT_EQ(optimizer.lr(1), 0.5);
-  EXPECT_EQ(error_of<ValueError>([&] { schedule.set_epoch(-1); }),
-            "StepLR: expected an epoch of at least 0 but got -1");
+  EXPECT_EQ(error_of<ValueError>([&] { schedule.set_epoch(-1); }), "StepLR: expected epoch >= 0 but got -1");
 }
 
 TEST(LRSchedulerTest, ArgumentsOutOfRange) {
@@ -87,11 +86,11 @@ TEST(LRSchedulerTest, CombinedOnesCheckTheirParts) {
   EXPECT_EQ(error_of<ValueError>([&] {
               SequentialLR(o, {StepLR(o, 1), StepLR(o, 1)}, {});
             }),
-            "SequentialLR: expected one milestone less than schedules but got 0 and 2");
+            "SequentialLR: expected one milestone fewer than schedules but got 0 and 2");
   EXPECT_EQ(error_of<ValueError>([&] {
               SequentialLR(o, {StepLR(o, 1), StepLR(o, 1), StepLR(o, 1)}, {3, 3});
             }),
-            "SequentialLR: expected milestones that rise from 1 or above but got 3 after 3");
+            "SequentialLR: expected ascending milestones >= 1 but got 3 after 3");
   EXPECT_EQ(error_of<ValueError>([&] {
               ChainedScheduler({StepLR(o, 1), StepLR(other, 1)});
             }),

@@ -115,7 +115,7 @@ TEST(OptimizerStateTest, StatesWithoutNamesLoadByTheirOrder) {
   optimizer.load_state_dict(state);
   EXPECT_EQ(momentum_of(optimizer, 1), 2.0);
   EXPECT_EQ(error_of<ValueError>([&] { optimizer.load_state_dict(state, {.prefix = "module."}); }),
-            "SGD: load_state_dict: the state has no names of parameters for prefix and key_map to change");
+            "SGD: load_state_dict: expected a state with parameter names for prefix and key_map but got one without");
   // An optimizer of a plain vector has no names.
   SGD unnamed(std::vector<Tensor>{net.first.weight, net.second.weight});
   EXPECT_EQ(unnamed.param_name(0), "");

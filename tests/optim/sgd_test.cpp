@@ -125,18 +125,22 @@ TEST(SgdTest, RefusesWhatCannotBe) {
   EXPECT_EQ(error_of<ValueError>([&] { SGD({param}, {.weight_decay = -0.5}); }),
             "SGD: expected weight_decay >= 0 but got -0.5");
   EXPECT_EQ(error_of<ValueError>([&] { SGD({param}, {.nesterov = true}); }),
-            "SGD: nesterov needs momentum > 0 and dampening = 0 but got momentum 0 and dampening 0");
+            "SGD: expected momentum > 0 and dampening = 0 for nesterov but got momentum 0 and dampening 0");
   EXPECT_EQ(error_of<ValueError>([&] { SGD(std::vector<Tensor>{}); }),
-            "SGD: expected parameters but got an empty list; is every layer of the model named in NORMGRAD_MEMBERS?");
-  EXPECT_EQ(error_of<ValueError>([&] { SGD({param, param}); }), "SGD: parameter 1 of shape [1] is there already");
-  EXPECT_EQ(error_of<ValueError>([&] { SGD({Tensor()}); }), "SGD: parameter 0 is undefined");
+            "SGD: expected parameters but got an empty list; is every layer of the model listed in NORMGRAD_MEMBERS?");
+  EXPECT_EQ(error_of<ValueError>([&] {
+              SGD({param, param});
+            }),
+            "SGD: expected distinct parameters but parameter 1 of shape [1] was added before");
+  EXPECT_EQ(error_of<ValueError>([&] { SGD({Tensor()}); }),
+            "SGD: expected defined parameters but parameter 0 is undefined");
   EXPECT_EQ(error_of<ValueError>([&] { SGD({Tensor::empty({2}, kInt64)}); }),
-            "SGD: expected floating point parameters but parameter 0 is int64");
+            "SGD: expected float32 or float64 parameters but parameter 0 is int64");
   SGD optimizer({param});
   EXPECT_EQ(error_of<ValueError>([&] {
               optimizer.add_param_group({{param}, {}});
             }),
-            "SGD: parameter 0 of shape [1] is there already");
+            "SGD: expected distinct parameters but parameter 0 of shape [1] was added before");
   EXPECT_EQ(optimizer.num_groups(), 1U);
   optimizer.options().nesterov = true;
   EXPECT_THROW(optimizer.step(), ValueError);

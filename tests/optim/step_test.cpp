@@ -91,9 +91,10 @@ TEST(StepTest, AStateOfAnotherShapeChangesNothing) {
     Tensor last = net.parameters().back();
     const Tensor other = zeros({5});
     last.node()->grad = other;
-    expect_nothing_changes(*optimizer, net.parameters(), "parameter 3 '1.bias' has shape [2] but its gradient [5]");
+    expect_nothing_changes(*optimizer, net.parameters(),
+                           "parameter 3 '1.bias' has shape [2] but its gradient has shape [5]");
     last.node()->grad = ones({2}, {.dtype = kFloat64});
-    expect_nothing_changes(*optimizer, net.parameters(), "parameter 3 '1.bias' is float32 but its gradient float64");
+    expect_nothing_changes(*optimizer, net.parameters(), "parameter 3 '1.bias' is float32 but its gradient is float64");
   }
 }
 
@@ -103,7 +104,7 @@ TEST(StepTest, TheFirstStepMakesNoStateBeforeItIsSureOfAll) {
     const auto optimizer = make(params);
     params[0].node()->grad = tensor_of({1.0, 1.0});
     params[1].node()->grad = tensor_of({1.0, 1.0});
-    expect_nothing_changes(*optimizer, params, "parameter 1 has shape [1] but its gradient [2]");
+    expect_nothing_changes(*optimizer, params, "parameter 1 has shape [1] but its gradient has shape [2]");
     params[1].node()->grad = tensor_of({1.0});
     optimizer->step();
     EXPECT_NE(params[0].to_vector<double>()[0], 1.0) << optimizer->type_name();
@@ -157,7 +158,10 @@ TEST(StepTest, WithoutAnyGradientItSaysSoOnce) {
 
 TEST(StepTest, AParameterIsThereOnceFrozenOrNot) {
   const Tensor frozen = tensor_of({1.0, 2.0});
-  EXPECT_EQ(error_of<ValueError>([&] { SGD({frozen, frozen}); }), "SGD: parameter 1 of shape [2] is there already");
+  EXPECT_EQ(error_of<ValueError>([&] {
+              SGD({frozen, frozen});
+            }),
+            "SGD: expected distinct parameters but parameter 1 of shape [2] was added before");
   SGD optimizer({frozen});
   EXPECT_THROW(optimizer.add_param_group({{frozen}, {}}), ValueError);
   EXPECT_EQ(optimizer.num_groups(), 1U);

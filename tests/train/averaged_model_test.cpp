@@ -97,7 +97,7 @@ TEST_P(AveragedModelTest, RecalibratedBuffersBelongToTheAverage) {
   }
   EXPECT_EQ(average.module().norm.running_mean.to_vector<double>(), std::vector<double>(4, 0.0));
   EXPECT_EQ(error_of<ValueError>([&] { average(data); }),
-            "AveragedModel: the buffers do not belong to the weights yet: call recalibrate(batches) after the last "
+            "AveragedModel: the buffers do not match the averaged weights; call recalibrate(batches) after the last "
             "update");
   average.recalibrate(std::vector{data.narrow(0, 0, 30), data.narrow(0, 30, 10)});
   const Tensor y = average(data);
@@ -213,7 +213,7 @@ TEST(AveragedModelErrorTest, Refuses) {
             "AveragedModel: expected decay in [0, 1) but got 1");
   AveragedModel average(small);
   EXPECT_EQ(error_of<ValueError>([&] { average.update(Sequential{Linear(2, 3)}); }),
-            "AveragedModel: expected a model with the parameters and buffers that it was made with");
+            "AveragedModel: expected a model with the parameters and buffers it was created with");
   EXPECT_EQ(average.num_averaged(), 0);
 }
 
@@ -232,10 +232,9 @@ TEST(AveragedModelValueTest, KeepsTheTypesOfLayers) {
   EXPECT_EQ(ema(x).to_vector<double>(), net(x).to_vector<double>());
   TimesTen ten(2, 2);
   const Linear& cut = ten;
-  EXPECT_EQ(
-      error_of<Error>([&] { AveragedModel<Linear> average(cut); }),
-      "AveragedModel: expected a Linear itself but got a class derived from it, which a copy would cut down; make "
-      "the AveragedModel of that class");
+  EXPECT_EQ(error_of<Error>([&] { AveragedModel<Linear> average(cut); }),
+            "AveragedModel: expected a Linear itself but got a class derived from it, which a copy would slice; use an "
+            "AveragedModel of that class");
 }
 
 TEST(AveragedModelValueTest, ItsModelCanBeAssignedToTheTrainedOne) {

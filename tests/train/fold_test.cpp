@@ -119,7 +119,7 @@ TEST(FoldErrorTest, GivesTheReason) {
             "fold_into: the layer is float32 but the norm is float64");
   ReLU relu;
   EXPECT_EQ(error_of<ValueError>([&] { fold_into(relu, norm); }),
-            "fold_into: a ReLU is neither a convolution nor a linear layer of the library itself");
+            "fold_into: a ReLU is not a convolution or linear layer of the library");
   norm.running_mean.mutable_data<double>()[2] = std::nan("");
   EXPECT_EQ(error_of<ValueError>([&] { fold_into(conv, norm); }),
             "fold_into: BatchNorm2d has values that are not finite in channel 2");
@@ -169,7 +169,7 @@ TEST(FoldModelTest, SequentialsInside) {
   std::ostringstream out;
   out << fold(net);
   const std::string own =
-      ": stands in a forward of its own: pass an example, fold(model, example), or call fold_into(layer, norm)\n";
+      ": is called in a custom forward: pass an example, fold(model, example), or call fold_into(layer, norm)\n";
   EXPECT_EQ(out.str(), "folded 1 of 6 norms\n  norm1" + own + "  norm2" + own +
                            "  body.1 into body.0\n"
                            "  body.3: comes after a ReLU, not directly after a convolution or linear layer\n"
@@ -193,7 +193,7 @@ TEST(FoldModelTest, ByAnExample) {
             "  body.1 into body.0\n"
             "  body.3: comes after a ReLU, not directly after a convolution or linear layer\n"
             "  body.4: a LayerNorm normalizes each sample with its own statistics\n"
-            "  last: what came to it was not the result of a convolution or linear layer\n");
+            "  last: its input was not the result of a convolution or linear layer\n");
   expect_equal_in_float64(net(x), expected);
   EXPECT_TRUE(net.conv1.bias.defined());
   EXPECT_TRUE(net.norm1.is_identity());
@@ -350,7 +350,7 @@ TEST(FoldLeavesTest, ByHandToo) {
   EXPECT_THROW(fold_into(plain, shifted), ValueError);
   ModuleHookHandle handle = norm.register_forward_pre_hook([](Module&, const Tensor&) { return Tensor(); });
   EXPECT_EQ(error_of<ValueError>([&] { fold_into(plain, norm); }),
-            "fold_into: BatchNorm2d has hooks, which see or change what passes between the two");
+            "fold_into: BatchNorm2d has hooks, which observe or change the tensor between the two");
   handle.remove();
   fold_into(plain, norm);
   EXPECT_TRUE(norm.is_identity());

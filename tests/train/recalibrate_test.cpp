@@ -144,7 +144,7 @@ TEST(RecalibrateTest, EmptyBatchesAreToldAsEmpty) {
   EXPECT_EQ(error_of<ValueError>([&] {
               recalibrate(other, std::vector{Tensor::empty({0, 2}), Tensor::empty({0, 2})});
             }),
-            "recalibrate: expected batches with values but all 2 that came to 'norm' were empty");
+            "recalibrate: expected batches with values but all 2 that reached 'norm' were empty");
   EXPECT_EQ(other.at<BatchNorm1d>(0).running_mean.to_vector<double>(), before.to_vector<double>());
 }
 

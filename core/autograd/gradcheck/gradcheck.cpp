@@ -89,9 +89,9 @@ Probe make_probe(const TensorsFunction& f, const std::vector<Tensor>& inputs, co
     any = any || checked;
     require<DTypeError>(!checked || inputs[i].dtype() == kFloat64, "gradcheck: expected float64 inputs but input ", i,
                         " is ", checked ? dtype_name(inputs[i].dtype()) : "",
-                        "; differences of float32 values prove nothing");
+                        "; finite differences in float32 are too inaccurate");
   }
-  require<ValueError>(any, "gradcheck: expected at least one input that requires gradients");
+  require<ValueError>(any, "gradcheck: expected at least one input that requires gradients but got none");
   std::vector<Tensor> copies;
   std::transform(inputs.begin(), inputs.end(), std::back_inserter(copies), copy_of);
   Probe probe{f, inputs, evaluate(f, inputs), {}, 0.0};
@@ -100,8 +100,8 @@ Probe make_probe(const TensorsFunction& f, const std::vector<Tensor>& inputs, co
                           "gradcheck: the function changes its inputs in place");
   require<GradCheckError>(
       probe.results.size() == again.size() && std::equal(again.begin(), again.end(), probe.results.begin(), same_bits),
-      "gradcheck: two calls of the function with the same inputs differ; a random function needs a generator that "
-      "starts anew in each call");
+      "gradcheck: two calls of the function with the same inputs differ; a random function must reset its generator in "
+      "each call");
   require<ValueError>(options.grad_outputs.empty() || options.grad_outputs.size() == probe.results.size(),
                       "gradcheck: expected ", probe.results.size(), " grad_outputs, one for each result, but got ",
                       options.grad_outputs.size());
@@ -121,7 +121,8 @@ Probe make_probe(const TensorsFunction& f, const std::vector<Tensor>& inputs, co
                                                          : options.grad_outputs[k]);
     const Tensor& w = probe.weights.back();
     require<ShapeError>(w.defined() && w.shape() == y.shape() && w.dtype() == kFloat64,
-                        "gradcheck: expected grad_outputs of float64 ", y.shape(), " for result ", k);
+                        "gradcheck: expected grad_outputs of float64 ", y.shape(), " for result ", k, " but got ",
+                        w.defined() ? detail::concat(w.dtype(), " ", w.shape()) : "an undefined tensor");
     const double* weights = w.data<double>();
     for (std::int64_t i = 0; i < y.numel(); ++i) {
       probe.magnitude += std::abs(weights[i] * values[i]);

@@ -81,7 +81,7 @@ void compare_recorded(const TensorsFunction& g, const std::vector<Tensor>& input
 
 GradCheckReport gradcheck_order(const TensorFunction& f, const std::vector<Tensor>& inputs, int order,
                                 GradCheckOptions options) {
-  require<ValueError>(order >= 1, "gradcheck_order: expected an order of at least 1 but got ", order);
+  require<ValueError>(order >= 1, "gradcheck_order: expected order >= 1 but got ", order);
   Generator generator(options.seed + 1);
   TensorsFunction g = detail::recording([&f](const std::vector<Tensor>& in) { return std::vector<Tensor>{f(in)}; });
   std::vector<Tensor> all = inputs;

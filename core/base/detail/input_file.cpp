@@ -42,7 +42,7 @@ void InputFile::read(std::uint64_t offset, void* to, std::size_t count) const {
       continue;
     }
     require<IoError>(got >= 0, where_, "cannot be read: ", std::strerror(errno));
-    require<IoError>(got > 0, where_, "ends at byte ", offset, " while it is being read");
+    require<IoError>(got > 0, where_, "ended at byte ", offset, " while it was being read");
     next += got;
     offset += static_cast<std::uint64_t>(got);
     count -= static_cast<std::size_t>(got);

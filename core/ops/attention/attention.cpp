@@ -37,7 +37,7 @@ void check_operand(const char* name, const char* which, const char* axes, const 
   require<DTypeError>(is_floating_point(x.dtype()), name, ": expected a float32 or float64 ", which, " but got ",
                       x.dtype());
   require<ShapeError>(x.dim() >= axes_needed, name, ": expected a ", which, " [", axes, "] of at least ", axes_needed,
-                      " dimensions but got ", x.shape());
+                      " axes but got ", x.shape());
 }
 
 void check_options(const char* name, const Tensor& query, const Shape& scores, const AttentionOptions& o) {
@@ -199,7 +199,7 @@ AttentionOperands::AttentionOperands(const char* name, const Tensor& q, const Te
   if (options.enable_gqa) {
     const std::int64_t kv_heads = k.size(-3);
     require<ShapeError>(!v.defined() || v.size(-3) == kv_heads, name, ": expected a value of ", kv_heads,
-                        " heads, as many as the key has, but got ", v.shape());
+                        " heads, like the key, but got ", v.shape());
     require<ShapeError>(kv_heads > 0 && q.size(-3) % kv_heads == 0, name,
                         ": expected the heads of the query to be a multiple of those of the key but got ", q.shape(),
                         " and ", k.shape());

@@ -169,7 +169,7 @@ void check_operands(const char* name, std::size_t axes, const Tensor& x, const T
   require<DTypeError>(weight.dtype() == x.dtype() && (!bias.defined() || bias.dtype() == x.dtype()), name,
                       ": expected input, weight and bias of the same dtype but got ", x.dtype(), ", ", weight.dtype(),
                       " and ", bias.defined() ? dtype_name(bias.dtype()) : "none", "; convert one of them with to()");
-  require<ValueError>(groups >= 1, name, ": expected groups of at least 1 but got ", groups);
+  require<ValueError>(groups >= 1, name, ": expected groups >= 1 but got ", groups);
   for (std::size_t i = 0; i < weight.shape().rank(); ++i) {
     require<ShapeError>(weight.shape()[i] >= 1, name, ": expected a weight without empty axes but got ",
                         weight.shape());

@@ -28,7 +28,7 @@ std::array<std::int64_t, 3> PerAxis::resolve(const char* where, const char* argu
                           : "");
   std::array<std::int64_t, 3> sizes{fill, fill, fill};
   for (std::size_t i = 0; i < axes; ++i) {
-    require<ValueError>(sizes_[i] >= least, where, ": expected ", argument, " of at least ", least, " but got ", *this);
+    require<ValueError>(sizes_[i] >= least, where, ": expected ", argument, " >= ", least, " but got ", *this);
     sizes[sizes.size() - axes + i] = sizes_[i];
   }
   return sizes;

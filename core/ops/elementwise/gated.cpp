@@ -36,7 +36,7 @@ Tensor mish(const Tensor& x) {
 
 Tensor celu(const Tensor& x, double alpha) {
   detail::check_float("celu", x);
-  require<ValueError>(alpha != 0.0, "celu: expected an alpha other than 0");
+  require<ValueError>(alpha != 0.0, "celu: expected alpha other than 0 but got 0");
   return where(gt(x, 0.0), x, mul(expm1(div(clamp(x, {}, 0.0), alpha)), alpha));
 }
 

@@ -28,7 +28,7 @@ Tensor rounded(const char* name, MathFunction f, const Tensor& x) {
 // The quotient is exact up to rounding, so the integer next to it is the one that the remainder left out.
 Tensor remainder_of(const char* name, MathFunction2 f, const Tensor& a, const Tensor& b) {
   require<ValueError>(b.dtype() != kInt64 || all(b).item() != 0.0, name,
-                      ": expected divisors other than 0 for int64 tensors");
+                      ": expected divisors other than 0 for int64 tensors but got 0");
   Tensor y = detail::apply_math(name, f, a, b);
   SavedOutput out(y);
   return record(name, std::move(y), {a, b},

@@ -46,7 +46,7 @@ Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {
   using kernels::BinaryOp;
-  require<ValueError>(low || high, "clamp: expected at least one limit");
+  require<ValueError>(low || high, "clamp: expected at least one limit but got none");
   if (x.dtype() == kInt64) {
     const Tensor raised = low ? detail::apply_binary("clamp", BinaryOp::maximum, x, *low) : x;
     return high ? detail::apply_binary("clamp", BinaryOp::minimum, raised, *high) : raised;

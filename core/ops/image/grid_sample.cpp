@@ -193,8 +193,8 @@ Tensor grid_sample(const Tensor& x, const Tensor& grid, const GridSampleOptions&
   require<ValueError>(options.mode == "bilinear" || options.mode == "nearest" || options.mode == "bicubic",
                       "grid_sample: expected mode \"bilinear\", \"nearest\" or \"bicubic\" but got \"", options.mode,
                       "\"");
-  require<ValueError>(options.mode != "bicubic" || axes == 2, "grid_sample: mode \"bicubic\" is for images but the ",
-                      "input is ", x.shape());
+  require<ValueError>(options.mode != "bicubic" || axes == 2,
+                      "grid_sample: expected a 4-D input for mode \"bicubic\" but got ", x.shape());
   const bool zeros_outside = options.padding_mode == "zeros";
   require<ValueError>(zeros_outside || options.padding_mode == "border" || options.padding_mode == "reflection",
                       "grid_sample: expected padding_mode \"zeros\", \"border\" or \"reflection\" but got \"",

@@ -144,17 +144,18 @@ void check_mode(const InterpolateOptions& o, const Tensor& x) {
                       o.mode, "\"");
   require<ShapeError>(x.dim() >= 3 && x.dim() <= 5, "interpolate: expected an input [N, C, ...] with 1 to 3 spatial ",
                       "axes but got ", x.shape());
-  require<ShapeError>(mode->axes == 0 || x.shape().rank() == mode->axes + 2, "interpolate: mode \"", o.mode,
-                      "\" is for ", mode->axes, " spatial axes but the input is ", x.shape());
-  require<ValueError>(mode->axes != 0 || !o.align_corners, "interpolate: align_corners has no meaning for mode \"",
+  require<ShapeError>(mode->axes == 0 || x.shape().rank() == mode->axes + 2, "interpolate: expected an input with ",
+                      mode->axes, mode->axes == 1 ? " spatial axis" : " spatial axes", " for mode \"", o.mode,
+                      "\" but got ", x.shape());
+  require<ValueError>(mode->axes != 0 || !o.align_corners, "interpolate: align_corners is not supported for mode \"",
                       o.mode, "\"");
   require<ValueError>(!o.antialias || mode->axes == 2,
-                      "interpolate: antialias is for modes \"bilinear\" and \"bicubic\" but the mode is \"", o.mode,
-                      "\"");
+                      "interpolate: expected mode \"bilinear\" or \"bicubic\" for antialias but got \"", o.mode, "\"");
   require<ValueError>(o.size.sizes().empty() != o.scale_factor.factors().empty(),
-                      "interpolate: expected either size or scale_factor");
+                      "interpolate: expected either size or scale_factor but got ",
+                      o.size.sizes().empty() ? "neither" : "both");
   require<ValueError>(!o.recompute_scale_factor || o.size.sizes().empty(),
-                      "interpolate: recompute_scale_factor needs a scale_factor");
+                      "interpolate: expected a scale_factor for recompute_scale_factor but got none");
 }
 
 // The axes of the result, outermost first.

@@ -25,7 +25,7 @@ Tensor pixel_shuffle(const Tensor& x, std::int64_t r) {
   check_images("pixel_shuffle", x);
   Shape shape = x.shape();
   const std::size_t c = shape.rank() - 3;
-  require<ValueError>(r >= 1, "pixel_shuffle: expected an upscale_factor of at least 1 but got ", r);
+  require<ValueError>(r >= 1, "pixel_shuffle: expected upscale_factor >= 1 but got ", r);
   const std::int64_t square = detail::checked_mul("pixel_shuffle", r, r);
   require<ShapeError>(shape[c] % square == 0, "pixel_shuffle: expected channels divisible by ", square,
                       ", the square of upscale_factor, but got ", x.shape());
@@ -43,7 +43,7 @@ Tensor pixel_unshuffle(const Tensor& x, std::int64_t r) {
   check_images("pixel_unshuffle", x);
   Shape shape = x.shape();
   const std::size_t c = shape.rank() - 3;
-  require<ValueError>(r >= 1, "pixel_unshuffle: expected a downscale_factor of at least 1 but got ", r);
+  require<ValueError>(r >= 1, "pixel_unshuffle: expected downscale_factor >= 1 but got ", r);
   require<ShapeError>(shape[c + 1] % r == 0 && shape[c + 2] % r == 0, "pixel_unshuffle: expected rows and columns ",
                       "divisible by downscale_factor = ", r, " but got ", x.shape());
   const std::int64_t height = shape[c + 1] / r;

@@ -15,7 +15,8 @@ namespace {
 std::vector<std::int64_t> bag_starts(const Tensor& index, const Tensor& offsets, bool include_last) {
   std::vector<std::int64_t> starts;
   if (index.dim() == 2) {
-    require<ShapeError>(!offsets.defined(), "embedding_bag: expected no offsets for an index [bags, n]");
+    require<ShapeError>(!offsets.defined(), "embedding_bag: expected no offsets for an index [bags, n] but got ",
+                        offsets.defined() ? offsets.shape() : Shape());
     for (std::int64_t bag = 0; bag <= index.size(0); ++bag) {
       starts.push_back(bag * index.size(1));
     }
@@ -26,7 +27,7 @@ std::vector<std::int64_t> bag_starts(const Tensor& index, const Tensor& offsets,
                       index.shape(), " but got ", offsets.defined() ? to_string(offsets.shape()) : "none");
   require<DTypeError>(offsets.dtype() == kInt64, "embedding_bag: expected int64 offsets but got ", offsets.dtype());
   require<ValueError>(!include_last || offsets.numel() >= 1,
-                      "embedding_bag: expected at least one offset with include_last_offset");
+                      "embedding_bag: expected at least one offset with include_last_offset but got none");
   starts = offsets.to_vector<std::int64_t>();
   for (std::size_t i = 0; i < starts.size(); ++i) {
     require<ValueError>(
@@ -58,7 +59,7 @@ Tensor embedding_bag(const Tensor& index, const Tensor& weight, const Tensor& of
                       ": expected a padding_idx in [", -rows, ", ", rows, ") but got ",
                       options.padding_idx.value_or(0));
   if (per_sample_weights.defined()) {
-    require<ValueError>(options.mode == "sum", kName, ": per_sample_weights are for mode \"sum\" but the mode is \"",
+    require<ValueError>(options.mode == "sum", kName, ": expected mode \"sum\" for per_sample_weights but got \"",
                         options.mode, "\"");
     require<ShapeError>(per_sample_weights.shape() == index.shape(), kName,
                         ": expected per_sample_weights of the shape of the index ", index.shape(), " but got ",

@@ -233,10 +233,10 @@ Tensor scatter_reduce(const Tensor& x, std::int64_t axis, const Tensor& index, c
 Tensor one_hot(const Tensor& index, std::int64_t num_classes) {
   require<DTypeError>(index.dtype() == kInt64, "one_hot: expected an int64 index but got ", index.dtype(),
                       "; convert it with to(kInt64)");
-  require<ValueError>(num_classes >= 1 || num_classes == -1, "one_hot: expected num_classes of at least 1, or -1, but ",
-                      "got ", num_classes);
+  require<ValueError>(num_classes >= 1 || num_classes == -1, "one_hot: expected num_classes >= 1, or -1, but got ",
+                      num_classes);
   require<ValueError>(num_classes != -1 || index.numel() > 0,
-                      "one_hot: expected num_classes for an index without elements");
+                      "one_hot: expected num_classes for an index without elements but got -1");
   const auto values = index.to_vector<std::int64_t>();
   const std::int64_t classes = num_classes != -1
                                    ? num_classes

@@ -19,15 +19,16 @@ namespace {
 std::size_t class_axis(const Tensor& x) { return x.dim() == 1 ? 0 : 1; }
 
 void check_options(const char* where, const Tensor& x, const Tensor& weight, Reduction reduction) {
-  require<DTypeError>(is_floating_point(x.dtype()), where, ": expected float32 or float64 input but got ", x.dtype());
+  require<DTypeError>(is_floating_point(x.dtype()), where, ": expected a float32 or float64 input but got ", x.dtype());
   require<ShapeError>(x.dim() >= 1 && x.shape()[class_axis(x)] >= 1, where,
-                      ": expected input [N, C], [C] or [N, C, ...] but got ", x.shape());
+                      ": expected an input [N, C], [C] or [N, C, ...] but got ", x.shape());
   const Shape per_class{x.shape()[class_axis(x)]};
   require<ShapeError>(!weight.defined() || weight.shape() == per_class, where, ": expected a weight ", per_class,
                       " but got ", weight.defined() ? weight.shape() : per_class);
   require<DTypeError>(!weight.defined() || weight.dtype() == x.dtype(), where, ": expected a weight of ", x.dtype(),
                       " but got ", weight.defined() ? weight.dtype() : x.dtype());
-  require<ValueError>(reduction != Reduction::batchmean, where, ": reduction batchmean is for kl_div only");
+  require<ValueError>(reduction != Reduction::batchmean, where,
+                      ": expected reduction none, mean or sum but got batchmean, which is for kl_div only");
   detail::check_something_to_average(where, x, reduction);
 }
 
@@ -155,7 +156,7 @@ Tensor cross_entropy_rows(const Tensor& x, const Tensor& target, const CrossEntr
 Tensor cross_entropy_with_probabilities(const Tensor& logits, const Tensor& target,
                                         const CrossEntropyOptions& options) {
   require<ValueError>(options.ignore_index < 0,
-                      "cross_entropy: ignore_index is for class indices, not for probabilities");
+                      "cross_entropy: expected a target of class indices for ignore_index but got probabilities");
   const std::size_t axis = class_axis(logits);
   const std::int64_t classes = logits.shape()[axis];
   const double smoothing = options.label_smoothing;

@@ -17,7 +17,7 @@ namespace normgrad {
 namespace {
 
 void check(const char* where, const Tensor& x, const Tensor& target, Reduction reduction) {
-  require<DTypeError>(is_floating_point(x.dtype()), where, ": expected float32 or float64 input but got ", x.dtype());
+  require<DTypeError>(is_floating_point(x.dtype()), where, ": expected a float32 or float64 input but got ", x.dtype());
   require<ShapeError>(target.shape() == x.shape(), where, ": expected a target of shape ", x.shape(), " but got ",
                       target.shape(),
                       target.numel() == x.numel() ? "; give it the same axes with target.view() or unsqueeze()" : "");
@@ -28,7 +28,8 @@ void check(const char* where, const Tensor& x, const Tensor& target, Reduction r
 }
 
 void check_reduction(const char* where, Reduction reduction) {
-  require<ValueError>(reduction != Reduction::batchmean, where, ": reduction batchmean is for kl_div only");
+  require<ValueError>(reduction != Reduction::batchmean, where,
+                      ": expected reduction none, mean or sum but got batchmean, which is for kl_div only");
 }
 
 void check_factor(const char* where, const char* name, const Tensor& factor, const Tensor& x) {

@@ -39,8 +39,8 @@ Tensor at_least_zero(const Tensor& x) { return clamp(x, 0.0, {}); }
 // x as [N, C], and whether it was [C].
 Tensor matrix_of(const char* where, const Tensor& x) {
   detail::check_float(where, x);
-  require<ShapeError>((x.dim() == 1 || x.dim() == 2) && x.size(-1) > 0, where, ": expected x as [N, C] or [C] but got ",
-                      x.shape());
+  require<ShapeError>((x.dim() == 1 || x.dim() == 2) && x.size(-1) > 0, where,
+                      ": expected an input [N, C] or [C] but got ", x.shape());
   return x.dim() == 1 ? unsqueeze(x, 0) : x;
 }
 
@@ -148,7 +148,7 @@ Tensor multilabel_margin_loss(const Tensor& x, const Tensor& target, LossOptions
 Tensor multilabel_soft_margin_loss(const Tensor& x, const Tensor& target, const MultilabelSoftMarginOptions& options) {
   const char* const name = "multilabel_soft_margin_loss";
   check_alike(name, x, target);
-  require<ShapeError>(x.dim() > 0 && x.size(-1) > 0, name, ": expected x as [*, C] but got ", x.shape());
+  require<ShapeError>(x.dim() > 0 && x.size(-1) > 0, name, ": expected an input [*, C] but got ", x.shape());
   Tensor losses = binary_cross_entropy_with_logits(x, signs_for(name, target, x), {.reduction = Reduction::none});
   if (options.weight.defined()) {
     detail::check_same_dtype(name, x, options.weight);

@@ -25,7 +25,9 @@ std::string advice_for(const Tensor& x, std::int64_t in) {
   if (x.dim() > 2 && x.size(0) > 0 && x.numel() / x.size(0) == in) {
     return "; flatten it first: x.flatten(1)";
   }
-  return x.dim() == 0 ? "" : detail::concat("; the layer before gives ", x.size(-1), ", so in_features has to be that");
+  return x.dim() == 0
+             ? ""
+             : detail::concat("; the preceding layer gives ", x.size(-1), " features: set in_features to that");
 }
 
 // Checks the operands. x is treated as [rows, in], the result as [rows, out].
@@ -37,8 +39,8 @@ struct LinearShape {
 
   LinearShape(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     const auto check_dtype = [&](const Tensor& other) {
-      require<DTypeError>(x.dtype() == other.dtype(), "linear: expected both operands to have the same dtype but got ",
-                          x.dtype(), " and ", other.dtype(), "; convert one of them with to()");
+      require<DTypeError>(x.dtype() == other.dtype(), "linear: expected operands of the same dtype but got ", x.dtype(),
+                          " and ", other.dtype(), "; convert one of them with to()");
     };
     check_dtype(weight);
     require<ShapeError>(weight.dim() == 2, "linear: expected a weight [out, in] but got ", weight.shape());

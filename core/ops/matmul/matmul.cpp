@@ -47,8 +47,8 @@ std::vector<std::int64_t> matrix_offsets(const Shape& own, const Shape& batch) {
 }
 
 void check_dtypes(const char* where, const Tensor& a, const Tensor& b) {
-  require<DTypeError>(a.dtype() == b.dtype(), where, ": expected both operands to have the same dtype but got ",
-                      a.dtype(), " and ", b.dtype(), "; convert one of them with to()");
+  require<DTypeError>(a.dtype() == b.dtype(), where, ": expected operands of the same dtype but got ", a.dtype(),
+                      " and ", b.dtype(), "; convert one of them with to()");
 }
 
 Tensor in_shape(const Tensor& x, const Shape& shape) { return x.shape() == shape ? x : reshape_to(x, shape); }

@@ -54,8 +54,8 @@ void check_given(const char* which, const Tensor& statistic, const Tensor& x, st
                       statistic.defined() ? to_string(statistic.shape()) : "none");
   require<DTypeError>(statistic.dtype() == x.dtype() || statistic.dtype() == kFloat64, "batch_norm: expected a ", which,
                       " of float64 or of the input's dtype ", x.dtype(), " but got ", statistic.dtype());
-  require<GraphError>(!statistic.requires_grad(), "batch_norm: a ", which,
-                      " that requires gradients gets none here; detach() it");
+  require<GraphError>(!statistic.requires_grad(), "batch_norm: expected a ", which,
+                      " without requires_grad, because it gets no gradient; detach() it");
 }
 
 kernels::ChannelGeometry sets_in(const detail::MemoryFormat& format, const kernels::ChannelGeometry& g) {

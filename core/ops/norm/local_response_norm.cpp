@@ -29,8 +29,8 @@ Tensor of_channels(const Tensor& x, std::int64_t size, double alpha, double beta
 
 Tensor local_response_norm(const Tensor& x, std::int64_t size, double alpha, double beta, double k) {
   require<ValueError>(size > 0, "local_response_norm: expected size > 0 but got ", size);
-  require<ShapeError>(x.dim() >= 3,
-                      "local_response_norm: expected an input [N, C, *] of at least 3 dimensions but got ", x.shape());
+  require<ShapeError>(x.dim() >= 3, "local_response_norm: expected an input [N, C, *] of at least 3 axes but got ",
+                      x.shape());
   Tensor y = of_channels(x, size, alpha, beta, k);
   detail::note_arguments("size", size, "alpha", alpha, "beta", beta, "k", k);
   detail::announce("local_response_norm", y, {x});

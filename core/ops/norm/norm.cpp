@@ -29,7 +29,7 @@ using kernels::RowGeometry;
 Tensor norm_last_axes(const char* name, const Tensor& x, const Shape& normalized_shape, const Tensor& weight,
                       const Tensor& bias, const NormSettings& how) {
   const std::size_t rank = normalized_shape.rank();
-  require<ShapeError>(rank >= 1, name, ": expected a normalized_shape of at least 1 dimension but got []");
+  require<ShapeError>(rank >= 1, name, ": expected a normalized_shape of at least 1 axis but got []");
   const Shape& shape = x.shape();
   const std::size_t outer = shape.rank() - std::min(rank, shape.rank());
   if (shape.rank() < rank || !std::equal(normalized_shape.begin(), normalized_shape.end(), shape.begin() + outer)) {
@@ -79,8 +79,8 @@ Tensor norm_groups(const char* name, const Tensor& x, std::int64_t num_groups, c
                    const NormSettings& how) {
   const ChannelGeometry g = channel_geometry(name, x);
   require<ValueError>(num_groups > 0, name, ": expected num_groups > 0 but got ", num_groups);
-  require<ShapeError>(g.channels > 0 && g.channels % num_groups == 0, name, ": expected a number of channels that ",
-                      num_groups, " groups divide but got ", x.shape(), ", which has ", g.channels);
+  require<ShapeError>(g.channels > 0 && g.channels % num_groups == 0, name,
+                      ": expected channels divisible by num_groups = ", num_groups, " but got ", x.shape());
   check_norm(name, x, {g.channels}, weight, bias, how.eps);
   require<ShapeError>(x.numel() != num_groups, name, ": expected more than 1 value per group but got ", x.shape(),
                       " with ", num_groups, " groups");
@@ -212,7 +212,7 @@ void check_norm(const char* name, const Tensor& x, const Shape& params, const Te
 }
 
 kernels::ChannelGeometry channel_geometry(const char* name, const Tensor& x) {
-  require<ShapeError>(x.dim() >= 2, name, ": expected an input [N, C, *] of at least 2 dimensions but got ", x.shape());
+  require<ShapeError>(x.dim() >= 2, name, ": expected an input [N, C, *] of at least 2 axes but got ", x.shape());
   std::int64_t spatial = 1;
   for (std::size_t i = 2; i < x.shape().rank(); ++i) {
     spatial *= x.shape()[i];

@@ -223,8 +223,8 @@ Tensor spread(const MeanPool& pool, const Tensor& gy) {
 
 Tensor avg_pool_nd(const char* name, std::size_t axes, const Tensor& x, const PerAxis& kernel,
                    const AvgPoolOptions& options) {
-  require<ValueError>(options.divisor_override.value_or(1) >= 1, name,
-                      ": expected a divisor_override of at least 1 but got ", options.divisor_override.value_or(1));
+  require<ValueError>(options.divisor_override.value_or(1) >= 1, name, ": expected divisor_override >= 1 but got ",
+                      options.divisor_override.value_or(1));
   const PoolGeometry g =
       geometry_of(name, axes, x, kernel, options.stride.value_or(kernel), options.padding, 1, options.ceil_mode);
   MeanPool pool{.geometry = {},
@@ -264,7 +264,7 @@ Tensor adaptive_avg_pool_nd(const char* name, std::size_t axes, const Tensor& x,
 // As PyTorch computes it: a window cut off at the end in ceil_mode counts as if it were full of its mean.
 Tensor lp_pool_nd(const char* name, std::size_t axes, const Tensor& x, double norm_type, const PerAxis& kernel,
                   const LPPoolOptions& options) {
-  require<ValueError>(norm_type != 0.0, name, ": expected a norm_type other than 0");
+  require<ValueError>(norm_type != 0.0, name, ": expected norm_type other than 0 but got 0");
   const Tensor means =
       avg_pool_nd(name, axes, pow(x, norm_type), kernel, {.stride = options.stride, .ceil_mode = options.ceil_mode});
   const PoolSizes sizes = kernel.resolve(name, "kernel_size", axes, 1, 1);

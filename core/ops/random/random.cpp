@@ -116,7 +116,7 @@ Tensor multinomial(const Tensor& weights, std::int64_t num_samples, bool replace
   require<ShapeError>(weights.dim() == 1 || weights.dim() == 2, "multinomial: expected weights [n] or [m, n] but got ",
                       weights.shape());
   detail::check_float("multinomial", weights);
-  require<ValueError>(num_samples >= 1, "multinomial: expected num_samples of at least 1 but got ", num_samples);
+  require<ValueError>(num_samples >= 1, "multinomial: expected num_samples >= 1 but got ", num_samples);
   const std::int64_t n = weights.size(-1);
   const std::int64_t rows = weights.dim() == 2 ? weights.size(0) : 1;
   require<ShapeError>(n >= 1, "multinomial: expected at least one weight but got ", weights.shape());

@@ -71,13 +71,13 @@ Tensor diag(const Tensor& x, std::int64_t diagonal) {
   }
   constexpr std::int64_t kLimit = std::int64_t{1} << 31;  // beyond, the matrix has no size
   require<ShapeError>(diagonal > -kLimit && diagonal < kLimit,
-                      "diag: expected a matrix of less than 2^31 rows but got ", "diagonal ", diagonal);
+                      "diag: expected a matrix of fewer than 2^31 rows but got ", "diagonal ", diagonal);
   const std::int64_t n = x.numel() + (diagonal < 0 ? -diagonal : diagonal);
   return reshape(scatter_add({n * n}, 0, diagonal_positions(n, n, diagonal), x), {n, n});
 }
 
 std::vector<Tensor> meshgrid(const std::vector<Tensor>& tensors, const std::string& indexing) {
-  require<ValueError>(!tensors.empty(), "meshgrid: expected at least one tensor");
+  require<ValueError>(!tensors.empty(), "meshgrid: expected at least one tensor but got none");
   require<ValueError>(indexing == "ij" || indexing == "xy", "meshgrid: expected indexing \"ij\" or \"xy\" but got \"",
                       indexing, "\"");
   Shape whole;

@@ -6,7 +6,7 @@
 namespace normgrad {
 
 Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis) {
-  require<ValueError>(!tensors.empty(), "cat: expected at least one tensor");
+  require<ValueError>(!tensors.empty(), "cat: expected at least one tensor but got none");
   Shape shape = tensors[0].shape();
   const std::size_t a = normalize_axis("cat", axis, shape.dim());
   std::vector<std::int64_t> sizes;
@@ -45,7 +45,7 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis) {
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {
-  require<ValueError>(!tensors.empty(), "stack: expected at least one tensor");
+  require<ValueError>(!tensors.empty(), "stack: expected at least one tensor but got none");
   const auto a = static_cast<std::int64_t>(normalize_axis("stack", axis, tensors[0].dim() + 1));
   std::vector<Tensor> rows;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -57,7 +57,7 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {
 }
 
 Tensor hstack(const std::vector<Tensor>& tensors) {
-  require<ValueError>(!tensors.empty(), "hstack: expected at least one tensor");
+  require<ValueError>(!tensors.empty(), "hstack: expected at least one tensor but got none");
   std::vector<Tensor> rows;
   for (const Tensor& x : tensors) {
     rows.push_back(x.dim() == 0 ? reshape_to(x, {1}) : x);
@@ -66,7 +66,7 @@ Tensor hstack(const std::vector<Tensor>& tensors) {
 }
 
 Tensor vstack(const std::vector<Tensor>& tensors) {
-  require<ValueError>(!tensors.empty(), "vstack: expected at least one tensor");
+  require<ValueError>(!tensors.empty(), "vstack: expected at least one tensor but got none");
   std::vector<Tensor> rows;
   for (const Tensor& x : tensors) {
     rows.push_back(x.dim() < 2 ? reshape_to(x, {1, x.numel()}) : x);

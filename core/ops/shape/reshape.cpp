@@ -14,7 +14,7 @@ Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& shape) {
   std::int64_t* unknown = nullptr;
   for (std::int64_t& size : sizes) {
     if (size == -1) {
-      require<ValueError>(unknown == nullptr, "reshape: expected at most one size of -1");
+      require<ValueError>(unknown == nullptr, "reshape: expected at most one size of -1 but got more");
       unknown = &size;
     } else {
       others.push_back(size);
@@ -22,8 +22,8 @@ Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& shape) {
   }
   if (unknown != nullptr) {
     const std::int64_t known = others.numel();
-    require<ShapeError>(known != 0 && x.numel() % known == 0, "reshape: expected sizes that divide the ", x.numel(),
-                        " elements of ", x.shape(), " but the others multiply to ", known);
+    require<ShapeError>(known != 0 && x.numel() % known == 0, "reshape: expected sizes whose product divides the ",
+                        x.numel(), " elements of ", x.shape(), " but got ", known);
     *unknown = x.numel() / known;
   }
   return reshape_to(x, Shape(sizes));

@@ -92,14 +92,15 @@ TEST_F(DistributedTrainMnist, GoesOnAfterAKill) {
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   EXPECT_THAT(contents_of(file("killed", "train.rank1.log")), HasSubstr("epoch 12: training loss "));
   EXPECT_EQ(resumed.err.find("epoch 12: training loss "), resumed.err.rfind("epoch 12: training loss ")) << resumed.err;
-  EXPECT_THAT(resumed.err, HasSubstr("; going on after step "));
+  EXPECT_THAT(resumed.err, HasSubstr("; continuing after step "));
   for (const std::string name : {"model.safetensors", "metrics.csv", "metrics.jsonl"}) {
     EXPECT_EQ(contents_of(file("killed", name)), contents_of(file("whole", name))) << name;
   }
 
   const ProgramResult others = run(1, "others", {"--epochs", "12", "--resume"});
   ASSERT_EQ(others.exit_code, 0) << others.err;
-  EXPECT_THAT(others.err, HasSubstr("the run was begun with 2 ranks and goes on with 1: the images keep their order"));
+  EXPECT_THAT(others.err,
+              HasSubstr("the run was started with 2 ranks and continues with 1: the images keep their order"));
 }
 
 TEST_F(DistributedTrainMnist, RefusesBadInputOnce) {
