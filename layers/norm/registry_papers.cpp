@@ -75,9 +75,10 @@ std::unique_ptr<Module> make_scale(const NormContext& c, const NormArguments& ar
 }
 
 std::unique_ptr<Module> make_l2(const NormContext& c, const NormArguments& arguments) {
-  return std::make_unique<L2Norm>(
-      c.num_features,
-      L2NormOptions{.scale = arguments.number("scale", 20.0), .eps = arguments.number("eps", 1e-10), .dtype = c.dtype});
+  return std::make_unique<L2Norm>(c.num_features, L2NormOptions{.scale = arguments.number("scale", 20.0),
+                                                                .eps = arguments.number("eps", 1e-10),
+                                                                .axis = channel_axis(c),
+                                                                .dtype = c.dtype});
 }
 
 std::unique_ptr<Module> make_prms(const NormContext& c, const NormArguments& arguments) {
