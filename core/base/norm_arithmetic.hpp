@@ -9,7 +9,8 @@ namespace normgrad {
 /// kFloat32, the default, computes each element in float32, and adds up statistics and gradients in float64 after short
 /// sums in float32: results have small multiples of the error of one rounding (docs/norms.md, Precision). kFloat64
 /// computes everything in float64 and rounds once, so that results are the float32 numbers nearest to the exact ones;
-/// it takes up to 2.5 times as long. Norms of float64 tensors are always computed in float64.
+/// it takes up to 2.5 times as long. With SSE2 norms are computed in float64 in any case. Norms of float64 tensors are
+/// always computed in float64.
 void set_norm_arithmetic(DType dtype);
 DType norm_arithmetic() noexcept;
 

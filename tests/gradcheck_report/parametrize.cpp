@@ -53,31 +53,31 @@ void add_parametrizations(CaseList& list) {
   const Shape image = {1, 2, 2, 2};
   Generator generator(1);
 
-  add_parametrized(list, "weight_norm, Linear", linear(3, 2), list.normal({2, 3}), kSmooth,
+  add_parametrized(list, "WeightNorm, Linear", linear(3, 2), list.normal({2, 3}), kSmooth,
                    [](Linear& layer) { weight_norm(layer); });
-  add_parametrized(list, "weight_norm dim=1, Linear", linear(3, 2), list.normal({2, 3}), kSmooth,
+  add_parametrized(list, "WeightNorm dim=1, Linear", linear(3, 2), list.normal({2, 3}), kSmooth,
                    [](Linear& layer) { weight_norm(layer, "weight", {.dim = 1}); });
-  add_parametrized(list, "weight_norm dim=none, Linear", linear(3, 2), list.normal({2, 3}), kSmooth,
+  add_parametrized(list, "WeightNorm dim=none, Linear", linear(3, 2), list.normal({2, 3}), kSmooth,
                    [](Linear& layer) { weight_norm(layer, "weight", {.dim = std::nullopt}); });
-  add_parametrized(list, "weight_norm, Conv2d", conv(), list.normal(image), 2,
+  add_parametrized(list, "WeightNorm, Conv2d", conv(), list.normal(image), 2,
                    [](Conv2d& layer) { weight_norm(layer); });
 
   const SpectralNormOptions spectral{.generator = &generator};
-  add_parametrized(list, "spectral_norm, Linear", linear(3, 2), list.normal({2, 3}), kSmooth,
+  add_parametrized(list, "SpectralNorm, Linear", linear(3, 2), list.normal({2, 3}), kSmooth,
                    [&](Linear& layer) { spectral_norm(layer, "weight", spectral); });
-  add_parametrized(list, "spectral_norm, Conv2d", conv(), list.normal(image), 2,
+  add_parametrized(list, "SpectralNorm, Conv2d", conv(), list.normal(image), 2,
                    [&](Conv2d& layer) { spectral_norm(layer, "weight", spectral); });
-  add_parametrized(list, "spectral_norm, ConvTranspose2d", transposed(), list.normal(image), 2,
+  add_parametrized(list, "SpectralNorm, ConvTranspose2d", transposed(), list.normal(image), 2,
                    [&](ConvTranspose2d& layer) { spectral_norm(layer, "weight", spectral); });
-  add_parametrized(list, "spectral_norm of a bias, Linear",
+  add_parametrized(list, "SpectralNorm of a bias, Linear",
                    std::make_shared<Linear>(2, 3, LinearOptions{.dtype = kFloat64}), list.normal({2, 2}), kSmooth,
                    [&](Linear& layer) { spectral_norm(layer, "bias", spectral); });
 
-  add_parametrized(list, "weight_standardization, Linear", linear(3, 2), list.normal({2, 3}), kSmooth,
+  add_parametrized(list, "WeightStandardization, Linear", linear(3, 2), list.normal({2, 3}), kSmooth,
                    [](Linear& layer) { weight_standardization(layer); });
-  add_parametrized(list, "weight_standardization, Conv2d", conv(), list.normal(image), 2,
+  add_parametrized(list, "WeightStandardization, Conv2d", conv(), list.normal(image), 2,
                    [](Conv2d& layer) { weight_standardization(layer); });
-  add_parametrized(list, "weight_standardization, ConvTranspose2d", transposed(), list.normal(image), 2,
+  add_parametrized(list, "WeightStandardization, ConvTranspose2d", transposed(), list.normal(image), 2,
                    [](ConvTranspose2d& layer) { weight_standardization(layer); });
   add_parametrized(list, "spectral_norm after weight_norm, Linear", linear(3, 2), list.normal({2, 3}), 2,
                    [&](Linear& layer) { spectral_norm(weight_norm(layer), "weight", spectral); });

@@ -6,7 +6,6 @@
 
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/even_blocks.hpp"
-#include "normgrad/core/base/norm_arithmetic.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/norm/formulas.hpp"
 #include "normgrad/core/kernels/norm/plan.hpp"
@@ -292,7 +291,7 @@ void pool_backward(const NormPoolGeometry& g, const NormBackward<T>& a, const Po
 }
 template <class T>
 bool pools_in_float32() {
-  return std::is_same_v<T, float> && norm_arithmetic() == kFloat32;
+  return std::is_same_v<T, float> && computes_in_float32();
 }
 
 }  // namespace

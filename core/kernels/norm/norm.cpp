@@ -6,7 +6,6 @@
 
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/even_blocks.hpp"
-#include "normgrad/core/base/norm_arithmetic.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/norm/formulas.hpp"
 #include "normgrad/core/kernels/norm/plan.hpp"
@@ -289,7 +288,7 @@ void pixels_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a) {
 // Whether norms of T are computed in float32.
 template <class T>
 bool in_float32() {
-  return std::is_same_v<T, float> && norm_arithmetic() == kFloat32;
+  return std::is_same_v<T, float> && computes_in_float32();
 }
 // Rows that are too short for a register take as long in float64.
 template <class T>

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "normgrad/core/base/even_blocks.hpp"
+#include "normgrad/core/base/norm_arithmetic.hpp"
+#include "normgrad/core/simd/dispatch.hpp"
 
 namespace normgrad::kernels {
 
@@ -111,6 +113,8 @@ PoolPlan plan_of(const NormPoolGeometry& g) noexcept {
 std::int64_t merged_params_per_task(std::int64_t params, std::int64_t blocks) noexcept {
   return blocks * params < kTaskElements ? params : kMergedParams;
 }
+
+bool computes_in_float32() { return norm_arithmetic() == kFloat32 && simd_level() != SimdLevel::sse2; }
 
 bool fits_channels_last(const ChannelGeometry& g) noexcept { return g.channels >= kMinColumns; }
 

@@ -58,6 +58,10 @@ PoolPlan plan_of(const NormPoolGeometry& g) noexcept;
 /// The parameters per task when the partial gradients of `blocks` blocks are merged.
 std::int64_t merged_params_per_task(std::int64_t params, std::int64_t blocks) noexcept;
 
+/// Whether norms of float32 tensors are computed in float32: as set_norm_arithmetic() says, but never with SSE2.
+/// Without fused multiply-adds an element would be rounded once more than docs/norms.md promises.
+bool computes_in_float32();
+
 /// Whether there is a kernel for these sets in channels-last format.
 bool fits_channels_last(const ChannelGeometry& g) noexcept;
 bool fits_channels_last(const RowGeometry& g) noexcept;
