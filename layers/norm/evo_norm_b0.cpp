@@ -19,7 +19,7 @@ EvoNormB0::EvoNormB0(std::int64_t num_features, const EvoNormB0Options& options)
       v(ones({num_features}, {.dtype = options.dtype})) {}
 
 std::string EvoNormB0::expected_input() const {
-  return "an input [N, " + std::to_string(num_features()) + ", *] of 3 to 5 dimensions";
+  return "an input [N, " + std::to_string(num_features()) + ", *] of 3 to 5 axes";
 }
 
 void EvoNormB0::reset_parameters() {

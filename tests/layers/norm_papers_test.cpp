@@ -114,7 +114,7 @@ TEST(DynamicTanhTest, StatePrintAndErrors) {
   EXPECT_EQ(error_of<DTypeError>([&] {
               norm(zeros({2, 3}, {.dtype = kFloat64}));
             }),
-            "DynamicTanh: expected an input of dtype float32 but got float64; convert with to()");
+            "DynamicTanh: expected an input of dtype float32 but got float64; convert it with to()");
   EXPECT_EQ(error_of<DTypeError>([&] {
               norm(zeros({2, 3}, {.dtype = kInt64}));
             }),
@@ -154,7 +154,7 @@ TEST(ScaleNormTest, StatePrintAndErrors) {
   EXPECT_EQ(error_of<DTypeError>([&] {
               norm(zeros({2, 3}, {.dtype = kFloat64}));
             }),
-            "ScaleNorm: expected an input of dtype float32 but got float64; convert with to()");
+            "ScaleNorm: expected an input of dtype float32 but got float64; convert it with to()");
 }
 
 TEST(L2NormTest, IsNormalizeWithAScalePerChannel) {
@@ -239,11 +239,11 @@ TEST(GlobalResponseNormTest, StatePrintAndErrors) {
   EXPECT_EQ(error_of<ShapeError>([&] {
               norm(zeros({2, 4}));
             }),
-            "GlobalResponseNorm: expected an input [N, 4, *] of 3 to 5 dimensions but got [2, 4]");
+            "GlobalResponseNorm: expected an input [N, 4, *] of 3 to 5 axes but got [2, 4]");
   EXPECT_EQ(error_of<ShapeError>([&] {
               norm(zeros({2, 3, 5}));
             }),
-            "GlobalResponseNorm: expected an input [N, 4, *] of 3 to 5 dimensions but got [2, 3, 5]");
+            "GlobalResponseNorm: expected an input [N, 4, *] of 3 to 5 axes but got [2, 3, 5]");
 }
 
 TEST(FilterResponseNormTest, IsRmsNormOfEachMapWithAThreshold) {
@@ -319,7 +319,7 @@ TEST(EvoNormB0Test, StatePrintAndErrors) {
   EXPECT_EQ(error_of<ShapeError>([&] {
               norm(zeros({2, 4}));
             }),
-            "EvoNormB0: expected an input [N, 4, *] of 3 to 5 dimensions but got [2, 4]");
+            "EvoNormB0: expected an input [N, 4, *] of 3 to 5 axes but got [2, 4]");
   EXPECT_THROW(norm(zeros({1, 4, 1})), ShapeError);
   EXPECT_EQ(norm.num_batches_tracked.item(), 0.0);
   EXPECT_EQ(error_of<ValueError>([] { EvoNormB0(4, {.momentum = 2.0}); }),
@@ -379,7 +379,7 @@ TEST(PositionalNormTest, StatePrintAndErrors) {
   EXPECT_EQ(printed(norm), "PositionalNorm(4, eps=1e-05, affine=true)");
   EXPECT_EQ(error_of<ValueError>([] { PositionalNorm(1); }), "PositionalNorm: expected num_features > 1 but got 1");
   EXPECT_EQ(error_of<ShapeError>([&] { norm(zeros({4})); }),
-            "PositionalNorm: expected an input [N, 4, *] of 2 to 5 dimensions but got [4]");
+            "PositionalNorm: expected an input [N, 4, *] of 2 to 5 axes but got [4]");
   EXPECT_EQ(error_of<ShapeError>([] {
               moment_shortcut(zeros({2, 4, 3}), zeros({2, 1, 5}), zeros({2, 1, 3}));
             }),
@@ -428,7 +428,7 @@ TEST(DivisiveNormTest, StatePrintAndErrors) {
   EXPECT_EQ(error_of<ShapeError>([&] {
               norm(zeros({2, 3}));
             }),
-            "DivisiveNorm: expected an input [N, 4, *] of 2 to 5 dimensions but got [2, 3]");
+            "DivisiveNorm: expected an input [N, 4, *] of 2 to 5 axes but got [2, 3]");
 }
 
 }  // namespace NORMGRAD_TEST_FILE

@@ -55,7 +55,7 @@ TEST(NormsOfPapersRegistryTest, SaysWhereANormCannotStand) {
   EXPECT_EQ(refusal("pono", 1),
             "make_norm: pono needs several channels to take a variance over, and one channel has none");
   EXPECT_EQ(refusal("evo-s0:groups=2.5", 8), "make_norm: expected a whole number for \"groups\" but got 2.5");
-  EXPECT_EQ(refusal("dyt:eps=1", 8), "make_norm: \"dyt\" knows no option \"eps\", only alpha");
+  EXPECT_EQ(refusal("dyt:eps=1", 8), "make_norm: \"dyt\" has no option \"eps\", only alpha");
 }
 
 }  // namespace NORMGRAD_TEST_FILE

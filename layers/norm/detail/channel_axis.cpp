@@ -16,7 +16,7 @@ void check_dtype(const Module& layer, const Tensor& x, const Tensor& own) {
   require<DTypeError>(is_floating_point(x.dtype()), layer.type_name(), ": expected a float32 or float64 input but got ",
                       x.dtype());
   require<DTypeError>(!own.defined() || own.dtype() == x.dtype(), layer.type_name(), ": expected an input of dtype ",
-                      own.defined() ? own.dtype() : kFloat32, " but got ", x.dtype(), "; convert with to()");
+                      own.defined() ? own.dtype() : kFloat32, " but got ", x.dtype(), "; convert it with to()");
 }
 
 }  // namespace
@@ -39,8 +39,8 @@ void check_images(const Module& layer, const Tensor& x, std::int64_t min_rank, s
                   const Tensor& own) {
   constexpr std::int64_t kMaxRank = 5;
   require<ShapeError>(x.dim() >= min_rank && x.dim() <= kMaxRank && x.size(1) == channels, layer.type_name(),
-                      ": expected an input [N, ", channels, ", *] of ", min_rank, " to ", kMaxRank,
-                      " dimensions but got ", x.shape());
+                      ": expected an input [N, ", channels, ", *] of ", min_rank, " to ", kMaxRank, " axes but got ",
+                      x.shape());
   check_dtype(layer, x, own);
 }
 
