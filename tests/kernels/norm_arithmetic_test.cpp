@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <typeinfo>
 
 #include "tests/support/norm_arithmetic.hpp"
@@ -63,14 +62,12 @@ TEST_P(NormArithmeticKernelTest, ElementsAreWithinTwoUnitsOrPyTorchsError) {
         const Data<float> d = random_data<float>(g, ratio * std, std, ++seed);
         const NormErrors actual = errors_of(g, d, run(g, d, kEps), kEps);
         const NormErrors pytorch = errors_of(g, d, by_formulas_of_pytorch(g, d, kEps), kEps);
+        SCOPED_TRACE(testing::Message() << typeid(g).name() << ", " << tests::elements(g) << " elements, mean / std "
+                                        << ratio << ", std " << std << "; PyTorch: " << pytorch);
         EXPECT_LE(actual.y, std::max(kElement, pytorch.y)) << actual;
         EXPECT_LE(actual.gx, std::max(kElement, pytorch.gx)) << actual;
         EXPECT_LE(actual.ggamma, kParameter) << actual;
         EXPECT_LE(actual.gbeta, kParameter) << actual;
-        if (testing::Test::HasFailure()) {
-          std::cout << typeid(g).name() << " " << tests::elements(g) << " mean / std " << ratio << ", std " << std
-                    << ": pytorch " << pytorch << "\n";
-        }
       });
     }
   }
