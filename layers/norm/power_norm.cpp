@@ -133,7 +133,8 @@ Tensor PowerNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
     }
   } else {
     const auto wide = [](const Tensor& parameter) { return parameter.defined() ? parameter.to(kFloat64) : Tensor(); };
-    y = batch_norm(scaled, running_mean.to(kFloat64), running_var.to(kFloat64), wide(weight), wide(bias), eps());
+    y = batch_norm(scaled, zeros({num_features()}, {.dtype = kFloat64}), running_var.to(kFloat64), wide(weight),
+                   wide(bias), eps());
   }
   y = detail::apply_epilogue(epilogue, reshape_to(y, x.shape()).to(x.dtype()));
   if (updates && accepts({mean_square})) {

@@ -39,9 +39,9 @@ struct PowerNormOptions {
 /// backward changes a buffer of the layer; FreezeStatisticsGuard, freeze() and set_updates(false) prevent it. Nothing
 /// is meant by higher-order gradients in training. In evaluation the gradient is exact.
 ///
-/// running_var holds the running mean square, running_mean stays 0, and num_batches_tracked counts the batches. In the
-/// warmup the running mean square is the cumulative mean, then averaged as after it, as in the authors' code. Composed
-/// of operations, in float64 and rounded once.
+/// running_var holds the running mean square, running_mean is unused, and num_batches_tracked counts the batches. In
+/// the warmup the running mean square is the cumulative mean, then averaged as after it, as in the authors' code.
+/// Composed of operations, in float64 and rounded once.
 class PowerNorm : public RunningStatsNorm {
  public:
   /// Throws ValueError for num_features or eps <= 0, alphas outside [0, 1], warmup_iters < 0, and a group_num that does

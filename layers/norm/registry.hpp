@@ -9,10 +9,9 @@
 //   rms       RMSNorm(C)                         GroupNorm(1, C, {.affine = scale_only, .center = false})
 //   brn       BatchRenorm1d(C)                   BatchRenorm2d(C); "brn:r_max=3:d_max=5" limits it from the start
 //   ghost     GhostBatchNorm1d(C)                GhostBatchNorm2d(C); "ghost:32" chooses virtual batches of 32
-//   switchable  SwitchableNorm1d(C)              SwitchableNorm2d(C) and 3d; not for [N, C, L]
+//   switchable SwitchableNorm1d(C)                SwitchableNorm2d(C) and 3d; not for [N, C, L]
 //   power     PowerNorm(C)                       PowerNorm(C); "power:warmup=100" shortens its warmup
-//   iter      IterNorm(C)                        IterNorm(C) with groups of up to 64 channels; "iter:4" chooses 4
-//   groups
+//   iter      IterNorm(C)                        IterNorm(C), groups of up to 64 channels; "iter:4" chooses 4 groups
 //   dyt       DynamicTanh(C), also of [*, C]     the same, along the channels; likewise the next three
 //   scale     ScaleNorm(sqrt(C))                 one statistic per position
 //   l2        L2Norm(C)                          one statistic per position

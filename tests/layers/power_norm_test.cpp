@@ -63,6 +63,16 @@ TEST(PowerNormTest, EvaluationIsExactAndItsBackwardChangesNothing) {
   EXPECT_EQ(bits(norm.ema_gz), before);
 }
 
+// The state of a batch norm has a mean, which nothing subtracts.
+TEST(PowerNormTest, TheRunningMeanIsUnused) {
+  PowerNorm norm(4);
+  norm.eval();
+  const Tensor x = tests::random_tensor({5, 4}, kFloat32, 1);
+  const std::vector<double> y = bits(norm(x));
+  norm.running_mean.fill_(3.0);
+  EXPECT_EQ(bits(norm(x)), y);
+}
+
 TEST(PowerNormTest, WhatKeepsTheBackwardFromItsStatistic) {
   PowerNorm norm(4, {.dtype = kFloat64});
   Tensor x = normal({5, 4}, 1).requires_grad_();
