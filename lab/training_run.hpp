@@ -26,7 +26,8 @@ namespace lab {
 /// given.
 void check_run_folder(const RunOptions& options, const std::filesystem::path& checkpoint);
 
-/// Loads a checkpoint. Throws ValueError if the run was begun under other conditions, unless --resume-anyway is given.
+/// Loads a checkpoint. Throws ValueError if the run was started under other conditions, unless --resume-anyway is
+/// given.
 void resume_run(const RunOptions& options, const std::filesystem::path& checkpoint,
                 const normgrad::CheckpointParts& run);
 

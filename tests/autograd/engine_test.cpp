@@ -105,7 +105,7 @@ TEST(BackwardTest, Errors) {
               testing::StartsWith("backward: output 0 requires no gradient"));
   EXPECT_THAT(error_of<GraphError>([&] { Tensor().backward(); }),
               testing::StartsWith("backward: output 0 requires no gradient"));
-  EXPECT_EQ(error_of<ValueError>([] { backward({}); }), "backward: expected at least one output");
+  EXPECT_EQ(error_of<ValueError>([] { backward({}); }), "backward: expected at least one output but got none");
   EXPECT_EQ(error_of<ValueError>([&] {
               backward({tests::sum(x)}, {values({1}), values({1})});
             }),

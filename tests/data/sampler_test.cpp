@@ -87,12 +87,13 @@ TEST(SamplerTest, Refuses) {
             "true} to draw more");
   EXPECT_THAT(error_of<ValueError>([] { RandomSampler(0); }), HasSubstr("at least 1 example but got 0"));
   EXPECT_THAT(error_of<ValueError>([] { SequentialSampler(0); }), HasSubstr("at least 1 example but got 0"));
-  EXPECT_THAT(error_of<ValueError>([] { RandomSampler(3, {.num_samples = -1}); }), HasSubstr("at least 0 but got -1"));
+  EXPECT_THAT(error_of<ValueError>([] { RandomSampler(3, {.num_samples = -1}); }),
+              HasSubstr("num_samples >= 0 but got -1"));
   EXPECT_THAT(error_of<ValueError>([] { WeightedRandomSampler({1.0, -2.0}, 1); }), HasSubstr("weight 1 is -2"));
   EXPECT_THAT(error_of<ValueError>([] { WeightedRandomSampler({std::numeric_limits<double>::quiet_NaN()}, 1); }),
               HasSubstr("weight 0 is nan"));
   EXPECT_THAT(error_of<ValueError>([] { WeightedRandomSampler({0.0}, 1); }), HasSubstr("a weight above 0"));
-  EXPECT_THAT(error_of<ValueError>([] { WeightedRandomSampler({1.0}, 0); }), HasSubstr("at least 1 but got 0"));
+  EXPECT_THAT(error_of<ValueError>([] { WeightedRandomSampler({1.0}, 0); }), HasSubstr("num_samples >= 1 but got 0"));
   EXPECT_THAT(error_of<ValueError>([] {
                 WeightedRandomSampler({1.0, 0.0}, 2, {.replacement = false});
               }),

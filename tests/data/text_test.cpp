@@ -157,7 +157,7 @@ TEST(TokenWindowsTest, RefusesWhatDoesNotFit) {
   EXPECT_THAT(error_of<IndexError>([&] {
                 TokenWindows(counting(10), 3).batch({&outside, 1});
               }),
-              HasSubstr("TokenWindows: expected numbers of examples in [0, 3) but got 3"));
+              HasSubstr("TokenWindows: expected indices of examples in [0, 3) but got 3"));
 }
 
 // Every story obeys the rules of the grammar.

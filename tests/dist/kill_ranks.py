@@ -115,7 +115,7 @@ def main():
             wrong.append(f"the resumed run ended with {code}:\n" + resumed.printed())
         elif same_files(work / "whole", out):
             wrong.append("the resumed run differs in " + ", ".join(same_files(work / "whole", out)))
-        step = re.search(r"going on after step (\d+)", resumed.printed())
+        step = re.search(r"continuing after step (\d+)", resumed.printed())
         print(f"{kills}: rank {rank} killed" if process else "the run was through, too early for a kill:",
               f"after step {step.group(1) if step else '?'}, ended after {seconds:.1f} s:", "; ".join(wrong) or "same bits",
               flush=True)

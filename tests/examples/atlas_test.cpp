@@ -51,7 +51,7 @@ TEST(AtlasTest, DirectionsThatTheGradientDoesNotSee) {
   const std::map<std::string, std::int64_t> expected = {
       {"none", 0},   {"batch", 2 * 4}, {"layer", 2 * 2},    {"instance", 2 * 8}, {"group", 2 * 4}, {"rms", 2},
       {"dyt", 0},    {"scale", 2 * 9}, {"l2", 2 * 9},       {"prms", 2 * 9},     {"grn", 0},       {"frn", 8},
-      {"evo-b0", 1}, {"evo-s0", 0},    {"pono", 2 * 2 * 9}, {"divisive", 0}};
+      {"evo-b0", 4}, {"evo-s0", 0},    {"pono", 2 * 2 * 9}, {"divisive", 0}};
   for (const auto& [name, count] : expected) {
     EXPECT_EQ(entry(name).null_directions, count) << name;
   }

@@ -88,7 +88,7 @@ TEST_F(CharGptTest, GoesOnAfterBeingKilledAsIfItHadNotBeen) {
   resume.emplace_back("--resume");
   const ProgramResult resumed = run(resume);
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-  EXPECT_THAT(resumed.err, ContainsRegex("going on after step (19|[23][0-9])\n"));
+  EXPECT_THAT(resumed.err, ContainsRegex("continuing after step (19|[23][0-9])\n"));
   for (const auto& [file, text] : whole) {
     EXPECT_EQ(file_text(folder_ / "run" / file), text) << file;
   }
@@ -111,8 +111,8 @@ TEST_F(CharGptTest, ReadsATextAndRefusesBadInput) {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return error(arguments);
   };
-  EXPECT_THAT(again({}), HasSubstr("holds a run: --resume goes on with it, --overwrite begins anew"));
-  EXPECT_THAT(again({"--resume", "--lr", "0.5"}), HasSubstr("--lr is 0.5 but the run was begun with 0.002"));
+  EXPECT_THAT(again({}), HasSubstr("holds a run: --resume continues it, --overwrite starts over"));
+  EXPECT_THAT(again({"--resume", "--lr", "0.5"}), HasSubstr("--lr is 0.5 but the run was started with 0.002"));
   EXPECT_THAT(again({"--resume", "--norm", "layer"}), HasSubstr("\n  norm: was rms, is layer\n"));
   EXPECT_THAT(again({"--overwrite", "--prompt", "x"}),
               HasSubstr("expected one of its 13 characters but line 1, byte 1 is U+0078 'x'"));

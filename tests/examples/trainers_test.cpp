@@ -42,7 +42,7 @@ class TrainersTest : public testing::Test {
     run(program, "parts", first);
     std::vector<std::string> resume = second;
     resume.emplace_back("--resume");
-    EXPECT_THAT(run(program, "parts", resume).err, HasSubstr("going on after step "));
+    EXPECT_THAT(run(program, "parts", resume).err, HasSubstr("continuing after step "));
     for (const char* file : {"metrics.csv", "checkpoint.safetensors"}) {
       EXPECT_EQ(file_text(folder_ / "parts" / file), file_text(folder_ / "whole" / file)) << file;
     }

@@ -94,7 +94,7 @@ TEST_F(MetricsFileTest, GoesOnWhereItsCheckpointWasWritten) {
               load_checkpoint(folder_ / "run.ckpt", {{"metrics", cut}});
             }),
             "load_checkpoint: '" + (folder_ / "run.ckpt").string() + "': part 'metrics': CsvFile: '" + path_.string() +
-                "': expected at least 9 bytes that it had but got 8");
+                "': expected at least the 9 bytes that it had but got 8");
   EXPECT_THROW(cut.load_state_dict({{"bytes", zeros({})}}), ValueError);
 }
 

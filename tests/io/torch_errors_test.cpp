@@ -110,7 +110,7 @@ TEST_F(TorchErrorsTest, RefusesPicklesThatAreDamaged) {
   write({{"x/data.pkl", "\x80\x01N."}});
   EXPECT_EQ(file_error(), "data.pkl: byte 0: expected protocol 2 to 5 but got 1");
   EXPECT_EQ(error("}NNs"), "'': expected keys of type str, int or bool");
-  EXPECT_EQ(error("}" + text("a.b") + "Ns" + text("a") + dict("b", "N") + "s"), "'a.b': the name comes twice");
+  EXPECT_EQ(error("}" + text("a.b") + "Ns" + text("a") + dict("b", "N") + "s"), "'a.b': the name appears twice");
 }
 
 TEST_F(TorchErrorsTest, RefusesTensorsThatDoNotFitTheirStorage) {

@@ -167,8 +167,8 @@ TEST(BatchRenormTest, Errors) {
   EXPECT_EQ(error_of<ShapeError>([&] {
               norm(zeros({2, 3}));
             }),
-            "BatchRenorm2d: expected a 4-D input [N, 3, H, W] but got [2, 3]; for other numbers of axes there are "
-            "BatchRenorm1d, 2d and 3d");
+            "BatchRenorm2d: expected a 4-D input [N, 3, H, W] but got [2, 3]; use "
+            "BatchRenorm1d, 2d or 3d for other numbers of axes");
   EXPECT_EQ(error_of<ShapeError>([&] {
               norm(zeros({1, 3, 1, 1}));
             }),

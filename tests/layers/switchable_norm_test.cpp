@@ -90,8 +90,8 @@ TEST(SwitchableNormTest, Errors) {
   EXPECT_EQ(error_of<ShapeError>([&] {
               norm(zeros({2, 3}));
             }),
-            "SwitchableNorm2d: expected a 4-D input [N, 3, H, W] but got [2, 3]; for other numbers of axes there are "
-            "SwitchableNorm1d, 2d and 3d");
+            "SwitchableNorm2d: expected a 4-D input [N, 3, H, W] but got [2, 3]; use "
+            "SwitchableNorm1d, 2d or 3d for other numbers of axes");
   EXPECT_EQ(
       error_of<ValueError>([] { make_norm("switchable", {.num_features = 4, .spatial_dims = 1}); }),
       "make_norm: switchable has a form for features [N, C] and one for images, but none for sequences [N, C, L]");
