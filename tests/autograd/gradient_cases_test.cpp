@@ -123,6 +123,18 @@ TEST(GradientCasesTest, CoverEveryLayer) {
   }
 }
 
+// The rows are computed on several threads, and finite differences change the elements of an input for a moment.
+TEST(GradientCasesTest, ShareNoInput) {
+  std::set<const double*> seen;
+  for (const GradientCase& c : all_cases()) {
+    for (const Tensor& input : c.inputs) {
+      if (input.dtype() == kFloat64 && input.numel() > 0) {
+        EXPECT_TRUE(seen.insert(input.data<double>()).second) << c.name << " shares an input of " << input.shape();
+      }
+    }
+  }
+}
+
 TEST(GradientCasesTest, HaveNamesOfTheirOwn) {
   std::set<std::string> names;
   for (const GradientCase& c : all_cases()) {

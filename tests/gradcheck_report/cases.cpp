@@ -46,6 +46,14 @@ GradientCase& CaseList::add(const std::string& name, TensorFunction function, In
   added.family = family_;
   added.name = name;
   added.function = std::move(function);
+  // Cases are checked on several threads, and a check changes the elements of its inputs for a moment.
+  for (Tensor& input : inputs) {
+    const auto* elements = input.dtype() == kFloat64 ? input.data<double>() : nullptr;
+    if (elements != nullptr && !elements_.insert(elements).second) {
+      input = input.detach().clone().requires_grad_(input.requires_grad());
+      elements_.insert(input.data<double>());
+    }
+  }
   added.inputs = std::move(inputs);
   return added;
 }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,7 @@ class CaseList {
 
  private:
   std::string family_;
+  std::set<const double*> elements_;  // of the inputs of all cases
   Generator generator_;
 };
 
