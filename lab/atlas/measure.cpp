@@ -182,9 +182,10 @@ Entry measure(const NormEntry& norm, const Tensor& images) {
     const FreezeStatisticsGuard frozen;
     entry.null_directions = null_directions_of(*module, x);
   }
-  module->eval();
   {
     const NoGradGuard no_grad;
+    (*module)(x);  // running statistics that evaluation uses
+    module->eval();
     entry.shared_eval = elements_that_matter(*module, x);
   }
   entry.cost = cost_of(norm.name);

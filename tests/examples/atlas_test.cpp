@@ -44,6 +44,9 @@ TEST(AtlasTest, ElementsThatShareAStatistic) {
   const std::vector<bool>& frozen = entry("batch").shared_eval;
   EXPECT_EQ(std::count(frozen.begin(), frozen.end(), true), 1);
   EXPECT_EQ(entry("layer").shared_eval, entry("layer").shared);
+  // The running matrix mixes the channels of a position.
+  const std::vector<bool>& mixed = entry("iter").shared_eval;
+  EXPECT_EQ(std::count(mixed.begin(), mixed.end(), true), 4);
 }
 
 TEST(AtlasTest, DirectionsThatTheGradientDoesNotSee) {
