@@ -174,7 +174,10 @@ INSTANTIATE_TEST_SUITE_P(Geometries, ConvTest,
                                          geometry(9, 1, 32, 1, {1, 28, 28}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}),
                                          geometry(13, 32, 48, 1, {1, 14, 14}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}),
                                          geometry(5, 3, 20, 1, {1, 17, 17}, {1, 5, 5}, {1, 2, 2}, {0, 2, 2}),
-                                         geometry(3, 40, 24, 1, {1, 9, 9}, {1, 1, 1})));
+                                         geometry(3, 40, 24, 1, {1, 9, 9}, {1, 1, 1}),
+                                         // Fewer channels than a register: see computing_tag() in onednn_conv.cpp.
+                                         geometry(20, 4, 8, 1, {1, 32, 32}, {1, 1, 1}, {1, 2, 2}),
+                                         geometry(20, 7, 3, 1, {1, 15, 15}, {1, 1, 1}, {1, 2, 2})));
 
 template <class T>
 class ConvThreadsTest : public testing::Test {};

@@ -82,6 +82,11 @@ Tag computing_tag(const ConvGeometry& g, ConvPass pass, const Description& d) {
   if (pass == ConvPass::backward_input && !depthwise && g.c_in / g.groups < 8) {
     return d.plain_tag;
   }
+  // oneDNN 2.6 with AVX2 writes past its scratchpad in the weight gradient of a strided 1x1 convolution of fewer than 8
+  // channels-last channels (jit_1x1:avx2).
+  if (pass == ConvPass::backward_weight && g.kernel == ones && g.stride != ones && g.c_in / g.groups < 8) {
+    return d.plain_tag;
+  }
   if (g.channels_last) {
     return d.last_tag;
   }
