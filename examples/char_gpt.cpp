@@ -182,7 +182,7 @@ int main(int argc, char** argv) {
     options.out = "out/char_gpt";
     lab::CommandLine line("char_gpt",
                           "Trains a small transformer to write text, character by character, and prints samples. Can "
-                          "be stopped at any\nmoment and goes on with --resume as if it had not been.",
+                          "be stopped at any\nmoment; --resume continues as if it had not been.",
                           "Writes into the folder of --out: checkpoint.safetensors (what --resume needs), "
                           "model.safetensors (weights and vocabulary), metrics.csv, metrics.jsonl and train.log.\n"
                           "Exit code: 0 done, 2 wrong input or a file that cannot be read or written, 1 any other "

@@ -164,7 +164,7 @@ int main(int argc, char** argv) {
     options.out = "out/gan";
     lab::CommandLine line("gan",
                           "Trains a generator of images against a critic (WGAN-GP) and draws samples.png.\nCan be "
-                          "stopped at any moment and goes on with --resume, also with more --steps.");
+                          "stopped at any moment; --resume continues, also with more --steps.");
     line.add("--data", options.data, "digits, fashion-mnist, or a folder as for images");
     line.add("--steps", options.steps, "Steps of the generator", lab::kAtLeastOne);
     line.add("--critic-steps", options.critic_steps, "Steps of the critic for each of the generator", lab::kAtLeastOne);

@@ -195,7 +195,7 @@ int main(int argc, char** argv) {
     options.out = "out/images";
     lab::CommandLine line("images",
                           "Trains a ResNet on images, with augmentation, one cycle of the learning rate, label "
-                          "smoothing and averaged weights.\nCan be stopped at any moment and goes on with --resume.");
+                          "smoothing and averaged weights.\nCan be stopped at any moment; --resume continues.");
     line.add("--data", options.data,
              "digits, fashion-mnist, a folder with CIFAR-10 or CIFAR-100 in binary form or with IDX files, or a folder "
              "with train/<class>/*.png and test/<class>/*.png (or .jpg)");

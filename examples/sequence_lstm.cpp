@@ -102,8 +102,8 @@ int main(int argc, char** argv) {
     Options options;
     options.out = "out/sequence_lstm";
     lab::CommandLine line("sequence_lstm",
-                          "Trains an LSTM to classify images that it reads row by row.\nCan be stopped at any moment "
-                          "and goes on with --resume.");
+                          "Trains an LSTM to classify images that it reads row by row.\nCan be stopped at any "
+                          "moment; --resume continues.");
     line.add("--data", options.data, "As for train_mnist. Default: fashion-mnist where it is installed, else digits");
     line.add("--epochs", options.epochs, "Passes through the training images", lab::kAtLeastOne);
     line.add("--batch-size", options.batch_size, "Images per step", lab::kAtLeastOne);

@@ -166,7 +166,7 @@ int main(int argc, char** argv) {
     options.out = "out/unet";
     lab::CommandLine line("unet",
                           "Trains a U-Net to find and recognize digits, pixel by pixel, in noisy images.\nCan be "
-                          "stopped at any moment and goes on with --resume.");
+                          "stopped at any moment; --resume continues.");
     line.add("--data", options.data, "digits, fashion-mnist, or a folder as for images");
     line.add("--epochs", options.epochs, "Passes through the training images", lab::kAtLeastOne);
     line.add("--batch-size", options.batch_size, "Images per step", {2, 1 << 20});

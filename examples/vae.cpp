@@ -104,7 +104,7 @@ int main(int argc, char** argv) {
     options.out = "out/vae";
     lab::CommandLine line("vae",
                           "Trains a variational autoencoder on images and draws new ones into samples.png.\nCan be "
-                          "stopped at any moment and goes on with --resume, also with more --epochs.");
+                          "stopped at any moment; --resume continues, also with more --epochs.");
     line.add("--data", options.data, "digits, fashion-mnist, or a folder as for images");
     line.add("--epochs", options.epochs, "Passes through the training images", lab::kAtLeastOne);
     line.add("--batch-size", options.batch_size, "Images per step", lab::kAtLeastOne);
