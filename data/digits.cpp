@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "normgrad/core/base/detail/fork.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/base/random.hpp"
@@ -70,6 +71,8 @@ const std::array<std::vector<Glyph>, 10>& glyphs() {
   }};
   return all;
 }
+
+const detail::BeforeMain glyphs_exist([] { glyphs(); });
 
 double between(Generator& generator, double low, double high) { return low + (high - low) * generator.uniform(); }
 

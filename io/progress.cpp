@@ -42,6 +42,8 @@ detail::ForkSafeMutex& bar_mutex() {
   return *mutex;
 }
 
+const detail::BeforeMain bar_mutex_exists([] { bar_mutex(); });
+
 }  // namespace
 
 struct Progress::State {

@@ -1,5 +1,7 @@
 #include "normgrad/optim/adadelta.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
 
@@ -23,8 +25,8 @@ void Adadelta::check_options(std::size_t group) const {
   require<ValueError>(o.rho >= 0.0 && o.rho <= 1.0, "Adadelta: expected rho in [0, 1] but got ", o.rho);
 }
 
-const std::vector<const char*>& Adadelta::slot_names() const {
-  static const std::vector<const char*> kNames = {"square_avg", "acc_delta"};
+std::span<const char* const> Adadelta::slot_names() const {
+  static constexpr std::array kNames = {"square_avg", "acc_delta"};
   return kNames;
 }
 

@@ -1,6 +1,7 @@
 #include "normgrad/optim/adafactor.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -39,8 +40,8 @@ void Adafactor::check_options(std::size_t group) const {
   detail::check_at_least_zero("Adafactor", "weight_decay", o.weight_decay);
 }
 
-const std::vector<const char*>& Adafactor::slot_names() const {
-  static const std::vector<const char*> kNames = {"row_var", "col_var", "variance"};
+std::span<const char* const> Adafactor::slot_names() const {
+  static constexpr std::array kNames = {"row_var", "col_var", "variance"};
   return kNames;
 }
 

@@ -33,7 +33,7 @@ class Adafactor final : public OptimizerOf<AdafactorOptions> {
  protected:
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
-  const std::vector<const char*>& slot_names() const override;
+  std::span<const char* const> slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
   SlotStarts slots_in_use_of(std::size_t group, const Tensor& param) const override;
   Shape slot_shape(std::size_t slot, const Shape& param) const override;

@@ -1,5 +1,7 @@
 #include "normgrad/optim/adagrad.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
 
@@ -28,8 +30,8 @@ void Adagrad::check_options(std::size_t group) const {
   detail::check_at_least_zero("Adagrad", "eps", o.eps);
 }
 
-const std::vector<const char*>& Adagrad::slot_names() const {
-  static const std::vector<const char*> kNames = {"sum"};
+std::span<const char* const> Adagrad::slot_names() const {
+  static constexpr std::array kNames = {"sum"};
   return kNames;
 }
 

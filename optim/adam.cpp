@@ -1,5 +1,7 @@
 #include "normgrad/optim/adam.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
 
@@ -28,8 +30,8 @@ void AdamLike<Options>::check_options(std::size_t group) const {
 }
 
 template <class Options>
-const std::vector<const char*>& AdamLike<Options>::slot_names() const {
-  static const std::vector<const char*> kNames = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+std::span<const char* const> AdamLike<Options>::slot_names() const {
+  static constexpr std::array kNames = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
   return kNames;
 }
 

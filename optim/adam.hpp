@@ -35,7 +35,7 @@ class AdamLike : public OnePassOptimizer<Options> {
  protected:
   std::vector<Optimizer::Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
-  const std::vector<const char*>& slot_names() const override;
+  std::span<const char* const> slot_names() const override;
   Optimizer::SlotStarts slots_in_use(std::size_t group) const override;
 };
 

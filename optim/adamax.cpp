@@ -1,5 +1,7 @@
 #include "normgrad/optim/adamax.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
 
@@ -27,8 +29,8 @@ void Adamax::check_options(std::size_t group) const {
   detail::check_betas("Adamax", o.betas);
 }
 
-const std::vector<const char*>& Adamax::slot_names() const {
-  static const std::vector<const char*> kNames = {"exp_avg", "exp_inf"};
+std::span<const char* const> Adamax::slot_names() const {
+  static constexpr std::array kNames = {"exp_avg", "exp_inf"};
   return kNames;
 }
 

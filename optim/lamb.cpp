@@ -1,5 +1,7 @@
 #include "normgrad/optim/lamb.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/layer_norms.hpp"
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
@@ -28,8 +30,8 @@ void LAMB::check_options(std::size_t group) const {
   detail::check_at_least_zero("LAMB", "weight_decay", o.weight_decay);
 }
 
-const std::vector<const char*>& LAMB::slot_names() const {
-  static const std::vector<const char*> kNames = {"exp_avg", "exp_avg_sq"};
+std::span<const char* const> LAMB::slot_names() const {
+  static constexpr std::array kNames = {"exp_avg", "exp_avg_sq"};
   return kNames;
 }
 

@@ -1,5 +1,7 @@
 #include "normgrad/optim/lars.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/layer_norms.hpp"
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
@@ -29,8 +31,8 @@ void LARS::check_options(std::size_t group) const {
   detail::check_at_least_zero("LARS", "eps", o.eps);
 }
 
-const std::vector<const char*>& LARS::slot_names() const {
-  static const std::vector<const char*> kNames = {"momentum_buffer"};
+std::span<const char* const> LARS::slot_names() const {
+  static constexpr std::array kNames = {"momentum_buffer"};
   return kNames;
 }
 

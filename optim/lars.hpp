@@ -32,7 +32,7 @@ class LARS final : public OptimizerOf<LARSOptions> {
  protected:
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
-  const std::vector<const char*>& slot_names() const override;
+  std::span<const char* const> slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
   void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) override;
 };

@@ -138,10 +138,7 @@ void LBFGS::check_options(std::size_t group) const {
   detail::check_count("LBFGS", "history_size", o.history_size);
 }
 
-const std::vector<const char*>& LBFGS::slot_names() const {
-  static const std::vector<const char*> kNames;
-  return kNames;
-}
+std::span<const char* const> LBFGS::slot_names() const { return {}; }
 
 Optimizer::SlotStarts LBFGS::slots_in_use(std::size_t /*group*/) const { return {}; }
 

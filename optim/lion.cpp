@@ -1,5 +1,7 @@
 #include "normgrad/optim/lion.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
 
@@ -25,8 +27,8 @@ void Lion::check_options(std::size_t group) const {
   detail::check_betas("Lion", o.betas);
 }
 
-const std::vector<const char*>& Lion::slot_names() const {
-  static const std::vector<const char*> kNames = {"exp_avg"};
+std::span<const char* const> Lion::slot_names() const {
+  static constexpr std::array kNames = {"exp_avg"};
   return kNames;
 }
 

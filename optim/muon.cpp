@@ -1,6 +1,7 @@
 #include "normgrad/optim/muon.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
@@ -75,8 +76,8 @@ void Muon::check_options(std::size_t group) const {
   }
 }
 
-const std::vector<const char*>& Muon::slot_names() const {
-  static const std::vector<const char*> kNames = {"momentum_buffer"};
+std::span<const char* const> Muon::slot_names() const {
+  static constexpr std::array kNames = {"momentum_buffer"};
   return kNames;
 }
 

@@ -1,5 +1,6 @@
 #include "normgrad/optim/nadam.hpp"
 
+#include <array>
 #include <cmath>
 
 #include "normgrad/optim/detail/option_checks.hpp"
@@ -32,13 +33,13 @@ void NAdam::check_options(std::size_t group) const {
   detail::check_betas("NAdam", o.betas);
 }
 
-const std::vector<const char*>& NAdam::slot_names() const {
-  static const std::vector<const char*> kNames = {"exp_avg", "exp_avg_sq"};
+std::span<const char* const> NAdam::slot_names() const {
+  static constexpr std::array kNames = {"exp_avg", "exp_avg_sq"};
   return kNames;
 }
 
-const std::vector<const char*>& NAdam::scalar_names() const {
-  static const std::vector<const char*> kNames = {"mu_product"};
+std::span<const char* const> NAdam::scalar_names() const {
+  static constexpr std::array kNames = {"mu_product"};
   return kNames;
 }
 

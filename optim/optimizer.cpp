@@ -14,10 +14,7 @@ namespace normgrad {
 using detail::option_value;
 using detail::set_option_value;
 
-const std::vector<const char*>& Optimizer::scalar_names() const {
-  static const std::vector<const char*> kNone;
-  return kNone;
-}
+std::span<const char* const> Optimizer::scalar_names() const { return {}; }
 
 void Optimizer::add_params(ParameterList params) {
   require<ValueError>(

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -126,14 +127,14 @@ class Optimizer {
   /// A group's options, their range check (throws ValueError), and the names of the tensors kept for each parameter.
   virtual std::vector<Option> options_of(std::size_t group) = 0;
   virtual void check_options(std::size_t group) const = 0;
-  virtual const std::vector<const char*>& slot_names() const = 0;
+  virtual std::span<const char* const> slot_names() const = 0;
   /// Returns which slots the next step of a group needs.
   virtual SlotStarts slots_in_use(std::size_t group) const = 0;
   /// The same for one parameter, and the shape of its slots, for optimizers in which they depend on its shape.
   virtual SlotStarts slots_in_use_of(std::size_t group, const Tensor& /*param*/) const { return slots_in_use(group); }
   virtual Shape slot_shape(std::size_t /*slot*/, const Shape& param) const { return param; }
   /// Returns the names of the numbers kept for each parameter; they start at 1.
-  virtual const std::vector<const char*>& scalar_names() const;
+  virtual std::span<const char* const> scalar_names() const;
   /// Performs the step of one parameter. `state.step` already includes it, slots in use exist, and the gradient
   /// matches.
   virtual void update(std::size_t group, Tensor& param, const Tensor& grad, ParamState& state) = 0;

@@ -1,5 +1,7 @@
 #include "normgrad/optim/radam.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
 
@@ -28,8 +30,8 @@ void RAdam::check_options(std::size_t group) const {
   detail::check_betas("RAdam", o.betas);
 }
 
-const std::vector<const char*>& RAdam::slot_names() const {
-  static const std::vector<const char*> kNames = {"exp_avg", "exp_avg_sq"};
+std::span<const char* const> RAdam::slot_names() const {
+  static constexpr std::array kNames = {"exp_avg", "exp_avg_sq"};
   return kNames;
 }
 

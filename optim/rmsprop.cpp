@@ -1,5 +1,7 @@
 #include "normgrad/optim/rmsprop.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
 
@@ -29,8 +31,8 @@ void RMSprop::check_options(std::size_t group) const {
   require<ValueError>(o.alpha >= 0.0 && o.alpha <= 1.0, "RMSprop: expected alpha in [0, 1] but got ", o.alpha);
 }
 
-const std::vector<const char*>& RMSprop::slot_names() const {
-  static const std::vector<const char*> kNames = {"square_avg", "grad_avg", "momentum_buffer"};
+std::span<const char* const> RMSprop::slot_names() const {
+  static constexpr std::array kNames = {"square_avg", "grad_avg", "momentum_buffer"};
   return kNames;
 }
 

@@ -1,5 +1,7 @@
 #include "normgrad/optim/rprop.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
 
@@ -29,8 +31,8 @@ void Rprop::check_options(std::size_t group) const {
                       o.step_sizes[1]);
 }
 
-const std::vector<const char*>& Rprop::slot_names() const {
-  static const std::vector<const char*> kNames = {"prev", "step_size"};
+std::span<const char* const> Rprop::slot_names() const {
+  static constexpr std::array kNames = {"prev", "step_size"};
   return kNames;
 }
 

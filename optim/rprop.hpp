@@ -30,7 +30,7 @@ class Rprop final : public detail::OnePassOptimizer<RpropOptions> {
  protected:
   std::vector<Option> options_of(std::size_t group) override;
   void check_options(std::size_t group) const override;
-  const std::vector<const char*>& slot_names() const override;
+  std::span<const char* const> slot_names() const override;
   SlotStarts slots_in_use(std::size_t group) const override;
 };
 

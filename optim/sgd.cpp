@@ -1,5 +1,7 @@
 #include "normgrad/optim/sgd.hpp"
 
+#include <array>
+
 #include "normgrad/optim/detail/option_checks.hpp"
 #include "normgrad/optim/detail/step.hpp"
 
@@ -30,8 +32,8 @@ void SGD::check_options(std::size_t group) const {
                       " and dampening ", o.dampening);
 }
 
-const std::vector<const char*>& SGD::slot_names() const {
-  static const std::vector<const char*> kNames = {"momentum_buffer"};
+std::span<const char* const> SGD::slot_names() const {
+  static constexpr std::array kNames = {"momentum_buffer"};
   return kNames;
 }
 

@@ -11,12 +11,24 @@ namespace normgrad {
 namespace {
 
 // Nodes store their name as a plain pointer, so the names of user functions are never freed.
-const char* interned(const std::string& name) {
-  static auto* mutex = new detail::ForkSafeMutex(detail::ForkSafeMutex::Rank::names);  // never freed, like the names
-  static auto* names = new std::set<std::string>;  // NOLINT(cppcoreguidelines-owning-memory): outlives all nodes
-  const std::lock_guard lock(*mutex);
-  return names->insert(name).first->c_str();
-}
+class Names {
+ public:
+  static Names& instance() {
+    static auto* names = new Names;  // NOLINT(cppcoreguidelines-owning-memory): outlives all nodes
+    return *names;
+  }
+
+  const char* interned(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    return names_.insert(name).first->c_str();
+  }
+
+ private:
+  detail::ForkSafeMutex mutex_{detail::ForkSafeMutex::Rank::names};
+  std::set<std::string> names_;
+};
+
+const detail::BeforeMain names_exist([] { Names::instance(); });
 
 // Tensors passed to a user's function; other handles share their memory.
 class Lent {
@@ -47,7 +59,7 @@ Tensor apply_function(const std::string& name, const std::vector<Tensor>& inputs
                       const std::function<Tensor(const std::vector<Tensor>& inputs)>& forward,
                       const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs, const Tensor& y,
                                                               const Tensor& gy)>& backward) {
-  const char* label = interned(name);
+  const char* label = Names::instance().interned(name);
   Tensor y;
   {
     const NoGradGuard no_grad;

@@ -157,6 +157,11 @@ class CopyMutexes {
   std::array<std::unique_ptr<detail::ForkSafeMutex>, kCount> mutexes_;
 };
 
+const detail::BeforeMain mutexes_exist([] {
+  pool();
+  CopyMutexes::of(nullptr);
+});
+
 }  // namespace
 
 struct Buffer::Block {

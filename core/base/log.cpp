@@ -41,6 +41,11 @@ detail::ForkSafeMutex& log_mutex() {
   return *mutex;
 }
 
+const detail::BeforeMain log_exists([] {
+  logger();
+  log_mutex();
+});
+
 std::atomic<void (*)()> before_log = nullptr;
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <exception>
 
+#include "normgrad/core/base/detail/fork.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/near.hpp"
 #include "normgrad/core/base/serial.hpp"
@@ -29,10 +30,7 @@ void after_fork_in_child() {
   }
 }
 
-void note_team() {
-  static const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
-  has_team = registered == 0;
-}
+const detail::BeforeMain handler_is_registered([] { pthread_atfork(nullptr, nullptr, after_fork_in_child); });
 
 // Consecutive tasks assigned to one thread first. The same part of the work goes to the same processor from operation
 // to operation and finds its data in that processor's caches. A thread that has finished its share takes tasks from
@@ -106,9 +104,7 @@ void run_parallel(std::int64_t tasks, void* context, void (*task)(void*, std::in
     }
     return;
   }
-  if (!has_team) {
-    note_team();
-  }
+  has_team = true;
   std::exception_ptr error;
   std::array<Share, kMaxShares> shares;
   const int count = std::min(threads, kMaxShares);

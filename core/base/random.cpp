@@ -78,7 +78,7 @@ std::uint64_t Generator::below(std::uint64_t n) noexcept {
 }
 
 Generator& default_generator() noexcept {
-  static Generator generator(0);
+  static constinit Generator generator(0);  // needs no construction, which a fork() could cut in two
   return generator;
 }
 

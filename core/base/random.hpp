@@ -13,7 +13,7 @@ class Generator {
   using result_type = std::uint32_t;
 
   /// Constructs the stream of `seed` at its start.
-  explicit Generator(std::uint64_t seed = 0) noexcept : seed_(seed) {}
+  constexpr explicit Generator(std::uint64_t seed = 0) noexcept : seed_(seed) {}
 
   /// Restarts at the beginning of the stream of `seed`.
   void manual_seed(std::uint64_t seed) noexcept { *this = Generator(seed); }

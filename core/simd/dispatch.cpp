@@ -33,18 +33,23 @@ SimdLevel initial_level() {
   fail<ValueError>("NORMGRAD_SIMD: expected sse2, avx2 or avx512 but got '", wanted, "'");
 }
 
-std::atomic<SimdLevel>& current() {
-  static std::atomic<SimdLevel> level{initial_level()};
-  return level;
-}
+constexpr int kUnset = -1;
+std::atomic<int> current{kUnset};
 
 }  // namespace
 
-SimdLevel simd_level() { return current().load(std::memory_order_relaxed); }
+SimdLevel simd_level() {
+  int level = current.load(std::memory_order_relaxed);
+  if (level == kUnset) {  // several threads may determine it: they find the same
+    level = static_cast<int>(initial_level());
+    current = level;
+  }
+  return static_cast<SimdLevel>(level);
+}
 
 void set_simd_level(SimdLevel level) {
   require<ValueError>(simd_supported(level), "set_simd_level: this processor does not support ", simd_name(level));
-  current() = level;
+  current = static_cast<int>(level);
 }
 
 bool simd_supported(SimdLevel level) noexcept {

@@ -4,12 +4,21 @@
 #include <utility>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/base/detail/fork.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/layers/module/detail/parametrized.hpp"
 
 namespace normgrad {
 
 namespace {
+
+detail::ForkSafeMutex& ties_mutex() {
+  static auto* mutex =
+      new detail::ForkSafeMutex(detail::ForkSafeMutex::Rank::ties);  // NOLINT(cppcoreguidelines-owning-memory)
+  return *mutex;
+}
+
+const detail::BeforeMain ties_mutex_exists([] { ties_mutex(); });
 
 Tensor member_copy(const Tensor& tensor) {
   if (!tensor.defined()) {
@@ -103,8 +112,7 @@ StateBuffer& StateBuffer::operator=(StateBuffer&& other) {
 }
 
 void WeightTies::operator()(Parameter& parameter, const Parameter& to) const {
-  static std::mutex mutex;  // several threads may call a model for the first time
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(ties_mutex());  // several threads may call a model for the first time
   if (is_same(parameter, to)) {
     return;
   }

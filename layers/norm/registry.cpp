@@ -5,6 +5,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "normgrad/core/base/detail/fork.hpp"
 #include "normgrad/layers/identity.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/detail/registry_batches.hpp"
@@ -180,6 +181,8 @@ std::vector<NormEntry>& all_entries() {
   }();
   return entries;
 }
+
+const detail::BeforeMain entries_exist([] { all_entries(); });
 
 }  // namespace
 

@@ -55,13 +55,12 @@ class ForkRegistry {
   std::vector<std::pair<ForkSafeMutex::Rank, ForkSafeMutex*>> mutexes_;
 };
 
+const BeforeMain registry_exists([] { ForkRegistry::registry(); });
+
 }  // namespace
 
 ForkSafeMutex::ForkSafeMutex(Rank rank) { ForkRegistry::registry().add(rank, this); }
 
-std::uint32_t fork_generation() noexcept {
-  ForkRegistry::registry();  // forks are counted from here on
-  return generation.load(std::memory_order_relaxed);
-}
+std::uint32_t fork_generation() noexcept { return generation.load(std::memory_order_relaxed); }
 
 }  // namespace normgrad::detail

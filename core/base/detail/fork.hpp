@@ -11,7 +11,7 @@ namespace normgrad::detail {
 class ForkSafeMutex {
  public:
   /// Order in which one thread may lock several of them.
-  enum class Rank { names, primitives, row_major_copy, pool, bar, log };
+  enum class Rank { ties, names, primitives, row_major_copy, pool, bar, log };
 
   explicit ForkSafeMutex(Rank rank);
   ForkSafeMutex(const ForkSafeMutex&) = delete;
@@ -23,6 +23,12 @@ class ForkSafeMutex {
 
  private:
   std::mutex mutex_;
+};
+
+/// Makes what `use` uses before main(). A static object of a function is otherwise made by the first thread that needs
+/// it, and a child that another thread forks meanwhile would wait forever for that thread, which it does not have.
+struct BeforeMain {
+  explicit BeforeMain(void (*use)()) { use(); }  ///< calls use(), once per program
 };
 
 /// Returns the number of forks between the first process that used the library and this one: 0, plus one in each child.

@@ -20,6 +20,7 @@ namespace normgrad::kernels::onednn {
 namespace {
 
 using dnnl::memory;
+using normgrad::detail::BeforeMain;
 using normgrad::detail::ForkSafeMutex;
 using Tag = memory::format_tag;
 
@@ -354,11 +355,20 @@ class Cache {
   std::unordered_map<Key, Entries::iterator, KeyHash> index_;
 };
 
+Cache& cache() {
+  static auto* instance = new Cache;  // NOLINT(cppcoreguidelines-owning-memory): fork() may take its mutex to the end
+  return *instance;
+}
+
+const BeforeMain cache_exists([] {
+  cpu();
+  cache();
+});
+
 }  // namespace
 
 std::shared_ptr<const Convolution> Convolution::get(const ConvGeometry& geometry, ConvPass pass, bool bias) {
-  static auto* cache = new Cache;  // NOLINT(cppcoreguidelines-owning-memory): fork() may take its mutex to the very end
-  return cache->get({geometry, pass, bias});
+  return cache().get({geometry, pass, bias});
 }
 
 }  // namespace normgrad::kernels::onednn

@@ -20,7 +20,7 @@ void SignSGD::check_options(std::size_t group) const {
   detail::check_at_least_zero("SignSGD", "weight_decay", o.weight_decay);
 }
 
-const std::vector<const char*>& SignSGD::slot_names() const {
+std::span<const char* const> SignSGD::slot_names() const {
   static const std::vector<const char*> kNone;
   return kNone;
 }
