@@ -17,7 +17,7 @@ fi
 
 root=$(mktemp -d)
 clean_up() {
-  umount "$root/proc" 2>/dev/null || true
+  umount "$root/dev/shm" "$root/dev/pts" "$root/proc" 2>/dev/null || true
   rm -rf --one-file-system "$root"
 }
 trap clean_up EXIT
@@ -29,7 +29,12 @@ debootstrap --variant=minbase bookworm "$root" ${mirror:+"$mirror"}
 for file in /etc/apt/apt.conf.d/*proxy* /etc/apt/auth.conf /etc/resolv.conf; do
   if [[ -f $file ]]; then install -D -m 644 "$file" "$root$file"; fi
 done
+# What a container engine provides, too.
+mkdir -p "$root/dev/pts" "$root/dev/shm"
 mount -t proc proc "$root/proc"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+ln -sf pts/ptmx "$root/dev/ptmx"
+mount -t tmpfs tmpfs "$root/dev/shm"
 
 workdir=/
 current=

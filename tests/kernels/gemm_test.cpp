@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -150,6 +151,106 @@ TYPED_TEST(GemmTest, SameBitsForAnyNumberOfThreads) {
     set_num_threads(before);
     EXPECT_EQ(results[0], results[1]);
     EXPECT_EQ(results[0], results[2]);
+  }
+}
+
+// [columns, rows] from [rows, columns].
+template <class T>
+std::vector<T> transposed(const std::vector<T>& x, std::int64_t rows, std::int64_t columns) {
+  std::vector<T> y(x.size());
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) {
+      y[static_cast<std::size_t>(j * rows + i)] = x[static_cast<std::size_t>(i * columns + j)];
+    }
+  }
+  return y;
+}
+
+// Sizes beyond one block of rows, of columns and of the summed axis, and just below.
+constexpr Case kBlocks[] = {{961, 50, 385}, {960, 48, 384}, {30, 620, 390}, {2, 289, 769},
+                            {10, 575, 3},   {40, 45, 1},    {5, 47, 383}};
+
+TYPED_TEST(GemmTest, BlockedGivesTheSameBitsForAllTransposesAndCuts) {
+  using T = TypeParam;
+  const auto blocked = NORMGRAD_SIMD_SELECT(gemm_blocked<T>);
+  for (const Case& size : kBlocks) {
+    const auto a = random_values<T>(size.m * size.k, 1);
+    const auto b = random_values<T>(size.k * size.n, 2);
+    const auto before = random_values<T>(size.m * size.n, 3);
+    std::vector<T> scratch(static_cast<std::size_t>(gemm_scratch(size.m, size.n, size.k)));
+    const GemmShape plain = GemmShape::dense(false, false, size.m, size.n, size.k);
+    std::vector<T> expected = before;
+    blocked(plain, T(0.5), a.data(), b.data(), {expected.data(), size.n, T(-2)}, expected.data(), scratch.data());
+    for (int variant = 1; variant < 4; ++variant) {
+      const bool ta = (variant & 1) != 0;
+      const bool tb = (variant & 2) != 0;
+      const auto a_as_stored = ta ? transposed(a, size.m, size.k) : a;
+      const auto b_as_stored = tb ? transposed(b, size.k, size.n) : b;
+      std::vector<T> c = before;
+      blocked(GemmShape::dense(ta, tb, size.m, size.n, size.k), T(0.5), a_as_stored.data(), b_as_stored.data(),
+              {c.data(), size.n, T(-2)}, c.data(), scratch.data());
+      ASSERT_EQ(c, expected) << size.m << ' ' << size.n << ' ' << size.k << " variant " << variant;
+    }
+    std::vector<T> c = before;  // row by row, then the last column alone
+    GemmShape part = plain;
+    part.m = 1;
+    part.n = size.n - 1;
+    for (std::int64_t i = 0; i < size.m; ++i) {
+      T* row = c.data() + i * size.n;
+      blocked(part, T(0.5), a.data() + i * size.k, b.data(), {row, size.n, T(-2)}, row, scratch.data());
+    }
+    part.m = size.m;
+    part.n = 1;
+    T* last = c.data() + size.n - 1;
+    blocked(part, T(0.5), a.data(), b.data() + size.n - 1, {last, size.n, T(-2)}, last, scratch.data());
+    ASSERT_EQ(c, expected) << size.m << ' ' << size.n << ' ' << size.k << " in parts";
+  }
+}
+
+TYPED_TEST(GemmTest, BlockedEqualsTheNaiveSum) {
+  using T = TypeParam;
+  for (const Case& size : kBlocks) {
+    const auto a = random_values<T>(size.m * size.k, 1);
+    const auto b = random_values<T>(size.k * size.n, 2);
+    std::vector<T> c(static_cast<std::size_t>(size.m * size.n));
+    std::vector<T> scratch(static_cast<std::size_t>(gemm_scratch(size.m, size.n, size.k)));
+    NORMGRAD_SIMD_SELECT(gemm_blocked<T>)
+    (GemmShape::dense(false, false, size.m, size.n, size.k), T(1), a.data(), b.data(), {}, c.data(), scratch.data());
+    for (std::int64_t i = 0; i < size.m; ++i) {
+      for (std::int64_t j = 0; j < size.n; ++j) {
+        double sum = 0.0;
+        double size_of_terms = 0.0;
+        for (std::int64_t p = 0; p < size.k; ++p) {
+          const double term = static_cast<double>(a[static_cast<std::size_t>(i * size.k + p)]) *
+                              static_cast<double>(b[static_cast<std::size_t>(p * size.n + j)]);
+          sum += term;
+          size_of_terms += std::abs(term);
+        }
+        ASSERT_NEAR(
+            static_cast<double>(c[static_cast<std::size_t>(i * size.n + j)]), sum,
+            size_of_terms * static_cast<double>(size.k) * static_cast<double>(std::numeric_limits<T>::epsilon()));
+      }
+    }
+  }
+}
+
+// The size of a product decides which loop computes it, and must not show in the result.
+TEST(GemmFloatTest, BothLoopsGiveTheSameBits) {
+  for (const Case& size : kBlocks) {
+    for (const bool transpose_a : {false, true}) {
+      const GemmShape s = GemmShape::dense(transpose_a, false, size.m, size.n, size.k);
+      const auto a = random_values<float>(size.m * size.k, 1);
+      const auto b = random_values<float>(size.k * size.n, 2);
+      std::vector<float> c(static_cast<std::size_t>(size.m * size.n), 1.0F);
+      std::vector<float> expected = c;
+      std::vector<float> scratch(
+          static_cast<std::size_t>(std::max(kGemmTilesScratch, gemm_scratch(size.m, size.n, size.k))));
+      NORMGRAD_SIMD_SELECT(gemm_tiles)
+      (s, 0.5F, a.data(), b.data(), {expected.data(), s.ldc, 3.0F}, expected.data(), scratch.data());
+      NORMGRAD_SIMD_SELECT(gemm_blocked<float>)
+      (s, 0.5F, a.data(), b.data(), {c.data(), s.ldc, 3.0F}, c.data(), scratch.data());
+      ASSERT_EQ(c, expected) << size.m << ' ' << size.n << ' ' << size.k;
+    }
   }
 }
 

@@ -42,7 +42,8 @@ struct TilePlace {
 template <class T>
 class TileProducts {
  public:
-  TileProducts() : scratch_(std::is_same_v<T, float> ? kGemmTilesScratch : kGemmScratch) {}
+  TileProducts()
+      : scratch_(std::is_same_v<T, float> ? kGemmTilesScratch : gemm_scratch(kKeyBlock, kGemmBlockN, kGemmDepth)) {}
 
   /// C = alpha * op(A) op(B), plus C if `add`.
   void multiply(const GemmShape& s, T alpha, const T* a, const T* b, bool add, T* c) const {
@@ -57,9 +58,10 @@ class TileProducts {
     }
     if constexpr (std::is_same_v<T, float>) {
       NORMGRAD_SIMD_SELECT(gemm_tiles)
-      (s, alpha, a, b, add ? GemmAddend{c, s.ldc} : GemmAddend(), c, scratch_.get());
+      (s, alpha, a, b, add ? GemmAddend<>{c, s.ldc} : GemmAddend<>(), c, scratch_.get());
     } else {
-      NORMGRAD_SIMD_SELECT(gemm_blocked<T>)(s, alpha, a, b, add ? T(1) : T(0), c, scratch_.get());
+      NORMGRAD_SIMD_SELECT(gemm_blocked<T>)
+      (s, alpha, a, b, add ? GemmAddend<T>{c, s.ldc} : GemmAddend<T>(), c, scratch_.get());
     }
   }
 

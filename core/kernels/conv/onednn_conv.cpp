@@ -13,7 +13,7 @@
 #include "normgrad/core/base/detail/fork.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/kernels/gemm/signal_shield.hpp"
+#include "normgrad/core/kernels/conv/signal_shield.hpp"
 
 namespace normgrad::kernels::onednn {
 

@@ -156,7 +156,7 @@ void winograd_backward_weight(const ConvGeometry& g, const float* gy, const floa
       for (std::int64_t k = 0; k < kPoints; ++k) {
         float* to = sum + k * pairs;
         multiply(shape, 1.0F, v.get() + k * plan.x_step, z.get() + k * plan.y_step,
-                 is_first ? GemmAddend() : GemmAddend{to, shape.ldc}, to, panel.get());
+                 is_first ? GemmAddend<>() : GemmAddend<>{to, shape.ldc}, to, panel.get());
       }
       is_first = false;
     });

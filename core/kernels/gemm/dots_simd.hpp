@@ -39,7 +39,7 @@ inline bool dots_pay(const GemmShape& s) {
 // c = alpha * (dot products of R rows of A and C rows of B) + added.
 template <std::int64_t R, std::int64_t C>
 void dot_tile(std::int64_t depth, const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float alpha,
-              const GemmAddend& added, float* c, std::int64_t ldc) {
+              const GemmAddend<>& added, float* c, std::int64_t ldc) {
   __m512 sum[R][C];
 #pragma GCC unroll 6
   for (std::int64_t i = 0; i < R; ++i) {
@@ -103,7 +103,7 @@ void dot_tile(std::int64_t depth, const float* a, std::int64_t lda, const float*
 // Dispatches to the tile size of at most R rows and C columns.
 template <std::int64_t R, std::int64_t C>
 void dot_tile_of(std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a, std::int64_t lda,
-                 const float* b, std::int64_t ldb, float alpha, const GemmAddend& added, float* c, std::int64_t ldc) {
+                 const float* b, std::int64_t ldb, float alpha, const GemmAddend<>& added, float* c, std::int64_t ldc) {
   if constexpr (R > 1) {
     if (rows < R) {
       dot_tile_of<R - 1, C>(rows, columns, depth, a, lda, b, ldb, alpha, added, c, ldc);
@@ -120,12 +120,12 @@ void dot_tile_of(std::int64_t rows, std::int64_t columns, std::int64_t depth, co
 }
 
 // C = alpha * A B^T + added for A [m, k] and B [n, k].
-inline void gemm_dots(const GemmShape& s, float alpha, const float* a, const float* b, const GemmAddend& added,
+inline void gemm_dots(const GemmShape& s, float alpha, const float* a, const float* b, const GemmAddend<>& added,
                       float* c) {
   const auto smaller = [](std::int64_t x, std::int64_t y) { return x < y ? x : y; };
   for (std::int64_t p = 0; p < s.k; p += kDotBlock) {
     const std::int64_t depth = smaller(kDotBlock, s.k - p);
-    const GemmAddend before = p == 0 ? added : GemmAddend{c, s.ldc, 1.0F};
+    const GemmAddend<> before = p == 0 ? added : GemmAddend{c, s.ldc, 1.0F};
     const auto tile = [&](std::int64_t i, std::int64_t j) {
       dot_tile_of<kDotRows, kDotColumns>(smaller(kDotRows, s.m - i), smaller(kDotColumns, s.n - j), depth,
                                          a + i * s.lda + p, s.lda, b + j * s.ldb + p, s.ldb, alpha, before.at(i, j),

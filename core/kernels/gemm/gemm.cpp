@@ -17,43 +17,34 @@ using detail::GemmPartition;
 using detail::kPieceWork;
 
 bool is_with_vector(const GemmShape& s) { return s.m == 1 || s.n == 1; }
-bool has_few_columns(const GemmShape& s) { return s.n < 8 && s.n < s.m; }
 
-// oneDNN is faster for vectors and for few columns, and as fast above some size, except when B is transposed. Except
-// for vectors, it costs two system calls (see signal_shield.hpp), which is too much for small products.
-bool runs_in_tiles(const GemmShape& s) {
-  if (is_with_vector(s)) {
-    return false;
-  }
-  return s.transpose_b || s.m * s.n * s.k < (has_few_columns(s) ? 2 : 128) * kPieceWork;
-}
-
-// Minimum multiplications of a piece.
-std::int64_t piece_work(const GemmShape& s, bool in_tiles) {
-  return in_tiles || is_with_vector(s) ? kPieceWork : (has_few_columns(s) ? 4 : 32) * kPieceWork;
+// Copying A, too, pays for large products, and sooner if successive elements that a tile reads are far apart.
+bool is_blocked(const GemmShape& s) {
+  constexpr std::int64_t kLarge = 2048 * kPieceWork;
+  return s.m * s.n * s.k >= (s.transpose_a ? kLarge / 8 : kLarge);
 }
 
 // C = alpha * op(A) op(B) + beta * C, or + `row` on every row if given (beta is 1 then).
 template <class T>
-void multiply(const GemmShape& s, bool in_tiles, T alpha, const T* a, const T* b, T beta, const T* row, T* c) {
+void multiply(const GemmShape& s, bool blocked, T alpha, const T* a, const T* b, T beta, const T* row, T* c) {
+  const GemmAddend<T> before = beta == T(0) ? GemmAddend<T>() : GemmAddend<T>{c, s.ldc, beta};
+  const GemmAddend<T> added = row == nullptr ? before : GemmAddend<T>{row};
   if constexpr (std::is_same_v<T, float>) {
-    if (in_tiles) {
+    if (is_with_vector(s)) {  // oneDNN is faster
+      for (std::int64_t r = 0; row != nullptr && r < s.m; ++r) {
+        std::copy_n(row, s.n, c + r * s.ldc);
+      }
+      onednn::sgemm(s, alpha, a, b, beta, c);
+      return;
+    }
+    if (!blocked) {
       const Buffer scratch(static_cast<std::size_t>(kGemmTilesScratch) * sizeof(T));
-      const GemmAddend before = beta == 0.0F ? GemmAddend() : GemmAddend{c, s.ldc, beta};
-      NORMGRAD_SIMD_SELECT(gemm_tiles)
-      (s, alpha, a, b, row == nullptr ? before : GemmAddend{row}, c, reinterpret_cast<T*>(scratch.data()));
+      NORMGRAD_SIMD_SELECT(gemm_tiles)(s, alpha, a, b, added, c, reinterpret_cast<T*>(scratch.data()));
       return;
     }
   }
-  for (std::int64_t r = 0; row != nullptr && r < s.m; ++r) {
-    std::copy_n(row, s.n, c + r * s.ldc);
-  }
-  if constexpr (std::is_same_v<T, float>) {
-    onednn::sgemm(s, alpha, a, b, beta, c);
-  } else {
-    const Buffer scratch(static_cast<std::size_t>(kGemmScratch) * sizeof(T));
-    NORMGRAD_SIMD_SELECT(gemm_blocked<T>)(s, alpha, a, b, beta, c, reinterpret_cast<T*>(scratch.data()));
-  }
+  const Buffer scratch(static_cast<std::size_t>(gemm_scratch(s.m, s.n, s.k)) * sizeof(T));
+  NORMGRAD_SIMD_SELECT(gemm_blocked<T>)(s, alpha, a, b, added, c, reinterpret_cast<T*>(scratch.data()));
 }
 
 template <class T>
@@ -75,7 +66,15 @@ namespace detail {
 template <class T>
 GemmPartition<T>::GemmPartition(const GemmShape& s, T alpha, const T* a, const T* b, T beta, const T* row, T* c,
                                 std::int64_t beside)
-    : shape_(s), in_tiles_(runs_in_tiles(s)), alpha_(alpha), a_(a), b_(b), beta_(beta), row_(row), c_(c) {
+    : shape_(s),
+      in_tiles_(!is_with_vector(s)),
+      blocked_(is_blocked(s)),
+      alpha_(alpha),
+      a_(a),
+      b_(b),
+      beta_(beta),
+      row_(row),
+      c_(c) {
   // Below these, reading the other matrix takes longer than multiplying with it.
   constexpr std::int64_t kFewRows = 24;
   constexpr std::int64_t kFewColumns = 48;
@@ -87,9 +86,12 @@ GemmPartition<T>::GemmPartition(const GemmShape& s, T alpha, const T* a, const T
   length_ = by_rows_ ? s.m : s.n;
   granule_ = s.transpose_b || by_rows_ ? 2 : 16;
   const std::int64_t shortest = by_rows_ && in_tiles_ ? kFewRows : kFewColumns;
-  const std::int64_t most = std::clamp(length_ / shortest, std::int64_t{1}, kMaxPieces);
+  // Every piece of a large product copies the whole other matrix. The cut does not change the result.
+  const auto few = static_cast<std::int64_t>(2 * std::bit_ceil(static_cast<unsigned>(get_num_threads())));
+  const std::int64_t most =
+      std::clamp(length_ / shortest, std::int64_t{1}, blocked_ ? std::min(few, kMaxPieces) : kMaxPieces);
   const std::int64_t wanted =
-      std::clamp((s.m * s.n * s.k + (by_rows_ ? beside : 0)) / piece_work(s, in_tiles_), std::int64_t{1}, most);
+      std::clamp((s.m * s.n * s.k + (by_rows_ ? beside : 0)) / kPieceWork, std::int64_t{1}, most);
   count_ = s.m == 0 || s.n == 0 ? 0 : static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(wanted)));
 }
 
@@ -117,7 +119,7 @@ void GemmPartition<T>::run(std::int64_t piece) const {
     scale(s, beta_, row, to);
     return;
   }
-  multiply(s, in_tiles_, alpha_, a_ + rows_before * (s.transpose_a ? 1 : s.lda),
+  multiply(s, blocked_, alpha_, a_ + rows_before * (s.transpose_a ? 1 : s.lda),
            b_ + columns_before * (s.transpose_b ? s.ldb : 1), beta_, row, to);
 }
 
@@ -174,7 +176,7 @@ void gemm_batched(const GemmShape& s, std::int64_t count, const T* a, const std:
   // Within a task, oneDNN also uses one thread.
   parallel_tasks((count + grain - 1) / grain, [&](std::int64_t task) {
     for (std::int64_t i = task * grain; i < std::min(count, (task + 1) * grain); ++i) {
-      multiply(s, runs_in_tiles(s), T(1), a + a_offsets[i], b + b_offsets[i], T(0), static_cast<const T*>(nullptr),
+      multiply(s, is_blocked(s), T(1), a + a_offsets[i], b + b_offsets[i], T(0), static_cast<const T*>(nullptr),
                c + i * size);
     }
   });

@@ -1,7 +1,7 @@
-// Matrix products over row-major arrays. float32 uses oneDNN or, where that is slower, the library's own tiled loop;
-// float64 uses the library's blocked loop.
+// Matrix products over row-major arrays, in the library's own loops. float32 products with a vector use oneDNN.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "normgrad/core/simd/dispatch.hpp"
@@ -41,36 +41,45 @@ template <class T>
 void gemm_batched(const GemmShape& shape, std::int64_t count, const T* a, const std::int64_t* a_offsets, const T* b,
                   const std::int64_t* b_offsets, T* c);
 
-// The blocked loop: panels of A and B are copied to stay in the caches, then multiplied in register tiles.
-inline constexpr std::int64_t kGemmBlockM = 96;
-inline constexpr std::int64_t kGemmBlockN = 256;
-inline constexpr std::int64_t kGemmBlockK = 256;
-/// Elements of scratch memory for gemm_blocked(), 64-byte aligned.
-inline constexpr std::int64_t kGemmScratch = kGemmBlockK * (kGemmBlockM + kGemmBlockN);
-
-NORMGRAD_SIMD_DECLARE(template <class T> void gemm_blocked(const GemmShape& shape, T alpha, const T* a, const T* b,
-                                                           T beta, T* c, T* scratch);)
-
-// The loop for small products: register tiles of C over copied panels of B, or dot products if both matrices are
-// contiguous along the summed axis. A is not copied.
-inline constexpr std::int64_t kGemmTilesDepth = 384;
-inline constexpr std::int64_t kGemmTilesWidth = 64;
-/// Floats of scratch memory for gemm_tiles(), 64-byte aligned.
-inline constexpr std::int64_t kGemmTilesScratch = kGemmTilesDepth * kGemmTilesWidth;
-
 /// The addend of a product: `scale` times element (i, j) at from + i * step + j; nothing if null.
+template <class T = float>
 struct GemmAddend {
-  const float* from = nullptr;
+  const T* from = nullptr;
   std::int64_t step = 0;  ///< 0: the same row for all i
-  float scale = 1.0F;
+  T scale = T(1);
 
   GemmAddend at(std::int64_t i, std::int64_t j) const noexcept {
     return {from == nullptr ? nullptr : from + i * step + j, step, scale};
   }
 };
 
+// Both loops below add the products of kGemmDepth steps of the summed axis one by one, starting at zero, and then add
+// that sum to C. An element of C therefore has the same bits in both, in any tile, and on any cut of a product (only
+// the dot products of gemm_tiles() sum in another order).
+inline constexpr std::int64_t kGemmDepth = 384;
+
+// The loop for large products: blocks of A and B are copied in the order in which register tiles read them.
+inline constexpr std::int64_t kGemmBlockM = 960;
+inline constexpr std::int64_t kGemmBlockN = 288;
+/// Returns the elements of scratch memory for gemm_blocked() of this shape or a smaller one, 64-byte aligned.
+constexpr std::int64_t gemm_scratch(std::int64_t m, std::int64_t n, std::int64_t k) noexcept {
+  constexpr std::int64_t kWidest = 48;  // columns of a tile
+  const std::int64_t columns = (std::min(n, kGemmBlockN) + kWidest - 1) / kWidest * kWidest;
+  return std::min(k, kGemmDepth) * (std::min(m, kGemmBlockM) + columns);
+}
+
+/// C = alpha * op(A) op(B) + added. `added` may be C itself.
+NORMGRAD_SIMD_DECLARE(template <class T> void gemm_blocked(const GemmShape& shape, T alpha, const T* a, const T* b,
+                                                           const GemmAddend<T>& added, T* c, T* scratch);)
+
+// The loop for small products: register tiles of C over copied panels of B, or dot products if both matrices are
+// contiguous along the summed axis. A is not copied.
+inline constexpr std::int64_t kGemmTilesWidth = 64;
+/// Floats of scratch memory for gemm_tiles(), 64-byte aligned.
+inline constexpr std::int64_t kGemmTilesScratch = kGemmDepth * kGemmTilesWidth;
+
 /// C = alpha * op(A) op(B) + added. `added` may be C itself.
 NORMGRAD_SIMD_DECLARE(void gemm_tiles(const GemmShape& shape, float alpha, const float* a, const float* b,
-                                      const GemmAddend& added, float* c, float* scratch);)
+                                      const GemmAddend<>& added, float* c, float* scratch);)
 
 }  // namespace normgrad::kernels

@@ -1,108 +1,211 @@
 #include "normgrad/core/kernels/gemm/gemm.hpp"
+
+#include <array>
+#include <type_traits>
+#include <utility>
+
+#include "normgrad/core/kernels/gemm/transpose_simd.hpp"
 #include "normgrad/core/simd/detail/batch.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
 
-// A tile of C has kTileRows x (kVectors * lanes) elements: 24 of AVX-512's 32 registers, 12 of the 16 otherwise.
+// A tile of C has up to kTileRows x (kVectors * lanes) elements: 27 of AVX-512's 32 registers, 12 of the 16 otherwise.
 #if defined(NORMGRAD_SIMD_avx512)
-constexpr std::int64_t kTileRows = 12;
+constexpr std::int64_t kTileRows = 9;
 #else
-constexpr std::int64_t kTileRows = 6;
+constexpr std::int64_t kTileRows = 4;
 #endif
-constexpr std::int64_t kVectors = 2;
+constexpr std::int64_t kVectors = 3;
 template <class T>
-constexpr std::int64_t kColumns = kVectors* kLanes<T>;
+constexpr std::int64_t kPanel = kVectors* kLanes<T>;  // columns
 
-static_assert(kGemmBlockM % kTileRows == 0);
-static_assert(kGemmBlockN % kColumns<double> == 0);
+// Columns of B copied at a time: its panels stay in the L2 cache while the tiles of A pass by.
+#if defined(NORMGRAD_SIMD_avx512)
+constexpr std::int64_t kBlockColumns = kGemmBlockN;
+#else
+constexpr std::int64_t kBlockColumns = 144;
+#endif
+static_assert(kBlockColumns <= kGemmBlockN && kBlockColumns % kPanel<float> == 0);
 
-// Copies `count` vectors of `depth` elements to panels of `width` vectors, depth first; missing vectors are 0. Vectors
-// are `step` apart, their elements `depth_step`.
+// Divides `length` into as few parts of at most `most` as possible, of similar lengths.
+struct Parts {
+  Parts(std::int64_t length_of_all, std::int64_t most)
+      : length(length_of_all), count((length_of_all + most - 1) / most) {}
+  std::int64_t begin(std::int64_t part) const { return part * (length / count) + smaller(part, length % count); }
+
+  std::int64_t length;
+  std::int64_t count;
+};
+
+// Copies rows [0, rows) of a block of op(A) to a tile: element (i, p) to to[p * rows + i]. `beyond`: rows that may be
+// read behind these.
 template <class T>
-void pack(const T* x, std::int64_t step, std::int64_t depth_step, std::int64_t count, std::int64_t depth,
-          std::int64_t width, T* to) {
-  for (std::int64_t begin = 0; begin < count; begin += width, to += width * depth) {
-    const std::int64_t full = count - begin < width ? count - begin : width;
-    const T* from = x + begin * step;
-    for (std::int64_t i = 0; full < width && i < width * depth; ++i) {
-      to[i] = T(0);
+void pack_a(const T* a, std::int64_t row_step, std::int64_t depth_step, std::int64_t rows, std::int64_t depth,
+            std::int64_t beyond, T* to) {
+  std::int64_t p = 0;
+  if (row_step == 1) {
+    constexpr std::int64_t kWide = (kTileRows + kLanes<T> - 1) / kLanes<T>;
+    // What is stored too much is overwritten by the next column.
+    for (; rows + beyond >= kWide * kLanes<T> && p + kWide * kLanes<T> < depth; ++p) {
+      for (std::int64_t v = 0; v < kWide; ++v) {
+        store(to + p * rows + v * kLanes<T>, load(a + p * depth_step + v * kLanes<T>));
+      }
     }
-    // Read contiguously.
-    if (step == 1) {
-      for (std::int64_t p = 0; p < depth; ++p) {
-        for (std::int64_t i = 0; i < full; ++i) {
-          to[p * width + i] = from[p * depth_step + i];
+    for (; p < depth; ++p) {
+      for (std::int64_t i = 0; i < rows; ++i) {
+        to[p * rows + i] = a[p * depth_step + i];
+      }
+    }
+    return;
+  }
+  std::int64_t i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    transpose_rows(a + i * row_step, row_step, depth, to + i, rows);
+  }
+  for (; i < rows; ++i) {
+    for (p = 0; p < depth; ++p) {
+      to[p * rows + i] = a[i * row_step + p];
+    }
+  }
+}
+
+// Copies a block of op(B) to panels of kPanel columns, depth first. Missing columns of the last vector are 0; the last
+// panel has only the vectors it needs.
+template <class T>
+void pack_b(const GemmShape& s, const T* b, std::int64_t columns, std::int64_t depth, T* to) {
+  constexpr std::int64_t kLane = kLanes<T>;
+  if (!s.transpose_b) {
+    for (std::int64_t p = 0; p < depth; ++p, b += s.ldb) {
+      for (std::int64_t j = 0; j < columns; j += kPanel<T>) {
+        const std::int64_t width = smaller(kPanel<T>, (columns - j + kLane - 1) / kLane * kLane);
+        T* row = to + j * depth + p * width;
+        for (std::int64_t v = 0; v < width; v += kLane) {
+          store(row + v, j + v + kLane <= columns ? load(b + j + v) : load_partial(b + j + v, columns - j - v));
         }
       }
-    } else {
-      for (std::int64_t i = 0; i < full; ++i) {
+    }
+    return;
+  }
+  for (std::int64_t j = 0; j < columns; j += kPanel<T>) {
+    const std::int64_t width = smaller(kPanel<T>, (columns - j + kLane - 1) / kLane * kLane);
+    T* panel = to + j * depth;
+    for (std::int64_t i = 0; i < width; i += 4) {
+      const T* from = b + (j + i) * s.ldb;
+      if (i + 4 <= width && j + i + 4 <= columns) {
+        transpose_rows(from, s.ldb, depth, panel + i, width);
+        continue;
+      }
+      for (std::int64_t k = 0; k < smaller(4, width - i); ++k) {
         for (std::int64_t p = 0; p < depth; ++p) {
-          to[p * width + i] = from[i * step + p * depth_step];
+          panel[p * width + i + k] = j + i + k < columns ? from[k * s.ldb + p] : T(0);
         }
       }
     }
   }
 }
 
-// c = alpha * panel_a * panel_b + beta * c for the first `rows` x `columns` of a tile.
+// What all tiles of a block share.
 template <class T>
-void multiply_tile(std::int64_t depth, T alpha, const T* panel_a, const T* panel_b, T beta, T* c, std::int64_t ldc,
-                   std::int64_t rows, std::int64_t columns) {
-  Batch<T> sum[kTileRows][kVectors];
-  for (auto& row : sum) {
-    for (auto& v : row) {
-      v = Batch<T>(T(0));
+struct Block {
+  std::int64_t depth;
+  T alpha;
+  std::int64_t ldc;
+};
+
+// c = alpha * a * b + added on R rows and V vectors, of which the last has `last` elements.
+template <class T, std::int64_t R, std::int64_t V>
+void multiply_tile(const Block<T>& block, const T* a, const T* b, const GemmAddend<T>& added, T* c, std::int64_t last) {
+  Batch<T> sum[R][V];
+#pragma GCC unroll 9
+  for (std::int64_t i = 0; i < R; ++i) {
+    __builtin_prefetch(c + i * block.ldc, 1);
+    __builtin_prefetch(c + i * block.ldc + (V - 1) * kLanes<T> + last - 1, 1);
+#pragma GCC unroll 3
+    for (std::int64_t v = 0; v < V; ++v) {
+      sum[i][v] = Batch<T>(T(0));
     }
   }
-  for (std::int64_t p = 0; p < depth; ++p) {
-    Batch<T> b[kVectors];
-    for (std::int64_t v = 0; v < kVectors; ++v) {
-      b[v] = load(panel_b + p * kColumns<T> + v * kLanes<T>);
+  for (std::int64_t p = 0; p < block.depth; ++p, a += R, b += V * kLanes<T>) {
+    Batch<T> row[V];
+#pragma GCC unroll 3
+    for (std::int64_t v = 0; v < V; ++v) {
+      row[v] = load(b + v * kLanes<T>);
     }
-    for (std::int64_t i = 0; i < kTileRows; ++i) {
-      const Batch<T> a(panel_a[p * kTileRows + i]);
-      for (std::int64_t v = 0; v < kVectors; ++v) {
-        sum[i][v] = muladd(a, b[v], sum[i][v]);
+#pragma GCC unroll 9
+    for (std::int64_t i = 0; i < R; ++i) {
+      const Batch<T> x(a[i]);
+#pragma GCC unroll 3
+      for (std::int64_t v = 0; v < V; ++v) {
+        sum[i][v] = muladd(x, row[v], sum[i][v]);
       }
     }
   }
-  alignas(64) T tile[kTileRows * kColumns<T>];
-  for (std::int64_t i = 0; i < kTileRows; ++i) {
-    for (std::int64_t v = 0; v < kVectors; ++v) {
-      store(tile + i * kColumns<T> + v * kLanes<T>, sum[i][v]);
+  const Batch<T> alpha(block.alpha);
+  const Batch<T> scale(added.scale);
+#pragma GCC unroll 9
+  for (std::int64_t i = 0; i < R; ++i) {
+    const T* more = added.from == nullptr ? nullptr : added.from + i * added.step;
+#pragma GCC unroll 3
+    for (std::int64_t v = 0; v < V; ++v) {
+      T* to = c + i * block.ldc + v * kLanes<T>;
+      const Batch<T> value = alpha * sum[i][v];
+      if (v + 1 == V && last < kLanes<T>) {
+        store_partial(to, more == nullptr ? value : value + scale * load_partial(more + v * kLanes<T>, last), last);
+      } else {
+        store(to, more == nullptr ? value : value + scale * load(more + v * kLanes<T>));
+      }
     }
   }
-  for (std::int64_t i = 0; i < rows; ++i) {
-    for (std::int64_t j = 0; j < columns; ++j) {
-      const T value = alpha * tile[i * kColumns<T> + j];
-      c[i * ldc + j] = beta == T(0) ? value : beta * c[i * ldc + j] + value;
-    }
-  }
+}
+
+template <class T>
+using MultiplyTile = void (*)(const Block<T>&, const T*, const T*, const GemmAddend<T>&, T*, std::int64_t);
+
+// The kernel of each height and width: [vectors - 1][rows - 1].
+template <class T, std::size_t... V, std::size_t... R>
+constexpr auto kernels_of_all_sizes(std::index_sequence<V...> /*widths*/, std::index_sequence<R...> heights) {
+  constexpr auto of_width = []<std::size_t W>(std::integral_constant<std::size_t, W>, std::index_sequence<R...>) {
+    return std::array<MultiplyTile<T>, sizeof...(R)>{&multiply_tile<T, R + 1, W + 1>...};
+  };
+  return std::array{of_width(std::integral_constant<std::size_t, V>(), heights)...};
 }
 
 }  // namespace
 
 template <class T>
-void gemm_blocked(const GemmShape& s, T alpha, const T* a, const T* b, T beta, T* c, T* scratch) {
-  T* packed_a = scratch;
-  T* packed_b = scratch + kGemmBlockM * kGemmBlockK;
-  for (std::int64_t j0 = 0; j0 < s.n; j0 += kGemmBlockN) {
-    const std::int64_t columns = smaller(kGemmBlockN, s.n - j0);
-    for (std::int64_t p0 = 0; p0 < s.k; p0 += kGemmBlockK) {
-      const std::int64_t depth = smaller(kGemmBlockK, s.k - p0);
-      pack(b + (s.transpose_b ? j0 * s.ldb + p0 : p0 * s.ldb + j0), s.transpose_b ? s.ldb : 1,
-           s.transpose_b ? 1 : s.ldb, columns, depth, kColumns<T>, packed_b);
-      for (std::int64_t i0 = 0; i0 < s.m; i0 += kGemmBlockM) {
-        const std::int64_t rows = smaller(kGemmBlockM, s.m - i0);
-        pack(a + (s.transpose_a ? p0 * s.lda + i0 : i0 * s.lda + p0), s.transpose_a ? 1 : s.lda,
-             s.transpose_a ? s.lda : 1, rows, depth, kTileRows, packed_a);
-        for (std::int64_t j = 0; j < columns; j += kColumns<T>) {
-          for (std::int64_t i = 0; i < rows; i += kTileRows) {
-            multiply_tile(depth, alpha, packed_a + i * depth, packed_b + j * depth, p0 == 0 ? beta : T(1),
-                          c + (i0 + i) * s.ldc + j0 + j, s.ldc, smaller(kTileRows, rows - i),
-                          smaller(kColumns<T>, columns - j));
+void gemm_blocked(const GemmShape& s, T alpha, const T* a, const T* b, const GemmAddend<T>& added, T* c, T* scratch) {
+  static constexpr auto kKernels =
+      kernels_of_all_sizes<T>(std::make_index_sequence<kVectors>(), std::make_index_sequence<kTileRows>());
+  T* packed_b = scratch;
+  const std::int64_t widest = (smaller(s.n, kGemmBlockN) + kPanel<T> - 1) / kPanel<T> * kPanel<T>;
+  T* packed_a = scratch + smaller(s.k, kGemmDepth) * widest;
+  const Parts blocks(s.m, kGemmBlockM);
+  for (std::int64_t block = 0; block < blocks.count; ++block) {
+    const std::int64_t i0 = blocks.begin(block);
+    const Parts tiles(blocks.begin(block + 1) - i0, kTileRows);
+    for (std::int64_t p0 = 0; p0 < s.k; p0 += kGemmDepth) {
+      const Block<T> shared{smaller(kGemmDepth, s.k - p0), alpha, s.ldc};
+      const GemmAddend<T> before = p0 == 0 ? added : GemmAddend<T>{c, s.ldc, T(1)};
+      for (std::int64_t t = 0; t < tiles.count; ++t) {
+        const std::int64_t i = i0 + tiles.begin(t);
+        const std::int64_t rows = tiles.begin(t + 1) - tiles.begin(t);
+        pack_a(a + (s.transpose_a ? p0 * s.lda + i : i * s.lda + p0), s.transpose_a ? 1 : s.lda,
+               s.transpose_a ? s.lda : 1, rows, shared.depth, s.m - i - rows, packed_a + tiles.begin(t) * shared.depth);
+      }
+      for (std::int64_t j0 = 0; j0 < s.n; j0 += kBlockColumns) {
+        const std::int64_t columns = smaller(kBlockColumns, s.n - j0);
+        pack_b(s, b + (s.transpose_b ? j0 * s.ldb + p0 : p0 * s.ldb + j0), columns, shared.depth, packed_b);
+        for (std::int64_t t = 0; t < tiles.count; ++t) {
+          const std::int64_t i = i0 + tiles.begin(t);
+          const std::int64_t rows = tiles.begin(t + 1) - tiles.begin(t);
+          for (std::int64_t j = 0; j < columns; j += kPanel<T>) {
+            const std::int64_t width = smaller(kPanel<T>, columns - j);
+            const std::int64_t before_last = (width - 1) / kLanes<T>;  // vectors
+            kKernels[static_cast<std::size_t>(before_last)][static_cast<std::size_t>(rows - 1)](
+                shared, packed_a + tiles.begin(t) * shared.depth, packed_b + j * shared.depth, before.at(i, j0 + j),
+                c + i * s.ldc + j0 + j, width - before_last * kLanes<T>);
           }
         }
       }
@@ -110,7 +213,9 @@ void gemm_blocked(const GemmShape& s, T alpha, const T* a, const T* b, T beta, T
   }
 }
 
-template void gemm_blocked<double>(const GemmShape&, double, const double*, const double*, double, double*, double*);
-template void gemm_blocked<float>(const GemmShape&, float, const float*, const float*, float, float*, float*);
+template void gemm_blocked<double>(const GemmShape&, double, const double*, const double*, const GemmAddend<double>&,
+                                   double*, double*);
+template void gemm_blocked<float>(const GemmShape&, float, const float*, const float*, const GemmAddend<float>&, float*,
+                                  float*);
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

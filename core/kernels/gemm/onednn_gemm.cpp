@@ -1,10 +1,8 @@
 #include "normgrad/core/kernels/gemm/onednn_gemm.hpp"
 
-#include <optional>
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "normgrad/core/base/error.hpp"
-#include "normgrad/core/kernels/gemm/signal_shield.hpp"
 
 namespace normgrad::kernels::onednn {
 
@@ -37,10 +35,6 @@ std::string version() {
 }
 
 void sgemm(const GemmShape& s, float alpha, const float* a, const float* b, float beta, float* c) {
-  std::optional<SignalShield> shield;
-  if (s.m != 1 && s.n != 1) {  // products with a vector do not move the stack pointer
-    shield.emplace();
-  }
   const dnnl_status_t status = dnnl_sgemm(s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.m, s.n, s.k, alpha, a,
                                           s.lda, b, s.ldb, beta, c, s.ldc);
   require<Error>(status == dnnl_success, "oneDNN: sgemm of ", s.m, "x", s.n, "x", s.k, " failed with status ",

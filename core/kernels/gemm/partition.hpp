@@ -22,7 +22,7 @@ inline bool is_for_one_thread(std::int64_t work, std::int64_t elements) noexcept
 }
 
 /// C = alpha * op(A) op(B) + beta * C, or + `row` on every row unless null (beta is 1 then), in pieces of rows or
-/// columns of C. The shape alone determines the pieces. Their number is a power of two, so that any common number of
+/// columns of C. The pieces do not change the result. Their number is a power of two, so that any common number of
 /// threads gets equal shares, and each gets the same part of the arrays as in the operation before.
 template <class T>
 class GemmPartition {
@@ -42,7 +42,8 @@ class GemmPartition {
 
  private:
   GemmShape shape_;
-  bool in_tiles_;
+  bool in_tiles_;  // otherwise a product with a vector
+  bool blocked_;   // both matrices are copied
   T alpha_;
   const T* a_;
   const T* b_;
@@ -55,7 +56,7 @@ class GemmPartition {
   std::int64_t count_ = 0;
 };
 
-/// Runs `run(i)` for all `count` pieces, in one parallel region or on this thread, where oneDNN then stays too.
+/// Runs `run(i)` for all `count` pieces, in one parallel region or on this thread.
 template <class F>
 void run_pieces(std::int64_t count, bool on_one_thread, const F& run) {
   if (!on_one_thread) {

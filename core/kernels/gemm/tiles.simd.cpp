@@ -1,5 +1,6 @@
 #include "normgrad/core/kernels/gemm/dots_simd.hpp"
 #include "normgrad/core/kernels/gemm/gemm.hpp"
+#include "normgrad/core/kernels/gemm/transpose_simd.hpp"
 #include "normgrad/core/simd/detail/batch.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
@@ -61,7 +62,7 @@ ColumnMask first_columns(std::int64_t) { return 0; }
 
 // c = alpha * A B + added on R rows and V vectors, of which the last has `last` elements.
 template <std::int64_t R, std::int64_t V, Tail kTail>
-void tile(const Operands& o, const float* a, const GemmAddend& added, float* c, std::int64_t ldc, std::int64_t last) {
+void tile(const Operands& o, const float* a, const GemmAddend<>& added, float* c, std::int64_t ldc, std::int64_t last) {
   constexpr std::int64_t kWhole = kTail == Tail::whole ? V : V - 1;
   Batch<float> sum[R][V];
   Half half[R];
@@ -117,8 +118,8 @@ void tile(const Operands& o, const float* a, const GemmAddend& added, float* c, 
 }
 
 template <std::int64_t R, std::int64_t V, Tail kTail>
-void tile_of(std::int64_t rows, const Operands& o, const float* a, const GemmAddend& added, float* c, std::int64_t ldc,
-             std::int64_t last) {
+void tile_of(std::int64_t rows, const Operands& o, const float* a, const GemmAddend<>& added, float* c,
+             std::int64_t ldc, std::int64_t last) {
   if constexpr (R > 1) {
     if (rows < R) {
       tile_of<R - 1, V, kTail>(rows, o, a, added, c, ldc, last);
@@ -130,8 +131,8 @@ void tile_of(std::int64_t rows, const Operands& o, const float* a, const GemmAdd
 
 // All rows of a panel of V vectors, in tiles of similar height.
 template <std::int64_t V>
-void panel(std::int64_t vectors, std::int64_t m, const Operands& o, const GemmAddend& added, float* c, std::int64_t ldc,
-           std::int64_t last) {
+void panel(std::int64_t vectors, std::int64_t m, const Operands& o, const GemmAddend<>& added, float* c,
+           std::int64_t ldc, std::int64_t last) {
   if constexpr (V > 1) {
     if (vectors < V) {
       panel<V - 1>(vectors, m, o, added, c, ldc, last);
@@ -152,29 +153,6 @@ void panel(std::int64_t vectors, std::int64_t m, const Operands& o, const GemmAd
     begin += rows;
   }
 }
-
-#if defined(__SSE__)
-// to[j * to_step + i] = from[i * from_step + j] for 4 x 4 elements.
-void transpose_4x4(const float* from, std::int64_t from_step, float* to, std::int64_t to_step) {
-  __m128 r0 = _mm_loadu_ps(from);
-  __m128 r1 = _mm_loadu_ps(from + from_step);
-  __m128 r2 = _mm_loadu_ps(from + 2 * from_step);
-  __m128 r3 = _mm_loadu_ps(from + 3 * from_step);
-  _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
-  _mm_storeu_ps(to, r0);
-  _mm_storeu_ps(to + to_step, r1);
-  _mm_storeu_ps(to + 2 * to_step, r2);
-  _mm_storeu_ps(to + 3 * to_step, r3);
-}
-#else
-void transpose_4x4(const float* from, std::int64_t from_step, float* to, std::int64_t to_step) {
-  for (std::int64_t i = 0; i < 4; ++i) {
-    for (std::int64_t j = 0; j < 4; ++j) {
-      to[j * to_step + i] = from[i * from_step + j];
-    }
-  }
-}
-#endif
 
 // Copies rows [p, p + depth) of `columns` columns of op(B), starting at column `j`, to rows `width` apart. Pads with
 // zeros if missing columns are read.
@@ -199,15 +177,13 @@ void pack(const GemmShape& s, const float* b, std::int64_t p, std::int64_t depth
     return;
   }
   const float* from = b + j * s.ldb + p;
-  for (std::int64_t i = 0; i < columns; i += 4) {
-    std::int64_t q = 0;
-    for (; i + 4 <= columns && q + 4 <= depth; q += 4) {
-      transpose_4x4(from + i * s.ldb + q, s.ldb, to + q * width + i, width);
-    }
-    for (; q < depth; ++q) {
-      for (std::int64_t k = i; k < smaller(columns, i + 4); ++k) {
-        to[q * width + k] = from[k * s.ldb + q];
-      }
+  std::int64_t i = 0;
+  for (; i + 4 <= columns; i += 4) {
+    transpose_rows(from + i * s.ldb, s.ldb, depth, to + i, width);
+  }
+  for (; i < columns; ++i) {
+    for (std::int64_t q = 0; q < depth; ++q) {
+      to[q * width + i] = from[i * s.ldb + q];
     }
   }
 }
@@ -226,9 +202,30 @@ bool reads_directly(const GemmShape& s, std::int64_t columns, std::int64_t width
   return s.m <= kFewRows || s.ldb == width || (apart && (s.ldb % kTileLane == 0 || (kHasTails && s.m <= kSomeRows)));
 }
 
+// The product of a column and a row, in the order of C's memory.
+void outer_product(const GemmShape& s, float alpha, const float* a, const float* b, const GemmAddend<>& added,
+                   float* c) {
+  const Batch<float> by(alpha);
+  const Batch<float> scale(added.scale);
+  for (std::int64_t i = 0; i < s.m; ++i) {
+    const Batch<float> x(a[i * (s.transpose_a ? 1 : s.lda)]);
+    const float* more = added.from == nullptr ? nullptr : added.from + i * added.step;
+    float* to = c + i * s.ldc;
+    std::int64_t j = 0;
+    for (; j + kTileLane <= s.n; j += kTileLane) {
+      const Batch<float> value = by * (x * load(b + j));
+      store(to + j, more == nullptr ? value : value + scale * load(more + j));
+    }
+    if (const std::int64_t last = s.n - j; last > 0) {
+      const Batch<float> value = by * (x * load_partial(b + j, last));
+      store_partial(to + j, more == nullptr ? value : value + scale * load_partial(more + j, last), last);
+    }
+  }
+}
+
 }  // namespace
 
-void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b, const GemmAddend& added, float* c,
+void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b, const GemmAddend<>& added, float* c,
                 float* scratch) {
 #if defined(NORMGRAD_SIMD_avx512)
   if (dots_pay(s)) {
@@ -236,12 +233,16 @@ void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b,
     return;
   }
 #endif
+  if (s.k == 1 && !s.transpose_b) {
+    outer_product(s, alpha, a, b, added, c);
+    return;
+  }
   const std::int64_t vectors = (s.n + kTileLane - 1) / kTileLane;
-  for (std::int64_t p = 0; p < s.k; p += kGemmTilesDepth) {
-    const std::int64_t depth = smaller(kGemmTilesDepth, s.k - p);
+  for (std::int64_t p = 0; p < s.k; p += kGemmDepth) {
+    const std::int64_t depth = smaller(kGemmDepth, s.k - p);
     const std::int64_t widest = smaller(kWidest, larger(3, kPanelFloats / (depth * kTileLane)));
     const std::int64_t panels = (vectors + widest - 1) / widest;
-    const GemmAddend before = p == 0 ? added : GemmAddend{c, s.ldc};
+    const GemmAddend<> before = p == 0 ? added : GemmAddend{c, s.ldc};
     Operands o{a + p * (s.transpose_a ? s.lda : 1),
                s.transpose_a ? 1 : s.lda,
                s.transpose_a ? s.lda : 1,

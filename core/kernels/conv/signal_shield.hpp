@@ -11,9 +11,9 @@
 
 namespace normgrad::kernels::onednn {
 
-/// Blocks asynchronous signals on this thread for its lifetime. The matrix products of oneDNN 2.6 keep their stack
-/// pointer in a heap block, and the stack frame of a signal handler would overwrite the heap below it. Signals that
-/// report an error in the code itself stay unblocked, so that crash handlers can report them.
+/// Blocks asynchronous signals on this thread for its lifetime. The matrix products within convolutions of oneDNN 2.6
+/// keep their stack pointer in a heap block, and the stack frame of a signal handler would overwrite the heap below it.
+/// Signals that report an error in the code itself stay unblocked, so that crash handlers can report them.
 class SignalShield {
  public:
   SignalShield() noexcept {
