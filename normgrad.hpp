@@ -29,6 +29,7 @@
 #include "normgrad/core/ops/elementwise/unary.hpp"
 #include "normgrad/core/ops/image/image.hpp"
 #include "normgrad/core/ops/index/index.hpp"
+#include "normgrad/core/ops/linalg/linalg.hpp"
 #include "normgrad/core/ops/logic/logic.hpp"
 #include "normgrad/core/ops/logic/mask.hpp"
 #include "normgrad/core/ops/loss/likelihood.hpp"

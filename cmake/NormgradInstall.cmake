@@ -36,7 +36,7 @@ endif()
 configure_package_config_file(cmake/normgradConfig.cmake.in normgradConfig.cmake INSTALL_DESTINATION ${config_dir})
 write_basic_package_version_file(normgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/normgradConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/normgradConfigVersion.cmake
-              cmake/FindLibZip.cmake cmake/FindOneDNN.cmake
+              cmake/FindLapackBlas.cmake cmake/FindLibZip.cmake cmake/FindOneDNN.cmake
         DESTINATION ${config_dir})
 
 # Relative to the .pc file, so that an installed tree is relocatable.

@@ -127,6 +127,7 @@ std::vector<GradientCase> all_cases() {
   add_convolutions(list);
   add_attention(list);
   add_sums_of_products(list);
+  add_linear_algebra(list);
   add_images(list);
   add_losses(list);
   add_margin_losses(list);

@@ -79,6 +79,7 @@ void add_products(CaseList& list);
 void add_convolutions(CaseList& list);
 void add_attention(CaseList& list);
 void add_sums_of_products(CaseList& list);
+void add_linear_algebra(CaseList& list);
 void add_images(CaseList& list);
 void add_image_layers(CaseList& list);
 void add_losses(CaseList& list);

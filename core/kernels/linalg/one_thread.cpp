@@ -1,0 +1,52 @@
+#include "normgrad/core/kernels/linalg/one_thread.hpp"
+
+#include <dlfcn.h>
+
+#include <mutex>
+
+#include "normgrad/core/base/detail/fork.hpp"
+
+namespace normgrad::kernels {
+
+namespace {
+
+struct OpenBlas {
+  int (*get_threads)();
+  void (*set_threads)(int);
+  detail::ForkSafeMutex mutex{detail::ForkSafeMutex::Rank::lapack};
+  int users = 0;
+  int threads = 1;  // before the first user
+};
+
+OpenBlas& open_blas() {
+  // Never freed, like all fork-safe locks.
+  static auto* library = new OpenBlas{// NOLINT(cppcoreguidelines-owning-memory)
+                                      reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "openblas_get_num_threads")),
+                                      reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))};
+  return *library;
+}
+
+}  // namespace
+
+OneThreadedLapack::OneThreadedLapack() {
+  OpenBlas& library = open_blas();
+  if (library.get_threads != nullptr && library.set_threads != nullptr) {
+    const std::lock_guard lock(library.mutex);
+    if (library.users++ == 0) {
+      library.threads = library.get_threads();
+      library.set_threads(1);
+    }
+  }
+}
+
+OneThreadedLapack::~OneThreadedLapack() {
+  OpenBlas& library = open_blas();
+  if (library.get_threads != nullptr && library.set_threads != nullptr) {
+    const std::lock_guard lock(library.mutex);
+    if (--library.users == 0) {
+      library.set_threads(library.threads);
+    }
+  }
+}
+
+}  // namespace normgrad::kernels
