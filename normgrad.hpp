@@ -32,6 +32,7 @@
 #include "normgrad/core/ops/linalg/linalg.hpp"
 #include "normgrad/core/ops/logic/logic.hpp"
 #include "normgrad/core/ops/logic/mask.hpp"
+#include "normgrad/core/ops/loss/ctc.hpp"
 #include "normgrad/core/ops/loss/likelihood.hpp"
 #include "normgrad/core/ops/loss/loss.hpp"
 #include "normgrad/core/ops/loss/margin.hpp"

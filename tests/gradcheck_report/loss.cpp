@@ -1,6 +1,8 @@
 #include "normgrad/core/ops/loss/loss.hpp"
 
 #include "tests/gradcheck_report/cases.hpp"
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/loss/ctc.hpp"
 #include "normgrad/core/ops/reduction/softmax.hpp"
 
 namespace normgrad::tests {
@@ -99,6 +101,17 @@ void add_losses(CaseList& list) {
           [=](const Inputs& in) { return kl_div(in[0], in[1], {.log_target = log_target, .reduction = reduction}); },
           {list.normal(shape), list.uniform(shape, 0.2, 1)});
     }
+  }
+  const Tensor targets = from_vector(std::vector<std::int64_t>{1, 2, 2, 3, 1, 3}, {6});
+  const std::vector<std::int64_t> input_lengths{5, 3};
+  const std::vector<std::int64_t> target_lengths{4, 2};
+  for (const NamedReduction& r : kReductions) {
+    const Reduction reduction = r.reduction;
+    list.add(std::string("ctc_loss") + r.name,
+             [=](const Inputs& in) {
+               return ctc_loss(in[0], targets, input_lengths, target_lengths, {.reduction = reduction});
+             },
+             {list.normal({5, 2, 4})});
   }
 }
 
