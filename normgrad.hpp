@@ -132,6 +132,7 @@
 #include "normgrad/layers/piecewise.hpp"
 #include "normgrad/layers/pooling.hpp"
 #include "normgrad/layers/recurrent/cells.hpp"
+#include "normgrad/layers/recurrent/packed_sequence.hpp"
 #include "normgrad/layers/recurrent/recurrent.hpp"
 #include "normgrad/layers/transformer/decoder.hpp"
 #include "normgrad/layers/transformer/encoder.hpp"

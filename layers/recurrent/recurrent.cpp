@@ -99,9 +99,10 @@ std::string RecurrentLayer::extra_repr() const {
   return text;
 }
 
-// The given state of all layers as [num_layers * D, N, features]; zeros if undefined. x: [L, N, input_size].
-Tensor RecurrentLayer::state_of(const char* name, const Tensor& given, const Tensor& x, std::int64_t features) const {
-  const Shape wanted{options_.num_layers * directions(), x.size(1), features};
+// The given state of all layers as [num_layers * D, batch, features]; zeros of the dtype of x if undefined.
+Tensor RecurrentLayer::state_of(const char* name, const Tensor& given, const Tensor& x, std::int64_t batch,
+                                std::int64_t features) const {
+  const Shape wanted{options_.num_layers * directions(), batch, features};
   if (!given.defined()) {
     return zeros(wanted, {.dtype = x.dtype()});
   }
@@ -124,8 +125,8 @@ LSTMResult RecurrentLayer::run(const Tensor& x_given, const LSTMState& state) {
   Tensor x = !batched ? unsqueeze(x_given, 1) : turns ? Tensor(transpose(x_given, 0, 1)) : x_given;
   require<ShapeError>(x.size(0) > 0, type_, ": expected a sequence of at least one step but got ", x_given.shape());
   const bool is_lstm = kind_ == RecurrentKind::lstm;
-  const Tensor h0 = state_of("h", with_batch(state.h), x, output_size());
-  const Tensor c0 = is_lstm ? state_of("c", with_batch(state.c), x, hidden_size_) : Tensor();
+  const Tensor h0 = state_of("h", with_batch(state.h), x, x.size(1), output_size());
+  const Tensor c0 = is_lstm ? state_of("c", with_batch(state.c), x, x.size(1), hidden_size_) : Tensor();
   std::vector<Tensor> h_n;
   std::vector<Tensor> c_n;
   for (std::size_t i = 0; i < weights.size();) {

@@ -9,6 +9,7 @@
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/core/ops/recurrent/recurrent_kind.hpp"
 #include "normgrad/layers/module/module.hpp"
+#include "normgrad/layers/recurrent/packed_sequence.hpp"
 
 namespace normgrad {
 
@@ -48,6 +49,19 @@ struct LSTMResult {
   Tensor c_n;     ///< [num_layers * D, N, hidden_size], or without N
 };
 
+/// Result of a GRU or RNN for a packed sequence.
+struct PackedRecurrentResult {
+  PackedSequence output;  ///< data [sum of lengths, D * H]: h of the last layer
+  Tensor h_n;             ///< [num_layers * D, N, H]: h after the last step of each sequence
+};
+
+/// Result of an LSTM for a packed sequence.
+struct PackedLSTMResult {
+  PackedSequence output;  ///< data [sum of lengths, D * H]: h of the last layer
+  Tensor h_n;             ///< [num_layers * D, N, H]: h after the last step of each sequence
+  Tensor c_n;             ///< [num_layers * D, N, hidden_size]
+};
+
 /// The parameters of one layer and direction.
 struct RecurrentWeights {
   Parameter weight_ih;  ///< [gates * hidden_size, input features]
@@ -80,9 +94,12 @@ class RecurrentLayer : public Module {
                  const RecurrentOptions& options);
   /// The results of all kinds.
   LSTMResult run(const Tensor& x, const LSTMState& state);
+  /// The same of a packed sequence; each run of steps with the same sequences is one pass.
+  PackedLSTMResult run_packed(const PackedSequence& sequence, const LSTMState& state);
 
  private:
-  Tensor state_of(const char* name, const Tensor& given, const Tensor& x, std::int64_t features) const;
+  Tensor state_of(const char* name, const Tensor& given, const Tensor& x, std::int64_t batch,
+                  std::int64_t features) const;
   std::int64_t directions() const noexcept { return options_.bidirectional ? 2 : 1; }
   std::int64_t output_size() const noexcept { return options_.proj_size > 0 ? options_.proj_size : hidden_size_; }
 
@@ -104,8 +121,17 @@ class HiddenStateLayer : public RecurrentLayer {
     LSTMResult r = run(x, {h, {}});
     return {r.output, r.h_n};
   }
+  /// The same of a packed sequence; batch_first does not matter.
+  PackedRecurrentResult forward(const PackedSequence& x, const Tensor& h) {
+    PackedLSTMResult r = run_packed(x, {h, {}});
+    return {r.output, r.h_n};
+  }
   /// Returns forward(x, h). Hooks are not supported.
   RecurrentResult operator()(const Tensor& x, const Tensor& h = {}) {
+    refuse_hooks();
+    return with_path([&] { return forward(x, h); });
+  }
+  PackedRecurrentResult operator()(const PackedSequence& x, const Tensor& h = {}) {
     refuse_hooks();
     return with_path([&] { return forward(x, h); });
   }
@@ -128,10 +154,16 @@ class LSTM : public RecurrentLayer {
   /// x: [L, N, input_size], [N, L, input_size] with batch_first, or [L, input_size]. Throws ShapeError for an x or a
   /// state that does not fit.
   LSTMResult forward(const Tensor& x, const LSTMState& state) { return run(x, state); }
+  /// The same of a packed sequence; batch_first does not matter.
+  PackedLSTMResult forward(const PackedSequence& x, const LSTMState& state) { return run_packed(x, state); }
   /// Returns forward(x, state). Hooks are not supported.
   LSTMResult operator()(const Tensor& x, const LSTMState& state = {}) {
     refuse_hooks();
     return with_path([&] { return run(x, state); });
+  }
+  PackedLSTMResult operator()(const PackedSequence& x, const LSTMState& state = {}) {
+    refuse_hooks();
+    return with_path([&] { return run_packed(x, state); });
   }
 };
 

@@ -156,6 +156,21 @@ void add_placements(CaseList& list) {
   }
 }
 
+void add_packed(CaseList& list) {
+  const std::vector<std::int64_t> lengths{1, 3, 2};
+  const auto lstm = std::make_shared<LSTM>(2, 3, RecurrentOptions{.bidirectional = true, .dtype = kFloat64});
+  add_sequence_layer(list, "LSTM packed", lstm, {list.normal({3, 3, 2})}, [=](LSTM& layer, const Inputs& in) {
+    const PackedLSTMResult r = layer(pack_padded_sequence(in[0], lengths, false, false));
+    return cat({pad_packed_sequence(r.output).output.flatten(), r.h_n.flatten(), r.c_n.flatten()});
+  });
+  const auto gru = std::make_shared<GRU>(2, 3, RecurrentOptions{.bidirectional = true, .dtype = kFloat64});
+  add_sequence_layer(list, "GRU packed", gru, {list.normal({3, 3, 2}), list.normal({2, 3, 3})},
+                     [=](GRU& layer, const Inputs& in) {
+                       const PackedRecurrentResult r = layer(pack_padded_sequence(in[0], lengths, true, false), in[1]);
+                       return cat({r.output.data.flatten(), r.h_n.flatten()});
+                     });
+}
+
 }  // namespace
 
 void add_sequence_layers(CaseList& list) {
@@ -163,6 +178,7 @@ void add_sequence_layers(CaseList& list) {
   add_transformers(list);
   add_recurrent(list);
   add_placements(list);
+  add_packed(list);
 }
 
 }  // namespace normgrad::tests

@@ -51,7 +51,7 @@ const std::vector<Room> kRooms = {
     {"layers/init", {"core/base", "core/autograd", "layers/module"}},
     {"layers", {"core/base", "core/ops", "layers/module", "layers/init"}},
     {"layers/norm", {"core/base", "core/autograd", "core/ops", "layers/module", "layers"}},
-    {"layers/recurrent", {"core/base", "core/ops", "layers/module", "layers/init", "layers/norm"}},
+    {"layers/recurrent", {"core/base", "core/autograd", "core/ops", "layers/module", "layers/init", "layers/norm"}},
     {"layers/transformer",
      {"core/base", "core/autograd", "core/ops", "layers/module", "layers/init", "layers", "layers/norm"}},
     {"layers/container", {"layers/module"}},
