@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "normgrad/core/autograd/tensor.hpp"
@@ -53,6 +54,18 @@ struct RandomErasing {
   std::array<double, 2> scale = {0.02, 0.33};                           ///< range of its share of the image's area
   std::array<double, 2> ratio = {0.3, 3.3};                             ///< range of its height / width
   double value = 0.0;                                                   ///< of the erased pixels
+  Tensor operator()(const Tensor& images, Generator& generator) const;  ///< an ImageTransform
+};
+
+/// Turns, shifts, scales and shears each image at random about its center: torchvision.transforms.RandomAffine. The
+/// places of the pixels of the result are taken from the image; `fill` lies outside of it.
+struct RandomAffine {
+  std::array<double, 2> degrees = {0.0, 0.0};          ///< range of the angle, clockwise
+  std::array<double, 2> translate = {0.0, 0.0};        ///< largest shifts, as shares of width and height; whole pixels
+  std::array<double, 2> scale = {1.0, 1.0};            ///< range of the factor of the size
+  std::array<double, 4> shear = {0.0, 0.0, 0.0, 0.0};  ///< ranges of the angles along x and along y, in degrees
+  std::string interpolation = "nearest";               ///< "nearest" or "bilinear"
+  double fill = 0.0;                                   ///< value of pixels outside of the image
   Tensor operator()(const Tensor& images, Generator& generator) const;  ///< an ImageTransform
 };
 
