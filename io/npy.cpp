@@ -8,6 +8,7 @@
 
 #include "normgrad/core/base/detail/input_file.hpp"
 #include "normgrad/core/base/detail/io_errors.hpp"
+#include "normgrad/core/base/detail/mapped_file.hpp"
 #include "normgrad/core/xtensor.hpp"
 #include "normgrad/io/detail/npy_format.hpp"
 #include "normgrad/io/detail/output_file.hpp"
@@ -163,7 +164,7 @@ Tensor reverse_axes(const Tensor& reversed, const Shape& shape) {
 
 }  // namespace
 
-Tensor parse_npy(const std::string& where, std::uint64_t size, const void* context, ReadBytes read) {
+NpyLayout read_npy_layout(const std::string& where, std::uint64_t size, const void* context, ReadBytes read) {
   std::array<unsigned char, 12> start{};
   read(context, 0, start.data(), static_cast<std::size_t>(std::min<std::uint64_t>(size, start.size())));
   const unsigned major = start[6];
@@ -187,16 +188,21 @@ Tensor parse_npy(const std::string& where, std::uint64_t size, const void* conte
   const std::uint64_t bytes = bytes_of(where, header.shape, info.size);
   require<IoError>(bytes == size - data, where, "expected ", bytes, " bytes for the shape ", header.shape, " of '",
                    header.descr, "' but got ", size - data);
-  Shape shape = header.shape;
-  if (header.fortran_order) {
+  return {&info, header.shape, header.fortran_order && header.shape.rank() > 1, data, bytes};
+}
+
+Tensor parse_npy(const std::string& where, std::uint64_t size, const void* context, ReadBytes read) {
+  const NpyLayout layout = read_npy_layout(where, size, context, read);
+  Shape shape = layout.shape;
+  if (layout.fortran_order) {
     for (std::size_t axis = 0; axis < shape.rank(); ++axis) {
-      shape[axis] = header.shape[shape.rank() - 1 - axis];
+      shape[axis] = layout.shape[shape.rank() - 1 - axis];
     }
   }
-  const Tensor y = read_elements(where, info, shape, [&](std::uint64_t offset, void* to, std::size_t count) {
-    read(context, data + offset, to, count);
+  const Tensor y = read_elements(where, *layout.info, shape, [&](std::uint64_t offset, void* to, std::size_t count) {
+    read(context, layout.data + offset, to, count);
   });
-  return header.fortran_order && shape.rank() > 1 ? reverse_axes(y, header.shape) : y;
+  return layout.fortran_order ? reverse_axes(y, layout.shape) : y;
 }
 
 std::string npy_bytes(const Tensor& tensor) {
@@ -219,6 +225,25 @@ Tensor load_npy(const std::filesystem::path& path) {
     const detail::InputFile file("load_npy", path);
     return detail::parse_npy(file.where(), file.size(),
                              [&](std::uint64_t offset, void* to, std::size_t count) { file.read(offset, to, count); });
+  });
+}
+
+Tensor map_npy(const std::filesystem::path& path) {
+  return detail::with_io_errors("map_npy: '" + path.string() + "': ", [&] {
+    const detail::InputFile file("map_npy", path);
+    const detail::NpyLayout layout = detail::read_npy_layout(
+        file.where(), file.size(),
+        [&](std::uint64_t offset, void* to, std::size_t count) { file.read(offset, to, count); });
+    require<IoError>(!layout.fortran_order, file.where(), "expected an array in C order to map but it is in Fortran ",
+                     "order; load_npy() reads it");
+    const detail::ElementInfo& info = *layout.info;
+    require<IoError>(info.type == detail::info_of(info.dtype).type && info.dtype != kBool, file.where(),
+                     "expected elements of float32, float64 or int64 to map but got ", info.name,
+                     "; load_npy() converts them");
+    require<IoError>(layout.data % info.size == 0, file.where(), "expected elements at a multiple of ", info.size,
+                     " bytes to map but they begin at byte ", layout.data);
+    return Tensor::from_buffer(detail::map_bytes(file, layout.data, static_cast<std::size_t>(layout.bytes)),
+                               layout.shape, info.dtype);
   });
 }
 

@@ -20,6 +20,7 @@ class InputFile {
   /// Returns the prefix of error messages, as "load_safetensors: 'net.safetensors': ".
   const std::string& where() const noexcept { return where_; }
   std::uint64_t size() const noexcept { return size_; }
+  int descriptor() const noexcept { return descriptor_; }
   /// Reads the range [offset, offset + count), which must be within size().
   void read(std::uint64_t offset, void* to, std::size_t count) const;
   /// Returns the limit on the number of bytes that may be unpacked from this file: `max_bytes`, or by default (0) 1 GiB
