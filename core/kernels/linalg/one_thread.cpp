@@ -26,6 +26,8 @@ OpenBlas& open_blas() {
   return *library;
 }
 
+const detail::BeforeMain library_is_known([] { open_blas(); });
+
 }  // namespace
 
 OneThreadedLapack::OneThreadedLapack() {
