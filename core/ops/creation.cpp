@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "normgrad/core/kernels/memory/fill.hpp"
+#include "normgrad/core/kernels/memory/random.hpp"
 
 namespace normgrad {
 
@@ -123,14 +123,7 @@ Tensor rand(const Shape& shape, TensorOptions options, Generator* generator) {
   Tensor y = Tensor::empty(shape, options.dtype);
   dispatch_float("rand", options.dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernels::fill_random<sizeof(T) / 4>(y.mutable_data<T>(), y.numel(), or_default(generator),
-                                        [](const std::uint32_t* numbers) -> T {
-                                          if constexpr (sizeof(T) == 4) {
-                                            return detail::uniform_float(numbers);
-                                          } else {
-                                            return detail::uniform(numbers);
-                                          }
-                                        });
+    kernels::fill_uniform(y.mutable_data<T>(), y.numel(), or_default(generator));
   });
   return with_options(std::move(y), options);
 }
@@ -139,8 +132,7 @@ Tensor randn(const Shape& shape, TensorOptions options, Generator* generator) {
   Tensor y = Tensor::empty(shape, options.dtype);
   dispatch_float("randn", options.dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernels::fill_random<4>(y.mutable_data<T>(), y.numel(), or_default(generator),
-                            [](const std::uint32_t* numbers) { return static_cast<T>(detail::normal(numbers)); });
+    kernels::fill_normal(y.mutable_data<T>(), y.numel(), or_default(generator));
   });
   return with_options(std::move(y), options);
 }
@@ -149,6 +141,11 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOp
   require<ValueError>(low < high, "randint: expected low < high but got ", low, " and ", high);
   Generator& source = or_default(generator);
   const auto n = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
+  if (options.dtype == kInt64) {
+    Tensor y = Tensor::empty(shape, kInt64);
+    kernels::fill_below(low, n, y.mutable_data<std::int64_t>(), y.numel(), source);
+    return with_options(std::move(y), options);
+  }
   return generate("randint", shape, options, [&](std::int64_t) {
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + source.below(n));
   });
@@ -156,13 +153,8 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOp
 
 Tensor randperm(std::int64_t n, Generator* generator) {
   require<ValueError>(n >= 0, "randperm: expected a size >= 0 but got ", n);
-  Generator& source = or_default(generator);
   Tensor y = Tensor::empty({n}, kInt64);
-  auto* order = y.mutable_data<std::int64_t>();
-  std::iota(order, order + n, std::int64_t{0});
-  for (std::int64_t i = n - 1; i > 0; --i) {
-    std::swap(order[i], order[source.below(static_cast<std::uint64_t>(i) + 1)]);
-  }
+  kernels::fill_permutation(y.mutable_data<std::int64_t>(), n, or_default(generator));
   return y;
 }
 

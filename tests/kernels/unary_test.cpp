@@ -43,8 +43,8 @@ const Function kFunctions[] = {
     {"rsqrt", UnaryOp::rsqrt, {}, [](long double x) { return 1 / std::sqrt(x); }, 1e-30, 1e30, 1e-30F, 1e30F, 1.5},
     {"exp", UnaryOp::exp, {}, [](long double x) { return std::exp(x); }, -750, 709.78, -105, 88.72F, 1.0},
     {"log", UnaryOp::log, {}, [](long double x) { return std::log(x); }, 0, 1e30, 0, 1e30F, 1.0},
-    {"sin", UnaryOp::sin, {}, [](long double x) { return std::sin(x); }, -1e4, 1e4, -1e4F, 1e4F, 1.0},
-    {"cos", UnaryOp::cos, {}, [](long double x) { return std::cos(x); }, -1e4, 1e4, -1e4F, 1e4F, 1.0},
+    {"sin", UnaryOp::sin, {}, [](long double x) { return std::sin(x); }, -1e4, 1e4, -1e6F, 1e6F, 1.6},
+    {"cos", UnaryOp::cos, {}, [](long double x) { return std::cos(x); }, -1e4, 1e4, -1e6F, 1e6F, 1.6},
     {"erf", UnaryOp::erf, {}, [](long double x) { return std::erf(x); }, -7, 7, -5, 5, 2.5},
     {"tanh", UnaryOp::tanh, {}, [](long double x) { return std::tanh(x); }, -22, 22, -11, 11, 2.0},
     {"sigmoid", UnaryOp::sigmoid, {}, [](long double x) { return 1 / (1 + std::exp(-x)); }, -740, 60, -100, 60, 2.5},
@@ -111,6 +111,31 @@ TEST(UnaryKernelTest, IsAccurateToTheLastDigits) {
       check_accuracy<double>(f);
     }
   }
+}
+
+// Next to the zeros of both, and beyond the range of the vectors, among numbers within it.
+TEST(UnaryKernelTest, SineAndCosineOfAnyNumber) {
+  std::vector<float> x;
+  for (int quarters = 1; quarters < 700000; quarters += 997) {
+    x.push_back(static_cast<float>(quarters * 1.57079632679489661923));
+  }
+  for (const float limit : {1048576.0F, 1e10F, 3e38F}) {
+    x.insert(x.end(), {std::nextafter(limit, 0.0F), -limit, 0.5F, std::nextafter(limit, INFINITY), -2.5F});
+  }
+  std::vector<float> y(x.size());
+  for (const SimdLevel level : supported_levels()) {
+    const UsedSimdLevel used(level);
+    for (const bool cosine : {false, true}) {
+      unary(cosine ? UnaryOp::cos : UnaryOp::sin, {}, x.data(), y.data(), static_cast<std::int64_t>(x.size()));
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const double exact = cosine ? std::cos(static_cast<double>(x[i])) : std::sin(static_cast<double>(x[i]));
+        EXPECT_LE(ulps_off(y[i], exact), 1.6) << (cosine ? "cos " : "sin ") << x[i] << " on " << simd_name(level);
+      }
+    }
+  }
+  float infinite = INFINITY;
+  unary(UnaryOp::sin, {}, &infinite, &infinite, 1);
+  EXPECT_TRUE(std::isnan(infinite));
 }
 
 const UnaryOp kAllOps[] = {UnaryOp::neg,  UnaryOp::abs,     UnaryOp::sign,       UnaryOp::exp,      UnaryOp::log,

@@ -27,7 +27,7 @@ struct Room {
 const std::vector<Room> kRooms = {
     {"core/base", {}},
     {"core/simd", {"core/base"}},
-    {"core/kernels/memory", {"core/base"}},
+    {"core/kernels/memory", {"core/base", "core/simd"}},
     {"core/kernels/elementwise", {"core/base", "core/simd"}},
     {"core/kernels/reduce", {"core/base", "core/simd", "core/kernels/memory"}},
     {"core/kernels/order", {"core/base", "core/kernels/memory"}},
@@ -35,7 +35,8 @@ const std::vector<Room> kRooms = {
     {"core/kernels/conv",
      {"core/base", "core/simd", "core/kernels/memory", "core/kernels/elementwise", "core/kernels/gemm"}},
     {"core/kernels/attention", {"core/base", "core/simd", "core/kernels/memory", "core/kernels/gemm"}},
-    {"core/kernels/recurrent", {"core/base", "core/simd", "core/kernels/memory", "core/kernels/gemm"}},
+    {"core/kernels/recurrent",
+     {"core/base", "core/simd", "core/kernels/memory", "core/kernels/reduce", "core/kernels/gemm"}},
     {"core/kernels/pool", {"core/base", "core/simd"}},
     {"core/kernels/image", {"core/base"}},
     {"core/kernels/linalg", {"core/base"}},

@@ -1,6 +1,7 @@
 #include "normgrad/core/kernels/elementwise/unary.hpp"
 
 #include <cmath>
+#include <type_traits>
 
 #include "normgrad/core/base/even_blocks.hpp"
 #include "normgrad/core/base/parallel.hpp"
@@ -29,8 +30,11 @@ std::int64_t least_of(UnaryOp op) {
 template <class T>
 void unary(UnaryOp op, UnaryParams params, const T* x, T* y, std::int64_t n) {
   parallel_for(n, even_blocks(n, least_of(op)), [&](std::int64_t begin, std::int64_t end) {
-    // The C library's sine and cosine reduce arguments of any size exactly.
-    if (op == UnaryOp::sin || op == UnaryOp::cos) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (op == UnaryOp::sin || op == UnaryOp::cos) {
+        return NORMGRAD_SIMD_SELECT(sines)(op == UnaryOp::cos, x + begin, y + begin, end - begin);
+      }
+    } else if (op == UnaryOp::sin || op == UnaryOp::cos) {
       for (std::int64_t i = begin; i < end; ++i) {
         y[i] = op == UnaryOp::sin ? std::sin(x[i]) : std::cos(x[i]);
       }

@@ -53,9 +53,11 @@ struct UnaryParams {
   double q = 0.0;
 };
 
+/// sines: the sine or cosine of x, also of large numbers.
 NORMGRAD_SIMD_DECLARE(template <class T> void unary(UnaryOp op, UnaryParams params, const T* x, T* y, std::int64_t n);
-                      template <class T> void unary_grad(UnaryGrad op, UnaryParams params, const T* s, const T* gy,
-                                                         T* gx, std::int64_t n);)
+                      template <class T>
+                      void unary_grad(UnaryGrad op, UnaryParams params, const T* s, const T* gy, T* gx, std::int64_t n);
+                      void sines(bool cosine, const float* x, float* y, std::int64_t n);)
 
 /// T: float or double. NaN gives NaN, except for sign (0). An element's result does not depend on its position. y may
 /// be x.

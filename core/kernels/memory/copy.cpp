@@ -83,10 +83,50 @@ void copy_row(const T* from, std::int64_t from_step, T* to, std::int64_t to_step
     std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
   } else if (from_step == 0) {
     std::fill_n(to, n, *from);
+  } else if (from_step == -1) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      to[i] = from[-i];
+    }
   } else {
     for (std::int64_t i = 0; i < n; ++i) {
       to[i] = from[i * from_step];
     }
+  }
+}
+
+// Rows of kCount elements, which are copied without a call.
+template <std::int64_t kCount, class T>
+void copy_short_rows(const T* from, std::int64_t from_row, T* to, std::int64_t to_row, std::int64_t rows) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    std::memcpy(to + row * to_row, from + row * from_row, kCount * sizeof(T));
+  }
+}
+
+// Rows [begin, end) of an array with two axes.
+template <class T>
+void copy_matrix(const CopyPlan& plan, const T* from, T* to, std::int64_t begin, std::int64_t end) {
+  const std::int64_t n = plan.size[1];
+  from += begin * plan.from_step[0];
+  to += begin * plan.to_step[0];
+  if (plan.from_step[1] == 1 && plan.to_step[1] == 1) {
+    const auto copy_as = [&](auto copy) { copy(from, plan.from_step[0], to, plan.to_step[0], end - begin); };
+    switch (n) {
+      case 4:
+        return copy_as(copy_short_rows<4, T>);
+      case 8:
+        return copy_as(copy_short_rows<8, T>);
+      case 16:
+        return copy_as(copy_short_rows<16, T>);
+      case 32:
+        return copy_as(copy_short_rows<32, T>);
+      default:
+        break;
+    }
+  }
+  for (std::int64_t row = begin; row < end; ++row) {
+    copy_row(from, plan.from_step[1], to, plan.to_step[1], n);
+    from += plan.from_step[0];
+    to += plan.to_step[0];
   }
 }
 
@@ -110,6 +150,9 @@ void copy_rows(const CopyPlan& plan, const T* from, T* to) {
     return;
   }
   parallel_for(rows, kBlock / n, [&](std::int64_t begin, std::int64_t end) {
+    if (plan.rank == 2) {
+      return copy_matrix(plan, from, to, begin, end);
+    }
     Odometer at(outer, begin);
     for (std::int64_t row = begin; row < end; ++row, at.next()) {
       copy_row(from + at.from, from_step, to + at.to, to_step, n);

@@ -1,6 +1,7 @@
 #include "normgrad/core/kernels/memory/index.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "normgrad/core/base/parallel.hpp"
@@ -16,14 +17,48 @@ std::int64_t index_grain(std::int64_t elements) {
   return std::max<std::int64_t>(1, kWork / std::max<std::int64_t>(1, elements));
 }
 
+// Calls f(o, first, end) for the rows [first, end) of block o, so that together the calls cover all rows.
+template <class F>
+void for_row_ranges(const IndexShape& s, F f) {
+  parallel_for(s.outer * s.count, index_grain(s.inner), [&](std::int64_t begin, std::int64_t end) {
+    while (begin < end) {
+      const std::int64_t o = begin / s.count;
+      const std::int64_t first = begin - o * s.count;
+      const std::int64_t last = std::min(s.count, first + end - begin);
+      f(o, first, last);
+      begin += last - first;
+    }
+  });
+}
+
 template <class T>
 void gather_typed(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
-  parallel_for(s.outer * s.count, index_grain(s.inner), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const T* from = x + row / s.count * s.rows * s.inner;
-      for (std::int64_t k = 0; k < s.inner; ++k) {
-        y[row * s.inner + k] = from[index[row * s.inner + k] * s.inner + k];
+  for_row_ranges(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+    const T* from = x + o * s.rows * s.inner;
+    const std::int64_t* at = index + o * s.count * s.inner;
+    T* to = y + o * s.count * s.inner;
+    if (s.inner == 1) {
+      for (std::int64_t i = first; i < last; ++i) {
+        to[i] = from[at[i]];
       }
+      return;
+    }
+    for (std::int64_t row = first * s.inner; row < last * s.inner; row += s.inner) {
+      for (std::int64_t k = 0; k < s.inner; ++k) {
+        to[row + k] = from[at[row + k] * s.inner + k];
+      }
+    }
+  });
+}
+
+// index_select of single elements.
+template <class T>
+void select_elements(const IndexShape& s, const void* x, const std::int64_t* index, void* y) {
+  for_row_ranges(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+    const T* from = static_cast<const T*>(x) + o * s.rows;
+    T* to = static_cast<T*>(y) + o * s.count;
+    for (std::int64_t i = first; i < last; ++i) {
+      to[i] = from[index[i]];
     }
   });
 }
@@ -43,20 +78,51 @@ void for_column_blocks(const IndexShape& s, F f) {
 
 }  // namespace
 
+IndexRange index_range(const std::int64_t* index, std::int64_t n, std::int64_t size) {
+  constexpr std::int64_t kGrain = std::int64_t{1} << 16;
+  std::atomic<bool> valid = true;
+  std::atomic<bool> negative = false;
+  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    const IndexRange part = NORMGRAD_SIMD_SELECT(range_of_indices)(index + begin, end - begin, size);
+    if (!part.valid) {
+      valid = false;
+    }
+    if (part.negative) {
+      negative = true;
+    }
+  });
+  return {valid, negative};
+}
+
 void index_select(const IndexShape& s, const void* x, const std::int64_t* index, void* y, std::size_t element_size) {
   const std::size_t bytes = static_cast<std::size_t>(s.inner) * element_size;
-  const auto* from = static_cast<const std::byte*>(x);
-  auto* to = static_cast<std::byte*>(y);
-  parallel_for(s.outer * s.count, index_grain(s.inner), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const std::int64_t source = row / s.count * s.rows + index[row % s.count];
-      std::memcpy(to + static_cast<std::size_t>(row) * bytes, from + static_cast<std::size_t>(source) * bytes, bytes);
+  if (bytes == 4) {
+    return select_elements<std::uint32_t>(s, x, index, y);
+  }
+  if (bytes == 8) {
+    return select_elements<std::uint64_t>(s, x, index, y);
+  }
+  for_row_ranges(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+    const auto* from = static_cast<const std::byte*>(x) + static_cast<std::size_t>(o * s.rows) * bytes;
+    auto* to = static_cast<std::byte*>(y) + static_cast<std::size_t>(o * s.count) * bytes;
+    for (std::int64_t i = first; i < last; ++i) {
+      std::memcpy(to + static_cast<std::size_t>(i) * bytes, from + static_cast<std::size_t>(index[i]) * bytes, bytes);
     }
   });
 }
 
 template <class T>
 void index_add(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
+  if (s.inner == 1) {
+    parallel_for(s.outer, index_grain(s.count), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t o = begin; o < end; ++o) {
+        for (std::int64_t i = 0; i < s.count; ++i) {
+          y[o * s.rows + index[i]] += x[o * s.count + i];
+        }
+      }
+    });
+    return;
+  }
   for_column_blocks(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
     for (std::int64_t i = 0; i < s.count; ++i) {
       const T* from = x + (o * s.count + i) * s.inner;
@@ -98,6 +164,17 @@ void gather(const IndexShape& shape, const void* x, const std::int64_t* index, v
 
 template <class T>
 void scatter_add(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
+  if (s.inner == 1) {
+    parallel_for(s.outer, index_grain(s.count), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t o = begin; o < end; ++o) {
+        T* to = y + o * s.rows;
+        for (std::int64_t i = o * s.count; i < (o + 1) * s.count; ++i) {
+          to[index[i]] += x[i];
+        }
+      }
+    });
+    return;
+  }
   for_column_blocks(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
     for (std::int64_t i = 0; i < s.count; ++i) {
       const std::int64_t row = (o * s.count + i) * s.inner;

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "normgrad/core/simd/dispatch.hpp"
+
 namespace normgrad::kernels {
 
 struct IndexShape {
@@ -13,6 +15,14 @@ struct IndexShape {
   std::int64_t inner;  ///< product of the sizes after the axis
   std::int64_t count;  ///< size of the axis of the other array
 };
+
+/// What the elements of an index are, for an axis of `size`.
+struct IndexRange {
+  bool valid;     ///< all in [-size, size)
+  bool negative;  ///< at least one is negative
+};
+IndexRange index_range(const std::int64_t* index, std::int64_t n, std::int64_t size);
+NORMGRAD_SIMD_DECLARE(IndexRange range_of_indices(const std::int64_t* index, std::int64_t n, std::int64_t size);)
 
 /// y[o][i][:] = x[o][index[i]][:] for index: [count].
 void index_select(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size);

@@ -48,9 +48,41 @@ struct SortEntry {
   }
 };
 
+constexpr std::int64_t kMaxRanked = 128;
+
+// Sorts few entries of 4-byte keys by counting the smaller keys of each, several at a time and without branches.
+template <class Position>
+void sort_by_rank(SortEntry<std::uint32_t, Position>* entries, SortEntry<std::uint32_t, Position>* other,
+                  std::int64_t n) {
+  constexpr std::int64_t kStep = 16;
+  std::array<std::int32_t, kMaxRanked> keys;
+  std::array<std::uint8_t, kMaxRanked> seen{};  // entries of equal key
+  for (std::int64_t i = 0; i < n; ++i) {
+    keys[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(entries[i].key ^ 0x80000000U);
+  }
+  const std::int64_t padded = (n + kStep - 1) / kStep * kStep;
+  std::fill(keys.begin() + n, keys.begin() + padded, std::numeric_limits<std::int32_t>::max());
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::int32_t own = keys[static_cast<std::size_t>(i)];
+    std::int32_t smaller = 0;
+    for (std::int64_t block = 0; block < padded; block += kStep) {
+      for (std::int64_t j = 0; j < kStep; ++j) {
+        smaller += keys[static_cast<std::size_t>(block + j)] < own ? 1 : 0;
+      }
+    }
+    other[smaller + seen[static_cast<std::size_t>(smaller)]++] = entries[i];
+  }
+  std::copy_n(other, n, entries);
+}
+
 // Sorts entries that are in the order of their positions: by comparison, or by the bytes of the keys if there are many.
 template <class Key, class Position>
 void sort_entries(SortEntry<Key, Position>* entries, SortEntry<Key, Position>* other, std::int64_t n) {
+  if constexpr (sizeof(Key) == 4) {
+    if (n <= kMaxRanked) {
+      return sort_by_rank(entries, other, n);
+    }
+  }
   if (n < 512) {
     std::sort(entries, entries + n);
     return;
@@ -123,8 +155,84 @@ void argsort(bool descending, const AxisShape& shape, const T* x, std::int64_t* 
   });
 }
 
+namespace {
+
+// The first k of a column in order, for small k: the elements pass a threshold, few of which are kept.
+template <class T>
+class FewBest {
+ public:
+  using Entry = SortEntry<SortKey<T>, std::int64_t>;
+
+  FewBest(bool largest, std::int64_t k, Entry* best)
+      : flip_(largest ? ~SortKey<T>{0} : SortKey<T>{0}), k_(k), best_(best) {}
+
+  // Includes the elements x[0], x[step], ... of the next positions.
+  void include(const T* x, std::int64_t step, std::int64_t n) {
+    std::array<SortKey<T>, kBlock> keys;
+    for (std::int64_t begin = 0; begin < n; begin += kBlock) {
+      const std::int64_t count = std::min(kBlock, n - begin);
+      SortKey<T> least = ~SortKey<T>{0};
+      for (std::int64_t i = 0; i < count; ++i) {
+        const SortKey<T> key = sort_key(x[(begin + i) * step]) ^ flip_;
+        keys[static_cast<std::size_t>(i)] = key;
+        least = std::min(least, key);
+      }
+      if (size_ == k_ && least >= best_[k_ - 1].key) {
+        continue;
+      }
+      for (std::int64_t i = 0; i < count; ++i) {
+        insert({keys[static_cast<std::size_t>(i)], begin + i});
+      }
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kBlock = 64;
+
+  // Later elements of equal key lose.
+  void insert(const Entry& entry) {
+    if (size_ == k_ && entry.key >= best_[k_ - 1].key) {
+      return;
+    }
+    std::int64_t at = size_ == k_ ? k_ - 1 : size_++;
+    for (; at > 0 && entry.key < best_[at - 1].key; --at) {
+      best_[at] = best_[at - 1];
+    }
+    best_[at] = entry;
+  }
+
+  SortKey<T> flip_;
+  std::int64_t k_;
+  std::int64_t size_ = 0;
+  Entry* best_;
+};
+
+template <class T>
+void few_top(bool largest, bool sorted, std::int64_t k, const AxisShape& s, const T* x, std::int64_t* index) {
+  using Entry = typename FewBest<T>::Entry;
+  const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, s.n));
+  parallel_for(s.outer * s.inner, grain, [&](std::int64_t begin, std::int64_t end) {
+    const Scratch<Entry> best(k);
+    for (std::int64_t column = begin; column < end; ++column) {
+      FewBest<T>(largest, k, best.get()).include(x + column / s.inner * s.n * s.inner + column % s.inner, s.inner, s.n);
+      if (!sorted) {
+        std::sort(best.get(), best.get() + k, [](const Entry& a, const Entry& b) { return a.position < b.position; });
+      }
+      for (std::int64_t i = 0; i < k; ++i) {
+        index[column / s.inner * k * s.inner + column % s.inner + i * s.inner] = best.get()[i].position;
+      }
+    }
+  });
+}
+
+}  // namespace
+
 template <class T>
 void top(bool largest, bool sorted, std::int64_t k, const AxisShape& shape, const T* x, std::int64_t* index) {
+  constexpr std::int64_t kFew = 32;
+  if (k >= 1 && k <= kFew && k * 8 <= shape.n) {
+    return few_top(largest, sorted, k, shape, x, index);
+  }
   for_sort_columns(largest, shape, x, k, [&](auto* entries, auto*, std::int64_t offset) {
     if (k < shape.n) {
       std::nth_element(entries, entries + k, entries + shape.n);

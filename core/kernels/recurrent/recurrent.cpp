@@ -5,6 +5,7 @@
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/gemm/gemm.hpp"
 #include "normgrad/core/kernels/memory/scratch.hpp"
+#include "normgrad/core/kernels/reduce/reduce.hpp"
 
 namespace normgrad::kernels {
 
@@ -26,15 +27,7 @@ const T* state_before(const RecurrentGeometry& g, std::int64_t i, const T* start
 // to[j] = sum of column j of x: [rows, columns].
 template <class T>
 void gradient_of_bias(const T* x, std::int64_t rows, std::int64_t columns, T* to) {
-  parallel_for(columns, 16, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t j = begin; j < end; ++j) {
-      double sum = 0.0;
-      for (std::int64_t i = 0; i < rows; ++i) {
-        sum += static_cast<double>(x[i * columns + j]);
-      }
-      to[j] = static_cast<T>(sum);
-    }
-  });
+  reduce(ReduceOp::sum, ReduceLayout({rows, columns}, {true, false}), x, to);
 }
 
 template <class T>

@@ -37,9 +37,4 @@ NORMGRAD_SIMD_DECLARE(template <class T> void reduce_rows(ReduceOp op, const T* 
 template <class T>
 void reduce(ReduceOp op, const ReduceLayout& layout, const T* x, T* y);
 
-/// Returns the index of the first largest (smallest) of n elements for x: [outer, n, inner], y: [outer, inner]. NaN
-/// counts as larger (smaller) than all numbers.
-template <class T>
-void arg_reduce(bool largest, const T* x, std::int64_t* y, std::int64_t outer, std::int64_t n, std::int64_t inner);
-
 }  // namespace normgrad::kernels

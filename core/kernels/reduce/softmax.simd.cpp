@@ -72,12 +72,48 @@ void log_softmax_grad_row(const T* y, const T* gy, T* gx, std::int64_t n) {
   });
 }
 
+// The elements of short columns are copied, because rows a power of two apart displace each other in the caches.
+constexpr std::int64_t kShortColumn = 256;
+
+template <class T>
+struct ColumnCopy {
+  alignas(64) T elements[static_cast<std::size_t>(kShortColumn * kLanes<T>)];
+
+  // Calls f with each vector and returns whether the column is now here, with a stride of kLanes<T>.
+  template <class F>
+  bool take(const T* x, std::int64_t n, std::int64_t stride, std::int64_t count, F f) {
+    const bool copies = n <= kShortColumn && stride != kLanes<T>;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const Batch<T> v = load_lanes(x + i * stride, count, T(0));
+      if (copies) {
+        v.store_aligned(elements + i * kLanes<T>);
+      }
+      f(v, i);
+    }
+    return copies;
+  }
+};
+
 // The same for one vector of columns, of which `count` are valid.
 template <class T>
 void softmax_column(SoftmaxOp op, const T* x, T* y, std::int64_t n, std::int64_t stride, std::int64_t count) {
+  ColumnCopy<T> copy;
   Batch<T> largest(-T(__builtin_huge_val()));
-  for (std::int64_t i = 0; i < n; ++i) {
-    largest = vmax(load_lanes(x + i * stride, count, T(0)), largest);
+  if (copy.take(x, n, stride, count, [&](const Batch<T>& v, std::int64_t) { largest = vmax(v, largest); })) {
+    Batch<T> sum(T(0));
+    for (std::int64_t i = 0; i < n; ++i) {
+      T* at = copy.elements + i * kLanes<T>;
+      const Batch<T> shifted = Batch<T>::load_aligned(at) - largest;
+      const Batch<T> e = vexp(shifted);
+      sum = sum + e;
+      (op == SoftmaxOp::softmax ? e : shifted).store_aligned(at);
+    }
+    const Batch<T> log_sum = vlog(sum);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const Batch<T> v = Batch<T>::load_aligned(copy.elements + i * kLanes<T>);
+      store_lanes<T>(y + i * stride, op == SoftmaxOp::softmax ? v / sum : v - log_sum, count);
+    }
+    return;
   }
   Batch<T> sum(T(0));
   for (std::int64_t i = 0; i < n; ++i) {
@@ -98,10 +134,29 @@ void softmax_column(SoftmaxOp op, const T* x, T* y, std::int64_t n, std::int64_t
 template <class T>
 void softmax_grad_column(SoftmaxOp op, const T* y, const T* gy, T* gx, std::int64_t n, std::int64_t stride,
                          std::int64_t count) {
+  ColumnCopy<T> gradients;
+  ColumnCopy<T> values;
   Batch<T> sum(T(0));
-  for (std::int64_t i = 0; i < n; ++i) {
-    const Batch<T> g = load_lanes(gy + i * stride, count, T(0));
-    sum = sum + (op == SoftmaxOp::softmax ? g * load_lanes(y + i * stride, count, T(0)) : g);
+  if (op == SoftmaxOp::softmax) {
+    values.take(y, n, stride, count, [](const Batch<T>&, std::int64_t) {});
+  }
+  const bool copies = gradients.take(gy, n, stride, count, [&](const Batch<T>& g, std::int64_t i) {
+    if (op == SoftmaxOp::log_softmax) {
+      sum = sum + g;
+    } else if (n <= kShortColumn && stride != kLanes<T>) {
+      sum = sum + g * Batch<T>::load_aligned(values.elements + i * kLanes<T>);
+    } else {
+      sum = sum + g * load_lanes(y + i * stride, count, T(0));
+    }
+  });
+  if (copies) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      const Batch<T> g = Batch<T>::load_aligned(gradients.elements + i * kLanes<T>);
+      const Batch<T> v = op == SoftmaxOp::softmax ? Batch<T>::load_aligned(values.elements + i * kLanes<T>)
+                                                  : load_lanes(y + i * stride, count, T(0));
+      store_lanes<T>(gx + i * stride, op == SoftmaxOp::softmax ? v * (g - sum) : g - vexp(v) * sum, count);
+    }
+    return;
   }
   for (std::int64_t i = 0; i < n; ++i) {
     const Batch<T> g = load_lanes(gy + i * stride, count, T(0));

@@ -4,7 +4,7 @@
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/elementwise/mask.hpp"
-#include "normgrad/core/kernels/memory/fill.hpp"
+#include "normgrad/core/kernels/memory/random.hpp"
 #include "normgrad/core/ops/detail/memory_format.hpp"
 
 namespace normgrad {

@@ -97,11 +97,12 @@ void on_elements(const char* name, Tensor& y, F f) {
   });
 }
 
+// y = f(y, number), with the number converted once.
 template <class F>
-void change(const char* name, Tensor& y, F f) {
-  on_elements(name, y, [&f](auto* first, auto* last) {
+void change(const char* name, Tensor& y, Scalar number, F f) {
+  on_elements(name, y, [&f, number](auto* first, auto* last) {
     using T = std::remove_pointer_t<decltype(first)>;
-    std::transform(first, last, first, [&f](T a) { return static_cast<T>(f(a)); });
+    std::transform(first, last, first, [&f, b = number_of<T>(number)](T a) { return static_cast<T>(f(a, b)); });
   });
 }
 
@@ -149,13 +150,13 @@ Tensor& Tensor::mul_(const Tensor& other) {
 
 Tensor& Tensor::mul_(Scalar factor) {
   check_whole_factor("mul_", *this, factor);
-  change("mul_", *this, [factor](auto a) { return a * number_of<decltype(a)>(factor); });
+  change("mul_", *this, factor, [](auto a, auto b) { return a * b; });
   return *this;
 }
 
 Tensor& Tensor::div_(Scalar divisor) {
   require<DTypeError>(is_floating_point(dtype()), "div_: expected a float32 or float64 tensor but got ", dtype());
-  change("div_", *this, [divisor = divisor.real()](auto a) { return a / static_cast<decltype(a)>(divisor); });
+  change("div_", *this, divisor.real(), [](auto a, auto b) { return a / b; });
   return *this;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <numeric>
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/image/resample.hpp"
@@ -217,7 +218,13 @@ Tensor interpolate(const Tensor& x, const InterpolateOptions& options) {
   }
   Tensor::empty(result, x.dtype());  // throws before the weights of a size that cannot be
   Tensor y = x;
-  for (std::size_t i = 0; i < scales.size(); ++i) {
+  // The axis that grows most comes last, so that the arrays between are small; the innermost one first among equals.
+  std::vector<std::size_t> order(scales.size());
+  std::iota(order.rbegin(), order.rend(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return scales[a].out * scales[b].in < scales[b].out * scales[a].in;
+  });
+  for (const std::size_t i : order) {
     const AxisScale& s = scales[i];
     if (s.in == s.out && s.ratio == 1.0) {
       continue;  // every mode keeps such an axis

@@ -37,13 +37,12 @@ Tensor detail::wrapped_index(const char* where, const Tensor& index, std::int64_
   require<DTypeError>(index.dtype() == kInt64, where, ": expected an int64 index but got ", index.dtype(),
                       "; convert it with to(kInt64)");
   const auto* values = index.data<std::int64_t>();
-  bool negative = false;
-  for (std::int64_t i = 0; i < index.numel(); ++i) {
+  const kernels::IndexRange range = kernels::index_range(values, index.numel(), size);
+  for (std::int64_t i = 0; !range.valid && i < index.numel(); ++i) {
     require<IndexError>(values[i] >= -size && values[i] < size, where, ": expected indices in [", -size, ", ", size,
                         ")", of, " but got ", values[i], " at position ", i);
-    negative = negative || values[i] < 0;
   }
-  if (!negative) {
+  if (!range.negative) {
     return index;
   }
   Tensor y = Tensor::empty(index.shape(), kInt64);
@@ -156,7 +155,8 @@ void check_words(const Tensor& index, std::int64_t rows) {
   require<DTypeError>(index.dtype() == kInt64, "embedding: expected an int64 index but got ", index.dtype(),
                       "; convert it with to(kInt64)");
   const auto* values = index.data<std::int64_t>();
-  for (std::int64_t i = 0; i < index.numel(); ++i) {
+  const kernels::IndexRange range = kernels::index_range(values, index.numel(), rows);
+  for (std::int64_t i = 0; (!range.valid || range.negative) && i < index.numel(); ++i) {
     require<IndexError>(values[i] >= 0 && values[i] < rows, "embedding: expected indices in [0, ", rows, ") but got ",
                         values[i], " at position ", i);
   }

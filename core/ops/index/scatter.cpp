@@ -3,9 +3,11 @@
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/base/detail/checked.hpp"
+#include "normgrad/core/kernels/memory/copy.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/index.hpp"
+#include "normgrad/core/ops/detail/row_major.hpp"
 #include "normgrad/core/ops/detail/window.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/index/index.hpp"
@@ -72,7 +74,26 @@ Tensor without_touched(const Scatter& s, const Tensor& x, double value) {
   return where(from_vector(touched, x.shape()), detail::scalar_like(x, value), x);
 }
 
+// base with the source added in the order of the index.
 Tensor scatter_sum(const Scatter& s, const Tensor& base) {
+  Shape reach = s.index.shape();
+  reach[s.axis] = base.shape()[s.axis];
+  if (reach == base.shape() && is_floating_point(base.dtype())) {
+    Tensor y = Tensor::empty(base.shape(), base.dtype());
+    kernels::copy(detail::row_major_bytes(base), y.buffer().data(), base.numel(), dtype_size(base.dtype()));
+    dispatch_float("scatter_add", base.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      kernels::scatter_add(detail::index_shape(base.shape(), s.axis, s.index.shape()[s.axis]), s.source.data<T>(),
+                           s.index.data<std::int64_t>(), y.mutable_data<T>());
+    });
+    detail::note_arguments("axis", s.axis, "index", s.index);
+    return record(
+        "scatter_add", std::move(y), {base, s.source},
+        [index = Saved(s.index, s.source.requires_grad()), axis = s.signed_axis()](const Tensor& gy, GradSink& into) {
+          if (into.wants(0)) into.add(0, gy);
+          if (into.wants(1)) into.add(1, gather(gy, axis, index.get()));
+        });
+  }
   return add(base, scatter_add(base.shape(), s.signed_axis(), s.index, s.source));
 }
 

@@ -1,6 +1,7 @@
 #include "normgrad/core/ops/reduction/reduction.hpp"
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/kernels/reduce/extreme.hpp"
 #include "normgrad/core/kernels/reduce/reduce.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/reduce_plan.hpp"
@@ -22,17 +23,65 @@ void check_some(const char* name, const Tensor& x, const ReducePlan& plan) {
 // gy with the reduced axes restored.
 Tensor spread(const Tensor& gy, const Shape& kept, const Shape& x) { return expand_to(reshape_to(gy, kept), x); }
 
+// Whether the reduced axes are the last ones, and small enough that one thread reduces them.
+bool reduces_short_rows(const ReducePlan& plan) {
+  constexpr std::int64_t kShort = std::int64_t{1} << 16;
+  bool kept = true;
+  for (std::size_t i = 0; i < plan.kept.rank(); ++i) {
+    if (!kept && !plan.reduced[i]) {
+      return false;
+    }
+    kept = kept && !plan.reduced[i];
+  }
+  return plan.count <= kShort;
+}
+
+// The gradient of a maximum or minimum in operations. Equal elements share it.
+Tensor extreme_grad(const Tensor& x, const Tensor& y, const Axes& axes, const Tensor& gy) {
+  const Tensor hits = to(eq(x, y), gy.dtype());
+  const Tensor share = div(hits, sum(hits, axes, true));
+  return mul(gy, detail::locally_constant(share, x));
+}
+
+// Rows whose largest or smallest element is found together with the place that the gradient goes to.
+Tensor extreme_of_rows(const char* name, bool largest, const Tensor& x, const Axes& axes, const ReducePlan& plan) {
+  Tensor y = Tensor::empty(plan.result, x.dtype());
+  Tensor winner = Tensor::empty({y.numel()}, kInt64);
+  dispatch_float(name, x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::extremes(largest, x.data<T>(), y.mutable_data<T>(), winner.mutable_data<std::int64_t>(), y.numel(),
+                      plan.count);
+  });
+  SavedOutput out(y);
+  detail::note_arguments("reduced", plan.reduced);
+  return record(name, std::move(y), {x},
+                [x = Saved(x), y = std::move(out), winner, axes, kept = plan.kept](const Tensor& gy, GradSink& into) {
+                  if (is_grad_enabled()) {
+                    into.add(0, extreme_grad(x.get(), y.get().alias(kept), axes, reshape_to(gy, kept)));
+                    return;
+                  }
+                  Tensor gx = Tensor::empty(x.get().shape(), gy.dtype());
+                  dispatch_float("backward", gy.dtype(), [&](auto zero) {
+                    using T = decltype(zero);
+                    kernels::extreme_grad(x.get().data<T>(), y.get().data<T>(), winner.data<std::int64_t>(),
+                                          gy.data<T>(), gx.mutable_data<T>(), gy.numel(), gx.numel() / gy.numel());
+                  });
+                  into.add(0, gx);
+                });
+}
+
 Tensor extreme(const char* name, ReduceOp op, const Tensor& x, const Axes& axes, bool keepdim) {
   const ReducePlan plan(name, x.shape(), axes, keepdim);
   check_some(name, x, plan);
+  if (x.requires_grad() && is_grad_enabled() && x.numel() > 0 && reduces_short_rows(plan)) {
+    return extreme_of_rows(name, op == ReduceOp::max, x, axes, plan);
+  }
   Tensor y = reduced(name, op, x, plan);
   SavedOutput out(y);
   detail::note_arguments("reduced", plan.reduced);
   return record(name, std::move(y), {x},
                 [x = Saved(x), y = std::move(out), axes, kept = plan.kept](const Tensor& gy, GradSink& into) {
-                  const Tensor hits = to(eq(x.get(), y.get().alias(kept)), gy.dtype());
-                  const Tensor share = div(hits, sum(hits, axes, true));
-                  into.add(0, mul(reshape_to(gy, kept), detail::locally_constant(share, x.get())));
+                  into.add(0, extreme_grad(x.get(), y.get().alias(kept), axes, reshape_to(gy, kept)));
                 });
 }
 

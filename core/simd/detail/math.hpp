@@ -10,12 +10,15 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 //   kErf: erf(x) / x in powers of x^2 on |x| <= 1
 //   kErfcx: (1 + 2x) exp(x^2) erfc(x) in powers of t = (x - kCenter) / (x + kCenter) on x >= 0, the form of Shepherd
 //   and Laframboise, "Chebyshev Approximation of (1 + 2x)exp(x^2)erfc x in 0 <= x < inf", 1981
+// kTail, kTailDivisor: exp(t^2 / 2) times the upper tail of the normal distribution at t, 0 <= t <= 15, as a quotient
+// of polynomials with positive coefficients, with an error of 2^-27 (least squares with Lawson's weights).
 template <class T>
 struct MathConstants;
 
 template <>
 struct MathConstants<float> {
   static constexpr float kSmallestNormal = 1.17549435e-38F;
+  static constexpr float kNormalExponent = 126.0F;
   static constexpr float kLowestExp = -104.0F;  // exp of smaller numbers is 0
   static constexpr float kLargestExp = 89.0F;   // exp of larger numbers is infinite
   static constexpr float kLog2High = 0.693359375F;
@@ -26,6 +29,9 @@ struct MathConstants<float> {
                                    0.00833331084F, 0.00139337307F, 0.000198910805F};
   static constexpr float kErf[] = {1.12837917F,    -0.376126267F,    0.112835947F,  -0.026854212F,
                                    0.00518908742F, -0.000801686429F, 7.87587506e-5F};
+  static constexpr float kTail[] = {0.5F, 0.4392805369F, 0.1839666225F, 0.04088016756F, 0.004153050094F};
+  static constexpr float kTailDivisor[] = {1.0F,          1.676446078F,  1.205538646F,
+                                           0.4714019417F, 0.1024775002F, 0.01041004114F};
   static constexpr float kErfcx[] = {1.25300806F,    -0.1356211F,     -0.0475621561F,  0.129644721F,
                                      -0.119275281F,  0.0683131967F,   -0.0237635597F,  0.00250677867F,
                                      0.00187506025F, -0.00073408205F, -9.25376913e-5F, 8.00745497e-5F};
@@ -34,6 +40,7 @@ struct MathConstants<float> {
 template <>
 struct MathConstants<double> {
   static constexpr double kSmallestNormal = 2.2250738585072014e-308;
+  static constexpr double kNormalExponent = 1022.0;
   static constexpr double kLowestExp = -746.0;
   static constexpr double kLargestExp = 710.0;
   static constexpr double kLog2High = 0.69314718060195446014;
@@ -80,6 +87,9 @@ inline Batch<double> scaled(const Batch<double>& y, const Batch<double>& n) { re
 #else
 template <class B>
 inline B scaled(const B& y, const B& n) {
+  if (!xsimd::any(xsimd::abs(n) > B(MathConstants<typename B::value_type>::kNormalExponent))) {
+    return xsimd::ldexp(y, xsimd::to_int(n));
+  }
   const B half = xsimd::nearbyint(n * B(typename B::value_type(0.5)));
   return xsimd::ldexp(xsimd::ldexp(y, xsimd::to_int(half)), xsimd::to_int(n - half));
 }
@@ -111,10 +121,9 @@ struct Log2Parts {
 template <class B>
 inline B vexp(const B& x, const B& more) {
   using C = MathConstants<typename B::value_type>;
-  const B lowest(C::kLowestExp);
-  const B largest(C::kLargestExp);
-  const B raised = xsimd::select(x < lowest, lowest, x);
-  const Log2Parts<B> parts(xsimd::select(raised > largest, largest, raised));
+  // max() and min() return their second argument if one is NaN.
+  const B raised = xsimd::max(B(C::kLowestExp), x);
+  const Log2Parts<B> parts(xsimd::min(B(C::kLargestExp), raised));
   return scaled_exp_of_rest(parts.rest + more, parts.n);
 }
 template <class B>
@@ -124,8 +133,7 @@ inline B vexp(const B& x) {
 /// exp(x) for x <= 0.
 template <class B>
 inline B vexp_of_negative(const B& x) {
-  const B lowest(MathConstants<typename B::value_type>::kLowestExp);
-  const Log2Parts<B> parts(xsimd::select(x < lowest, lowest, x));
+  const Log2Parts<B> parts(xsimd::max(B(MathConstants<typename B::value_type>::kLowestExp), x));
   return scaled_exp_of_rest(parts.rest, parts.n);
 }
 template <class B>
@@ -188,6 +196,19 @@ struct Normal {
     const B one(T(1));
     const B half(T(0.5));
     const B size = xsimd::abs(x);
+#if !defined(NORMGRAD_SIMD_sse2)
+    if constexpr (sizeof(T) == 4) {
+      // exp(-t^2 / 2) with the rounding error of t^2.
+      using C = MathConstants<T>;
+      const B t = xsimd::min(B(T(15)), size);  // NaN stays
+      const B square = t * t;
+      const B bell = vexp(-half * square, -half * muladd(t, t, -square));
+      const B tail = bell * (polynomial(t, C::kTail) / polynomial(t, C::kTailDivisor));
+      density = bell * B(T(0.398942280401432677939946059934382));
+      distribution = xsimd::select(x > B(T(0)), one - tail, tail);
+      return;
+    }
+#endif
     const B within = xsimd::select(size > B(T(50)), B(T(50)), size);
     // exp(-x^2 / 2) with x^2 split into two parts: a rounded x^2 would cause an error of x^2 units in the last place.
     const B shifted = within * B(MathConstants<T>::kSplit);

@@ -45,13 +45,40 @@ T max_lane(const Batch<T>& v) {
   return best;
 }
 
+/// Combines n elements with f(vector, result so far), in four vectors so that no step waits for the one before.
+template <class T, class F>
+Batch<T> fold_row(const T* x, std::int64_t n, T identity, F f) {
+  constexpr std::int64_t kStep = kLanes<T>;
+  Batch<T> a(identity);
+  std::int64_t i = 0;
+  if (n >= 4 * kStep) {
+    Batch<T> b(identity);
+    Batch<T> c(identity);
+    Batch<T> d(identity);
+    for (; i + 4 * kStep <= n; i += 4 * kStep) {
+      a = f(load(x + i), a);
+      b = f(load(x + i + kStep), b);
+      c = f(load(x + i + 2 * kStep), c);
+      d = f(load(x + i + 3 * kStep), d);
+    }
+    a = f(f(a, b), f(c, d));
+  }
+  each_vector<T>(n - i, [&](std::int64_t j, std::int64_t count) { a = f(load_lanes(x + i + j, count, identity), a); });
+  return a;
+}
+
 /// The largest of n elements, or NaN if there is one; -infinity if n is 0.
 template <class T>
 T max_of_row(const T* x, std::int64_t n) {
-  const T lowest = -T(__builtin_huge_val());
-  Batch<T> best(lowest);
-  each_vector<T>(n, [&](std::int64_t i, std::int64_t count) { best = vmax(load_lanes(x + i, count, lowest), best); });
-  return max_lane<T>(best);
+  return max_lane<T>(
+      fold_row(x, n, -T(__builtin_huge_val()), [](const Batch<T>& v, const Batch<T>& best) { return vmax(v, best); }));
+}
+
+/// The smallest of n elements, or NaN if there is one; infinity if n is 0.
+template <class T>
+T min_of_row(const T* x, std::int64_t n) {
+  return -max_lane<T>(
+      -fold_row(x, n, T(__builtin_huge_val()), [](const Batch<T>& v, const Batch<T>& best) { return vmin(v, best); }));
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE
