@@ -102,14 +102,27 @@ void copy_short_rows(const T* from, std::int64_t from_row, T* to, std::int64_t t
   }
 }
 
-// Rows [begin, end) of an array with two axes.
+// Up to two cache lines, with 16 <= bytes, without a call: the last 16 bytes overlap those before.
+inline void copy_few_bytes(const void* from, void* to, std::size_t bytes) {
+  const auto* source = static_cast<const std::byte*>(from);
+  auto* target = static_cast<std::byte*>(to);
+  for (std::size_t i = 0; i + 16 <= bytes; i += 16) {
+    std::memcpy(target + i, source + i, 16);
+  }
+  std::memcpy(target + bytes - 16, source + bytes - 16, 16);
+}
+
+// Rows [begin, end) of the last two axes.
 template <class T>
 void copy_matrix(const CopyPlan& plan, const T* from, T* to, std::int64_t begin, std::int64_t end) {
-  const std::int64_t n = plan.size[1];
-  from += begin * plan.from_step[0];
-  to += begin * plan.to_step[0];
-  if (plan.from_step[1] == 1 && plan.to_step[1] == 1) {
-    const auto copy_as = [&](auto copy) { copy(from, plan.from_step[0], to, plan.to_step[0], end - begin); };
+  const std::size_t last = plan.rank - 1;
+  const std::int64_t n = plan.size[last];
+  const std::int64_t from_row = plan.from_step[last - 1];
+  const std::int64_t to_row = plan.to_step[last - 1];
+  from += begin * from_row;
+  to += begin * to_row;
+  if (plan.from_step[last] == 1 && plan.to_step[last] == 1) {
+    const auto copy_as = [&](auto copy) { copy(from, from_row, to, to_row, end - begin); };
     switch (n) {
       case 4:
         return copy_as(copy_short_rows<4, T>);
@@ -122,11 +135,16 @@ void copy_matrix(const CopyPlan& plan, const T* from, T* to, std::int64_t begin,
       default:
         break;
     }
+    const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(T);
+    if (bytes >= 16 && bytes <= 128) {
+      for (std::int64_t row = begin; row < end; ++row, from += from_row, to += to_row) {
+        copy_few_bytes(from, to, bytes);
+      }
+      return;
+    }
   }
-  for (std::int64_t row = begin; row < end; ++row) {
-    copy_row(from, plan.from_step[1], to, plan.to_step[1], n);
-    from += plan.from_step[0];
-    to += plan.to_step[0];
+  for (std::int64_t row = begin; row < end; ++row, from += from_row, to += to_row) {
+    copy_row(from, plan.from_step[last], to, plan.to_step[last], n);
   }
 }
 
@@ -150,12 +168,17 @@ void copy_rows(const CopyPlan& plan, const T* from, T* to) {
     return;
   }
   parallel_for(rows, kBlock / n, [&](std::int64_t begin, std::int64_t end) {
-    if (plan.rank == 2) {
-      return copy_matrix(plan, from, to, begin, end);
+    if (plan.rank == 1) {
+      return copy_row(from, from_step, to, to_step, n);
     }
-    Odometer at(outer, begin);
-    for (std::int64_t row = begin; row < end; ++row, at.next()) {
-      copy_row(from + at.from, from_step, to + at.to, to_step, n);
+    CopyPlan matrices = outer;
+    const std::int64_t height = plan.size[--matrices.rank];
+    while (begin < end) {
+      const Odometer at(matrices, begin / height);
+      const std::int64_t first = begin % height;
+      const std::int64_t last = std::min(height, first + end - begin);
+      copy_matrix(plan, from + at.from, to + at.to, first, last);
+      begin += last - first;
     }
   });
 }
@@ -249,15 +272,20 @@ void copy_transposed(const CopyPlan& plan, std::size_t axis, const T* from, T* t
   const std::int64_t columns = plan.size[plan.rank - 1];
   const std::int64_t from_step = plan.from_step[plan.rank - 1];
   const std::int64_t to_step = plan.to_step[axis];
-  const std::int64_t bands = (rows + kTile - 1) / kTile;
-  const std::int64_t grain = std::max<std::int64_t>(1, kBlock / (kTile * columns));
+  // Bands of several tiles read longer pieces of the source's rows.
+  constexpr std::int64_t kBand = 4 * kTile;
+  const std::int64_t bands = (rows + kBand - 1) / kBand;
+  const std::int64_t grain = std::max<std::int64_t>(1, kBlock / (std::min(kBand, rows) * columns));
   parallel_for(count(outer) * bands, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
       const Odometer at(outer, task / bands);
-      const std::int64_t row = task % bands * kTile;
+      const std::int64_t first = task % bands * kBand;
+      const std::int64_t last = std::min(rows, first + kBand);
       for (std::int64_t column = 0; column < columns; column += kTile) {
-        transpose_tile(from + at.from + row + column * from_step, from_step, to + at.to + row * to_step + column,
-                       to_step, std::min(kTile, rows - row), std::min(kTile, columns - column));
+        for (std::int64_t row = first; row < last; row += kTile) {
+          transpose_tile(from + at.from + row + column * from_step, from_step, to + at.to + row * to_step + column,
+                         to_step, std::min(kTile, last - row), std::min(kTile, columns - column));
+        }
       }
     }
   });

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <vector>
 
 #include "normgrad/core/base/parallel.hpp"
+#include "normgrad/core/kernels/memory/fill.hpp"
 
 namespace normgrad::kernels {
 
@@ -31,24 +33,67 @@ void for_row_ranges(const IndexShape& s, F f) {
   });
 }
 
+constexpr std::int64_t kChecked = 1024;  // indices checked at a time, which stay in the cache
+
+// What all tasks found about their indices.
+class FoundIndices {
+ public:
+  // Returns whether the n indices can be used as they are.
+  bool check(const std::int64_t* index, std::int64_t n, std::int64_t size) {
+    const IndexRange part = NORMGRAD_SIMD_SELECT(range_of_indices)(index, n, size);
+    if (!part.valid) {
+      valid_ = false;
+    }
+    if (part.negative) {
+      negative_ = true;
+    }
+    return part.valid && !part.negative;
+  }
+  IndexRange range() const { return {valid_, negative_}; }
+
+ private:
+  std::atomic<bool> valid_ = true;
+  std::atomic<bool> negative_ = false;
+};
+
+template <class F>
+void unrolled(std::int64_t begin, std::int64_t end, F f) {
+  for (; begin + 4 <= end; begin += 4) {
+    f(begin);
+    f(begin + 1);
+    f(begin + 2);
+    f(begin + 3);
+  }
+  for (; begin < end; ++begin) {
+    f(begin);
+  }
+}
+
 template <class T>
-void gather_typed(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
-  for_row_ranges(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+IndexRange gather_typed(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
+  FoundIndices found;
+  const std::int64_t step = std::max<std::int64_t>(1, kChecked / std::max<std::int64_t>(1, s.inner));
+  for_row_ranges(s, [&](std::int64_t o, std::int64_t begin, std::int64_t end) {
     const T* from = x + o * s.rows * s.inner;
     const std::int64_t* at = index + o * s.count * s.inner;
     T* to = y + o * s.count * s.inner;
-    if (s.inner == 1) {
-      for (std::int64_t i = first; i < last; ++i) {
-        to[i] = from[at[i]];
+    for (std::int64_t first = begin; first < end; first += step) {
+      const std::int64_t last = std::min(end, first + step);
+      if (!found.check(at + first * s.inner, (last - first) * s.inner, s.rows)) {
+        continue;
       }
-      return;
-    }
-    for (std::int64_t row = first * s.inner; row < last * s.inner; row += s.inner) {
-      for (std::int64_t k = 0; k < s.inner; ++k) {
-        to[row + k] = from[at[row + k] * s.inner + k];
+      if (s.inner == 1) {
+        unrolled(first, last, [=](std::int64_t i) { to[i] = from[at[i]]; });
+        continue;
+      }
+      for (std::int64_t row = first * s.inner; row < last * s.inner; row += s.inner) {
+        for (std::int64_t k = 0; k < s.inner; ++k) {
+          to[row + k] = from[at[row + k] * s.inner + k];
+        }
       }
     }
   });
+  return found.range();
 }
 
 // index_select of single elements.
@@ -57,9 +102,7 @@ void select_elements(const IndexShape& s, const void* x, const std::int64_t* ind
   for_row_ranges(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
     const T* from = static_cast<const T*>(x) + o * s.rows;
     T* to = static_cast<T*>(y) + o * s.count;
-    for (std::int64_t i = first; i < last; ++i) {
-      to[i] = from[index[i]];
-    }
+    unrolled(first, last, [=](std::int64_t i) { to[i] = from[index[i]]; });
   });
 }
 
@@ -79,19 +122,10 @@ void for_column_blocks(const IndexShape& s, F f) {
 }  // namespace
 
 IndexRange index_range(const std::int64_t* index, std::int64_t n, std::int64_t size) {
-  constexpr std::int64_t kGrain = std::int64_t{1} << 16;
-  std::atomic<bool> valid = true;
-  std::atomic<bool> negative = false;
-  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    const IndexRange part = NORMGRAD_SIMD_SELECT(range_of_indices)(index + begin, end - begin, size);
-    if (!part.valid) {
-      valid = false;
-    }
-    if (part.negative) {
-      negative = true;
-    }
-  });
-  return {valid, negative};
+  FoundIndices found;
+  parallel_for(n, std::int64_t{1} << 16,
+               [&](std::int64_t begin, std::int64_t end) { found.check(index + begin, end - begin, size); });
+  return found.range();
 }
 
 void index_select(const IndexShape& s, const void* x, const std::int64_t* index, void* y, std::size_t element_size) {
@@ -134,6 +168,42 @@ void index_add(const IndexShape& s, const T* x, const std::int64_t* index, T* y)
   });
 }
 
+template <class T>
+void index_sum(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
+  constexpr std::int64_t kShort = 16;
+  if (s.inner < kShort) {
+    fill(y, s.outer * s.rows * s.inner, T(0));
+    return index_add(s, x, index, y);
+  }
+  // The first row that goes to a place is copied there, so that only the places that none goes to are set to 0.
+  std::vector<std::uint8_t> is_first(static_cast<std::size_t>(s.count));
+  std::vector<std::uint8_t> seen(static_cast<std::size_t>(s.rows));
+  for (std::int64_t i = 0; i < s.count; ++i) {
+    std::uint8_t& before = seen[static_cast<std::size_t>(index[i])];
+    is_first[static_cast<std::size_t>(i)] = before == 0;
+    before = 1;
+  }
+  for_column_blocks(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = 0; i < s.count; ++i) {
+      const T* from = x + (o * s.count + i) * s.inner;
+      T* to = y + (o * s.rows + index[i]) * s.inner;
+      if (is_first[static_cast<std::size_t>(i)] != 0) {
+        std::copy(from + first, from + last, to + first);
+        continue;
+      }
+      for (std::int64_t k = first; k < last; ++k) {
+        to[k] += from[k];
+      }
+    }
+    for (std::int64_t row = 0; row < s.rows; ++row) {
+      if (seen[static_cast<std::size_t>(row)] == 0) {
+        T* to = y + (o * s.rows + row) * s.inner;
+        std::fill(to + first, to + last, T(0));
+      }
+    }
+  });
+}
+
 void index_copy(const IndexShape& s, const void* x, const std::int64_t* index, void* y, std::size_t element_size) {
   const auto bytes = [element_size](std::int64_t elements) {
     return static_cast<std::size_t>(elements) * element_size;
@@ -148,32 +218,38 @@ void index_copy(const IndexShape& s, const void* x, const std::int64_t* index, v
   });
 }
 
-void gather(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size) {
+IndexRange gather(const IndexShape& shape, const void* x, const std::int64_t* index, void* y,
+                  std::size_t element_size) {
   switch (element_size) {
     case 1:
-      gather_typed(shape, static_cast<const std::uint8_t*>(x), index, static_cast<std::uint8_t*>(y));
-      break;
+      return gather_typed(shape, static_cast<const std::uint8_t*>(x), index, static_cast<std::uint8_t*>(y));
     case 4:
-      gather_typed(shape, static_cast<const std::uint32_t*>(x), index, static_cast<std::uint32_t*>(y));
-      break;
+      return gather_typed(shape, static_cast<const std::uint32_t*>(x), index, static_cast<std::uint32_t*>(y));
     default:
-      gather_typed(shape, static_cast<const std::uint64_t*>(x), index, static_cast<std::uint64_t*>(y));
-      break;
+      return gather_typed(shape, static_cast<const std::uint64_t*>(x), index, static_cast<std::uint64_t*>(y));
   }
 }
 
 template <class T>
-void scatter_add(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
+IndexRange scatter_add(const IndexShape& s, const T* x, const std::int64_t* index, T* y) {
   if (s.inner == 1) {
+    FoundIndices found;
     parallel_for(s.outer, index_grain(s.count), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t o = begin; o < end; ++o) {
         T* to = y + o * s.rows;
-        for (std::int64_t i = o * s.count; i < (o + 1) * s.count; ++i) {
-          to[index[i]] += x[i];
+        for (std::int64_t first = o * s.count; first < (o + 1) * s.count; first += kChecked) {
+          const std::int64_t last = std::min((o + 1) * s.count, first + kChecked);
+          if (found.check(index + first, last - first, s.rows)) {
+            unrolled(first, last, [=](std::int64_t i) { to[index[i]] += x[i]; });
+          }
         }
       }
     });
-    return;
+    return found.range();
+  }
+  const IndexRange range = index_range(index, s.outer * s.count * s.inner, s.rows);
+  if (!range.valid || range.negative) {
+    return range;
   }
   for_column_blocks(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
     for (std::int64_t i = 0; i < s.count; ++i) {
@@ -183,6 +259,7 @@ void scatter_add(const IndexShape& s, const T* x, const std::int64_t* index, T* 
       }
     }
   });
+  return range;
 }
 
 template <class T>
@@ -204,9 +281,12 @@ void scatter_extreme(const IndexShape& s, const T* x, const std::int64_t* index,
 template void index_add(const IndexShape&, const float*, const std::int64_t*, float*);
 template void index_add(const IndexShape&, const double*, const std::int64_t*, double*);
 template void index_add(const IndexShape&, const std::int64_t*, const std::int64_t*, std::int64_t*);
-template void scatter_add(const IndexShape&, const float*, const std::int64_t*, float*);
-template void scatter_add(const IndexShape&, const double*, const std::int64_t*, double*);
-template void scatter_add(const IndexShape&, const std::int64_t*, const std::int64_t*, std::int64_t*);
+template IndexRange scatter_add(const IndexShape&, const float*, const std::int64_t*, float*);
+template void index_sum(const IndexShape&, const float*, const std::int64_t*, float*);
+template IndexRange scatter_add(const IndexShape&, const double*, const std::int64_t*, double*);
+template void index_sum(const IndexShape&, const double*, const std::int64_t*, double*);
+template IndexRange scatter_add(const IndexShape&, const std::int64_t*, const std::int64_t*, std::int64_t*);
+template void index_sum(const IndexShape&, const std::int64_t*, const std::int64_t*, std::int64_t*);
 template void scatter_extreme(const IndexShape&, const float*, const std::int64_t*, float*, bool);
 template void scatter_extreme(const IndexShape&, const double*, const std::int64_t*, double*, bool);
 template void scatter_extreme(const IndexShape&, const std::int64_t*, const std::int64_t*, std::int64_t*, bool);

@@ -29,13 +29,17 @@ void index_select(const IndexShape& shape, const void* x, const std::int64_t* in
 /// y[o][index[i]][:] += x[o][i][:] for index: [count].
 template <class T>
 void index_add(const IndexShape& shape, const T* x, const std::int64_t* index, T* y);
+/// The same with y = 0 before, whatever it holds.
+template <class T>
+void index_sum(const IndexShape& shape, const T* x, const std::int64_t* index, T* y);
 /// y[o][index[i]][:] = x[o][i][:] for index: [count]; of equal indices the last counts.
 void index_copy(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size);
-/// y[o][i][k] = x[o][index[o][i][k]][k] for index: [outer, count, inner].
-void gather(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size);
+/// y[o][i][k] = x[o][index[o][i][k]][k] for index: [outer, count, inner]. Indices are checked on the way: if the result
+/// is not a range without negative and invalid ones, y has no meaning. The same for scatter_add.
+IndexRange gather(const IndexShape& shape, const void* x, const std::int64_t* index, void* y, std::size_t element_size);
 /// y[o][index[o][i][k]][k] += x[o][i][k] for index: [outer, count, inner].
 template <class T>
-void scatter_add(const IndexShape& shape, const T* x, const std::int64_t* index, T* y);
+IndexRange scatter_add(const IndexShape& shape, const T* x, const std::int64_t* index, T* y);
 /// y[o][index[o][i][k]][k] = the larger (smaller, if `smallest`) of itself and x[o][i][k]; NaN counts as both.
 template <class T>
 void scatter_extreme(const IndexShape& shape, const T* x, const std::int64_t* index, T* y, bool smallest);

@@ -12,7 +12,7 @@
 
 namespace normgrad::kernels {
 
-inline constexpr std::int64_t kRandomBlocks = 8;
+inline constexpr std::int64_t kRandomBlocks = 16;
 
 /// first, first - step, first - 2 step, ...: all from 1 to 2^31.
 struct Divisors {

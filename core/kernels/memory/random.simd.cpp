@@ -7,28 +7,36 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
 
-// The numbers of kWords counters, in the lower halves of the lanes; the upper halves are arbitrary.
+// The numbers of kGroups * kWords counters, in the lower halves of the lanes; the upper halves are arbitrary. The
+// groups are independent, so that one is computed while another waits for a product.
+constexpr int kGroups = 2;
+
 struct PhiloxLanes {
-  Words x[4];
+  Words x[kGroups][4];
 
   PhiloxLanes(std::uint64_t seed, std::uint64_t counter) {
-    Words counters = all_words(counter);
+    Words steps{};
     for (std::int64_t i = 0; i < kWords; ++i) {
-      counters[i] += static_cast<std::uint64_t>(i);
+      steps[i] = static_cast<std::uint64_t>(i);
     }
-    x[0] = counters;
-    x[1] = counters >> 32;
-    x[2] = all_words(0);
-    x[3] = all_words(0);
+    for (int g = 0; g < kGroups; ++g) {
+      const Words counters = all_words(counter + static_cast<std::uint64_t>(g * kWords)) + steps;
+      x[g][0] = counters;
+      x[g][1] = counters >> 32;
+      x[g][2] = all_words(0);
+      x[g][3] = all_words(0);
+    }
     auto key0 = static_cast<std::uint32_t>(seed);
     auto key1 = static_cast<std::uint32_t>(seed >> 32);
     for (int round = 0; round < 10; ++round) {
-      const Words a = widening_product(x[0], all_words(0xD2511F53));
-      const Words b = widening_product(x[2], all_words(0xCD9E8D57));
-      x[0] = (b >> 32) ^ x[1] ^ all_words(key0);
-      x[1] = b;
-      x[2] = (a >> 32) ^ x[3] ^ all_words(key1);
-      x[3] = a;
+      for (auto& v : x) {
+        const Words a = widening_product(v[0], all_words(0xD2511F53));
+        const Words b = widening_product(v[2], all_words(0xCD9E8D57));
+        v[0] = (b >> 32) ^ (v[1] ^ all_words(key0));
+        v[1] = b;
+        v[2] = (a >> 32) ^ (v[3] ^ all_words(key1));
+        v[3] = a;
+      }
       key0 += 0x9E3779B9;
       key1 += 0xBB67AE85;
     }
@@ -72,21 +80,24 @@ Batch<double> log_below_one(const Batch<double>& v) {
 }  // namespace
 
 void random_words(std::uint64_t seed, std::uint64_t counter, std::int64_t blocks, std::uint32_t* y) {
-  std::uint64_t pairs[4 * static_cast<std::size_t>(kWords)];
-  for (std::int64_t i = 0; i < blocks; i += kWords) {
+  std::uint64_t pairs[2 * static_cast<std::size_t>(kWords)];
+  for (std::int64_t i = 0; i < blocks; i += kGroups * kWords) {
     const PhiloxLanes lanes(seed, counter + static_cast<std::uint64_t>(i));
-    const Words first = (lanes.x[0] & kLowHalf) | (lanes.x[1] << 32);
-    const Words second = (lanes.x[2] & kLowHalf) | (lanes.x[3] << 32);
-    store_alternately(pairs, first, second);
-    __builtin_memcpy(y + 4 * i, pairs, 2 * sizeof(Words));
+    for (int g = 0; g < kGroups; ++g) {
+      const Words(&x)[4] = lanes.x[g];
+      store_alternately(pairs, (x[0] & kLowHalf) | (x[1] << 32), (x[2] & kLowHalf) | (x[3] << 32));
+      __builtin_memcpy(y + 4 * (i + g * kWords), pairs, 2 * sizeof(Words));
+    }
   }
 }
 
 void random_columns(std::uint64_t seed, std::uint64_t counter, std::int64_t blocks, std::uint64_t* const (&y)[4]) {
-  for (std::int64_t i = 0; i < blocks; i += kWords) {
+  for (std::int64_t i = 0; i < blocks; i += kGroups * kWords) {
     const PhiloxLanes lanes(seed, counter + static_cast<std::uint64_t>(i));
-    for (int j = 0; j < 4; ++j) {
-      store_words(y[j] + i, lanes.x[j]);
+    for (int g = 0; g < kGroups; ++g) {
+      for (int j = 0; j < 4; ++j) {
+        store_words(y[j] + i + g * kWords, lanes.x[g][j]);
+      }
     }
   }
 }

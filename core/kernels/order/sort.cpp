@@ -157,64 +157,81 @@ void argsort(bool descending, const AxisShape& shape, const T* x, std::int64_t* 
 
 namespace {
 
-// The first k of a column in order, for small k: the elements pass a threshold, few of which are kept.
-template <class T>
+// The first k of a column in order, for small k: most elements do not pass the threshold, the last of those kept.
+template <bool kLargest, class T>
 class FewBest {
  public:
   using Entry = SortEntry<SortKey<T>, std::int64_t>;
 
-  FewBest(bool largest, std::int64_t k, Entry* best)
-      : flip_(largest ? ~SortKey<T>{0} : SortKey<T>{0}), k_(k), best_(best) {}
+  FewBest(std::int64_t k, Entry* best) : k_(k), best_(best) {}
 
-  // Includes the elements x[0], x[step], ... of the next positions.
+  // Includes the n >= k elements x[0], x[step], ...
   void include(const T* x, std::int64_t step, std::int64_t n) {
-    std::array<SortKey<T>, kBlock> keys;
-    for (std::int64_t begin = 0; begin < n; begin += kBlock) {
-      const std::int64_t count = std::min(kBlock, n - begin);
-      SortKey<T> least = ~SortKey<T>{0};
-      for (std::int64_t i = 0; i < count; ++i) {
-        const SortKey<T> key = sort_key(x[(begin + i) * step]) ^ flip_;
-        keys[static_cast<std::size_t>(i)] = key;
-        least = std::min(least, key);
-      }
-      if (size_ == k_ && least >= best_[k_ - 1].key) {
+    for (std::int64_t i = 0; i < k_; ++i) {
+      insert(i, {key_of(x[i * step]), i});
+    }
+    T threshold = x[best_[k_ - 1].position * step];
+    for (std::int64_t begin = k_; begin < n; begin += kBlock) {
+      const std::int64_t end = std::min(n, begin + kBlock);
+      if (!may_pass(x + begin * step, step, end - begin, threshold)) {
         continue;
       }
-      for (std::int64_t i = 0; i < count; ++i) {
-        insert({keys[static_cast<std::size_t>(i)], begin + i});
+      for (std::int64_t i = begin; i < end; ++i) {
+        const SortKey<T> key = key_of(x[i * step]);
+        if (key < best_[k_ - 1].key) {
+          insert(k_ - 1, {key, i});
+        }
       }
+      threshold = x[best_[k_ - 1].position * step];
     }
   }
 
  private:
-  static constexpr std::int64_t kBlock = 64;
+  static constexpr std::int64_t kBlock = 32;
 
-  // Later elements of equal key lose.
-  void insert(const Entry& entry) {
-    if (size_ == k_ && entry.key >= best_[k_ - 1].key) {
-      return;
+  static SortKey<T> key_of(T x) { return sort_key(x) ^ (kLargest ? ~SortKey<T>{0} : SortKey<T>{0}); }
+
+  // Whether an element may come before the threshold; NaN may.
+  static bool may_pass(const T* x, std::int64_t step, std::int64_t n, T threshold) {
+    int passes = 0;
+    if (step == 1 && n == kBlock) {
+      for (std::int64_t i = 0; i < kBlock; ++i) {
+        passes |= kLargest ? !(x[i] <= threshold) : !(x[i] >= threshold);
+      }
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) {
+        passes |= kLargest ? !(x[i * step] <= threshold) : !(x[i * step] >= threshold);
+      }
     }
-    std::int64_t at = size_ == k_ ? k_ - 1 : size_++;
+    return passes != 0;
+  }
+
+  // Puts an entry, which comes behind those of equal key, in its place among the first `last` + 1.
+  void insert(std::int64_t last, const Entry& entry) {
+    std::int64_t at = last;
     for (; at > 0 && entry.key < best_[at - 1].key; --at) {
       best_[at] = best_[at - 1];
     }
     best_[at] = entry;
   }
 
-  SortKey<T> flip_;
   std::int64_t k_;
-  std::int64_t size_ = 0;
   Entry* best_;
 };
 
 template <class T>
 void few_top(bool largest, bool sorted, std::int64_t k, const AxisShape& s, const T* x, std::int64_t* index) {
-  using Entry = typename FewBest<T>::Entry;
+  using Entry = typename FewBest<true, T>::Entry;
   const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, s.n));
   parallel_for(s.outer * s.inner, grain, [&](std::int64_t begin, std::int64_t end) {
     const Scratch<Entry> best(k);
     for (std::int64_t column = begin; column < end; ++column) {
-      FewBest<T>(largest, k, best.get()).include(x + column / s.inner * s.n * s.inner + column % s.inner, s.inner, s.n);
+      const T* from = x + column / s.inner * s.n * s.inner + column % s.inner;
+      if (largest) {
+        FewBest<true, T>(k, best.get()).include(from, s.inner, s.n);
+      } else {
+        FewBest<false, T>(k, best.get()).include(from, s.inner, s.n);
+      }
       if (!sorted) {
         std::sort(best.get(), best.get() + k, [](const Entry& a, const Entry& b) { return a.position < b.position; });
       }

@@ -52,10 +52,10 @@ Tensor detail::wrapped_index(const char* where, const Tensor& index, std::int64_
 }
 
 Tensor detail::add_rows(const Shape& shape, std::size_t axis, const Tensor& index, const Tensor& x) {
-  Tensor y = zeros(shape, {.dtype = x.dtype()});
+  Tensor y = Tensor::empty(shape, x.dtype());
   dispatch_sum("index_add", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::index_add(index_shape(shape, axis, index.numel()), x.data<T>(), index.data<std::int64_t>(),
+    kernels::index_sum(index_shape(shape, axis, index.numel()), x.data<T>(), index.data<std::int64_t>(),
                        y.mutable_data<T>());
   });
   return record("index_add", std::move(y), {x}, [index = Saved(index), axis](const Tensor& gy, GradSink& into) {
@@ -113,13 +113,15 @@ void detail::check_reach(const char* where, const Shape& shape, std::size_t axis
 Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& given) {
   const std::size_t a = normalize_axis("gather", axis, x.dim());
   const detail::Window reach = reach_of("gather", x.shape(), a, given.shape());
-  const Tensor index = detail::wrapped_index("gather", given, x.shape()[a]);
   if (!(reach.shape == x.shape())) {
+    const Tensor index = detail::wrapped_index("gather", given, x.shape()[a]);
     return gather(detail::take_window("gather", x, reach), axis, index);
   }
-  Tensor y = Tensor::empty(index.shape(), x.dtype());
-  kernels::gather(detail::index_shape(x.shape(), a, index.shape()[a]), detail::row_major_bytes(x),
-                  index.data<std::int64_t>(), y.buffer().data(), dtype_size(x.dtype()));
+  Tensor y = Tensor::empty(given.shape(), x.dtype());
+  const Tensor index = detail::usable_index("gather", given, x.shape()[a], [&](const std::int64_t* at) {
+    return kernels::gather(detail::index_shape(x.shape(), a, given.shape()[a]), detail::row_major_bytes(x), at,
+                           y.buffer().data(), dtype_size(x.dtype()));
+  });
   detail::note_arguments("axis", a, "index", given);
   return record("gather", std::move(y), {x},
                 [index = Saved(index, x.requires_grad()), a, before = x.shape()](const Tensor& gy, GradSink& into) {
@@ -132,15 +134,20 @@ Tensor scatter_add(const Shape& shape, std::int64_t axis, const Tensor& given, c
   require<ShapeError>(given.shape() == source.shape(), "scatter_add: expected an index of the source's shape ",
                       source.shape(), " but got ", given.shape());
   const detail::Window reach = reach_of("scatter_add", shape, a, given.shape());
-  const Tensor index = detail::wrapped_index("scatter_add", given, shape[a]);
   if (!(reach.shape == shape)) {
+    const Tensor index = detail::wrapped_index("scatter_add", given, shape[a]);
     return detail::put_window("scatter_add", scatter_add(reach.shape, axis, index, source), reach, shape);
   }
-  Tensor y = zeros(shape, {.dtype = source.dtype()});
-  dispatch_sum("scatter_add", source.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::scatter_add(detail::index_shape(shape, a, index.shape()[a]), source.data<T>(), index.data<std::int64_t>(),
-                         y.mutable_data<T>());
+  Tensor y;
+  const Tensor index = detail::usable_index("scatter_add", given, shape[a], [&](const std::int64_t* at) {
+    y = zeros(shape, {.dtype = source.dtype()});
+    kernels::IndexRange range{};
+    dispatch_sum("scatter_add", source.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      range = kernels::scatter_add(detail::index_shape(shape, a, given.shape()[a]), source.data<T>(), at,
+                                   y.mutable_data<T>());
+    });
+    return range;
   });
   return record("scatter_add", std::move(y), {source},
                 [index = Saved(index, source.requires_grad()), a](const Tensor& gy, GradSink& into) {

@@ -33,16 +33,47 @@ void store_lanes(T* p, const Batch<T>& v, std::int64_t count) {
   }
 }
 
-/// The largest lane, or NaN if there is one.
+#if defined(NORMGRAD_SIMD_avx512)
+/// The largest lane of numbers.
+inline float max_number(const Batch<float>& v) { return _mm512_reduce_max_ps(v); }
+inline double max_number(const Batch<double>& v) { return _mm512_reduce_max_pd(v); }
+#elif defined(NORMGRAD_SIMD_avx2) || defined(NORMGRAD_SIMD_sse2)
+inline float max_of_four(__m128 v) {
+  const __m128 pair = _mm_max_ps(v, _mm_movehl_ps(v, v));
+  return _mm_cvtss_f32(_mm_max_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
+}
+inline double max_of_two(__m128d v) { return _mm_cvtsd_f64(_mm_max_sd(v, _mm_unpackhi_pd(v, v))); }
+#if defined(NORMGRAD_SIMD_avx2)
+inline float max_number(const Batch<float>& v) {
+  return max_of_four(_mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
+}
+inline double max_number(const Batch<double>& v) {
+  return max_of_two(_mm_max_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1)));
+}
+#else
+inline float max_number(const Batch<float>& v) { return max_of_four(v); }
+inline double max_number(const Batch<double>& v) { return max_of_two(v); }
+#endif
+#else
 template <class T>
-T max_lane(const Batch<T>& v) {
+T max_number(const Batch<T>& v) {
   alignas(64) T lanes[static_cast<std::size_t>(kLanes<T>)];
   v.store_aligned(lanes);
   T best = lanes[0];
   for (std::int64_t i = 1; i < kLanes<T>; ++i) {
-    best = best > lanes[i] || best != best ? best : lanes[i];
+    best = best > lanes[i] ? best : lanes[i];
   }
   return best;
+}
+#endif
+
+/// The largest lane, or NaN if there is one.
+template <class T>
+T max_lane(const Batch<T>& v) {
+  if (xsimd::any(is_nan<T>(v))) {
+    return T(__builtin_nan(""));
+  }
+  return max_number(v);
 }
 
 /// Combines n elements with f(vector, result so far), in four vectors so that no step waits for the one before.
