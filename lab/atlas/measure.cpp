@@ -152,6 +152,9 @@ void show_formula(Module& norm) {
   if (auto* response = dynamic_cast<GlobalResponseNorm*>(&norm)) {
     response->gamma.fill_(1.0);
   }
+  if (auto* gated = dynamic_cast<BatchInstanceNorm*>(&norm)) {
+    gated->gate.fill_(0.5);
+  }
   if (auto* filter = dynamic_cast<FilterResponseNorm*>(&norm)) {
     constexpr double kBelowAll = -1e3;
     filter->tau.fill_(kBelowAll);

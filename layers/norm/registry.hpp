@@ -12,6 +12,8 @@
 //   switchable SwitchableNorm1d(C)                SwitchableNorm2d(C) and 3d; not for [N, C, L]
 //   power     PowerNorm(C)                       PowerNorm(C); "power:warmup=100" shortens its warmup
 //   iter      IterNorm(C)                        IterNorm(C), groups of up to 64 channels; "iter:4" chooses 4 groups
+//   bin       not applicable                     BatchInstanceNorm(C)
+//   mobn      MeanOnlyBatchNorm(C)               MeanOnlyBatchNorm(C)
 //   dyt       DynamicTanh(C), also of [*, C]     the same, along the channels; likewise the next three
 //   scale     ScaleNorm(sqrt(C))                 one statistic per position
 //   l2        L2Norm(C)                          one statistic per position
@@ -22,10 +24,13 @@
 //   evo-s0    EvoNormS0(C) of up to 10 groups    EvoNormS0(C) of up to 32 groups, which contains its activation
 //   pono      PositionalNorm(C)                  PositionalNorm(C, {.affine = true})
 //   divisive  DivisiveNorm(C, {.affine = true})  the same
+//   pixel     PixelNorm(), also of [*, C]        PixelNorm(): one statistic per position
+//   lrn       not applicable                     LocalResponseNorm(5); "lrn:size=3:alpha=1" chooses others
 //
-// Options follow colons: "batch:momentum=0.01", "batch:momentum=none:eps=1e-3", "group:4:eps=1e-3". All norms but none
-// and dyt accept eps; batch, brn, ghost, switchable, iter and evo-b0 also accept momentum (none: the cumulative mean),
-// dyt alpha, l2 scale, prms partial, evo-s0 groups, and divisive window.
+// Options follow colons: "batch:momentum=0.01", "batch:momentum=none:eps=1e-3", "group:4:eps=1e-3". All norms but
+// none, dyt, mobn and lrn accept eps; batch, brn, ghost, switchable, iter, bin, mobn and evo-b0 accept momentum (none:
+// the cumulative mean), dyt alpha, l2 scale, prms partial, evo-s0 groups, divisive window, and lrn size, alpha, beta
+// and k.
 //
 // normgrad::dist adds "sync_batch", see register_sync_batch_norm(). To add a norm to the library, add an entry to
 // registry.cpp, or to registry_batches.cpp or registry_papers.cpp for a norm that PyTorch lacks; to add one in a

@@ -2,10 +2,12 @@
 #include <charconv>
 #include <optional>
 
+#include "normgrad/layers/norm/batch_instance_norm.hpp"
 #include "normgrad/layers/norm/batch_renorm.hpp"
 #include "normgrad/layers/norm/detail/registry_batches.hpp"
 #include "normgrad/layers/norm/ghost_batch_norm.hpp"
 #include "normgrad/layers/norm/iter_norm.hpp"
+#include "normgrad/layers/norm/mean_only_batch_norm.hpp"
 #include "normgrad/layers/norm/power_norm.hpp"
 #include "normgrad/layers/norm/switchable_norm.hpp"
 
@@ -99,6 +101,24 @@ std::unique_ptr<Module> make_iter(const NormContext& c, const NormArguments& arg
                       .dtype = c.dtype});
 }
 
+std::string bin_reason(const NormContext& context) {
+  return context.spatial_dims > 0 ? ""
+                                  : "bin needs positions for the statistics of a sample's channel, and features [N, C] "
+                                    "have one value per sample and channel";
+}
+
+std::unique_ptr<Module> make_bin(const NormContext& c, const NormArguments& arguments) {
+  return std::make_unique<BatchInstanceNorm>(
+      c.num_features,
+      BatchInstanceNormOptions{
+          .eps = arguments.number("eps", 1e-5), .momentum = momentum_of(arguments, 0.1), .dtype = c.dtype});
+}
+
+std::unique_ptr<Module> make_mobn(const NormContext& c, const NormArguments& arguments) {
+  return std::make_unique<MeanOnlyBatchNorm>(
+      c.num_features, MeanOnlyBatchNormOptions{.momentum = momentum_of(arguments, 0.1), .dtype = c.dtype});
+}
+
 }  // namespace
 
 std::vector<NormEntry> detail::entries_of_batch_norms() {
@@ -135,6 +155,19 @@ std::vector<NormEntry> detail::entries_of_batch_norms() {
        .options = {"eps", "momentum", "T"},
        .standardizes = false,
        .independent_samples = false},
+      {.name = "bin",
+       .reason_against = bin_reason,
+       .make = make_bin,
+       .options = {"eps", "momentum"},
+       .standardizes = false,
+       .independent_samples = false},
+      {.name = "mobn",
+       .reason_against = at_any_position,
+       .make = make_mobn,
+       .options = {"momentum"},
+       .standardizes = false,
+       .independent_samples = false,
+       .scaling = Scaling::equivariant},
   };
 }
 

@@ -11,7 +11,9 @@
 #include "normgrad/layers/norm/filter_response_norm.hpp"
 #include "normgrad/layers/norm/global_response_norm.hpp"
 #include "normgrad/layers/norm/l2_norm.hpp"
+#include "normgrad/layers/norm/local_response_norm.hpp"
 #include "normgrad/layers/norm/partial_rms_norm.hpp"
+#include "normgrad/layers/norm/pixel_norm.hpp"
 #include "normgrad/layers/norm/positional_norm.hpp"
 #include "normgrad/layers/norm/scale_norm.hpp"
 
@@ -130,6 +132,23 @@ std::unique_ptr<Module> make_divisive(const NormContext& c, const NormArguments&
                                                                             .dtype = c.dtype});
 }
 
+std::unique_ptr<Module> make_pixel(const NormContext& c, const NormArguments& arguments) {
+  return std::make_unique<PixelNorm>(PixelNormOptions{.eps = arguments.number("eps", 1e-8), .axis = channel_axis(c)});
+}
+
+std::string lrn_reason(const NormContext& c) {
+  return c.spatial_dims > 0 ? ""
+                            : "lrn needs inputs [N, C, *] with positions, as PyTorch's LocalResponseNorm, and features "
+                              "[N, C] have none";
+}
+
+std::unique_ptr<Module> make_lrn(const NormContext& /*context*/, const NormArguments& arguments) {
+  return std::make_unique<LocalResponseNorm>(arguments.whole_number("size", 5),
+                                             LocalResponseNormOptions{.alpha = arguments.number("alpha", 1e-4),
+                                                                      .beta = arguments.number("beta", 0.75),
+                                                                      .k = arguments.number("k", 1.0)});
+}
+
 }  // namespace
 
 std::vector<NormEntry> entries_of_papers() {
@@ -198,6 +217,19 @@ std::vector<NormEntry> entries_of_papers() {
        .centers = false,
        .scaling = Scaling::other,
        .commutes_with_positions = false},
+      {.name = "pixel",
+       .reason_against = anywhere,
+       .make = make_pixel,
+       .options = {"eps"},
+       .standardizes = false,
+       .centers = false},
+      {.name = "lrn",
+       .reason_against = lrn_reason,
+       .make = make_lrn,
+       .options = {"size", "alpha", "beta", "k"},
+       .standardizes = false,
+       .centers = false,
+       .scaling = Scaling::other},
   };
 }
 

@@ -34,8 +34,9 @@ TEST(AtlasTest, EveryNormHasAnEntryAndAFormula) {
 TEST(AtlasTest, ElementsThatShareAStatistic) {
   // Of 2 samples, 4 channels and 9 pixels.
   const std::map<std::string, std::int64_t> expected = {
-      {"none", 1},  {"batch", 2 * 9}, {"layer", 4 * 9}, {"instance", 9}, {"group", 2 * 9}, {"rms", 4 * 9}, {"dyt", 1},
-      {"scale", 4}, {"l2", 4},        {"grn", 4 * 9},   {"frn", 9},      {"evo-s0", 9},    {"pono", 4}};
+      {"none", 1}, {"batch", 2 * 9}, {"layer", 4 * 9}, {"instance", 9}, {"group", 2 * 9}, {"rms", 4 * 9},
+      {"dyt", 1},  {"scale", 4},     {"l2", 4},        {"grn", 4 * 9},  {"frn", 9},       {"evo-s0", 9},
+      {"pono", 4}, {"bin", 2 * 9},   {"mobn", 2 * 9},  {"pixel", 4},    {"lrn", 4}};
   for (const auto& [name, count] : expected) {
     const std::vector<bool>& shared = entry(name).shared;
     EXPECT_EQ(std::count(shared.begin(), shared.end(), true), count) << name;
@@ -44,6 +45,8 @@ TEST(AtlasTest, ElementsThatShareAStatistic) {
   const std::vector<bool>& frozen = entry("batch").shared_eval;
   EXPECT_EQ(std::count(frozen.begin(), frozen.end(), true), 1);
   EXPECT_EQ(entry("layer").shared_eval, entry("layer").shared);
+  const std::vector<bool>& of_sample = entry("bin").shared_eval;
+  EXPECT_EQ(std::count(of_sample.begin(), of_sample.end(), true), 9);
   // The running matrix mixes the channels of a position.
   const std::vector<bool>& mixed = entry("iter").shared_eval;
   EXPECT_EQ(std::count(mixed.begin(), mixed.end(), true), 4);
@@ -52,9 +55,10 @@ TEST(AtlasTest, ElementsThatShareAStatistic) {
 TEST(AtlasTest, DirectionsThatTheGradientDoesNotSee) {
   // Shift and scale of each set; the root mean square alone of each sample of rms.
   const std::map<std::string, std::int64_t> expected = {
-      {"none", 0},   {"batch", 2 * 4}, {"layer", 2 * 2},    {"instance", 2 * 8}, {"group", 2 * 4}, {"rms", 2},
-      {"dyt", 0},    {"scale", 2 * 9}, {"l2", 2 * 9},       {"prms", 2 * 9},     {"grn", 0},       {"frn", 8},
-      {"evo-b0", 4}, {"evo-s0", 0},    {"pono", 2 * 2 * 9}, {"divisive", 0}};
+      {"none", 0},     {"batch", 2 * 4}, {"layer", 2 * 2}, {"instance", 2 * 8}, {"group", 2 * 4},
+      {"rms", 2},      {"dyt", 0},       {"scale", 2 * 9}, {"l2", 2 * 9},       {"prms", 2 * 9},
+      {"grn", 0},      {"frn", 8},       {"evo-b0", 4},    {"evo-s0", 0},       {"pono", 2 * 2 * 9},
+      {"divisive", 0}, {"bin", 2 * 4},   {"mobn", 4},      {"pixel", 2 * 9},    {"lrn", 0}};
   for (const auto& [name, count] : expected) {
     EXPECT_EQ(entry(name).null_directions, count) << name;
   }

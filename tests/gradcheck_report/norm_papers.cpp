@@ -11,7 +11,9 @@
 #include "normgrad/layers/norm/filter_response_norm.hpp"
 #include "normgrad/layers/norm/global_response_norm.hpp"
 #include "normgrad/layers/norm/l2_norm.hpp"
+#include "normgrad/layers/norm/local_response_norm.hpp"
 #include "normgrad/layers/norm/partial_rms_norm.hpp"
+#include "normgrad/layers/norm/pixel_norm.hpp"
 #include "normgrad/layers/norm/positional_norm.hpp"
 #include "normgrad/layers/norm/scale_norm.hpp"
 
@@ -38,6 +40,7 @@ void add_vector_norms(CaseList& list) {
     add_paper_norm<ScaleNorm>(list, "ScaleNorm" + where, x, kSmoothOrder, 2.0,
                               ScaleNormOptions{.axis = axis, .dtype = kFloat64});
     add_paper_norm<L2Norm>(list, "L2Norm" + where, x, kSmoothOrder, 4, L2NormOptions{.axis = axis, .dtype = kFloat64});
+    add_paper_norm<PixelNorm>(list, "PixelNorm" + where, x, kSmoothOrder, PixelNormOptions{.axis = axis});
     for (const bool bias : {true, false}) {
       const PartialRMSNormOptions options = {.partial = 0.5, .bias = bias, .axis = axis, .dtype = kFloat64};
       add_paper_norm<PartialRMSNorm>(list, "PartialRMSNorm" + where + (bias ? " with bias" : ""), x, kSmoothOrder, 4,
@@ -77,6 +80,8 @@ void add_image_norms(CaseList& list) {
                             EvoNormS0Options{.num_groups = 2, .dtype = kFloat64});
   add_paper_norm<DivisiveNorm>(list, "DivisiveNorm learn_sigma", {1, 5}, kSmoothOrder, 5,
                                DivisiveNormOptions{.sup_window = 5, .learn_sigma = true, .dtype = kFloat64});
+  add_paper_norm<LocalResponseNorm>(list, "LocalResponseNorm, to order 4", {1, 4, 2}, kSmoothOrder, 3,
+                                    LocalResponseNormOptions{.alpha = 0.5});
   list.add("PositionalNorm, moment_shortcut",
            [](const Inputs& in) {
              PositionalNorm norm(3, {.dtype = kFloat64});

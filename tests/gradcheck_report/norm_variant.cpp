@@ -4,15 +4,18 @@
 
 #include "tests/gradcheck_report/cases.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/norm/masked.hpp"
 #include "normgrad/layers/norm/ada_ln.hpp"
 #include "normgrad/layers/norm/adaptive_instance_norm.hpp"
+#include "normgrad/layers/norm/batch_instance_norm.hpp"
 #include "normgrad/layers/norm/batch_renorm.hpp"
 #include "normgrad/layers/norm/conditional_batch_norm.hpp"
 #include "normgrad/layers/norm/film.hpp"
 #include "normgrad/layers/norm/ghost_batch_norm.hpp"
 #include "normgrad/layers/norm/iter_norm.hpp"
+#include "normgrad/layers/norm/mean_only_batch_norm.hpp"
 #include "normgrad/layers/norm/power_norm.hpp"
 #include "normgrad/layers/norm/spade.hpp"
 #include "normgrad/layers/norm/switchable_norm.hpp"
@@ -89,6 +92,57 @@ void add_composed(CaseList& list) {
             std::make_shared<IterNorm>(2, IterNormOptions{.T = 2, .affine = false, .dtype = kFloat64}),
             list.normal({4, 2}));
   list.cases.back().max_order = 4;
+}
+
+// A gate of 0.7 and one of 0.2, within the limits; beyond them the gradient of the gate is 0.
+void add_gated(CaseList& list) {
+  list.start_family("BatchInstanceNorm");
+  const auto layer_with = [](Affine affine, std::initializer_list<double> gates) {
+    auto layer = std::make_shared<BatchInstanceNorm>(2, BatchInstanceNormOptions{.affine = affine, .dtype = kFloat64});
+    layer->gate.copy_(from_vector(std::vector<double>(gates), {2}));
+    return layer;
+  };
+  const auto add_with = [&](const std::string& name, const std::shared_ptr<BatchInstanceNorm>& layer, const Tensor& x,
+                            bool train) {
+    layer->running_mean.fill_(0.1);
+    layer->train(train);
+    Inputs inputs = {x, layer->gate};
+    if (layer->weight.defined()) {
+      const NoGradGuard no_grad;
+      layer->weight.copy_(list.normal({2}, 0.5, 0.5));
+      layer->bias.copy_(list.normal({2}));
+      inputs.push_back(layer->weight);
+      inputs.push_back(layer->bias);
+    }
+    list.add(
+        name + (train ? ", train" : ", eval"),
+        [layer](const Inputs& in) {
+          const FreezeStatisticsGuard freeze;
+          return (*layer)(in[0]);
+        },
+        inputs);
+  };
+  const NoGradGuard no_grad;  // of the gates
+  for (const bool train : {true, false}) {
+    for (const Shape& shape : {Shape{2, 2, 3}, Shape{2, 2, 2, 2}, Shape{2, 2, 2, 1, 2}}) {
+      add_with("BatchInstanceNorm", layer_with(true, {0.7, 0.2}), list.normal(shape), train);
+    }
+    add_with("BatchInstanceNorm, no affine", layer_with(false, {0.7, 0.2}), list.normal({2, 2, 3}), train);
+    add_with("BatchInstanceNorm, gates beyond the limits", layer_with(true, {1.4, -0.3}), list.normal({2, 2, 3}),
+             train);
+  }
+  add_with("BatchInstanceNorm, to order 4", layer_with(false, {0.7, 0.2}), list.normal({2, 2, 3}), true);
+  list.cases.back().max_order = 4;
+}
+
+void add_mean_only(CaseList& list) {
+  list.start_family("MeanOnlyBatchNorm");
+  for (const bool bias : {true, false}) {
+    const MeanOnlyBatchNormOptions options = {.bias = bias, .dtype = kFloat64};
+    const std::string name = bias ? "MeanOnlyBatchNorm" : "MeanOnlyBatchNorm without bias";
+    add_both_modes<MeanOnlyBatchNorm>(list, name, list.normal({4, 3}), 3, options);
+    add_both_modes<MeanOnlyBatchNorm>(list, name, list.normal({2, 3, 2, 2}), 3, options);
+  }
 }
 
 // In training PowerNorm's backward is an approximation. It is the derivative after the warmup where ema_gz is 0 and the
@@ -211,6 +265,8 @@ void add_norm_variants(CaseList& list) {
   list.start_family("ghost batch norm");
   add_ghosts(list);
   add_composed(list);
+  add_gated(list);
+  add_mean_only(list);
   add_power_norms(list);
   add_conditional_norms(list);
   add_masked_norms(list);

@@ -70,8 +70,9 @@ TEST_P(EveryNormIdentity, ReactsToAFactorAsItsEntrySays) {
     case Scaling::other: {
       const Tensor moderate = moderate_input();
       const Tensor once = response(moderate);
-      EXPECT_GT(distance(response(moderate * 3.0), once), 1e-2 * largest(once));
-      EXPECT_GT(distance(response(moderate * 3.0), once * 3.0), 1e-2 * largest(once));
+      // The weakest is lrn, whose alpha of 1e-4 leaves it near to linear; eps has far less effect.
+      EXPECT_GT(distance(response(moderate * 3.0), once), 1e-3 * largest(once));
+      EXPECT_GT(distance(response(moderate * 3.0), once * 3.0), 1e-3 * largest(once));
       break;
     }
   }

@@ -34,7 +34,16 @@ TEST(NormsOfPapersRegistryTest, MakesWhatItsTableSays) {
   EXPECT_EQ(printed_norm("pono", 8, 2), "PositionalNorm(8, eps=1e-05, affine=true)");
   EXPECT_EQ(printed_norm("divisive:window=5", 8, 2),
             "DivisiveNorm(8, sum_window=5, sup_window=5, eps=1, learn_sigma=false, affine=true)");
+  EXPECT_EQ(printed_norm("pixel", 8, 2), "PixelNorm(eps=1e-08, axis=1)");
+  EXPECT_EQ(printed_norm("pixel:eps=0.1", 8, 0), "PixelNorm(eps=0.1, axis=-1)");
+  EXPECT_EQ(printed_norm("lrn", 8, 2), "LocalResponseNorm(5, alpha=0.0001, beta=0.75, k=1)");
+  EXPECT_EQ(printed_norm("lrn:size=3:alpha=1:beta=0.5:k=2", 8, 1), "LocalResponseNorm(3, alpha=1, beta=0.5, k=2)");
+  EXPECT_EQ(printed_norm("bin:momentum=0.3", 8, 2),
+            "BatchInstanceNorm(8, eps=1e-05, momentum=0.3, affine=true, track_running_stats=true)");
+  EXPECT_EQ(printed_norm("mobn", 8, 0), "MeanOnlyBatchNorm(8, momentum=0.1, bias=true)");
 }
+
+TEST(NormsOfPapersRegistryTest, HasMoreThanTwoDozenNorms) { EXPECT_GE(norm_names().size(), 25U); }
 
 TEST(NormsOfPapersRegistryTest, SaysWhereANormCannotStand) {
   const auto refusal = [](const std::string& spec, std::int64_t channels) {
@@ -54,6 +63,12 @@ TEST(NormsOfPapersRegistryTest, SaysWhereANormCannotStand) {
             "one feature has none");
   EXPECT_EQ(refusal("pono", 1),
             "make_norm: pono needs several channels to take a variance over, and one channel has none");
+  EXPECT_EQ(refusal("lrn", 8),
+            "make_norm: lrn needs inputs [N, C, *] with positions, as PyTorch's LocalResponseNorm, and features [N, C] "
+            "have none");
+  EXPECT_EQ(refusal("bin", 8),
+            "make_norm: bin needs positions for the statistics of a sample's channel, and features [N, C] have one "
+            "value per sample and channel");
   EXPECT_EQ(refusal("evo-s0:groups=2.5", 8), "make_norm: expected a whole number for \"groups\" but got 2.5");
   EXPECT_EQ(refusal("dyt:eps=1", 8), "make_norm: \"dyt\" has no option \"eps\", only alpha");
 }

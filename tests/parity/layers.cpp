@@ -17,6 +17,7 @@
 #include "normgrad/layers/norm/layer_norm.hpp"
 #include "normgrad/layers/norm/local_response_norm.hpp"
 #include "normgrad/layers/norm/partial_rms_norm.hpp"
+#include "normgrad/layers/norm/pixel_norm.hpp"
 #include "normgrad/layers/norm/positional_norm.hpp"
 #include "normgrad/layers/norm/rms_norm.hpp"
 #include "normgrad/layers/norm/scale_norm.hpp"
@@ -221,6 +222,9 @@ std::unique_ptr<Module> make_of_papers(const std::string& name, Arguments& args,
     return std::make_unique<PositionalNorm>(
         args.get<std::int64_t>("num_features"),
         PositionalNormOptions{.eps = args.get("eps", 1e-5), .affine = args.affine("affine", false), .dtype = dtype});
+  }
+  if (name == "PixelNorm") {
+    return std::make_unique<PixelNorm>(PixelNormOptions{.eps = args.get("eps", 1e-8), .axis = args.get("axis", 1)});
   }
   return name == "DivisiveNorm" ? divisive_norm_layer(args, dtype) : nullptr;
 }

@@ -14,6 +14,7 @@
 
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/layers/norm/registry.hpp"
 
@@ -93,9 +94,10 @@ class NormPlaceTest : public testing::TestWithParam<Place> {
   std::unique_ptr<Module> make(DType dtype = kFloat64) const {
     std::unique_ptr<Module> norm = plain(dtype);
     std::uint32_t seed = 100;
-    for (Tensor& parameter : norm->parameters()) {
+    for (const auto& [name, parameter] : norm->named_parameters()) {
       const NoGradGuard no_grad;
-      parameter.copy_(tests::random_tensor(parameter.shape(), dtype, seed++));
+      const Tensor values = tests::random_tensor(parameter.shape(), dtype, seed++);
+      Tensor(parameter).copy_(name == "gate" ? sigmoid(values) : values);  // a gate has limits: kinks at 0 and 1
     }
     return norm;
   }
