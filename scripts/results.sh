@@ -67,11 +67,12 @@ run high_rate 'A convolutional net at a high learning rate' \
 
 {
   printf '\n# Published claims, run again\n\n```sh\nbuild/examples/reproduce all%s\n```\n' "${quick[*]:+ ${quick[*]}}"
-  for name in mean-field detach-norm learning-rate gn-batch-size sync-bn bn-figure1 lenet-fashion; do
+  for name in mean-field detach-norm learning-rate gn-batch-size sync-bn bn-figure1 lenet-fashion pre-post-ln deepnorm \
+    qk-norm rmsnorm dyt batch-renorm ghost-batch frn ws-gn spectral; do
     [[ -f $out/reproduce/$name.md ]] || build/examples/reproduce "$name" "${quick[@]}" --out "$out/reproduce" >&2
     echo
     sed "s#($name.png)#(images/reproduce_$name.png)#" "$out/reproduce/$name.md"
-    cp "$out/reproduce/$name.png" "$images/reproduce_$name.png"
+    [[ ! -f $out/reproduce/$name.png ]] || cp "$out/reproduce/$name.png" "$images/reproduce_$name.png"
   done
 } >>"$page"
 cp "$page" docs/results.md

@@ -24,6 +24,11 @@ ActivationFunction activation_function(const std::string& name);
 
 /// The features of a position in a transformer.
 std::int64_t transformer_width(const std::string& model);
+/// [N, C, H, W] -> [N, patches, d_model]: a linear map of each patch, 7x7 of 28x28 images, plus a learned vector per
+/// patch.
+normgrad::AnyModule make_patches(const normgrad::Shape& image_shape, std::int64_t d_model);
+/// [N, positions, d] -> [N, d].
+normgrad::AnyModule make_mean_over_positions();
 normgrad::Sequential make_vit(const ModelSpec& spec);
 normgrad::Sequential make_gpt(const ModelSpec& spec);
 

@@ -67,7 +67,7 @@ void add_last_norm(Sequential& net, const ModelSpec& spec) {
   }
 }
 
-/// [N, C, H, W] -> [N, patches, d]: a linear map of each patch, plus a learned vector per patch.
+/// See make_patches().
 class PatchEmbedding final : public Module {
  public:
   PatchEmbedding(const Shape& image_shape, std::int64_t patch, std::int64_t d_model)
@@ -100,12 +100,18 @@ std::int64_t patch_size(const Shape& image_shape) {
 
 std::int64_t transformer_width(const std::string& model) { return model == "gpt" ? 128 : 96; }
 
+AnyModule make_patches(const Shape& image_shape, std::int64_t d_model) {
+  return PatchEmbedding(image_shape, patch_size(image_shape), d_model);
+}
+
+AnyModule make_mean_over_positions() { return MeanOverPositions(); }
+
 Sequential make_vit(const ModelSpec& spec) {
   const std::int64_t width = transformer_width(spec.model);
   Sequential net;
-  net.push_back("patches", PatchEmbedding(spec.image_shape, patch_size(spec.image_shape), width));
+  net.push_back("patches", make_patches(spec.image_shape, width));
   add_blocks(net, spec);
-  net.push_back("mean", MeanOverPositions());
+  net.push_back("mean", make_mean_over_positions());
   add_last_norm(net, spec);
   net.push_back("fc", Linear(width, spec.num_classes));
   return net;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -25,7 +26,18 @@ const std::vector<Experiment>& experiments() {
        sync_bn},
       {"bn-figure1", "Ioffe and Szegedy 2015, Figure 1: BatchNorm on a sigmoid network", bn_figure1},
       {"lenet-fashion", "d2l.ai: LeNet with and without BatchNorm on Fashion-MNIST; recalibrated statistics",
-       lenet_fashion}};
+       lenet_fashion},
+      {"pre-post-ln", "Xiong et al. 2020: transformers with norms before their branches need no warm-up", pre_post_ln},
+      {"deepnorm", "Wang et al. 2022: transformers of 100 layers train with DeepNorm", deepnorm},
+      {"qk-norm", "Dehghani et al. 2023, Wortsman et al. 2023: a norm of queries and keys allows high learning rates",
+       qk_norm},
+      {"rmsnorm", "Zhang and Sennrich 2019: RMSNorm is as good as LayerNorm and takes less time", rmsnorm},
+      {"dyt", "Zhu et al. 2025: a learned tanh replaces the norms of transformers, and not those of ConvNets", dyt},
+      {"batch-renorm", "Ioffe 2017: BatchNorm and its correction with small and with non-iid batches", batch_renorm},
+      {"ghost-batch", "Hoffer et al. 2017: large batches, normalized in small parts", ghost_batch},
+      {"frn", "Singh and Krishnan 2020: filter response norm at all batch sizes", frn},
+      {"ws-gn", "Qiao et al. 2019: with standardized weights GroupNorm matches BatchNorm, one image at a time", ws_gn},
+      {"spectral", "Miyato et al. 2018: spectral norm bounds the Lipschitz constant and steadies a GAN", spectral}};
   return list;
 }
 
@@ -77,7 +89,9 @@ Sequential small_conv_net(const std::string& norm, const compare_norms::Data& da
       net.push_back("norm" + i,
                     make_norm(norm == "group" ? "group:4" : norm, {.num_features = out, .spatial_dims = 2}));
     }
-    net.push_back("relu" + i, ReLU());
+    if (norm != "frn") {
+      net.push_back("relu" + i, ReLU());
+    }
     if (out != 32) {
       net.push_back("pool" + i, MaxPool2d(2));
     }
@@ -90,18 +104,27 @@ Sequential small_conv_net(const std::string& norm, const compare_norms::Data& da
 }
 
 Sequential small_connected_net(const std::string& norm, const compare_norms::Data& data) {
+  return small_connected_net(
+      [&](std::int64_t features) { return AnyModule(make_norm(norm, {.num_features = features})); }, data);
+}
+
+Sequential small_connected_net(const NormMaker& make, const compare_norms::Data& data) {
   Sequential net;
   net.push_back("flatten", Flatten());
   for (std::int64_t k = 0; k < 2; ++k) {
     const std::string i = std::to_string(k);
     net.push_back("fc" + i, Linear(k == 0 ? data.images.train.image_shape().numel() : 100, 100));
-    if (norm != "none") {
-      net.push_back("norm" + i, make_norm(norm, {.num_features = 100}));
-    }
+    net.push_back("norm" + i, make(100));
     net.push_back("relu" + i, ReLU());
   }
   net.push_back("out", Linear(100, data.num_classes));
   return net;
+}
+
+compare_norms::Data few_images(const std::string& source, std::int64_t train, std::int64_t test) {
+  compare_norms::Data data = compare_norms::open_data(source, train);
+  data.images.test = data.images.test.first(std::min(test, data.images.test.size()));
+  return data;
 }
 
 void train_steps(Sequential& net, Optimizer& optimizer, const ImageDataset& images, std::int64_t steps,
@@ -121,6 +144,22 @@ void train_steps(Sequential& net, Optimizer& optimizer, const ImageDataset& imag
       return;
     }
   }
+}
+
+void step_in_parts(Sequential& net, Optimizer& optimizer, const std::vector<Batch>& parts) {
+  optimizer.zero_grad();
+  for (const Batch& part : parts) {
+    (cross_entropy(net(part.inputs), part.labels) / static_cast<double>(parts.size())).backward();
+  }
+  optimizer.step();
+}
+
+std::vector<Batch> parts_of(const Batch& batch, std::int64_t size) {
+  std::vector<Batch> parts;
+  for (std::int64_t begin = 0; begin < batch.labels.size(0); begin += size) {
+    parts.push_back({batch.inputs.narrow(0, begin, size), batch.labels.narrow(0, begin, size)});
+  }
+  return parts;
 }
 
 double test_accuracy(Sequential& net, const ImageDataset& images) {

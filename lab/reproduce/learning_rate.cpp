@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "lab/compare_norms/summary.hpp"
-#include "lab/reproduce/experiment.hpp"
+#include "lab/reproduce/grid.hpp"
 
 namespace reproduce {
 
@@ -19,28 +19,9 @@ struct Curve {
   std::vector<std::vector<double>> by_seed;  ///< per rate
 };
 
-/// The highest rate up to which every median trains; 0 if the lowest does not.
-double highest_rate(const Curve& curve, const std::vector<double>& rates) {
-  double highest = 0.0;
-  for (std::size_t r = 0; r < rates.size(); ++r) {
-    if (curve.accuracy[r] >= kTrains) {
-      highest = rates[r];
-    }
-  }
-  return highest;
-}
-
 std::size_t best_rate(const Curve& curve) {
   return static_cast<std::size_t>(std::max_element(curve.accuracy.begin(), curve.accuracy.end()) -
                                   curve.accuracy.begin());
-}
-
-lab::Estimate difference(const std::vector<double>& a, const std::vector<double>& b) {
-  std::vector<double> differences;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    differences.push_back(a[i] - b[i]);
-  }
-  return lab::median_with_interval(differences);
 }
 
 }  // namespace
@@ -104,8 +85,8 @@ Outcome learning_rate(const Settings& settings) {
     chart.series.push_back(series);
   }
   outcome.charts.push_back(chart);
-  const double highest_none = highest_rate(curves[0], rates);
-  const double highest_batch = highest_rate(curves[1], rates);
+  const double highest_none = highest_rate(rates, curves[0].accuracy, kTrains);
+  const double highest_batch = highest_rate(rates, curves[1].accuracy, kTrains);
   const std::string ratio = highest_none > 0.0 ? fixed(highest_batch / highest_none, 1) : "infinite";
   const bool open_end = highest_batch == rates.back();
   outcome.findings.push_back(
@@ -114,12 +95,13 @@ Outcome learning_rate(const Settings& settings) {
                 "with it, 5 times diverges without)",
        .published = "more than 5 times",
        .measured = ratio + " times" + (open_end ? " or more" : "") + ": " + compare_norms::short_number(highest_batch) +
-                   " against " + compare_norms::short_number(highest_none) +
-                   " (layer norm: " + compare_norms::short_number(highest_rate(curves[2], rates)) + ")",
+                   " against " + compare_norms::short_number(highest_none) + " (layer norm: " +
+                   compare_norms::short_number(highest_rate(rates, curves[2].accuracy, kTrains)) + ")",
        .held = highest_batch > 5.0 * highest_none});
   const std::size_t best_none = best_rate(curves[0]);
   const std::size_t best_batch = best_rate(curves[1]);
-  const lab::Estimate gain = difference(curves[1].by_seed[best_batch], curves[0].by_seed[best_none]);
+  const lab::Estimate gain =
+      lab::median_with_interval(paired_difference(curves[1].by_seed[best_batch], curves[0].by_seed[best_none]));
   outcome.findings.push_back({.claim = "At each one's best rate BatchNorm reaches the higher test accuracy",
                               .published = "higher",
                               .measured = points(gain) + ", at " + compare_norms::short_number(rates[best_batch]) +
@@ -129,7 +111,8 @@ Outcome learning_rate(const Settings& settings) {
   for (std::size_t r = 0; r < rates.size(); ++r) {
     low = rates[r] <= highest_none / 3.0 * 1.001 ? r : low;
   }
-  const lab::Estimate same = difference(curves[1].by_seed[low], curves[0].by_seed[low]);
+  const lab::Estimate same =
+      lab::median_with_interval(paired_difference(curves[1].by_seed[low], curves[0].by_seed[low]));
   outcome.findings.push_back(
       {.claim = "At a small rate (a third of the plain net's highest) both are the same: within 1 point "
                 "(the 1 is ours)",

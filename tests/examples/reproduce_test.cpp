@@ -76,7 +76,8 @@ TEST_F(ReproduceTest, ListsItsExperimentsAndRefusesOthers) {
   const ProgramResult help = run({"--help"});
   EXPECT_EQ(help.exit_code, 0);
   for (const std::string name : {"mean-field", "detach-norm", "learning-rate", "gn-batch-size", "sync-bn", "bn-figure1",
-                                 "lenet-fashion", "--quick"}) {
+                                 "lenet-fashion", "pre-post-ln", "deepnorm", "qk-norm", "rmsnorm", "dyt",
+                                 "batch-renorm", "ghost-batch", "frn", "ws-gn", "spectral", "--quick", "--tiny"}) {
     EXPECT_THAT(help.out, HasSubstr(name));
   }
   for (const std::vector<std::string>& wrong : {std::vector<std::string>{"cold-fusion"}, {}, {"all", "--jobs", "0"}}) {
