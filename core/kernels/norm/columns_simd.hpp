@@ -40,28 +40,37 @@ void for_tiles(std::int64_t begin, std::int64_t end, const F& f) {
 inline constexpr std::int64_t kSumRows = 4;
 inline constexpr std::int64_t kMapRows = 2;
 
-/// For all rows, kRows at a time, and all batches b of columns: creates f = make(b), calls f(i) for the rows, where i
-/// is the first element of the batch, and then f.finish(). The column data of f stays in registers meanwhile. Rows are
-/// read in long pieces: reading one cache line after another of each takes twice the time.
-template <std::int64_t kRows, class Make>
+/// For all rows, kRows at a time, and all batches of columns, which are V, or two of them as a Long: creates f =
+/// make(place, Long()) or make(place, V()), where `place` is the batch's first array index, calls f(i) for the rows,
+/// where i is the first element of the batch, and then f.finish(). The column data of f stays in registers meanwhile.
+/// Rows are read in long pieces: reading one cache line after another of each takes twice the time.
+template <std::int64_t kRows, class V, class Long, class Make>
 void for_rows(std::int64_t rows, std::int64_t stride, const Columns& columns, const Make& make) {
+  constexpr std::int64_t kPerLong = kCountOf<Long> / kAccumulatorLanes;
+  const std::int64_t together = kPerLong > 1 ? columns.width / kCountOf<Long> * kPerLong : 0;
+  const auto batch = [&](std::int64_t n, std::int64_t b, auto of, std::int64_t count) {
+    auto f = make(b * kAccumulatorLanes, of);
+    const std::int64_t i = n * stride + columns.first(b);
+    for (std::int64_t r = 0; r < count; ++r) {
+      f(i + r * stride);
+    }
+    f.finish();
+  };
+  const auto all = [&](std::int64_t n, auto count) {
+    std::int64_t b = 0;
+    for (; b < together; b += kPerLong) {
+      batch(n, b, Long(), count);
+    }
+    for (; b < columns.batches(); ++b) {
+      batch(n, b, V(), count);
+    }
+  };
   std::int64_t n = 0;
   for (; n + kRows <= rows; n += kRows) {
-    for (std::int64_t b = 0; b < columns.batches(); ++b) {
-      auto f = make(b);
-      const std::int64_t i = n * stride + columns.first(b);
-      for (std::int64_t r = 0; r < kRows; ++r) {
-        f(i + r * stride);
-      }
-      f.finish();
-    }
+    all(n, std::integral_constant<std::int64_t, kRows>());
   }
   for (; n < rows; ++n) {
-    for (std::int64_t b = 0; b < columns.batches(); ++b) {
-      auto f = make(b);
-      f(n * stride + columns.first(b));
-      f.finish();
-    }
+    all(n, std::integral_constant<std::int64_t, 1>());
   }
 }
 
@@ -105,15 +114,15 @@ struct Tile {
     return load_accumulator(rounded);
   }
 };
-/// One batch of a Tile.
-template <class R>
+/// One batch of a Tile, from an array index on.
+template <class V>
 struct TileBatch {
-  using V = Lanes<R>;
   V mean, scale, addend;
-  TileBatch(const Tile<R>& tile, std::int64_t b)
-      : mean(load_lanes<V>(tile.mean + b * kAccumulatorLanes)),
-        scale(load_lanes<V>(tile.scale + b * kAccumulatorLanes)),
-        addend(load_lanes<V>(tile.addend + b * kAccumulatorLanes)) {}
+  template <class R>
+  TileBatch(const Tile<R>& tile, std::int64_t place)
+      : mean(load_lanes<V>(tile.mean + place)),
+        scale(load_lanes<V>(tile.scale + place)),
+        addend(load_lanes<V>(tile.addend + place)) {}
   V y(const V& d) const { return output_of(d, scale, addend); }
 };
 /// Column terms of gx; see Statistic::element_terms.
@@ -130,26 +139,26 @@ struct TileTerms {
 
 /// One batch of the two sums. In double, loaded on construction and stored by finish(); in float, sums of a few rows,
 /// which finish() adds to those in double.
-template <class R>
+template <class V>
 struct SumsBatch {
+  static constexpr bool kInDouble = std::is_same_v<V, DoubleOf<V>>;
   double *to_first, *to_second;
-  Lanes<R> first, second;
-  SumsBatch(ColumnSums& sums, std::int64_t b)
-      : to_first(sums.first + b * kAccumulatorLanes), to_second(sums.second + b * kAccumulatorLanes) {
-    if constexpr (std::is_same_v<R, double>) {
-      first = load_accumulator(to_first);
-      second = load_accumulator(to_second);
+  V first, second;
+  SumsBatch(ColumnSums& sums, std::int64_t place) : to_first(sums.first + place), to_second(sums.second + place) {
+    if constexpr (kInDouble) {
+      first = load_lanes<V>(to_first);
+      second = load_lanes<V>(to_second);
     } else {
-      first = second = number<Lanes<R>>(0.0);
+      first = second = number<V>(0.0);
     }
   }
   void finish() const {
-    if constexpr (std::is_same_v<R, double>) {
-      store_accumulator(to_first, first);
-      store_accumulator(to_second, second);
+    if constexpr (kInDouble) {
+      store_lanes(to_first, first);
+      store_lanes(to_second, second);
     } else {
-      store_accumulator(to_first, load_accumulator(to_first) + widened(first));
-      store_accumulator(to_second, load_accumulator(to_second) + widened(second));
+      add_widened(to_first, first);
+      add_widened(to_second, second);
     }
   }
 };
@@ -161,13 +170,13 @@ inline void clear(const Columns& columns, ColumnSums& sums) {
 }
 
 /// sum(x - pivot) and sum((x - pivot)^2), with one pivot per array index.
-template <class R, class T>
-struct Deviations : SumsBatch<R> {
-  using V = Lanes<R>;
+template <class V, class T>
+struct Deviations : SumsBatch<V> {
   const T* x;
   V pivot;
-  Deviations(ColumnSums& sums, std::int64_t b, const T* values, const R* pivots)
-      : SumsBatch<R>(sums, b), x(values), pivot(load_lanes<V>(pivots + b * kAccumulatorLanes)) {}
+  template <class R>
+  Deviations(ColumnSums& sums, std::int64_t place, const T* values, const R* pivots)
+      : SumsBatch<V>(sums, place), x(values), pivot(load_lanes<V>(pivots + place)) {}
   void operator()(std::int64_t i) {
     const V d = difference(load_lanes<V>(x + i), pivot);
     add_deviation(d, this->first, this->second);
@@ -190,30 +199,32 @@ void column_deviations(std::int64_t rows, std::int64_t stride, const Columns& co
   }
   clear(columns, sums);
   constexpr std::int64_t kRows = std::is_same_v<R, float> ? 2 * kSumRows : kSumRows;
-  for_rows<kRows>(rows, stride, columns, [&](std::int64_t b) { return Deviations<R, T>(sums, b, x, pivots); });
+  for_rows<kRows, Lanes<R>, LongLanes<R>>(
+      rows, stride, columns, [&]<class V>(std::int64_t place, V) { return Deviations<V, T>(sums, place, x, pivots); });
 }
 
 /// sum(gy) and sum(gy * d).
-template <class R, class T, class A>
-struct Gradients : SumsBatch<double> {
-  using V = Lanes<R>;
+template <class V, class T, class A>
+struct Gradients : SumsBatch<DoubleOf<V>> {
   const T *gy, *x;
-  TileBatch<R> tile;
+  TileBatch<V> tile;
   A activation;
-  Gradients(ColumnSums& sums, std::int64_t b, const T* gradients, const T* values, const Tile<R>& of, const A& act)
-      : SumsBatch<double>(sums, b), gy(gradients), x(values), tile(of, b), activation(act) {}
+  template <class R>
+  Gradients(ColumnSums& sums, std::int64_t place, const T* gradients, const T* values, const Tile<R>& of, const A& act)
+      : SumsBatch<DoubleOf<V>>(sums, place), gy(gradients), x(values), tile(of, place), activation(act) {}
   void operator()(std::int64_t i) {
     const V d = difference(load_lanes<V>(x + i), tile.mean);
     const V g = activation.of_gy(tile.y(d), load_lanes<V>(gy + i));
-    add_column_gradient(g, d, first, second);
+    add_column_gradient(g, d, this->first, this->second);
   }
 };
 template <class R, class T, class A>
 void column_gradients(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy, const T* x,
                       const Tile<R>& tile, const A& activation, ColumnSums& sums) {
   clear(columns, sums);
-  for_rows<kSumRows>(rows, stride, columns,
-                     [&](std::int64_t b) { return Gradients<R, T, A>(sums, b, gy, x, tile, activation); });
+  for_rows<kSumRows, Lanes<R>, LongLanes<R>>(rows, stride, columns, [&]<class V>(std::int64_t place, V) {
+    return Gradients<V, T, A>(sums, place, gy, x, tile, activation);
+  });
 }
 
 /// A batch without state to store.
@@ -221,15 +232,15 @@ struct MapBatch {
   void finish() const {}
 };
 
-template <class R, class T, class A>
+template <class V, class T, class A>
 struct Normalize : MapBatch {
-  using V = Lanes<R>;
   const T* x;
   T* y;
-  TileBatch<R> tile;
+  TileBatch<V> tile;
   A activation;
-  Normalize(std::int64_t b, const T* values, const Tile<R>& of, const A& act, T* to)
-      : x(values), y(to), tile(of, b), activation(act) {}
+  template <class R>
+  Normalize(std::int64_t place, const T* values, const Tile<R>& of, const A& act, T* to)
+      : x(values), y(to), tile(of, place), activation(act) {}
   void operator()(std::int64_t i) const {
     store_lanes(y + i, activation.of_y(tile.y(difference(load_lanes<V>(x + i), tile.mean))));
   }
@@ -237,27 +248,28 @@ struct Normalize : MapBatch {
 template <class R, class T, class A>
 void normalize_columns(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* x, const Tile<R>& tile,
                        const A& activation, T* y) {
-  for_rows<kMapRows>(rows, stride, columns,
-                     [&](std::int64_t b) { return Normalize<R, T, A>(b, x, tile, activation, y); });
+  for_rows<kMapRows, Lanes<R>, LongLanes<R>>(rows, stride, columns, [&]<class V>(std::int64_t place, V) {
+    return Normalize<V, T, A>(place, x, tile, activation, y);
+  });
 }
 
 /// gx = gy * scale + d * slope + shift.
-template <class R, class T, class A>
+template <class V, class T, class A>
 struct InputGradient : MapBatch {
-  using V = Lanes<R>;
   const T *gy, *x;
   T* gx;
-  TileBatch<R> tile;
+  TileBatch<V> tile;
   V slope, shift;
   A activation;
-  InputGradient(std::int64_t b, const T* gradients, const T* values, const Tile<R>& of, const A& act,
+  template <class R>
+  InputGradient(std::int64_t place, const T* gradients, const T* values, const Tile<R>& of, const A& act,
                 const TileTerms<R>& terms, T* to)
       : gy(gradients),
         x(values),
         gx(to),
-        tile(of, b),
-        slope(load_lanes<V>(terms.slope + b * kAccumulatorLanes)),
-        shift(load_lanes<V>(terms.shift + b * kAccumulatorLanes)),
+        tile(of, place),
+        slope(load_lanes<V>(terms.slope + place)),
+        shift(load_lanes<V>(terms.shift + place)),
         activation(act) {}
   void operator()(std::int64_t i) const {
     const V d = difference(load_lanes<V>(x + i), tile.mean);
@@ -268,25 +280,27 @@ struct InputGradient : MapBatch {
 template <class R, class T, class A>
 void columns_input_gradient(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy, const T* x,
                             const Tile<R>& tile, const A& activation, const TileTerms<R>& terms, T* gx) {
-  for_rows<kSumRows>(rows, stride, columns,
-                     [&](std::int64_t b) { return InputGradient<R, T, A>(b, gy, x, tile, activation, terms, gx); });
+  for_rows<kSumRows, Lanes<R>, LongLanes<R>>(rows, stride, columns, [&]<class V>(std::int64_t place, V) {
+    return InputGradient<V, T, A>(place, gy, x, tile, activation, terms, gx);
+  });
 }
 
 /// gx = gy * scale, with given statistics.
-template <class R, class T>
+template <class V, class T>
 struct GivenGradient : MapBatch {
-  using V = Lanes<R>;
   const T* gy;
   T* gx;
   V scale;
-  GivenGradient(std::int64_t b, const T* gradients, const Tile<R>& of, T* to)
-      : gy(gradients), gx(to), scale(load_lanes<V>(of.scale + b * kAccumulatorLanes)) {}
+  template <class R>
+  GivenGradient(std::int64_t place, const T* gradients, const Tile<R>& of, T* to)
+      : gy(gradients), gx(to), scale(load_lanes<V>(of.scale + place)) {}
   void operator()(std::int64_t i) const { store_lanes(gx + i, load_lanes<V>(gy + i) * scale); }
 };
 template <class R, class T>
 void columns_given_gradient(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* gy,
                             const Tile<R>& tile, T* gx) {
-  for_rows<kMapRows>(rows, stride, columns, [&](std::int64_t b) { return GivenGradient<R, T>(b, gy, tile, gx); });
+  for_rows<kMapRows, Lanes<R>, LongLanes<R>>(
+      rows, stride, columns, [&]<class V>(std::int64_t place, V) { return GivenGradient<V, T>(place, gy, tile, gx); });
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

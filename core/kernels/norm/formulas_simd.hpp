@@ -60,6 +60,12 @@ inline void add_column_gradient(const Accumulator& g, const Accumulator& d, Accu
 inline void add_column_gradient(const Single& g, const Single& d, Accumulator& sum_g, Accumulator& sum_g_d) {
   add_gradient(widened(g), widened(d), sum_g, sum_g_d);
 }
+#if defined(NORMGRAD_SIMD_avx512)
+inline void add_column_gradient(const LongSingle& g, const LongSingle& d, LongAccumulator& sum_g,
+                                LongAccumulator& sum_g_d) {
+  add_gradient(LongAccumulator(g), LongAccumulator(d), sum_g, sum_g_d);
+}
+#endif
 
 /// The statistics of a set as the formulas use them: xhat = (x - mean) * rstd. In float64, these are two numbers. In
 /// float32, each is the sum of two: the second part of the mean is added to beta and to the shift of gx, instead of

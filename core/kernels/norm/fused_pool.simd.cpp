@@ -80,13 +80,13 @@ void forward_band(const W& windows, const T* x, const NormPoolTerms<R>& terms, T
 
 // sum(gy) and sum(gy * d) over windows.
 template <class T, class R>
-struct WindowSums : SumsBatch<double> {
+struct WindowSums : SumsBatch<Accumulator> {
   using V = Lanes<R>;
   const T* gy;
   PoolArgmax<T> argmax;
   V mean;
-  WindowSums(ColumnSums& sums, std::int64_t b, const T* gradients, const PoolArgmax<T>& taken, const V& means)
-      : SumsBatch<double>(sums, b), gy(gradients), argmax(taken), mean(means) {}
+  WindowSums(ColumnSums& sums, std::int64_t place, const T* gradients, const PoolArgmax<T>& taken, const V& means)
+      : SumsBatch<Accumulator>(sums, place), gy(gradients), argmax(taken), mean(means) {}
   void operator()(std::int64_t i) {
     const V g = Argmax<R>(argmax.place + i).any(load_lanes<V>(gy + i));
     add_column_gradient(g, difference(load_lanes<V>(argmax.x + i), mean), first, second);
@@ -164,9 +164,10 @@ void norm_pool_sums_task(const NormPoolGeometry& g, const T* gy, const PoolArgma
     ColumnSums of_tile;
     clear(columns, of_tile);
     const PoolArgmax<T> of_columns{argmax.place + first + c, argmax.x + first + c};
-    for_rows<kTogether>((end - begin) * g.out_width(), g.channels, columns, [&](std::int64_t b) {
-      return WindowSums<T, R>(of_tile, b, gy + first + c, of_columns,
-                              load_lanes<Lanes<R>>(terms.mean + c + columns.first(b)));
+    using V = Lanes<R>;
+    for_rows<kTogether, V, V>((end - begin) * g.out_width(), g.channels, columns, [&](std::int64_t place, V) {
+      return WindowSums<T, R>(of_tile, place, gy + first + c, of_columns,
+                              load_lanes<V>(terms.mean + c + columns.at(place)));
     });
     for (std::int64_t p = 0; p < columns.places(); ++p) {
       sums[c + columns.at(p)] = of_tile.first[p];

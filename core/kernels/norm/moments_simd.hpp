@@ -27,16 +27,16 @@ auto deviation_terms(const T* x, const Uniform& pivot) {
     add_deviation(d, sums[0], sums[1]);
   };
 }
-/// sums = those of the deviations and of their squares. Few elements are summed in double, because the errors of few
-/// do not average out.
+/// sums = those of the deviations and of their squares, in batches of V. Few elements are summed in double, because the
+/// errors of few do not average out.
 inline constexpr double kFewElements = 128;
-template <class R, class T>
+template <class R, class V = Lanes<R>, class T>
 void deviation_sums(const T* x, const Segments& g, const Uniform& pivot, double (&sums)[2]) {
   if (std::is_same_v<R, float> && g.size() <= kFewElements) {
     reduce<double>(g, deviation_terms(x, pivot), sums);
     return;
   }
-  reduce<R, kUnroll<R>, double>(g, deviation_terms(x, pivot), sums);
+  reduce<R, kUnroll<R>, double, V>(g, deviation_terms(x, pivot), sums);
 }
 
 /// Stores the moments of set i.

@@ -1,9 +1,10 @@
 // Building blocks of the norm kernels: sums and maps over sets of elements. Only for the *.simd.cpp files
 // in this folder.
 //
-// R is the arithmetic: float or double. An expression f(i, j) is a generic lambda over V, which is Lanes<R>, or R for
-// shorter lengths. i indexes the data; j is the index within the segment, which selects per-element parameters. In
-// double, y and gx are rounded once, when stored. In float, sums are folded into doubles after short runs.
+// R is the arithmetic: float or double. An expression f(i, j) is a generic lambda over V, which is Lanes<R>, for some
+// sums LongLanes<R>, or R for shorter lengths. i indexes the data; j is the index within the segment, which selects
+// per-element parameters. In double, y and gx are rounded once, when stored. In float, sums are folded into doubles
+// after short runs.
 #pragma once
 
 #include <cstdint>
@@ -34,10 +35,10 @@ inline V load_as(const T* p) {
 /// A number in the arithmetic of V.
 template <class V>
 inline V number(double value) {
-  if constexpr (std::is_same_v<V, float> || std::is_same_v<V, Single>) {
-    return V(static_cast<float>(value));
-  } else {
+  if constexpr (std::is_same_v<V, double> || std::is_same_v<V, Accumulator>) {
     return V(value);
+  } else {
+    return V(static_cast<float>(value));
   }
 }
 /// A number shared by all elements of a set.
@@ -108,6 +109,10 @@ inline constexpr int kUnroll = std::is_same_v<R, float> || sizeof(Batch<double>)
 /// Batches that each of these adds up in float32 before the sum is folded into doubles.
 inline constexpr int kRun = 8;
 
+/// Minimum length of a row that is processed in LongLanes. For shorter ones, the last steps and adding up the lanes
+/// cost more than the others save.
+inline constexpr std::int64_t kMinForLong = 256;
+
 /// Sums over consecutive segments.
 template <int K, class R>
 struct Sums {
@@ -116,12 +121,12 @@ struct Sums {
 
   Sums() { clear(lanes); }
 
-  /// Adds the terms that f(base + j, j, sums) adds to sums[k], for all j of a segment. Few is the arithmetic of
-  /// segments shorter than a batch.
-  template <int kSums = kUnroll<R>, class Few = R, class F>
+  /// Adds the terms that f(base + j, j, sums) adds to sums[k], for all j of a segment, in batches of V. Few is the
+  /// arithmetic of segments shorter than a batch.
+  template <int kSums = kUnroll<R>, class Few = R, class V = Lanes<R>, class F>
   void add(std::int64_t base, std::int64_t length, const F& f) {
-    using V = Lanes<R>;
-    if (length < kAccumulatorLanes) {
+    constexpr std::int64_t kBatch = kCountOf<V>;
+    if (length < kBatch) {
       add_few<Few>(base, length, f);
       return;
     }
@@ -129,13 +134,13 @@ struct Sums {
     std::int64_t j = 0;
     const auto step = [&] {
       for (int u = 0; u < kSums; ++u) {
-        f.template operator()<V>(base + j + u * kAccumulatorLanes, j + u * kAccumulatorLanes, sums[u]);
+        f.template operator()<V>(base + j + u * kBatch, j + u * kBatch, sums[u]);
       }
-      j += kSums * kAccumulatorLanes;
+      j += kSums * kBatch;
     };
     clear_each(sums);
     if constexpr (std::is_same_v<R, float>) {
-      while (j + kRun * kSums * kAccumulatorLanes <= length) {
+      while (j + kRun * kSums * kBatch <= length) {
         for (int run = 0; run < kRun; ++run) {
           step();
         }
@@ -143,18 +148,18 @@ struct Sums {
         clear_each(sums);
       }
     }
-    while (j + kSums * kAccumulatorLanes <= length) {
+    while (j + kSums * kBatch <= length) {
       step();
     }
-    for (; j + kAccumulatorLanes <= length; j += kAccumulatorLanes) {
+    for (; j + kBatch <= length; j += kBatch) {
       f.template operator()<V>(base + j, j, sums[0]);
     }
     if (j < length) {  // the last batch overlaps the one before
       V v[K];
       clear(v);
-      f.template operator()<V>(base + length - kAccumulatorLanes, length - kAccumulatorLanes, v);
+      f.template operator()<V>(base + length - kBatch, length - kBatch, v);
       for (int k = 0; k < K; ++k) {
-        sums[kSums - 1][k] += clear_first(v[k], j + kAccumulatorLanes - length);
+        sums[kSums - 1][k] += clear_first(v[k], j + kBatch - length);
       }
     }
     fold(sums);
@@ -187,14 +192,14 @@ struct Sums {
       }
     }
   }
-  template <int kSums>
-  void fold(const Single (&sums)[kSums][K]) {
+  template <int kSums, class V>
+  void fold(const V (&sums)[kSums][K]) {
     static_assert(kSums == 2 || kSums == 4);
     for (int k = 0; k < K; ++k) {
       if constexpr (kSums == 4) {
-        lanes[k] += widened(sums[0][k] + sums[1][k]) + widened(sums[2][k] + sums[3][k]);
+        lanes[k] += folded(sums[0][k] + sums[1][k]) + folded(sums[2][k] + sums[3][k]);
       } else {
-        lanes[k] += widened(sums[0][k]) + widened(sums[1][k]);
+        lanes[k] += folded(sums[0][k]) + folded(sums[1][k]);
       }
     }
   }
@@ -217,11 +222,11 @@ struct Sums {
 };
 
 /// out[k] = the sum of the terms that f(i, j, sums) adds to sums[k], over all elements.
-template <class R, int kSums = kUnroll<R>, class Few = R, int K, class F>
+template <class R, int kSums = kUnroll<R>, class Few = R, class V = Lanes<R>, int K, class F>
 void reduce(const Segments& g, const F& f, double (&out)[K]) {
   Sums<K, R> sums;
   for (std::int64_t s = 0; s < g.count; ++s) {
-    sums.template add<kSums, Few>(s * g.stride, g.length, f);
+    sums.template add<kSums, Few, V>(s * g.stride, g.length, f);
   }
   sums.total(out);
 }

@@ -32,22 +32,22 @@ struct RowBlock {
   }
 
   // Returns whether all sums are finite.
+  template <class Long>
   bool find_terms(bool center) {
     const RowBlock self(*this);
     double sums[2 * kRows];
     constexpr int kChains = std::is_same_v<R, float> ? 2 : 1;  // for all kRows: no row's sums depend on its neighbors
-    reduce<R, kChains>(
-        Segments{1, 0, length},
-        [self]<class V>(std::int64_t, std::int64_t j, V(&s)[2 * kRows]) {
-          const V gamma_j = self.gamma.template at<V>(j);
-          const V beta_j = self.beta.template at<V>(j);
-          for (int r = 0; r < kRows; ++r) {
-            const V d = self.stats[r].deviation(load_as<V>(self.x + r * self.stride + j));
-            const V g = gamma_j * self.gradient(r, j, d, gamma_j, beta_j);
-            add_gradient(g, d, s[2 * r], s[2 * r + 1]);
-          }
-        },
-        sums);
+    const Segments row{1, 0, length};
+    const auto add = [self]<class V>(std::int64_t, std::int64_t j, V(&s)[2 * kRows]) {
+      const V gamma_j = self.gamma.template at<V>(j);
+      const V beta_j = self.beta.template at<V>(j);
+      for (int r = 0; r < kRows; ++r) {
+        const V d = self.stats[r].deviation(load_as<V>(self.x + r * self.stride + j));
+        const V g = gamma_j * self.gradient(r, j, d, gamma_j, beta_j);
+        add_gradient(g, d, s[2 * r], s[2 * r + 1]);
+      }
+    };
+    reduce<R, kChains, R, Long>(row, add, sums);
     bool finite = true;
     for (int r = 0; r < kRows; ++r) {
       const double rstd = stats[r].rstd;
@@ -95,22 +95,26 @@ struct RowBlock {
     } else if constexpr (kAffine) {
       const V counted_gy_xhat = seen == 0 ? sum_gy_xhat : clear_first(sum_gy_xhat, seen);
       const V counted_gy = seen == 0 ? sum_gy : clear_first(sum_gy, seen);
-      store_accumulator(ggamma + j, load_accumulator(ggamma + j) + widened(counted_gy_xhat));
-      store_accumulator(gbeta + j, load_accumulator(gbeta + j) + widened(counted_gy));
+      add_widened(ggamma + j, counted_gy_xhat);
+      add_widened(gbeta + j, counted_gy);
     }
   }
 
-  template <bool kPast, bool kInput, bool kAffine>
+  template <class Long, bool kPast, bool kInput, bool kAffine>
   void run(double* ggamma, double* gbeta) const {
     using V = Lanes<R>;
+    constexpr std::int64_t kLong = kCountOf<Long>;
     const RowBlock self(*this);  // a local copy without aliases: its members stay in registers
     constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
     std::int64_t j = 0;
-    for (; j + kAccumulatorLanes <= length; j += kAccumulatorLanes) {
+    for (; j + kLong <= length; j += kLong) {
       for (int r = 0; self.ahead != 0 && j % kLine == 0 && r < kRows; ++r) {
         prefetch(self.gy + r * self.stride + j, self.ahead);
         prefetch(self.x + r * self.stride + j, self.ahead);
       }
+      self.template columns<Long, kPast, kInput, kAffine>(j, 0, ggamma, gbeta);
+    }
+    for (; kLong > kAccumulatorLanes && j + kAccumulatorLanes <= length; j += kAccumulatorLanes) {
       self.template columns<V, kPast, kInput, kAffine>(j, 0, ggamma, gbeta);
     }
     if (j < length && length >= kAccumulatorLanes) {  // the last batch overlaps the one before
@@ -124,27 +128,28 @@ struct RowBlock {
   }
 
   // Returns false, having written nothing, if sums are not finite in float32.
+  template <class Long>
   bool backward(bool center, bool past, double* ggamma, double* gbeta) {
     if (gx == nullptr) {
-      run<false, false, true>(ggamma, gbeta);
+      run<Long, false, false, true>(ggamma, gbeta);
       return true;
     }
-    if (!find_terms(center) && std::is_same_v<R, float>) {
+    if (!find_terms<Long>(center) && std::is_same_v<R, float>) {
       return false;
     }
     constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
     past = past && reinterpret_cast<std::uintptr_t>(gx) % 64 == 0 && stride % kLine == 0;
     if (ggamma == nullptr) {
-      past ? run<true, true, false>(ggamma, gbeta) : run<false, true, false>(ggamma, gbeta);
+      past ? run<Long, true, true, false>(ggamma, gbeta) : run<Long, false, true, false>(ggamma, gbeta);
     } else {
-      past ? run<true, true, true>(ggamma, gbeta) : run<false, true, true>(ggamma, gbeta);
+      past ? run<Long, true, true, true>(ggamma, gbeta) : run<Long, false, true, true>(ggamma, gbeta);
     }
     return true;
   }
 };
 
 // Backward of rows from `first` on, g.param_period rows apart and kRows at a time. Returns the first remaining row.
-template <class R, int kRows, class T, class A, class G, class B>
+template <class R, int kRows, class Long, class T, class A, class G, class B>
 std::int64_t backward_in_blocks(const RowGeometry& g, const NormBackward<T>& a, const A& activation, const G& gamma,
                                 const B& beta, std::int64_t first, std::int64_t end, double* partial) {
   const std::int64_t length = g.length();
@@ -174,13 +179,13 @@ std::int64_t backward_in_blocks(const RowGeometry& g, const NormBackward<T>& a, 
       for (int i = 0; i < kRows; ++i) {
         block.stats[i] = {a.mean[r + i * stride], a.rstd[r + i * stride]};
       }
-      if (block.backward(a.center, a.non_temporal, ggamma, gbeta)) {
+      if (block.template backward<Long>(a.center, a.non_temporal, ggamma, gbeta)) {
         continue;
       }
     }
     for (std::int64_t row = r; row < r + kRows * stride; row += stride) {
       if constexpr (kRows > 1) {
-        backward_in_blocks<R, 1>(g, a, activation, gamma, beta, row, row + 1, partial);
+        backward_in_blocks<R, 1, Long>(g, a, activation, gamma, beta, row, row + 1, partial);
       } else {
         norm_rows_backward_elements_task<T, double>(g, a, row, row + 1, partial);
       }
@@ -189,17 +194,16 @@ std::int64_t backward_in_blocks(const RowGeometry& g, const NormBackward<T>& a, 
   return r;
 }
 
-}  // namespace
-
-template <class T, class R>
-void norm_rows_backward_elements_task(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin,
-                                      std::int64_t end, double* partial) {
+template <class R, class Long, class T>
+void backward_elements(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin, std::int64_t end,
+                       double* partial) {
   constexpr int kTogether = 2;  // more would not fit in the level 1 cache with rows of 4 KB
   const auto run_rows = [&](const auto& activation, std::int64_t first, std::int64_t run_end) {
     const std::int64_t offset = first % g.param_period * g.length();
     with_backward_params(activation, a.gamma, a.beta, offset, [&](const auto& gamma, const auto& beta) {
-      const std::int64_t r = backward_in_blocks<R, kTogether>(g, a, activation, gamma, beta, first, run_end, partial);
-      backward_in_blocks<R, 1>(g, a, activation, gamma, beta, r, run_end, partial);
+      const std::int64_t r =
+          backward_in_blocks<R, kTogether, Long>(g, a, activation, gamma, beta, first, run_end, partial);
+      backward_in_blocks<R, 1, Long>(g, a, activation, gamma, beta, r, run_end, partial);
     });
   };
   with_activation<T, R>(a.relu, [&](const auto& activation) {
@@ -211,6 +215,15 @@ void norm_rows_backward_elements_task(const RowGeometry& g, const NormBackward<T
       run = run_end;
     }
   });
+}
+
+}  // namespace
+
+template <class T, class R>
+void norm_rows_backward_elements_task(const RowGeometry& g, const NormBackward<T>& a, std::int64_t begin,
+                                      std::int64_t end, double* partial) {
+  g.length() >= kMinForLong ? backward_elements<R, LongLanes<R>>(g, a, begin, end, partial)
+                            : backward_elements<R, Lanes<R>>(g, a, begin, end, partial);
   if (a.non_temporal) {
     store_fence();
   }

@@ -11,7 +11,7 @@ constexpr std::int64_t kNearElements = 4096;
 
 // Mean, rstd and var of `size` rows from row `first` on. All sums are computed first, so that no row's sums wait for
 // the divisions and square roots of another.
-template <class R, class T>
+template <class R, class V, class T>
 void rows_moments(const RowGeometry& g, const NormForward<T>& a, std::int64_t first, std::int64_t size) {
   const Segments row{1, 0, g.length()};
   double pivots[kMaxRows];
@@ -20,7 +20,7 @@ void rows_moments(const RowGeometry& g, const NormForward<T>& a, std::int64_t fi
     const T* x = a.x + (first + i) * g.length();
     const Uniform pivot = first_pivot<R>(x, row, a.center);
     pivots[i] = pivot.value;
-    deviation_sums<R>(x, row, pivot, sums[i]);
+    deviation_sums<R, V>(x, row, pivot, sums[i]);
   }
   for (std::int64_t i = 0; i < size; ++i) {
     const std::int64_t r = first + i;
@@ -60,15 +60,19 @@ struct NormalizedRows {
     }
   }
 
-  template <bool kPast>
+  template <bool kPast, class Long>
   void run() const {
     const NormalizedRows self(*this);  // a local copy without aliases: its members stay in registers
     constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
+    constexpr std::int64_t kLong = kCountOf<Long>;
     std::int64_t j = 0;
-    for (; j + kAccumulatorLanes <= length; j += kAccumulatorLanes) {
+    for (; j + kLong <= length; j += kLong) {
       for (int r = 0; self.ahead != 0 && j % kLine == 0 && r < kRows; ++r) {
         prefetch(self.x + r * self.length + j, self.ahead);
       }
+      self.template columns<Long, kPast>(j);
+    }
+    for (; kLong > kAccumulatorLanes && j + kAccumulatorLanes <= length; j += kAccumulatorLanes) {
       self.template columns<Lanes<R>, kPast>(j);
     }
     if (j < length && length >= kAccumulatorLanes) {  // the last batch overlaps the one before
@@ -97,7 +101,11 @@ std::int64_t normalize_together(const RowGeometry& g, const NormForward<T>& a, c
         rows.stats[i] = {a.computed.mean[r + i], a.computed.rstd[r + i]};
       }
       const bool past = a.non_temporal && reinterpret_cast<std::uintptr_t>(y) % 64 == 0 && length % kLine == 0;
-      past ? rows.template run<true>() : rows.template run<false>();
+      if (length >= kMinForLong) {
+        past ? rows.template run<true, LongLanes<R>>() : rows.template run<false, LongLanes<R>>();
+      } else {
+        past ? rows.template run<true, Lanes<R>>() : rows.template run<false, Lanes<R>>();
+      }
     }
   });
   return r;
@@ -153,7 +161,8 @@ void norm_rows_forward_task(const RowGeometry& g, const NormForward<T>& a, std::
   with_activation<T, R>(a.relu, [&](const auto& activation) {
     for (std::int64_t r = begin; r < end; r += together) {
       const std::int64_t size = end - r < together ? end - r : together;
-      rows_moments<R>(g, a, r, size);
+      g.length() >= kMinForLong ? rows_moments<R, LongLanes<R>>(g, a, r, size)
+                                : rows_moments<R, Lanes<R>>(g, a, r, size);
       if constexpr (std::is_same_v<R, float>) {
         if (!suits<R>(a.computed.mean + r, a.computed.rstd + r, size)) {
           for (std::int64_t row = r; row < r + size; ++row) {
