@@ -39,7 +39,7 @@ std::optional<Arguments> parse(int argc, char** argv) {
       ->required()
       ->check(CLI::IsMember(known));
   app.add_flag("--quick", arguments.settings.quick,
-               "Fewer seeds and steps: all within 12 minutes on two cores instead of 80");
+               "Fewer seeds and steps: all within 12 minutes on two idle cores instead of about 60");
   app.add_flag("--tiny", arguments.settings.tiny, "A few steps each, to try the program: no claim is judged");
   app.add_option("--data", arguments.settings.data, "As of compare_norms. Default: fashion-mnist, else digits");
   app.add_option("--jobs", arguments.settings.jobs,

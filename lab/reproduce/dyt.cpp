@@ -12,21 +12,21 @@ Outcome dyt(const Settings& settings) {
   const std::int64_t steps = settings.choose<std::int64_t>(3000, 1000, 2);
   const TransformerSpec spec = {.layers = settings.choose<std::int64_t>(6, 4, 1)};
   const std::vector<std::string> norms = {"layer", "dyt", "none"};
-  Outcome outcome{.name = "dyt",
-                  .source = "Zhu et al., \"Transformers without Normalization\", CVPR 2025, Table 1 and Table 16",
-                  .setup = "Pre-LN transformers of " + std::to_string(spec.layers) + " layers of width 32 on " +
-                           settings.data +
-                           " in 16 patches, batch 32, Adam at 0.003; convolutions of 8, 16 and 32 "
-                           "channels, batch 32, SGD with momentum 0.9 at 0.05; " +
-                           std::to_string(steps) + " steps, " + std::to_string(seeds) + " seeds; alpha starts at 0.5",
-                  .differs = "The paper trains ViTs and ResNets on ImageNet."};
+  Outcome outcome{
+      .name = "dyt",
+      .source = "Zhu et al., \"Transformers without Normalization\", CVPR 2025, Table 1 and Table 16",
+      .setup = "Pre-LN transformers of " + std::to_string(spec.layers) + " layers of width 32 on " + settings.data +
+               " in 16 patches, batch 32, Adam at 0.003 with warm-up and linear decay; convolutions of 8, 16 and 32 "
+               "channels, batch 32, SGD with momentum 0.9 at 0.05; " +
+               std::to_string(steps) + " steps, " + std::to_string(seeds) + " seeds; alpha starts at 0.5",
+      .differs = "The paper trains ViTs and ResNets on ImageNet."};
   const std::vector<std::string> conv_norms = {"batch", "dyt"};
   const Grid grid = run_grid(
       settings, "dyt", norms.size() + conv_norms.size(), seeds, [&](std::size_t setup, std::uint64_t seed) -> Numbers {
         if (setup < norms.size()) {
           TransformerSpec mine = spec;
           mine.norm = norms[setup];
-          return train_transformer(mine, {.steps = steps, .lr = 3e-3, .warmup = steps / 10}, data, seed);
+          return train_transformer(mine, {.steps = steps, .lr = 3e-3, .warmup = steps / 10, .decay = true}, data, seed);
         }
         manual_seed(seed);
         Sequential net = small_conv_net(conv_norms[setup - norms.size()], data);

@@ -72,8 +72,8 @@ Outcome rmsnorm(const Settings& settings) {
                       "Zhang and Sennrich, \"Root Mean Square Layer Normalization\", NeurIPS 2019, abstract and "
                       "section 6",
                   .setup = "Pre-LN transformers of " + std::to_string(spec.layers) + " layers of width 32 on " +
-                           settings.data + " in 16 patches, batch 32, Adam at 0.003, " + std::to_string(steps) +
-                           " steps, " + std::to_string(seeds) +
+                           settings.data + " in 16 patches, batch 32, Adam at 0.003 with warm-up and linear decay, " +
+                           std::to_string(steps) + " steps, " + std::to_string(seeds) +
                            " seeds. Times are processor time of one thread, medians of " + std::to_string(times) +
                            " steps with the one and the other in turn",
                   .differs =
@@ -83,7 +83,7 @@ Outcome rmsnorm(const Settings& settings) {
   const Grid quality = run_grid(settings, "rmsnorm", norms.size(), seeds, [&](std::size_t setup, std::uint64_t seed) {
     TransformerSpec mine = spec;
     mine.norm = norms[setup];
-    return train_transformer(mine, {.steps = steps, .lr = 3e-3, .warmup = steps / 10}, data, seed);
+    return train_transformer(mine, {.steps = steps, .lr = 3e-3, .warmup = steps / 10, .decay = true}, data, seed);
   });
   Settings alone = settings;
   alone.jobs = 1;  // runs at the same time would disturb each other's caches

@@ -49,8 +49,9 @@ Numbers train_transformer(const TransformerSpec& spec, const TransformerPlan& pl
   Sequential net = small_transformer(spec, data);
   Adam optimizer(net.parameters(), {.lr = plan.lr});
   const auto set_rate = [&](std::int64_t step) {
-    const double part = static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(plan.warmup, 1));
-    optimizer.set_lr(plan.lr * std::min(1.0, part));
+    const double rise = static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(plan.warmup, 1));
+    const double left = static_cast<double>(plan.steps + 1 - step) / static_cast<double>(plan.steps + 1 - plan.warmup);
+    optimizer.set_lr(plan.lr * std::min({1.0, rise, plan.decay ? left : 1.0}));
   };
   set_rate(1);
   const std::int64_t last = std::max<std::int64_t>(plan.steps / 10, 1);

@@ -28,6 +28,7 @@ struct TransformerPlan {
   std::int64_t batch_size = 32;
   double lr = 1e-3;         ///< of Adam
   std::int64_t warmup = 0;  ///< steps of a linear rise
+  bool decay = false;       ///< whether the rate then falls linearly to 0
 };
 
 /// What a run gives, as Numbers.
