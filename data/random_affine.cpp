@@ -48,7 +48,7 @@ Tensor RandomAffine::operator()(const Tensor& images, Generator& generator) cons
   check_range("translate in [0, 1]", std::min(translate[0], translate[1]), std::max(translate[0], translate[1]),
               std::min(translate[0], translate[1]) >= 0.0 && std::max(translate[0], translate[1]) <= 1.0);
   check_range("scale > 0 with low <= high", scale[0], scale[1], scale[0] > 0.0);
-  for (const std::size_t i : {0, 2}) {
+  for (const std::size_t i : {std::size_t{0}, std::size_t{2}}) {
     check_range("shear between -90 and 90 degrees with low <= high", shear[i], shear[i + 1],
                 shear[i] > -90.0 && shear[i + 1] < 90.0);
   }

@@ -9,6 +9,7 @@
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/base/random.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/io/checkpoint.hpp"
@@ -137,6 +138,7 @@ TEST(ParametrizeValueTest, ConvertsOriginalsStateAndValue) {
 }
 
 TEST(ParametrizeValueTest, ModeReachesTheParametrizations) {
+  manual_seed(1);  // for a weight whose power iteration has not yet reached the last digit
   Net net = parametrized_net();
   const auto u = [&] { return values(dynamic_cast<SpectralNorm&>(parametrizations(net.fc1, "weight")[0]).u); };
   const std::vector<double> start = u();

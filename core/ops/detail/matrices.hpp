@@ -9,6 +9,7 @@
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/detail/matrix_product.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
 #include "normgrad/core/ops/logic/logic.hpp"
 #include "normgrad/core/ops/matmul/matmul.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
