@@ -75,6 +75,7 @@ struct Options {
   double seconds = 0.3;  ///< time spent on each case
   std::string only;      ///< run only cases whose name contains this
   bool memory = false;   ///< print the process's peak memory in MB instead of times
+  bool peak = false;     ///< print it after each time
 };
 
 inline Options parse_options(int argc, char** argv) {
@@ -88,6 +89,8 @@ inline Options parse_options(int argc, char** argv) {
       options.only = argv[i + 1];
     } else if (std::strcmp(argv[i], "--memory") == 0) {
       options.memory = std::atoi(argv[i + 1]) != 0;
+    } else if (std::strcmp(argv[i], "--peak") == 0) {
+      options.peak = std::atoi(argv[i + 1]) != 0;
     }
   }
   return options;
@@ -134,7 +137,12 @@ void time_case(const Options& options, const std::string& name, F&& step) {
     return;
   }
   std::nth_element(runs.begin(), runs.begin() + static_cast<std::ptrdiff_t>(runs.size() / 2), runs.end());
-  std::printf("%s\t%.2f\n", name.c_str(), runs[runs.size() / 2]);
+  const double median = runs[runs.size() / 2];
+  if (options.peak) {
+    std::printf("%s\t%.2f\t%.1f\n", name.c_str(), median, peak_memory());
+  } else {
+    std::printf("%s\t%.2f\n", name.c_str(), median);
+  }
   std::fflush(stdout);
 }
 
