@@ -86,7 +86,7 @@ int compare(Options options, const lab::Launch& launch) {
   std::optional<Data> data;
   std::optional<Sweep> sweep;
   ranks.prepare([&] {
-    data = open_data(options.data, options.train_limit);
+    data = open_data(options.data, options.train_limit, options.test_limit);
     if (std::any_of(options.models.begin(), options.models.end(), reads_text)) {
       data->text = open_text(options.text);
     }

@@ -52,8 +52,8 @@ run() {
 } >"$page"
 
 run default 'Both models with every norm' \
-  'What `scripts/demo.sh` trains, with more seeds.' \
-  --seeds "$seeds" "${steps[@]}"
+  'The model of the BatchNorm paper, and a small CNN.' \
+  --models mlp,cnn --seeds "$seeds" "${steps[@]}"
 run rates 'Learning rates' \
   'A net of eight ReLU layers at rates from 0.01 to 3.' \
   --models deep-mlp:8 --norms none,batch,layer,group,rms --lrs 0.01,0.03,0.1,0.3,1,3 --seeds "$seeds" --targets 80 "${steps[@]}"

@@ -7,6 +7,7 @@
 #include <numbers>
 #include <set>
 
+#include "lab/compare_norms/metric.hpp"
 #include "lab/compare_norms/models.hpp"
 #include "lab/compare_norms/results.hpp"
 #include "lab/compare_norms/summary.hpp"
@@ -118,19 +119,20 @@ void add_axis(const Sweep& sweep, const std::string& key, const std::string& lab
     if (!summary.final_accuracy) {
       continue;
     }
+    const Metric& metric = metric_of(cell.plan.model);
     std::map<std::string, std::string> keys = chart_keys(sweep, cell.plan);
     keys.erase(key);
     auto chart = std::find_if(found.begin(), found.end(), [&](const lab::Chart& c) { return c.keys == keys; });
     if (chart == found.end()) {
       const std::string others = varied_in_words(sweep, cell.plan, ", ", key);
       const std::string title = cell.plan.model + (others.empty() ? "" : ", " + others);
-      chart = found.insert(found.end(), {.section = "Final accuracy against " + label,
+      chart = found.insert(found.end(), {.section = "Final " + metric.name + " against " + label,
                                          .title = title,
                                          .x_label = label,
-                                         .y_label = "test accuracy, %",
+                                         .y_label = metric.label,
                                          .log_x = true,
-                                         .y_low = 0.0,
-                                         .y_high = 100.0,
+                                         .y_low = metric.low,
+                                         .y_high = metric.high,
                                          .keys = keys});
     }
     auto series = std::find_if(chart->series.begin(), chart->series.end(),
@@ -139,10 +141,12 @@ void add_axis(const Sweep& sweep, const std::string& key, const std::string& lab
       series = chart->series.insert(chart->series.end(), {.name = cell.plan.norm});
     }
     series->x.push_back(value(cell.plan));
-    series->y.push_back(100.0 * summary.final_accuracy->value);
+    series->y.push_back(metric.factor * summary.final_accuracy->value);
     if (sweep.options.seeds > 1) {
-      series->low.push_back(100.0 * summary.final_accuracy->low);
-      series->high.push_back(100.0 * summary.final_accuracy->high);
+      const auto [low, high] =
+          std::minmax(metric.factor * summary.final_accuracy->low, metric.factor * summary.final_accuracy->high);
+      series->low.push_back(low);
+      series->high.push_back(high);
     }
   }
   charts.insert(charts.end(), found.begin(), found.end());
@@ -267,26 +271,29 @@ std::vector<lab::Chart> curve_charts(const Sweep& sweep) {
   std::vector<lab::Chart> charts;
   for (const Setting& setting : settings_of(sweep)) {
     const Plan& plan = setting.cells.front()->plan;
+    const Metric& metric = metric_of(plan.model);
     lab::Chart accuracy{.section = "Curves",
                         .title = setting.name + " on " + data_of(sweep, plan.model) + ": " + to_string(plan) +
                                  (sweep.complete ? "" : " (interrupted)"),
                         .x_label = "step",
-                        .y_label = "test accuracy, %",
+                        .y_label = metric.label,
                         .other_x_label = "seconds of training",
-                        .y_low = 0.0,
-                        .y_high = 100.0,
+                        .y_low = metric.low,
+                        .y_high = metric.high,
                         .keys = chart_keys(sweep, plan)};
     lab::Chart loss = accuracy;
     const bool is_text = reads_text(plan.model);
-    loss.y_label = is_text ? "bits per character of the test text" : "training loss";
-    accuracy.y_label = is_text ? "characters predicted, %" : "test accuracy, %";
+    loss.y_label = is_text                 ? "bits per character of the test text"
+                   : plan.model == "dcgan" ? "loss of the discriminator"
+                                           : "training loss";
+    loss.y_low = 0.0;
     loss.y_high.reset();
     if (any_diverged(setting)) {
-      accuracy.note = "Diverged runs keep the accuracy that they had at that point.";
+      accuracy.note = "Diverged runs keep the " + metric.name + " that they had at that point.";
       loss.note = "Diverged runs have no loss from that point on: the curve shows the others.";
     }
     for (const Cell* cell : setting.cells) {
-      add_if_any(accuracy, curve(*cell, [](const Measurement& m) { return 100.0 * m.test_accuracy; }));
+      add_if_any(accuracy, curve(*cell, [&](const Measurement& m) { return metric.factor * m.test_accuracy; }));
       add_if_any(loss, curve(*cell, [&](const Measurement& m) {
                    return is_text ? m.test_loss / std::numbers::ln2 : m.train_loss;
                  }));

@@ -18,6 +18,10 @@ std::string fitting(const std::string& norm, const normgrad::NormContext& place)
 /// receives [N, C, *]; with `positions_first` the module's own input is [N, *, C].
 normgrad::AnyModule make_tap(const std::string& next, std::shared_ptr<TapLog> log, bool positions_first = false);
 
+/// Appends the norm "norm" + i, if the spec has one, and the activation "act" + i, each behind its tap.
+void add_norm_and_activation(normgrad::Sequential& net, const ModelSpec& spec, const std::string& i,
+                             const normgrad::NormContext& place);
+
 /// The function behind a name of activation_names().
 using ActivationFunction = normgrad::Tensor (*)(const normgrad::Tensor&);
 ActivationFunction activation_function(const std::string& name);
@@ -31,5 +35,7 @@ normgrad::AnyModule make_patches(const normgrad::Shape& image_shape, std::int64_
 normgrad::AnyModule make_mean_over_positions();
 normgrad::Sequential make_vit(const ModelSpec& spec);
 normgrad::Sequential make_gpt(const ModelSpec& spec);
+normgrad::Sequential make_unet(const ModelSpec& spec);
+normgrad::Sequential make_dcgan(const ModelSpec& spec);
 
 }  // namespace compare_norms

@@ -53,6 +53,14 @@ std::vector<NormContext> places(const std::string& model) {
             {.num_features = 16, .spatial_dims = 2},
             {.num_features = 32, .spatial_dims = 2}};
   }
+  if (model == "unet") {
+    return {{.num_features = 8, .spatial_dims = 2},
+            {.num_features = 16, .spatial_dims = 2},
+            {.num_features = 32, .spatial_dims = 2}};
+  }
+  if (model == "dcgan") {
+    return {{.num_features = 64, .spatial_dims = 2}, {.num_features = 32, .spatial_dims = 2}};
+  }
   if (has_placements(model)) {
     return {{.num_features = transformer_width(model)}};
   }
@@ -110,11 +118,6 @@ void add_activation(Sequential& net, const ModelSpec& spec, const std::string& i
     net.push_back("to_act" + i, make_tap("act" + i, spec.taps));
   }
   net.push_back("act" + i, activations().at(spec.activation).make());
-}
-
-void add_norm_and_activation(Sequential& net, const ModelSpec& spec, const std::string& i, const NormContext& place) {
-  add_norm(net, spec, i, place);
-  add_activation(net, spec, i);
 }
 
 Sequential make_mlp(const ModelSpec& spec, std::int64_t depth, std::int64_t hidden, bool he) {
@@ -195,6 +198,11 @@ void require_size(const ModelSpec& spec, std::int64_t least) {
 
 }  // namespace
 
+void add_norm_and_activation(Sequential& net, const ModelSpec& spec, const std::string& i, const NormContext& place) {
+  add_norm(net, spec, i, place);
+  add_activation(net, spec, i);
+}
+
 std::string fitting(const std::string& norm, const NormContext& place) {
   if (norm != "group") {
     return norm;
@@ -210,8 +218,9 @@ ActivationFunction activation_function(const std::string& name) { return activat
 
 void check_model_name(const std::string& model) {
   require<ValueError>(model == "mlp" || model == "cnn" || model == "lenet" || model == "resnet" ||
-                          has_placements(model) || depth_of(model) > 0,
-                      "--models: expected mlp, cnn, lenet, resnet, vit, gpt or deep-mlp:DEPTH but got \"", model, "\"");
+                          has_placements(model) || !has_classes(model) || depth_of(model) > 0,
+                      "--models: expected mlp, cnn, lenet, resnet, vit, gpt, unet, dcgan or deep-mlp:DEPTH but got \"",
+                      model, "\"");
 }
 
 bool has_placements(const std::string& model) { return model == "vit" || model == "gpt"; }
@@ -219,6 +228,8 @@ bool has_placements(const std::string& model) { return model == "vit" || model =
 std::string placement_in_words(const std::string& placement) {
   return placement == "deepnorm" ? "DeepNorm" : placement == "none" ? "no norms" : placement + "-norm";
 }
+
+bool has_classes(const std::string& model) { return model != "unet" && model != "dcgan"; }
 
 bool reads_text(const std::string& model) { return model == "gpt"; }
 
@@ -236,6 +247,15 @@ Defaults defaults_of(const std::string& model) {
             .momentum = 0.9,
             .activation = "gelu",
             .optimizer = "adamw"};
+  }
+  if (!has_classes(model)) {
+    return {.steps = 500,
+            .batch_size = 64,
+            .eval_every = 50,
+            .lr = 0.05,
+            .momentum = 0.9,
+            .activation = "relu",
+            .optimizer = "adam"};
   }
   if (model == "mlp") {
     return {.steps = 5000, .batch_size = 60, .eval_every = 250, .lr = 0.1, .momentum = 0.0, .activation = "sigmoid"};
@@ -255,6 +275,9 @@ double work_of(const std::string& model) {
   }
   if (has_placements(model)) {
     return model == "vit" ? 60.0 : 800.0;
+  }
+  if (!has_classes(model)) {
+    return model == "unet" ? 100.0 : 60.0;
   }
   return model == "mlp" ? 1.0 : model == "lenet" ? 8.0 : model == "cnn" ? 40.0 : 30.0;
 }
@@ -321,6 +344,13 @@ Sequential make_model(const ModelSpec& spec) {
   require_size(spec, 4);
   if (spec.model == "vit") {
     return make_vit(spec);
+  }
+  if (spec.model == "unet") {
+    return make_unet(spec);
+  }
+  if (spec.model == "dcgan") {
+    require_size(spec, 8);
+    return make_dcgan(spec);
   }
   return spec.model == "cnn" ? make_cnn(spec) : make_resnet(spec);
 }

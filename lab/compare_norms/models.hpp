@@ -18,13 +18,15 @@ struct Defaults {
   const char* optimizer = "sgd";
 };
 
-/// Throws ValueError, listing the models, unless `model` is "mlp", "cnn", "lenet", "resnet", "vit", "gpt", or
-/// "deep-mlp:DEPTH" with a depth from 1 to 1000.
+/// Throws ValueError, listing the models, unless `model` is "mlp", "cnn", "lenet", "resnet", "vit", "gpt", "unet",
+/// "dcgan", or "deep-mlp:DEPTH" with a depth from 1 to 1000.
 void check_model_name(const std::string& model);
 /// Whether the model is a transformer, whose norms have a placement.
 bool has_placements(const std::string& model);
 /// Whether the model reads text: int64 [N, kContext], and gives scores [N * kContext, characters].
 bool reads_text(const std::string& model);
+/// Whether the model predicts classes, so that it has an accuracy.
+bool has_classes(const std::string& model);
 /// Characters that a language model sees.
 inline constexpr std::int64_t kContext = 128;
 /// Names of the placements of norms in transformers; see TransformerLayerOptions.
@@ -72,7 +74,10 @@ struct ModelSpec {
 /// 2015) of 8, 16 and 32 channels, the last two with stride 2, mean over positions, linear. vit: patches of 7x7 or
 /// what divides the images, a learned vector per position, six transformer blocks of width 96 with 4 heads, mean over
 /// positions, norm (if it stands before the branches), linear (Dosovitskiy et al., 2020). gpt: a vector per character,
-/// six causal blocks of width 128 with 4 heads and rotary positions, norm, linear. Elsewhere the norm precedes
+/// six causal blocks of width 128 with 4 heads and rotary positions, norm, linear. unet: noisy to clean images, two
+/// convolutions 3x3 at each of three resolutions, of 8, 16 and 32 channels, and back with skip connections (Ronneberger
+/// et al., 2015). dcgan: the generator of images [N, C, H, W] of 32 numbers each, linear, norm, activation, transposed
+/// convolution 4x4 to 32 channels, the same, transposed convolution (Radford et al., 2015). Elsewhere the norm precedes
 /// the activation. It draws no random numbers, so the same state of the default generator gives the same weights with
 /// every norm. Throws ShapeError for images that are too small.
 normgrad::Sequential make_model(const ModelSpec& spec);

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "lab/compare_norms/models.hpp"
+#include "lab/compare_norms/panels.hpp"
 #include "normgrad/normgrad.hpp"
 
 namespace compare_norms {
@@ -19,7 +20,9 @@ constexpr const char* kDescription =
     "summary.csv,\n"
     "summary.md, curves.png and curves.svg. Every flag that takes a list makes a sweep over all combinations.";
 constexpr const char* kFooter =
-    "Without arguments mlp and cnn are trained with every norm, which takes about three minutes on two cores.\n"
+    "Without --models there are three panels in which norms decide: mlp, resnet at a learning rate at which it does "
+    "not\n"
+    "train without a norm, and vit with norms before and after its branches. They take about two minutes.\n"
     "Finished runs are kept in the folder of the results: the same command continues an interrupted sweep, and an\n"
     "extended sweep runs only what is new. Ctrl-C keeps what was measured.\n"
     "Exit code: 0 done, 2 wrong input, 130 interrupted, 1 any other error.";
@@ -54,13 +57,14 @@ void add_sweep_flags(CLI::App& app, Options& options) {
                  "0.05, momentum 0.9), lenet (LeNet-5, sigmoid; batch 256, lr 0.9), deep-mlp:DEPTH (layers of 128, "
                  "ReLU; batch 128, lr 0.05), resnet (three residual blocks, ReLU; as cnn), vit (a transformer of six "
                  "blocks over "
-                 "patches, GELU; batch 64, adamw), gpt (the same over characters; batch 16), separated by commas. "
-                 "Default: mlp,cnn")
+                 "patches, GELU; batch 64, adamw), gpt (the same over characters; batch 16), unet (removes noise from "
+                 "images; adam), dcgan (makes images, spectral norm in its discriminator; adam), separated by commas. "
+                 "Default: mlp, resnet and vit, as said below")
       ->delimiter(',');
   app.add_option("--norms", options.norms,
                  "Separated by commas: " + known_norms() +
                      ". group:N has N groups; other options after colons: batch:momentum=0.01, layer:eps=1e-3. "
-                     "Default: none,batch,layer,instance,group,rms")
+                     "Default: none,batch,layer,instance,group,rms, or those of the panels")
       ->delimiter(',');
   app.add_option("--lrs,--lr", options.lrs,
                  "Learning rates. Default: the model's (mlp 0.1, cnn 0.05); adam and adamw 0.001")
@@ -106,6 +110,10 @@ void add_training_flags(CLI::App& app, Options& options) {
       ->check(zero_or_above());
   app.add_option("--warmup", options.warmup, "Steps over which the learning rate rises to its value. Default: 0")
       ->check(zero_or_above());
+  app.add_option("--schedule", options.schedule,
+                 "Of the learning rate after the warmup: constant (default), cosine, down to 0, or onecycle, up in the "
+                 "warmup or the first 30 % of the steps, then down")
+      ->check(CLI::IsMember({"constant", "cosine", "onecycle"}));
   app.add_option("--eval-every", options.eval_every,
                  "Steps between two measurements. Default: the model's (mlp 250, cnn 100)")
       ->check(above_zero());
@@ -114,6 +122,9 @@ void add_training_flags(CLI::App& app, Options& options) {
       ->delimiter(',')
       ->check(CLI::Range(1, 100));
   app.add_option("--train-limit", options.train_limit, "Train on the first N images only. Default: all")
+      ->check(above_zero());
+  app.add_option("--test-limit", options.test_limit,
+                 "Measure on the first N test images only. Default: all, or 2500 for the panels")
       ->check(above_zero());
   app.add_flag("--probes", options.probes,
                "At every measurement also record percentiles of pre-activations, gradient norms, how far running "
@@ -174,12 +185,14 @@ Plan make_plan(const Options& options, const std::string& model, std::int64_t ba
   plan.model = model;
   plan.batch_size = std::min(batch_size, train_size);
   const std::int64_t steps_per_epoch = train_size / plan.batch_size;
-  plan.steps = options.steps.value_or(defaults.steps);
+  const Panel* panel = options.panels ? panel_of(model) : nullptr;
+  plan.steps = options.steps.value_or(panel != nullptr ? panel->steps : defaults.steps);
   if (options.epochs) {
     plan.steps = std::max<std::int64_t>(1, std::llround(*options.epochs * static_cast<double>(steps_per_epoch)));
   }
-  plan.eval_every = std::min(options.eval_every.value_or(defaults.eval_every), plan.steps);
-  plan.probes = options.probes;
+  plan.eval_every =
+      std::min(options.eval_every.value_or(panel != nullptr ? panel->eval_every : defaults.eval_every), plan.steps);
+  plan.probes = options.probes && has_classes(model);
   return plan;
 }
 
@@ -198,9 +211,30 @@ void check_that_flags_serve(const Options& options) {
   normgrad::require<normgrad::ValueError>(options.placements.empty() || some_model(has_placements),
                                           "--placements: only transformers (vit, gpt) have placements, not ",
                                           options.models.front());
+  normgrad::require<normgrad::ValueError>(
+      !options.probes || some_model(has_classes),
+      "--probes: expected a model that predicts classes, whose accuracy is probed, but got ", options.models.front());
   normgrad::require<normgrad::ValueError>(!options.qk_norm || some_model(has_placements),
                                           "--qk-norm: only transformers (vit, gpt) have queries and keys, not ",
                                           options.models.front());
+}
+
+/// Fills in what was not given.
+void show_panels(const CLI::App& app, Options& options) {
+  options.panels = true;
+  for (const Panel& panel : panels()) {
+    options.models.push_back(panel.model);
+  }
+  options.own_norms = app.get_option("--norms")->count() == 0;
+  if (options.own_norms) {
+    options.norms = norms_of_panels();
+  }
+  if (options.test_limit == 0) {
+    options.test_limit = kTestImagesOfPanels;
+  }
+  if (options.placements.empty()) {
+    options.placements = panel_of("vit")->placements;
+  }
 }
 
 }  // namespace
@@ -219,6 +253,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
     throw normgrad::ValueError(std::string(error.what()) + " (see --help)");
+  }
+  if (options.models.empty()) {
+    show_panels(app, options);
   }
   drop_repeated(options.models);
   drop_repeated(options.norms);
@@ -243,14 +280,19 @@ std::vector<Plan> make_plans(const Options& options, std::int64_t train_size, st
   std::vector<Plan> plans;
   for (const std::string& model : options.models) {
     const Defaults defaults = defaults_of(model);
+    const Panel* panel = options.panels ? panel_of(model) : nullptr;
+    const auto default_lr = [&](const std::string& optimizer) {
+      const bool has_own = panel != nullptr && optimizer == defaults.optimizer;
+      return has_own ? panel->lr : optimizer == "sgd" ? defaults.lr : 1e-3;
+    };
     const std::vector<std::string> placements =
         has_placements(model) ? or_default(options.placements, std::string("pre")) : std::vector<std::string>{""};
     for (const std::string& placement : placements) {
       for (const std::string& optimizer : or_default(options.optimizers, std::string(defaults.optimizer))) {
         for (const std::string& activation : or_default(options.activations, std::string(defaults.activation))) {
           for (const std::int64_t batch_size : or_default(options.batch_sizes, defaults.batch_size)) {
-            for (const double lr : or_default(options.lrs, optimizer == "sgd" ? defaults.lr : 1e-3)) {
-              for (const std::string& norm : options.norms) {
+            for (const double lr : or_default(options.lrs, default_lr(optimizer))) {
+              for (const std::string& norm : panel != nullptr && options.own_norms ? panel->norms : options.norms) {
                 Plan plan = make_plan(options, model, batch_size, reads_text(model) ? text_windows : train_size);
                 plan.norm = norm;
                 plan.placement = placement;
@@ -260,6 +302,7 @@ std::vector<Plan> make_plans(const Options& options, std::int64_t train_size, st
                 plan.momentum = optimizer == "sgd" ? options.momentum.value_or(defaults.momentum) : 0.0;
                 plan.qk_norm = options.qk_norm && has_placements(model);
                 plan.warmup = options.warmup;
+                plan.schedule = options.schedule;
                 plans.push_back(plan);
               }
             }
@@ -279,12 +322,16 @@ std::string short_number(double value) {
 
 std::string to_string(const Plan& plan) {
   std::ostringstream out;
-  out << plan.steps << " steps of " << plan.batch_size << " images, " << plan.optimizer << ", lr " << plan.lr;
+  out << plan.steps << " steps of " << plan.batch_size << (reads_text(plan.model) ? " texts, " : " images, ")
+      << plan.optimizer << ", lr " << plan.lr;
   if (plan.momentum != 0.0) {
     out << ", momentum " << plan.momentum;
   }
   if (plan.warmup > 0) {
     out << ", warm-up of " << plan.warmup << " steps";
+  }
+  if (plan.schedule != "constant") {
+    out << ", " << (plan.schedule == "cosine" ? "cosine schedule" : "one cycle");
   }
   if (!plan.placement.empty()) {
     out << ", " << placement_in_words(plan.placement) << (plan.qk_norm ? ", norm of queries and keys" : "");

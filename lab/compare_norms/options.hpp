@@ -12,8 +12,10 @@ namespace compare_norms {
 /// The flags as given; empty if a flag was omitted.
 struct Options {
   std::string data;
-  std::string text;  ///< file; "": stories made by the program
-  std::vector<std::string> models = {"mlp", "cnn"};
+  std::string text;                 ///< file; "": stories made by the program
+  std::vector<std::string> models;  ///< those of the panels, see panels.hpp, if no model was given
+  bool panels = false;              ///< whether no model was given
+  bool own_norms = false;           ///< whether each panel has its own norms, because none were given
   std::vector<std::string> norms = {"none", "batch", "layer", "instance", "group", "rms"};
   std::vector<std::string> optimizers;
   std::vector<std::string> placements;
@@ -25,11 +27,13 @@ struct Options {
   std::optional<double> epochs;
   std::optional<double> momentum;
   std::int64_t warmup = 0;
+  std::string schedule = "constant";
   std::int64_t seeds = 1;
   std::uint64_t first_seed = 1;
   std::optional<std::int64_t> eval_every;
   std::vector<int> targets = {70, 80, 85};  ///< test accuracies in percent
   std::int64_t train_limit = 0;
+  std::int64_t test_limit = 0;
   bool probes = false;
   std::optional<int> jobs;
   std::optional<int> threads;
@@ -45,9 +49,10 @@ struct Plan {
   std::string norm;
   std::string activation;
   std::string optimizer;
-  std::string placement = {};  ///< of the norms in transformers; "" for other models
-  bool qk_norm = false;        ///< whether the queries and keys of transformers are normalized, too
-  std::int64_t warmup = 0;     ///< steps over which the learning rate rises linearly
+  std::string placement = {};         ///< of the norms in transformers; "" for other models
+  bool qk_norm = false;               ///< whether the queries and keys of transformers are normalized, too
+  std::int64_t warmup = 0;            ///< steps over which the learning rate rises linearly
+  std::string schedule = "constant";  ///< of the learning rate; see lr_of()
   std::int64_t steps = 0;
   std::int64_t batch_size = 0;
   double lr = 0.0;

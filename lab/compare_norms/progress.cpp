@@ -1,4 +1,5 @@
 #include "lab/compare_norms/progress.hpp"
+#include "lab/compare_norms/metric.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -24,10 +25,10 @@ std::string minutes(double seconds) {
   return out.str();
 }
 
-std::string percent(double accuracy, int digits) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(digits) << 100.0 * accuracy << " %";
-  return out.str();
+/// "test accuracy 97.3 %"
+std::string measured_text(const ProgressRun& run, double value) {
+  const Metric& metric = metric_of(run.model);
+  return (metric.is_accuracy ? "test " : "") + metric.name + ' ' + shown(metric, value);
 }
 
 std::string rate(double steps, double seconds) {
@@ -56,7 +57,7 @@ void Progress::measured(std::size_t run, const Measurement& measurement) {
   states_[run].accuracy = measurement.test_accuracy;
   if (!terminal_ && every_measurement_) {
     log(LogLevel::info, place(run), ": step ", measurement.step, "/", runs_[run].steps, ", loss ", std::setprecision(4),
-        measurement.train_loss, ", test accuracy ", percent(measurement.test_accuracy, 2), ", ",
+        measurement.train_loss, ", ", measured_text(runs_[run], measurement.test_accuracy), ", ",
         rate(static_cast<double>(measurement.step), measurement.seconds));
   }
 }
@@ -69,8 +70,8 @@ void Progress::finish(std::size_t run, const Run& result) {
     log(LogLevel::warn, runs_[run].name, ": the loss is no longer finite at step ", result.steps,
         "; this run ends here");
   } else if (result.complete && (terminal_ || !every_measurement_)) {
-    log(LogLevel::info, place(run), ": test accuracy ", percent(states_[run].accuracy, 2), " after ", result.steps,
-        " steps, ", rate(static_cast<double>(result.steps), result.seconds));
+    log(LogLevel::info, place(run), ": ", measured_text(runs_[run], states_[run].accuracy.value_or(0.0)), " after ",
+        result.steps, " steps, ", rate(static_cast<double>(result.steps), result.seconds));
   }
   tick();
 }
@@ -115,8 +116,8 @@ void Progress::tick() {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     if (states_[i].running) {
       rest << " | " << runs_[i].name;
-      if (states_[i].accuracy >= 0.0) {
-        rest << ' ' << percent(states_[i].accuracy, 1);
+      if (states_[i].accuracy) {
+        rest << ' ' << shown(metric_of(runs_[i].model), *states_[i].accuracy);
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct ProgressRun {
   std::string name;
   std::int64_t steps = 0;
   double work = 1.0;  ///< approximate, in any unit
+  std::string model;  ///< whose metric is shown
 };
 
 /// Writes to standard error.
@@ -37,7 +39,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
   struct State {
     std::int64_t step = 0;
-    double accuracy = -1.0;  // below 0: not measured yet
+    std::optional<double> accuracy = {};  // or another metric
     bool running = false;
     bool done = false;
   };

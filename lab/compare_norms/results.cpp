@@ -1,4 +1,5 @@
 #include "lab/compare_norms/results.hpp"
+#include "lab/compare_norms/metric.hpp"
 #include "lab/compare_norms/text.hpp"
 
 #include <algorithm>
@@ -72,17 +73,17 @@ void add_probe(std::ostream& out, const std::string& start, const Probe& probe) 
   add("", "eval_mode_accuracy", probe.eval_mode_accuracy);
 }
 
-Json run_json(const Sweep& sweep, const Run& run) {
+Json run_json(const Sweep& sweep, const Run& run, bool has_targets) {
   Json steps = Json::object();
   Json seconds = Json::object();
-  for (const int target : sweep.options.targets) {
+  for (const int target : has_targets ? sweep.options.targets : std::vector<int>()) {
     steps[std::to_string(target)] = json_number(steps_to(run, target));
     seconds[std::to_string(target)] = json_number(seconds_to(run, target));
   }
   Json json = {{"seed", run.seed},   {"complete", run.complete}, {"diverged", run.diverged},
                {"steps", run.steps}, {"seconds", run.seconds},   {"peak_memory_bytes", run.peak_memory}};
   json["final_accuracy"] = run.measurements.empty() ? Json(nullptr) : Json(final_accuracy(run));
-  double best = 0.0;
+  double best = run.measurements.empty() ? 0.0 : run.measurements.front().test_accuracy;
   for (const Measurement& m : run.measurements) {
     best = std::max(best, m.test_accuracy);
   }
@@ -93,15 +94,18 @@ Json run_json(const Sweep& sweep, const Run& run) {
 }
 
 Json plan_json(const Plan& plan) {
-  return {{"steps", plan.steps},          {"batch_size", plan.batch_size},
-          {"optimizer", plan.optimizer},  {"lr", plan.lr},
-          {"momentum", plan.momentum},    {"warmup", plan.warmup},
-          {"placement", plan.placement},  {"activation", plan.activation},
-          {"eval_every", plan.eval_every}};
+  return {{"steps", plan.steps},           {"batch_size", plan.batch_size},
+          {"optimizer", plan.optimizer},   {"lr", plan.lr},
+          {"momentum", plan.momentum},     {"warmup", plan.warmup},
+          {"schedule", plan.schedule},     {"placement", plan.placement},
+          {"activation", plan.activation}, {"eval_every", plan.eval_every}};
 }
 
 Json cell_json(const Sweep& sweep, const Cell& cell) {
-  Json json = {{"model", cell.plan.model}, {"norm", cell.plan.norm}, {"setting", plan_json(cell.plan)}};
+  Json json = {{"model", cell.plan.model},
+               {"norm", cell.plan.norm},
+               {"metric", metric_of(cell.plan.model).name},
+               {"setting", plan_json(cell.plan)}};
   if (!cell.not_applicable.empty()) {
     json["not_applicable"] = cell.not_applicable;
     return json;
@@ -110,7 +114,8 @@ Json cell_json(const Sweep& sweep, const Cell& cell) {
   json["final_accuracy"] = summary.final_accuracy ? json_number(summary.final_accuracy->value) : Json(nullptr);
   json["final_accuracy_interval"] = summary.final_accuracy ? interval(*summary.final_accuracy) : Json(nullptr);
   json["best_accuracy"] = json_number(summary.best_accuracy);
-  for (std::size_t i = 0; i < sweep.options.targets.size(); ++i) {
+  const bool has_targets = metric_of(cell.plan.model).is_accuracy;
+  for (std::size_t i = 0; has_targets && i < sweep.options.targets.size(); ++i) {
     const std::string target = std::to_string(sweep.options.targets[i]);
     json["steps_to"][target] = summary.steps_to[i] ? json_number(summary.steps_to[i]->value) : Json(nullptr);
     json["seconds_to"][target] = json_number(summary.seconds_to[i]);
@@ -128,7 +133,7 @@ Json cell_json(const Sweep& sweep, const Cell& cell) {
   }
   json["runs"] = Json::array();
   for (const Run& run : cell.runs) {
-    json["runs"].push_back(run_json(sweep, run));
+    json["runs"].push_back(run_json(sweep, run, has_targets));
   }
   return json;
 }

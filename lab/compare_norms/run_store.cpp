@@ -17,7 +17,7 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr int kFormat = 3;
+constexpr int kFormat = 4;
 
 /// JSON has neither NaN nor infinity.
 Json stored_number(double value) {
@@ -83,8 +83,8 @@ Json run_json(const Run& run) {
                {"measurements", Json::array()},
                {"probes", Json::array()}};
   for (const Measurement& m : run.measurements) {
-    json["measurements"].push_back(
-        {m.step, m.epoch, stored_number(m.train_loss), stored_number(m.test_loss), m.test_accuracy, m.seconds});
+    json["measurements"].push_back({m.step, m.epoch, stored_number(m.train_loss), stored_number(m.test_loss),
+                                    m.test_accuracy, m.seconds, m.test_deviation});
   }
   for (const Probe& probe : run.probes) {
     json["probes"].push_back(probe_json(probe));
@@ -106,7 +106,8 @@ Run run_of(const Json& json) {
                                 .train_loss = value_of(m.at(2)),
                                 .test_loss = value_of(m.at(3)),
                                 .test_accuracy = m.at(4),
-                                .seconds = m.at(5)});
+                                .seconds = m.at(5),
+                                .test_deviation = m.at(6)});
   }
   for (const Json& probe : json.at("probes")) {
     run.probes.push_back(probe_of(probe));
@@ -129,10 +130,10 @@ std::string run_key(const Plan& plan, std::uint64_t seed, const Data& data) {
   key.precision(17);
   key << "format " << kFormat << "; model " << plan.model << "; norm " << plan.norm << "; activation "
       << plan.activation << "; optimizer " << plan.optimizer << "; lr " << plan.lr << "; momentum " << plan.momentum
-      << "; batch size " << plan.batch_size << "; warm-up " << plan.warmup << "; placement " << plan.placement
-      << "; qk norm " << plan.qk_norm << "; steps " << plan.steps << "; eval every " << plan.eval_every << "; probes "
-      << plan.probes << "; seed " << seed << "; data " << data_key(plan.model, data) << "; build "
-      << lab::build_fingerprint() << ' ' << normgrad::simd_name(normgrad::simd_level()) << "; oneDNN "
+      << "; batch size " << plan.batch_size << "; warm-up " << plan.warmup << "; schedule " << plan.schedule
+      << "; placement " << plan.placement << "; qk norm " << plan.qk_norm << "; steps " << plan.steps << "; eval every "
+      << plan.eval_every << "; probes " << plan.probes << "; seed " << seed << "; data " << data_key(plan.model, data)
+      << "; build " << lab::build_fingerprint() << ' ' << normgrad::simd_name(normgrad::simd_level()) << "; oneDNN "
       << normgrad::run_conditions().at("onednn");
   return key.str();
 }

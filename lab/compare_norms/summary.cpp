@@ -1,4 +1,6 @@
 #include "lab/compare_norms/summary.hpp"
+#include "lab/compare_norms/metric.hpp"
+#include "lab/compare_norms/models.hpp"
 #include "lab/compare_norms/text.hpp"
 
 #include <algorithm>
@@ -26,15 +28,17 @@ double first_reaching(const Run& run, int percent, Value Measurement::*value) {
 }
 
 double best_accuracy(const Run& run) {
-  double best = 0.0;
+  double best = -kInfinity;
   for (const Measurement& measurement : run.measurements) {
     best = std::max(best, measurement.test_accuracy);
   }
   return best;
 }
 
-std::string points(double value) {
-  return fixed(std::abs(value), 1) + (fixed(std::abs(value), 1) == "1.0" ? " point" : " points");
+/// As points() of a difference in shown units.
+std::string points(const PairedDifference& difference, double value) {
+  const Metric& metric = metric_of(difference.model);
+  return shown_difference(metric, value / metric.factor);
 }
 
 std::string seeds(std::int64_t count) { return std::to_string(count) + (count == 1 ? " seed" : " seeds"); }
@@ -46,10 +50,10 @@ bool same_but_norm(const Plan& a, const Plan& b) {
 
 /// "gets to 80 % in 500 steps instead of 4250", for the highest target that the norm reaches.
 std::string speed_in_words(const Sweep& sweep, const Summary& summary, const Summary& none) {
-  for (std::size_t i = sweep.options.targets.size(); i-- > 0;) {
+  for (std::size_t i = summary.steps_to.size(); i-- > 0;) {
     const auto& mine = summary.steps_to[i];
     const auto& other = none.steps_to[i];
-    const std::string target = std::to_string(sweep.options.targets[i]) + " %";
+    const std::string target = std::to_string(targets_of(sweep)[i]) + " %";
     if (mine && other) {
       const double ratio = other->value / mine->value;
       if (ratio < 1.15 && ratio > 1 / 1.15) {
@@ -73,16 +77,22 @@ double seconds_to(const Run& run, int percent) { return first_reaching(run, perc
 std::optional<PairedDifference> compare_cells(const Cell& first, const Cell& second, std::int64_t test_images) {
   std::vector<double> differences;
   std::vector<double> accuracies;
+  std::vector<double> deviations;
+  const Metric& metric = metric_of(first.plan.model);
+  const double scale = std::abs(metric.factor);
   PairedDifference result;
+  result.model = first.plan.model;
   for (const Run& run : first.runs) {
     const auto other =
         std::find_if(second.runs.begin(), second.runs.end(), [&](const Run& r) { return r.seed == run.seed; });
     const bool comparable = other != second.runs.end() && (run.complete || run.diverged) &&
                             (other->complete || other->diverged) && !run.measurements.empty();
     if (comparable) {
-      differences.push_back(100.0 * (final_accuracy(run) - final_accuracy(*other)));
+      differences.push_back(scale * (final_accuracy(run) - final_accuracy(*other)));
       accuracies.push_back(final_accuracy(run));
       accuracies.push_back(final_accuracy(*other));
+      deviations.push_back(run.measurements.back().test_deviation);
+      deviations.push_back(other->measurements.back().test_deviation);
       result.positive += differences.back() > 0.0 ? 1 : 0;
     }
   }
@@ -91,7 +101,8 @@ std::optional<PairedDifference> compare_cells(const Cell& first, const Cell& sec
   }
   result.points = lab::median_with_interval(differences);
   result.seeds = static_cast<std::int64_t>(differences.size());
-  const double one = 100.0 * lab::binomial_deviation(lab::median(accuracies), test_images);
+  const double one = scale * (metric.is_accuracy ? lab::binomial_deviation(lab::median(accuracies), test_images)
+                                                 : lab::median(deviations));
   result.image_noise = 1.96 * std::sqrt(2.0) * one;
   const bool excludes_zero = result.points.low > 0.0 || result.points.high < 0.0;
   result.beyond_noise =
@@ -100,15 +111,16 @@ std::optional<PairedDifference> compare_cells(const Cell& first, const Cell& sec
 }
 
 std::string in_words(const PairedDifference& d, const std::string& other) {
-  const std::string size = points(d.points.value);
+  const std::string size = points(d, d.points.value);
+  const int digits = metric_of(d.model).digits;
   const std::string direction = d.points.value >= 0.0 ? " better than " : " worse than ";
   if (d.seeds == 1) {
-    const std::string noise = "the choice of test examples alone explains " + points(d.image_noise);
+    const std::string noise = "the choice of test examples alone explains " + points(d, d.image_noise);
     return d.beyond_noise ? size + direction + other + " with one seed (" + noise + ")"
                           : "no difference from " + other + " beyond noise: " + size + direction + "it, and " + noise;
   }
   const std::string interval =
-      "95 % interval " + fixed(d.points.low, 1) + " to " + fixed(d.points.high, 1) + ", " + seeds(d.seeds);
+      "95 % interval " + fixed(d.points.low, digits) + " to " + fixed(d.points.high, digits) + ", " + seeds(d.seeds);
   if (!d.beyond_noise) {
     return "no difference from " + other + " beyond noise: " + size + direction + "it (" + interval + ")";
   }
@@ -141,7 +153,13 @@ Summary summarize(const Sweep& sweep, const Cell& cell) {
     summary.final_accuracy = lab::median_with_interval(final);
     summary.best_accuracy = lab::median(best);
   }
-  for (const int target : sweep.options.targets) {
+  const bool has_targets = metric_of(cell.plan.model).is_accuracy;
+  for (const int target : targets_of(sweep)) {
+    if (!has_targets) {
+      summary.steps_to.emplace_back();
+      summary.seconds_to.emplace_back();
+      continue;
+    }
     std::vector<double> steps;
     std::vector<double> time;
     for (const Run& run : cell.runs) {
@@ -167,6 +185,12 @@ Summary summarize(const Sweep& sweep, const Cell& cell) {
     }
   }
   return summary;
+}
+
+std::vector<int> targets_of(const Sweep& sweep) {
+  const bool some = std::any_of(sweep.cells.begin(), sweep.cells.end(),
+                                [](const Cell& cell) { return metric_of(cell.plan.model).is_accuracy; });
+  return some ? sweep.options.targets : std::vector<int>();
 }
 
 std::vector<Setting> settings_of(const Sweep& sweep) {
@@ -201,12 +225,13 @@ std::vector<std::string> conclusions(const Sweep& sweep, const Setting& setting)
     }
   }
   const Summary summary = summarize(sweep, *best);
+  const Metric& metric = metric_of(best->plan.model);
   std::vector<std::string> lines = {
-      best->plan.norm + " is highest, " + fixed(100.0 * summary.final_accuracy->value, 1) + " %, with " +
+      best->plan.norm + " is " + metric.best + ", " + shown(metric, summary.final_accuracy->value) + ", with " +
       seeds(summary.runs) +
-      (equals.empty() ? summary.runs == 1 ? "; every other one is lower by more than the test "
-                                            "images explain, but seeds may differ, too"
-                                          : "; every other one is lower by more than noise"
+      (equals.empty() ? "; every other one is " + metric.others +
+                            (summary.runs == 1 ? " by more than the test images explain, but seeds may differ, too"
+                                               : " by more than noise")
                       : "; indistinguishable from it: " + equals)};
   for (const Cell* cell : setting.cells) {
     const std::string verdict = summarize(sweep, *cell).verdict;
@@ -222,10 +247,17 @@ std::vector<HighestRate> highest_rates(const Sweep& sweep) {
     return {};
   }
   std::map<std::string, double> best;
+  std::map<std::string, double> chance;
   for (const Cell& cell : sweep.cells) {
+    const std::string& model = cell.plan.model;
     const Summary summary = summarize(sweep, cell);
     if (summary.final_accuracy) {
-      best[cell.plan.model] = std::max(best[cell.plan.model], summary.final_accuracy->value);
+      const double value = summary.final_accuracy->value;
+      const double classes = static_cast<double>(std::max<std::int64_t>(1, num_classes_of(sweep, model)));
+      best[model] = best.contains(model) ? std::max(best[model], value) : value;
+      chance[model] = metric_of(model).is_accuracy ? 1.0 / classes
+                      : chance.contains(model)     ? std::min(chance[model], value)
+                                                   : value;
     }
   }
   std::vector<HighestRate> rates;
@@ -241,8 +273,8 @@ std::vector<HighestRate> highest_rates(const Sweep& sweep) {
     if (rate == rates.end()) {
       rate = rates.insert(rates.end(), {.model = cell.plan.model, .norm = cell.plan.norm, .others = others});
     }
-    const double chance = 1.0 / static_cast<double>(std::max<std::int64_t>(1, num_classes_of(sweep, cell.plan.model)));
-    const bool trains = summary.diverged == 0 && summary.final_accuracy->value > 0.5 * (chance + best[cell.plan.model]);
+    const bool trains = summary.diverged == 0 &&
+                        summary.final_accuracy->value > 0.5 * (chance[cell.plan.model] + best[cell.plan.model]);
     if (trains && (!rate->lr || cell.plan.lr > *rate->lr)) {
       rate->lr = cell.plan.lr;
       rate->is_last = cell.plan.lr == sweep.options.lrs.back();

@@ -10,12 +10,13 @@
 
 namespace compare_norms {
 
-/// A difference in final test accuracy in percentage points, by seed: both runs of a pair start from the same weights
-/// and use the same images in the same order.
+/// A difference in final test accuracy in percentage points, or in the units of another metric, by seed: both runs of a
+/// pair start from the same weights and use the same images in the same order.
 struct PairedDifference {
-  lab::Estimate points;       ///< median and its 95 % bootstrap interval
+  lab::Estimate points;       ///< median and its 95 % bootstrap interval; positive if the first is better
   std::int64_t seeds = 0;     ///< number of pairs
   std::int64_t positive = 0;  ///< pairs in which the first is better
+  std::string model;          ///< whose metric it is a difference of
   double image_noise = 0.0;   ///< 1.96 standard deviations of the difference due to the choice of test images alone
   bool beyond_noise = false;  ///< see compare_cells()
 };
@@ -44,6 +45,8 @@ double seconds_to(const Run& run, int percent);
 /// excludes zero. With fewer than 6 seeds, where all pairs agree too often by chance (one time in 2^(n-1)), it must
 /// also exceed the difference that the test images explain.
 std::optional<PairedDifference> compare_cells(const Cell& first, const Cell& second, std::int64_t test_images);
+/// The targets in per cent; none if no model of the sweep has an accuracy.
+std::vector<int> targets_of(const Sweep& sweep);
 /// "3.2 points better than none (95 % interval 2.9 to 3.4, 5 seeds)", "no difference from none beyond noise: ...".
 std::string in_words(const PairedDifference& difference, const std::string& other);
 
@@ -61,7 +64,8 @@ std::vector<Setting> settings_of(const Sweep& sweep);
 std::vector<std::string> conclusions(const Sweep& sweep, const Setting& setting);
 
 /// The highest learning rate at which a model with a norm still trains: no seed diverges, and the median final accuracy
-/// is above the midpoint between chance and the model's best median in the sweep.
+/// is above the midpoint between chance (for another metric than accuracy: the model's worst median in the sweep) and
+/// the model's best median in the sweep.
 struct HighestRate {
   std::string model;
   std::string norm;

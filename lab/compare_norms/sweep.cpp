@@ -197,7 +197,8 @@ void run_sweep(Sweep& sweep, const Data& data, const RunStore& store, const std:
       tasks.push_back({.cell = i, .seed = seed, .key = key});
       shown.push_back({.name = name_of(sweep, cell.plan) + " seed " + std::to_string(seed),
                        .steps = cell.plan.steps,
-                       .work = static_cast<double>(cell.plan.steps * cell.plan.batch_size) * work_of(cell.plan.model)});
+                       .work = static_cast<double>(cell.plan.steps * cell.plan.batch_size) * work_of(cell.plan.model),
+                       .model = cell.plan.model});
     }
   }
   if (stored > 0) {

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "lab/compare_norms/metric.hpp"
 #include "lab/compare_norms/results.hpp"
 #include "lab/compare_norms/summary.hpp"
 #include "lab/compare_norms/text.hpp"
@@ -25,10 +26,6 @@ std::string number_or_dash(const std::optional<double>& value, int digits) {
   return value ? fixed(*value, digits) : "-";
 }
 
-std::string interval(const lab::Estimate& e, int digits) {
-  return fixed(e.low, digits) + " to " + (std::isfinite(e.high) ? fixed(e.high, digits) : "never");
-}
-
 lab::Row summary_row(const Sweep& sweep, const Cell& cell) {
   lab::Row row = {.cells = {cell.plan.norm, cell.plan.model}, .keys = keys_of(sweep, cell.plan)};
   for (const auto& [key, value] : varied(sweep, cell.plan)) {
@@ -37,13 +34,17 @@ lab::Row summary_row(const Sweep& sweep, const Cell& cell) {
   const Summary s = summarize(sweep, cell);
   const bool many = sweep.options.seeds > 1;
   const bool ran = s.final_accuracy.has_value();
-  row.cells.push_back(ran ? fixed(100.0 * s.final_accuracy->value, 2) : "-");
+  const Metric& metric = metric_of(cell.plan.model);
+  const int digits = metric.is_accuracy ? 2 : metric.digits;
+  row.cells.push_back(ran ? fixed(metric.factor * s.final_accuracy->value, digits) : "-");
   if (many) {
-    row.cells.push_back(
-        ran ? fixed(100.0 * s.final_accuracy->low, 1) + " to " + fixed(100.0 * s.final_accuracy->high, 1) : "-");
+    const auto [low, high] =
+        ran ? std::minmax({metric.factor * s.final_accuracy->low, metric.factor * s.final_accuracy->high})
+            : std::pair(0.0, 0.0);
+    row.cells.push_back(ran ? fixed(low, metric.digits) + " to " + fixed(high, metric.digits) : "-");
   }
-  row.cells.push_back(s.best_accuracy ? fixed(100.0 * *s.best_accuracy, 2) : "-");
-  for (std::size_t i = 0; i < sweep.options.targets.size(); ++i) {
+  row.cells.push_back(s.best_accuracy ? fixed(metric.factor * *s.best_accuracy, digits) : "-");
+  for (std::size_t i = 0; i < s.steps_to.size(); ++i) {
     row.cells.push_back(s.steps_to[i] ? fixed(s.steps_to[i]->value, 0) : "-");
     row.cells.push_back(number_or_dash(s.seconds_to[i], 1));
   }
@@ -73,16 +74,23 @@ void print_row(const Sweep& sweep, const Cell& cell, std::ostream& out) {
     out << "  not run\n";
     return;
   }
-  out << std::setw(8) << fixed(s.final_accuracy->value, 4);
+  const Metric& metric = metric_of(cell.plan.model);
+  const double factor = metric.is_accuracy ? 1.0 : metric.factor;
+  const int digits = metric.is_accuracy ? 4 : metric.digits;
+  out << std::setw(8) << fixed(factor * s.final_accuracy->value, digits);
   if (sweep.options.seeds > 1) {
-    out << std::setw(18) << interval(*s.final_accuracy, 4);
+    const auto [low, high] = std::minmax({factor * s.final_accuracy->low, factor * s.final_accuracy->high});
+    out << std::setw(18) << fixed(low, digits) + " to " + fixed(high, digits);
   }
-  out << std::setw(8) << number_or_dash(s.best_accuracy, 4);
-  for (const std::optional<lab::Estimate>& steps : s.steps_to) {
-    out << std::setw(8) << (steps ? fixed(steps->value, 0) : "-");
+  out << std::setw(8) << fixed(factor * s.best_accuracy.value_or(0.0), digits);
+  if (metric.is_accuracy) {
+    for (const std::optional<lab::Estimate>& steps : s.steps_to) {
+      out << std::setw(8) << (steps ? fixed(steps->value, 0) : "-");
+    }
+    out << std::setw(10)
+        << number_or_dash(s.seconds_to.empty() ? std::nullopt : s.seconds_to[s.seconds_to.size() / 2], 1);
   }
-  out << std::setw(10) << number_or_dash(s.seconds_to.empty() ? std::nullopt : s.seconds_to[s.seconds_to.size() / 2], 1)
-      << std::setw(10) << fixed(s.mean_step_ms, 3) << std::setw(10)
+  out << std::setw(10) << fixed(s.mean_step_ms, 3) << std::setw(10)
       << fixed(static_cast<double>(s.peak_memory) / (1 << 20), 1);
   if (s.diverged > 0) {
     out << "  diverged with " << s.diverged << " of " << cell.runs.size() << " seeds";
@@ -90,12 +98,23 @@ void print_row(const Sweep& sweep, const Cell& cell, std::ostream& out) {
   out << '\n';
 }
 
-void print_header(const Sweep& sweep, std::ostream& out) {
+void print_header(const Sweep& sweep, const std::string& model, std::ostream& out) {
   const bool many = sweep.options.seeds > 1;
-  out << "              accuracy" << (many ? std::string(18, ' ') : "") << "          steps to accuracy"
+  const Metric& metric = metric_of(model);
+  const std::string gap = many ? std::string(18, ' ') : "";
+  const std::string second = std::string("norm           final") + (many ? "      95 % interval" : "") + "    best";
+  if (!metric.is_accuracy) {
+    const std::string title = metric.name + (metric.unit.empty() ? "" : "," + metric.unit);
+    const std::size_t width = 22 + gap.size() + 8;
+    out << std::left << std::setw(static_cast<int>(width)) << std::string(14, ' ') + title << std::right
+        << "ms per    memory\n"
+        << second << "      step       MiB\n";
+    return;
+  }
+  out << "              accuracy" << gap << "          steps to accuracy"
       << std::string(8 * std::max<std::size_t>(2, sweep.options.targets.size()) - 16, ' ')
       << "  seconds    ms per    memory\n"
-      << "norm           final" << (many ? "      95 % interval" : "") << "    best";
+      << second;
   for (const int target : sweep.options.targets) {
     out << std::setw(8) << fixed(target / 100.0, 2);
   }
@@ -103,29 +122,48 @@ void print_header(const Sweep& sweep, std::ostream& out) {
   out << "   to " << fixed(middle / 100.0, 2) << "      step       MiB\n";
 }
 
+/// What the column of results holds: one metric, or those of several models.
+std::string metric_title(const Sweep& sweep) {
+  std::vector<std::string> names;
+  std::string title;
+  for (const Cell& cell : sweep.cells) {
+    const Metric& metric = metric_of(cell.plan.model);
+    if (std::find(names.begin(), names.end(), metric.name) == names.end()) {
+      names.push_back(metric.name);
+      title += (title.empty() ? "" : " / ") + metric.name;
+    }
+  }
+  return title;
+}
+
 std::string number_text(std::int64_t value) { return std::to_string(value); }
 
 }  // namespace
 
 lab::Table summary_table(const Sweep& sweep) {
+  const bool has_others = std::any_of(sweep.cells.begin(), sweep.cells.end(),
+                                      [](const Cell& cell) { return !metric_of(cell.plan.model).is_accuracy; });
   lab::Table table{
       .title = "All settings",
-      .note =
-          "Accuracy on the test images, or of the characters predicted in the test text, in per cent: median over the "
-          "seeds at the end and at the best "
-          "measurement. Steps and seconds of training until a measurement reaches a target. Times are of " +
-          number_text(sweep.threads) + " thread(s) with " + number_text(sweep.jobs) +
-          " run(s) at once; memory is the most that tensors held at once.",
+      .note = "Accuracy on the test images, or of the characters predicted in the test text, in per cent" +
+              std::string(
+                  has_others ? "; of unet the PSNR of denoised test images in dB, of dcgan the squared kernel distance "
+                               "of made images from test images, the lower the better"
+                             : "") +
+              ": median over the seeds at the end and at the best "
+              "measurement. Steps and seconds of training until a measurement reaches a target. Times are of " +
+              number_text(sweep.threads) + " thread(s) with " + number_text(sweep.jobs) +
+              " run(s) at once; memory is the most that tensors held at once.",
       .header = {"norm", "model"}};
   for (const auto& [key, value] : varied(sweep, sweep.cells.front().plan)) {
     table.header.push_back(key);
   }
-  table.header.emplace_back("accuracy");
+  table.header.push_back(metric_title(sweep));
   if (sweep.options.seeds > 1) {
     table.header.emplace_back("95 % interval");
   }
   table.header.emplace_back("best");
-  for (const int target : sweep.options.targets) {
+  for (const int target : targets_of(sweep)) {
     table.header.push_back("steps to " + number_text(target) + " %");
     table.header.push_back("seconds to " + number_text(target) + " %");
   }
@@ -140,7 +178,7 @@ lab::Table rate_table(const Sweep& sweep) {
   lab::Table table{.title = "Highest learning rate that trains",
                    .note =
                        "Trains: no seed diverges, and the median accuracy is above the middle between chance and the "
-                       "best that the model reaches in this sweep.",
+                       "best that the model reaches in this sweep (between the worst and the best of another metric).",
                    .header = {"norm", "model", "setting", "learning rate"}};
   for (const HighestRate& rate : highest_rates(sweep)) {
     table.rows.push_back({.cells = {rate.norm, rate.model, rate.others,
@@ -217,7 +255,7 @@ void print_tables(const Sweep& sweep, std::ostream& out) {
     out << '\n'
         << setting.cells.front()->plan.model << " on " << sweep.data << ": " << to_string(setting.cells.front()->plan)
         << (sweep.options.seeds > 1 ? ", median of " + number_text(sweep.options.seeds) + " seeds" : "") << '\n';
-    print_header(sweep, out);
+    print_header(sweep, setting.cells.front()->plan.model, out);
     for (const Cell* cell : setting.cells) {
       print_row(sweep, *cell, out);
     }

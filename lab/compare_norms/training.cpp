@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 
+#include "lab/compare_norms/learner.hpp"
 #include "lab/compare_norms/models.hpp"
 #include "lab/files.hpp"
 
@@ -16,36 +17,6 @@ namespace {
 constexpr std::int64_t kTestBatch = 500;
 constexpr std::int64_t kTestTokens = 8192;  // of a batch of text
 constexpr std::int64_t kTestWindows = 200;
-
-std::unique_ptr<Optimizer> make_optimizer(const Plan& plan, const std::vector<Tensor>& parameters) {
-  if (plan.optimizer == "adam") {
-    return std::make_unique<Adam>(parameters, AdamOptions{.lr = plan.lr});
-  }
-  if (plan.optimizer == "adamw") {
-    return std::make_unique<AdamW>(parameters, AdamWOptions{.lr = plan.lr});
-  }
-  return std::make_unique<SGD>(parameters, SGDOptions{.lr = plan.lr, .momentum = plan.momentum});
-}
-
-Score evaluate(Sequential& model, const DatasetPtr& examples) {
-  model.eval();
-  const Score result = score(model, examples);
-  model.train();
-  return result;
-}
-
-/// The learning rate of a step, counted from 1.
-double lr_of(const Plan& plan, std::int64_t step) {
-  return step >= plan.warmup ? plan.lr : plan.lr * static_cast<double>(step) / static_cast<double>(plan.warmup);
-}
-
-double train_step(Sequential& model, Optimizer& optimizer, const Batch& batch) {
-  optimizer.zero_grad();
-  const Tensor loss = cross_entropy(model(batch.inputs), batch.labels.flatten());
-  loss.backward();
-  optimizer.step();
-  return loss.item();
-}
 
 /// The highest label and the first image with it.
 std::pair<std::int64_t, std::int64_t> highest_label(const ImageDataset& images) {
@@ -71,7 +42,7 @@ std::string contents_of(const ImageDataset& images) {
 
 }  // namespace
 
-Data open_data(const std::string& source, std::int64_t train_limit) {
+Data open_data(const std::string& source, std::int64_t train_limit, std::int64_t test_limit) {
   constexpr std::int64_t kAnyLabel = 256;
   ImageSplits images = open_dataset(source, {.standardize = false, .num_classes = kAnyLabel});
   const auto [train_label, train_index] = highest_label(images.train);
@@ -83,11 +54,15 @@ Data open_data(const std::string& source, std::int64_t train_limit) {
   if (train_limit > 0) {
     images.train = images.train.first(train_limit);
   }
+  if (test_limit > 0) {
+    images.test = images.test.first(test_limit);
+  }
   const PixelStatistics statistics = images.train.pixel_statistics();
   return {.name = source,
           .images = {.train = images.train.standardized(statistics), .test = images.test.standardized(statistics)},
           .num_classes = train_label + 1,
-          .fingerprint = lab::fingerprint(contents_of(images.train) + contents_of(images.test))};
+          .fingerprint = lab::fingerprint(contents_of(images.train) + contents_of(images.test)),
+          .pixels = statistics};
 }
 
 TextData open_text(const std::string& file) {
@@ -158,15 +133,7 @@ Run train(const Plan& plan, std::uint64_t seed, const Data& data, const RunEvent
   const DatasetPtr train_set = data.train_set(plan.model);
   Prober prober(plan.probes, *train_set);
 
-  Sequential model = make_model({.model = plan.model,
-                                 .norm = plan.norm,
-                                 .activation = plan.activation,
-                                 .placement = plan.placement,
-                                 .qk_norm = plan.qk_norm,
-                                 .image_shape = data.images.train.image_shape(),
-                                 .num_classes = data.num_classes_of(plan.model),
-                                 .taps = prober.taps()});
-  const std::unique_ptr<Optimizer> optimizer = make_optimizer(plan, model.parameters());
+  const std::unique_ptr<Learner> learner = make_learner(plan, seed, data, prober.taps());
   BatchStream batches(train_set, plan.batch_size, seed);
   double loss_sum = 0.0;
   std::int64_t loss_count = 0;
@@ -176,10 +143,10 @@ Run train(const Plan& plan, std::uint64_t seed, const Data& data, const RunEvent
       return run;
     }
     const Clock::time_point start = Clock::now();
-    if (plan.warmup > 0) {
-      optimizer->set_lr(lr_of(plan, step));
+    if (plan.warmup > 0 || plan.schedule != "constant") {
+      learner->set_lr(lr_of(plan, step));
     }
-    const double loss = train_step(model, *optimizer, batches.next());
+    const double loss = learner->step(batches.next());
     run.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     run.steps = step;
     run.diverged = !std::isfinite(loss);
@@ -190,16 +157,17 @@ Run train(const Plan& plan, std::uint64_t seed, const Data& data, const RunEvent
       continue;
     }
     run.peak_memory = std::max(run.peak_memory, memory_stats().peak_bytes_in_use);
-    const Score test = evaluate(model, data.test_set(plan.model));
+    const Score test = learner->evaluate(data.test_set(plan.model));
     run.measurements.push_back(
         {.step = step,
          .epoch = static_cast<double>(step * plan.batch_size) / static_cast<double>(train_set->size()),
          .train_loss = loss_sum / static_cast<double>(loss_count),
          .test_loss = test.loss,
          .test_accuracy = test.accuracy,
-         .seconds = run.seconds});
+         .seconds = run.seconds,
+         .test_deviation = test.deviation});
     if (plan.probes) {
-      run.probes.push_back(prober.measure(model, step));
+      run.probes.push_back(prober.measure(learner->model(), step));
     }
     events.on_measurement(run.measurements.back());
     loss_sum = 0.0;

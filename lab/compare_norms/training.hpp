@@ -20,8 +20,11 @@ struct Measurement {
   double epoch = 0.0;          ///< passes through the training images so far
   double train_loss = 0.0;     ///< mean over the batches since the previous measurement
   double test_loss = 0.0;      ///< over all test images, in eval mode
-  double test_accuracy = 0.0;  ///< in [0, 1]
+  double test_accuracy = 0.0;  ///< in [0, 1], or another metric; see metric_of()
   double seconds = 0.0;        ///< training time since the start of the run, without measurements
+  /// Standard deviation of another metric due to the choice of test examples. That of an accuracy follows from their
+  /// number.
+  double test_deviation = 0.0;
 };
 
 struct Run {
@@ -58,6 +61,7 @@ struct Data {
   std::int64_t num_classes = 10;
   std::string fingerprint;  ///< of all pixels and labels in use
   std::optional<TextData> text = {};
+  normgrad::PixelStatistics pixels = {};  ///< with which the images were standardized
 
   /// The examples of a model. Throws ValueError if it needs text and there is none.
   normgrad::DatasetPtr train_set(const std::string& model) const;
@@ -70,16 +74,18 @@ struct Data {
 /// A file of UTF-8 text, or stories made by the library for "". A tenth is for testing, at most 200 windows of it.
 TextData open_text(const std::string& file);
 
-/// open_dataset(), standardized by the training images in use, with the classes counted. Throws IoError if the data
+/// open_dataset(), its first images if there are limits, standardized by the training images in use, with the classes
+/// counted. Throws IoError if the data
 /// cannot be read, and if training and test images do not have the same highest class.
-Data open_data(const std::string& source, std::int64_t train_limit);
+Data open_data(const std::string& source, std::int64_t train_limit, std::int64_t test_limit = 0);
 
 /// Whether the inputs are tokens.
 bool holds_text(const normgrad::Dataset& examples);
 
 struct Score {
   double loss = 0.0;
-  double accuracy = 0.0;
+  double accuracy = 0.0;   ///< or another metric; see metric_of()
+  double deviation = 0.0;  ///< see Measurement::test_deviation
 };
 /// Evaluates all examples in the model's current mode. The labels may be of any shape; the model's scores have a row
 /// for each.

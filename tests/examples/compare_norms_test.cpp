@@ -309,11 +309,11 @@ TEST_F(CompareNormsTest, HelpNamesEveryFlag) {
   const ProgramResult result = run({"--help"});
   EXPECT_EQ(result.exit_code, 0);
   for (const std::string flag :
-       {"--data",        "--model",      "--norms",       "--steps",     "--epochs", "--batch-size",
-        "--lr",          "--momentum",   "--optimizer",   "--seeds",     "--seed",   "--eval-every",
-        "--train-limit", "--threads",    "--out",         "--log-level", "--models", "--lrs",
-        "--batch-sizes", "--optimizers", "--activations", "--targets",   "--probes", "--jobs",
-        "--fresh",       "--placements", "--warmup",      "--qk-norm",   "--text"}) {
+       {"--data",     "--model",     "--norms",     "--steps", "--epochs",      "--batch-size",  "--lr",
+        "--momentum", "--optimizer", "--seeds",     "--seed",  "--eval-every",  "--train-limit", "--threads",
+        "--out",      "--log-level", "--models",    "--lrs",   "--batch-sizes", "--optimizers",  "--activations",
+        "--targets",  "--probes",    "--jobs",      "--fresh", "--placements",  "--warmup",      "--qk-norm",
+        "--text",     "--schedule",  "--test-limit"}) {
     EXPECT_THAT(result.out, ContainsRegex(flag + "[ ,]"));
   }
 }
