@@ -71,7 +71,7 @@ Outcome ghost_batch(const Settings& settings) {
                               .measured = points(rate) + " higher",
                               .held = is_above(rate)});
   const lab::Estimate ghost = grid.difference(3, 2);
-  outcome.findings.push_back({.claim = "Ghost batch norm closes a further part",
+  outcome.findings.push_back({.claim = "Ghost batch norm closes a part of the gap",
                               .published = "a significant decrease of the gap",
                               .measured = points(ghost) + " higher",
                               .held = is_above(ghost)});

@@ -95,8 +95,8 @@ void print(const Outcome& outcome, std::ostream& out) {
 }
 
 void write_outcome(const Outcome& outcome, const std::filesystem::path& folder) {
-  const bool drawn =
-      lab::draw_figure(outcome.charts, folder, outcome.name, {.columns = outcome.charts.size() == 1 ? 1 : 2});
+  const bool drawn = !outcome.charts.empty() && lab::draw_figure(outcome.charts, folder, outcome.name,
+                                                                 {.columns = outcome.charts.size() == 1 ? 1 : 2});
   std::string text = "## " + outcome.name + "\n\nSource: " + outcome.source + ".\n\nSet-up: " + outcome.setup +
                      ".\n\nDifferent from the paper: " + outcome.differs + "\n\n" +
                      to_markdown(findings_table(outcome));

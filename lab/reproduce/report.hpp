@@ -12,7 +12,7 @@ namespace reproduce {
 /// Prints the paper's claim and number with the measured one, and "held", "NOT HELD" or "not judged".
 void print(const Outcome& outcome, std::ostream& out);
 
-/// Writes NAME.md, NAME.json, NAME.png and NAME.svg in `folder`.
+/// Writes NAME.md and NAME.json in `folder`, and NAME.png and NAME.svg if there are charts.
 void write_outcome(const Outcome& outcome, const std::filesystem::path& folder);
 
 /// Writes report.html in `folder`, with all outcomes.

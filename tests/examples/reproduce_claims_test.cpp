@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <sstream>
 #include <nlohmann/json.hpp>
 
@@ -157,6 +158,9 @@ TEST_P(ReproduceClaimTest, RunsInATinyForm) {
   const std::string page = lab::read_whole(folder / "out" / (name + ".md")).value_or("");
   EXPECT_THAT(page, HasSubstr("|  | the paper says | its number | measured here |"));
   EXPECT_THAT(page, HasSubstr("After training:\n\n| "));
+  const bool has_figure = std::filesystem::exists(folder / "out" / (name + ".png"));
+  EXPECT_EQ(has_figure, page.find("![" + name + "](") != std::string::npos);
+  EXPECT_EQ(has_figure, name == "pre-post-ln" || name == "deepnorm" || name == "qk-norm" || name == "frn");
   // As many cells in each row as in its header.
   std::istringstream lines(page);
   std::ptrdiff_t columns = 0;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <sstream>
 #include <nlohmann/json.hpp>
 
@@ -65,6 +66,7 @@ TEST_F(ReproduceTest, WhatTheShortFormCannotShowIsNotJudged) {
   EXPECT_THAT(printed.str(), HasSubstr("\n  NOT HELD    shrinks\n"));
   EXPECT_THAT(printed.str(), HasSubstr("\n  not judged  after ten epochs\n"));
   reproduce::write_outcome(outcome, folder_.path());
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "heights.png")) << "there is no chart";
   const auto json = nlohmann::json::parse(lab::read_whole(folder_ / "heights.json").value_or(""));
   EXPECT_EQ(json.at("findings")[1].at("held"), false);
   EXPECT_TRUE(json.at("findings")[2].at("held").is_null());
