@@ -46,10 +46,10 @@ void pack_a(const T* a, std::int64_t row_step, std::int64_t depth_step, std::int
             std::int64_t beyond, T* to) {
   std::int64_t p = 0;
   if (row_step == 1) {
-    constexpr std::int64_t kWide = (kTileRows + kLanes<T> - 1) / kLanes<T>;
+    constexpr std::int64_t kVectorsOfRows = (kTileRows + kLanes<T> - 1) / kLanes<T>;
     // What is stored too much is overwritten by the next column.
-    for (; rows + beyond >= kWide * kLanes<T> && p + kWide * kLanes<T> < depth; ++p) {
-      for (std::int64_t v = 0; v < kWide; ++v) {
+    for (; rows + beyond >= kVectorsOfRows * kLanes<T> && p + kVectorsOfRows * kLanes<T> < depth; ++p) {
+      for (std::int64_t v = 0; v < kVectorsOfRows; ++v) {
         store(to + p * rows + v * kLanes<T>, load(a + p * depth_step + v * kLanes<T>));
       }
     }
