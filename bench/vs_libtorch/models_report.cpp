@@ -12,18 +12,15 @@
 #include <nlohmann/json.hpp>
 
 #include "models.hpp"
+#include "report.hpp"
 
 namespace {
+
+using bench::median;
 
 struct Samples {
   std::vector<double> us, mb;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 std::string processor() {
   std::ifstream in("/proc/cpuinfo");

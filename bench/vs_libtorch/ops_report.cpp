@@ -13,20 +13,12 @@
 #include <vector>
 #include <nlohmann/json.hpp>
 
+#include "report.hpp"
+
 namespace {
 
-struct Row {
-  std::string name;
-  double ours;  // microseconds
-  double theirs;
-  double ratio() const { return theirs / ours; }
-};
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
+using bench::median;
+using bench::Row;
 
 std::map<std::string, double> medians_of(const std::string& path) {
   std::ifstream in(path);

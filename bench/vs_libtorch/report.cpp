@@ -12,22 +12,14 @@
 #include <vector>
 #include <nlohmann/json.hpp>
 
+#include "report.hpp"
+
 namespace {
 
+using bench::median;
+using bench::Row;
+
 using Times = std::map<std::string, std::vector<double>>;
-
-struct Row {
-  std::string name;
-  double ours;  // microseconds, or MB
-  double theirs;
-  double ratio() const { return theirs / ours; }
-};
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 // Returns the cases in the order of their first appearance, and their times.
 std::pair<std::vector<std::string>, Times> read(const std::string& path) {

@@ -328,6 +328,19 @@ TEST(ExtremesTest, SoftmaxOfWhatCannotBe) {
   }
 }
 
+// 5 * (1 / 3) is another float32 than 5 / 3. Along the last axis a kernel computes it, elsewhere operations do.
+TEST(ExtremesTest, EqualElementsShareTheGradientByDivision) {
+  for (const bool create_graph : {false, true}) {
+    for (const std::int64_t axis : {0, 1}) {
+      Tensor x = full({3, 3}, 2.0, {.dtype = kFloat32});
+      x.requires_grad_(true);
+      const Tensor y = max(x, {axis});
+      const Tensor gx = grad({y}, {x}, {full({3}, 5.0, {.dtype = kFloat32})}, {.create_graph = create_graph})[0];
+      EXPECT_THAT(gx.to_vector<float>(), testing::Each(5.0F / 3.0F)) << axis << create_graph;
+    }
+  }
+}
+
 TEST(ExtremesTest, LogsumexpOfInfinities) {
   const Tensor x = tensor({{-kInf, -kInf}, {kInf, 1}, {1, 1}}, {.dtype = kFloat64}).requires_grad_();
   const Tensor y = logsumexp(x, 1);

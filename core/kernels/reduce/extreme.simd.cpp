@@ -127,7 +127,7 @@ void extreme_grad_rows(const T* x, const T* y, const std::int64_t* winner, const
       }
     });
     count += static_cast<double>(sum_lanes<T>(hits));
-    const Batch<T> share(gy[r] * (T(1) / static_cast<T>(count)));
+    const Batch<T> share(gy[r] / static_cast<T>(count));
     const Batch<T> elsewhere(count == 0.0 ? T(__builtin_nan("")) : T(0));
     each_vector<T>(n, [&](std::int64_t i, std::int64_t lanes) {
       store_lanes<T>(to + i, select(load_lanes(from + i, lanes, other) == best, share, elsewhere), lanes);

@@ -39,8 +39,7 @@ bool reduces_short_rows(const ReducePlan& plan) {
 // The gradient of a maximum or minimum in operations. Equal elements share it.
 Tensor extreme_grad(const Tensor& x, const Tensor& y, const Axes& axes, const Tensor& gy) {
   const Tensor hits = to(eq(x, y), gy.dtype());
-  const Tensor share = div(hits, sum(hits, axes, true));
-  return mul(gy, detail::locally_constant(share, x));
+  return div(mul(gy, detail::locally_constant(hits, x)), sum(hits, axes, true));
 }
 
 // Rows whose largest or smallest element is found together with the place that the gradient goes to.
