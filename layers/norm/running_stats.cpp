@@ -197,10 +197,9 @@ void RunningStatsNorm::check_channels(const Tensor& x, std::int64_t axis) const 
 }
 
 bool RunningStatsNorm::use_batch_statistics(std::int64_t count, const char* values, const Shape& shape) const {
-  const bool automatic = is_training() || !tracks_running_stats();
   const bool batch =
       !tracks_running_stats() ||
-      (!*frozen_ && (*statistics_ == Statistics::batch || (*statistics_ == Statistics::automatic && automatic)));
+      (!*frozen_ && (*statistics_ == Statistics::batch || (*statistics_ == Statistics::automatic && is_training())));
   if (!batch || count != 1) {
     return batch;
   }

@@ -180,6 +180,28 @@ TEST_P(NormArithmeticKernelTest, ExtremeRowsChangeNoOthers) {
   }
 }
 
+// Long sets: a sum of a million squares in float32 alone would lose digits, and so would the correction for a first
+// element that lies hundreds of deviations from the mean.
+TEST_P(NormArithmeticKernelTest, LongSetsLoseNoDigits) {
+  constexpr std::int64_t kLong = std::int64_t{1} << 20;
+  // Among a million elements some meet nearly the worst of each rounding: of x - mean, of rstd and of their product, up
+  // to a unit each, and of the result, half a unit.
+  constexpr long double kRoundings = 3.5L;
+  const auto check = [&](const auto& g) {
+    for (const float first : {0.25F, 600.0F}) {
+      Data<float> d = random_data<float>(g, 0.7, 1.0, 11);
+      d.x[0] = first;
+      const NormErrors e = errors_of(g, d, run(g, d, kEps), kEps);
+      SCOPED_TRACE(testing::Message() << typeid(g).name() << ", first element " << first);
+      EXPECT_LE(e.y, kRoundings) << e;
+      EXPECT_LE(e.gx, kRoundings) << e;
+    }
+  };
+  check(RowGeometry{1, 1, kLong, 1});   // LayerNorm
+  check(RowGeometry{1, 1, 1, kLong});   // InstanceNorm
+  check(ChannelGeometry{1, 1, kLong});  // BatchNorm2d
+}
+
 // Without centering (RMSNorm).
 TEST_P(NormArithmeticKernelTest, RootMeanSquare) {
   for_geometries([&](const auto& g) {
