@@ -1,12 +1,14 @@
 // Training steps over ranks: measured, and predicted by the model of lab/scaling.hpp (docs/scaling.md).
 //
 //   build/bench/bench_scaling [--models cnn,resnet,mlp] [--batch 32] [--steps 30] [--bucket-mb 1] [--quantile 0.5]
-//   mpirun -n 2 build/bench/bench_scaling ...
+//   mpirun -n 2 build/bench/bench_scaling [--rounds 5] [--trace FOLDER] ...
 //
-// One rank: the step of one process, and the steps of 2 to 1024 ranks predicted for three networks. Several ranks: the
-// network is measured by messages between pairs of ranks, the computation by steps of all ranks at the same time
-// without communication, and the prediction made of these is printed beside the measured step.
+// One rank: the step of one process, and the steps of 2 to 1024 ranks predicted for three networks. Several ranks on
+// one machine: in each round the network is measured by messages between pairs of ranks, the computation by steps of
+// as many ranks as there are processors at the same time without communication, and the prediction made of these is
+// printed beside the measured step, and beside that of one rank alone (weak scaling).
 #include <mpi.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,11 +16,13 @@
 #include <functional>
 #include <iomanip>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <vector>
 #include <CLI/CLI.hpp>
 
 #include "lab/compare_norms/models.hpp"
+#include "lab/figure.hpp"
 #include "lab/files.hpp"
 #include "lab/scaling.hpp"
 #include "lab/statistics.hpp"
@@ -33,7 +37,10 @@ struct Arguments {
   std::vector<std::string> models = {"cnn", "resnet", "mlp"};
   std::int64_t batch = 32;
   std::int64_t steps = 30;
+  std::int64_t rounds = 5;
   double bucket_mb = 1.0;
+  int processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));  // of the machine: mpirun binds a rank to one
+  std::string trace;
 };
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -233,48 +240,136 @@ void one_rank(const std::string& name, const Arguments& arguments, const Process
   std::cout << std::endl;
 }
 
-void several_ranks(const std::string& name, const Arguments& arguments, const ProcessGroup& group) {
-  const ProcessGroup own = group.split(group.rank());
-  const lab::Network network = measured_network(group);
-  lab::StepProfile profile = measured_profile(name, arguments, own);
-  std::vector<double> computed;
-  {
-    Trainer trainer(name, arguments.batch);
-    for (std::int64_t i = 0; i < arguments.steps; ++i) {
-      group.barrier();
-      computed.push_back(trainer.step().all());
-    }
+/// What one round measures of a model.
+struct Round {
+  double one_rank = 0;   ///< a step of one rank, while the others sleep
+  double unlinked = 0;   ///< a step of as many ranks as there are processors, without communication
+  double predicted = 0;  ///< a step of all ranks
+  double measured = 0;
+};
+
+double plain_step(const std::string& name, const Arguments& arguments) {
+  Trainer trainer(name, arguments.batch);
+  return typical_time(arguments.steps, [&] { trainer.step(); });
+}
+
+/// The step of `ranks` ranks that take turns on `processors`: each waits while the others compute, and what overlaps
+/// with the computation on a processor of its own has none here.
+double predicted_step(lab::StepProfile profile, lab::Network network, int ranks, int processors, double bucket_mb) {
+  const double turns = std::max(1.0, static_cast<double>(ranks) / processors);
+  for (double* part : {&profile.forward, &profile.backward, &profile.optimizer, &profile.call, &profile.copy,
+                       &profile.reduce, &network.overhead, &network.byte_gap}) {
+    *part *= turns;
   }
-  const double slower = slowest_of(group, computed);
+  for (lab::ReadyGradient& gradient : profile.gradients) {
+    gradient.ready *= turns;
+  }
+  return lab::predict_step(profile, network, ranks, bucket_mb * 1024 * 1024).seconds;
+}
+
+/// The profile and the network as `busy`, the ranks that have a processor each, see them at the same time.
+void measure_parts(const std::string& name, const Arguments& arguments, const ProcessGroup& busy,
+                   lab::StepProfile& profile, lab::Network& network) {
+  network = measured_network(busy);
+  profile = measured_profile(name, arguments, busy.split(busy.rank()));
+  std::vector<double> computed;
+  Trainer trainer(name, arguments.batch);
+  for (std::int64_t i = 0; i < arguments.steps; ++i) {
+    busy.barrier();
+    computed.push_back(trainer.step().all());
+  }
+  const double slower = slowest_of(busy, computed);
   for (double* part : {&profile.forward, &profile.backward, &profile.optimizer}) {
     *part *= slower;
   }
   for (lab::ReadyGradient& gradient : profile.gradients) {
     gradient.ready *= slower;
   }
+}
+
+/// The backward and the buckets of the last step, as a chart of intervals.
+lab::Chart trace_chart(const std::string& name, int ranks, const BackwardTrace& trace) {
+  lab::Chart chart{.title = name + ", " + std::to_string(ranks) + " ranks",
+                   .x_label = "ms after the start of the backward",
+                   .y_label = "0: backward; then buckets",
+                   .y_low = -0.5,
+                   .y_high = static_cast<double>(trace.buckets.size()) + 0.5};
+  chart.series.push_back({.name = "backward of this rank", .x = {0, 1e3 * trace.computed}, .y = {0, 0}});
+  double row = 0;
+  for (const BucketTimes& bucket : trace.buckets) {
+    row += 1;
+    chart.series.push_back({.name = std::to_string((bucket.elements * 4 + 1023) / 1024) + " KiB",
+                            .x = {1e3 * bucket.started, 1e3 * bucket.finished},
+                            .y = {row, row}});
+  }
+  return chart;
+}
+
+void several_ranks(const std::string& name, const Arguments& arguments, const ProcessGroup& group,
+                   std::vector<lab::Chart>& charts) {
+  const int processors = std::min(arguments.processors, group.size());
+  const bool is_busy = group.rank() < processors;
+  const ProcessGroup busy = group.split(is_busy ? 0 : 1);
   Trainer trainer(name, arguments.batch);
   DistributedDataParallel ddp(trainer.model(), {.bucket_cap_mb = arguments.bucket_mb}, group);
-  group.barrier();
-  const double measured = typical_time(arguments.steps, [&] { trainer.step(); });
-  const double predicted = lab::predict_step(profile, network, group.size(), arguments.bucket_mb * 1024 * 1024).seconds;
+  std::vector<Round> rounds;
+  lab::StepProfile profile;
+  lab::Network network;
+  // A machine's speed changes within seconds, so each round measures everything. A rank in a barrier sleeps.
+  for (std::int64_t i = 0; i < arguments.rounds; ++i) {
+    Round round;
+    group.barrier();
+    if (group.rank() == 0) {
+      round.one_rank = plain_step(name, arguments);
+    }
+    group.barrier();
+    if (is_busy) {
+      measure_parts(name, arguments, busy, profile, network);
+      round.unlinked = profile.compute();
+      round.predicted = predicted_step(profile, network, group.size(), processors, arguments.bucket_mb);
+    }
+    group.barrier();
+    round.measured = typical_time(arguments.steps, [&] { trainer.step(); });
+    rounds.push_back(round);
+  }
   if (group.rank() != 0) {
     return;
   }
-  std::cout << name << ", batch " << arguments.batch << " on each of " << group.size() << " ranks\n";
-  print_time("step without communication", profile.compute());
-  print_time("step, predicted", predicted);
-  print_time("step, measured", measured);
-  std::cout << "  predicted / measured: " << std::setprecision(2) << predicted / measured
-            << "\n  images per second: " << std::setprecision(0)
-            << static_cast<double>(arguments.batch * group.size()) / measured << "\n"
-            << std::setprecision(2) << "  L " << 1e6 * network.latency << " us, o " << 1e6 * network.overhead
-            << " us, G " << 1e9 * network.byte_gap << " ns/byte; a call " << 1e6 * profile.call << " us, copy "
-            << 1e9 * profile.copy << " ns/byte, reduce " << 1e9 * profile.reduce << " ns/byte\n";
+  const auto median = [&](const std::function<double(const Round&)>& of) {
+    std::vector<double> values;
+    std::transform(rounds.begin(), rounds.end(), std::back_inserter(values), of);
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+  };
+  const double images = static_cast<double>(arguments.batch);
+  std::cout << name << ", batch " << arguments.batch << " on each of " << group.size() << " ranks, " << processors
+            << (processors == 1 ? " processor" : " processors") << ", medians of " << rounds.size() << " rounds\n";
+  print_time("step of one rank, the others idle", median([](const Round& r) { return r.one_rank; }));
+  print_time("step of a rank on each processor, without communication",
+             median([](const Round& r) { return r.unlinked; }));
+  print_time("step, predicted", median([](const Round& r) { return r.predicted; }));
+  print_time("step, measured", median([](const Round& r) { return r.measured; }));
+  std::cout << "  predicted / measured: " << std::setprecision(2)
+            << median([](const Round& r) { return r.predicted / r.measured; }) << "; by round:";
+  for (const Round& round : rounds) {
+    std::cout << " " << round.predicted / round.measured;
+  }
+  const double linked = static_cast<double>(group.size());
+  std::cout << "\n  images per second: " << std::setprecision(0)
+            << median([&](const Round& r) { return images * linked / r.measured; }) << ", by one rank "
+            << median([&](const Round& r) { return images / r.one_rank; }) << std::setprecision(2)
+            << "\n  of the speed of one rank times " << group.size() << ": "
+            << median([](const Round& r) { return r.one_rank / r.measured; }) << "; without communication, times "
+            << processors << ": " << median([](const Round& r) { return r.one_rank / r.unlinked; }) << "\n"
+            << "  L " << 1e6 * network.latency << " us, o " << 1e6 * network.overhead << " us, G "
+            << 1e9 * network.byte_gap << " ns/byte; a call " << 1e6 * profile.call << " us, copy " << 1e9 * profile.copy
+            << " ns/byte, reduce " << 1e9 * profile.reduce << " ns/byte\n";
   for (const BucketTimes& bucket : ddp.trace().buckets) {
     std::cout << "  bucket of " << bucket.elements * 4 << " bytes: from " << 1e3 * bucket.started << " to "
               << 1e3 * bucket.finished << " ms; all computed at " << 1e3 * ddp.trace().computed << " ms\n";
   }
   std::cout << std::endl;
+  charts.push_back(trace_chart(name, group.size(), ddp.trace()));
 }
 
 }  // namespace
@@ -292,6 +387,13 @@ int main(int argc, char** argv) {
     app.add_option("--bucket-mb", arguments.bucket_mb, "Size of a bucket in MiB")
         ->capture_default_str()
         ->check(CLI::PositiveNumber);
+    app.add_option("--rounds", arguments.rounds, "Rounds of measurements, of which the median counts")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1000));
+    app.add_option("--processors", arguments.processors, "Processors that the ranks share")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 100000));
+    app.add_option("--trace", arguments.trace, "Folder for overlap.svg, a picture of the last backward of each model");
     try {
       app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
@@ -303,9 +405,14 @@ int main(int argc, char** argv) {
     set_num_threads(1);
     manual_seed(1);
     const ProcessGroup group = ProcessGroup::world();
+    std::vector<lab::Chart> charts;
     for (const std::string& name : arguments.models) {
       compare_norms::check_model_name(name);
-      group.size() == 1 ? one_rank(name, arguments, group) : several_ranks(name, arguments, group);
+      group.size() == 1 ? one_rank(name, arguments, group) : several_ranks(name, arguments, group, charts);
+    }
+    if (!arguments.trace.empty() && !charts.empty()) {
+      lab::make_folder("--trace", arguments.trace);
+      lab::draw_figure(charts, arguments.trace, "overlap");
     }
     return 0;
   });

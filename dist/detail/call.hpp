@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/base/buffer.hpp"
 #include "normgrad/dist/detail/comm.hpp"
 #include "normgrad/dist/process_group.hpp"
 
@@ -72,7 +73,7 @@ class Call {
   bool is_done() const noexcept { return done_; }
 
   Tensor result;
-  std::vector<std::byte> space;  ///< for the steps
+  Buffer space;  ///< for the steps
 
  private:
   struct Message {

@@ -82,7 +82,7 @@ std::shared_ptr<Call> start_direct_all_reduce(const std::shared_ptr<Comm>& comm,
   const std::size_t bytes = bytes_of(x);
   return Call::start(comm, header, false,
                      {[x, bytes](Call& call) {
-                        call.space.resize(bytes * at(call.size()));
+                        call.space = Buffer(bytes * at(call.size()));
                         for_others(call, [&](int other) {
                           call.receive(other, call.space.data() + at(other) * bytes, bytes);
                           call.send(other, memory(x), bytes);
@@ -131,7 +131,7 @@ std::shared_ptr<Call> start_all_reduce(const std::shared_ptr<Comm>& comm, const 
   return Call::start(comm, header, false,
                      {[own, offsets, length](Call& call) {
                         const std::size_t mine = length(call.rank());
-                        call.space.resize(mine * at(call.size()));
+                        call.space = Buffer(mine * at(call.size()));
                         for_others(call, [&](int other) {
                           call.receive(other, call.space.data() + at(other) * mine, mine);
                           call.send(other, memory(own) + offsets[at(other)], length(other));
@@ -160,7 +160,7 @@ std::shared_ptr<Call> start_reduce(const std::shared_ptr<Comm>& comm, const Tens
            call.send(root, memory(own), bytes);
            return;
          }
-         call.space.resize(bytes * at(call.size()));
+         call.space = Buffer(bytes * at(call.size()));
          for_others(call, [&](int other) { call.receive(other, call.space.data() + at(other) * bytes, bytes); });
        },
        [own, root, bytes](Call& call) {
@@ -220,7 +220,7 @@ std::shared_ptr<Call> start_reduce_scatter(const std::shared_ptr<Comm>& comm, co
   return Call::start(comm, header_with(CallKind::reduce_scatter, x, static_cast<int>(op), -1, needs_grad), false,
                      {[own, offsets](Call& call) {
                         const std::size_t mine = offsets[at(call.rank()) + 1] - offsets[at(call.rank())];
-                        call.space.resize(mine * at(call.size()));
+                        call.space = Buffer(mine * at(call.size()));
                         for_others(call, [&](int other) {
                           call.receive(other, call.space.data() + at(other) * mine, mine);
                           call.send(other, memory(own) + offsets[at(other)],
@@ -257,7 +257,7 @@ std::shared_ptr<Call> start_scatter(const std::shared_ptr<Comm>& comm, const Ten
 
 std::shared_ptr<Call> start_barrier(const std::shared_ptr<Comm>& comm) {
   return Call::start(comm, CallHeader(), false, {[](Call& call) {
-                       call.space.resize(at(call.size()));
+                       call.space = Buffer(at(call.size()));
                        for_others(call, [&](int other) {
                          call.receive(other, call.space.data() + other, 1);
                          call.send(other, call.space.data() + call.rank(), 1);
