@@ -74,17 +74,21 @@ TEST_F(DistributedTrainMnist, TrainsAsOneProcess) {
 TEST_F(DistributedTrainMnist, GoesOnAfterAKill) {
   const std::vector<std::string> long_enough = {"--epochs", "12"};
   ASSERT_EQ(run(2, "whole", long_enough).exit_code, 0);
-  std::thread killer([&] {
-    for (int i = 0; i < 1000 && !fs::exists(file("killed", "checkpoint.safetensors")); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    if (const pid_t rank = process_of_rank(NORMGRAD_TRAIN_MNIST, (folder_ / "killed").string(), 1)) {
-      kill(rank, SIGKILL);
-    }
-  });
-  const ProgramResult killed = run(2, "killed", long_enough);
-  killer.join();
-  ASSERT_NE(killed.exit_code, 0) << "the kill came too late";
+  ProgramResult killed{.exit_code = 0};
+  for (int again = 0; again < 20 && killed.exit_code == 0; ++again) {  // again if the kill came too late
+    fs::remove_all(folder_ / "killed");
+    std::thread killer([&] {
+      for (int i = 0; i < 1000 && !fs::exists(file("killed", "checkpoint.safetensors")); ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+      if (const pid_t rank = process_of_rank(NORMGRAD_TRAIN_MNIST, (folder_ / "killed").string(), 1)) {
+        kill(rank, SIGKILL);
+      }
+    });
+    killed = run(2, "killed", long_enough);
+    killer.join();
+  }
+  ASSERT_NE(killed.exit_code, 0) << "all kills came too late";
   EXPECT_THAT(killed.err, HasSubstr("rank 1 "));
   fs::copy(folder_ / "killed", folder_ / "others", fs::copy_options::recursive);
 
