@@ -217,15 +217,21 @@ std::vector<std::string> conclusions(const Sweep& sweep, const Setting& setting)
     return {};
   }
   std::string equals;
+  bool has_others = false;
   for (const Cell* cell : setting.cells) {
     const std::optional<PairedDifference> d =
         cell == best ? std::nullopt : compare_cells(*best, *cell, num_test_labels(sweep, cell->plan.model));
+    has_others = has_others || d;
     if (d && !d->beyond_noise) {
       equals += (equals.empty() ? "" : ", ") + cell->plan.norm;
     }
   }
   const Summary summary = summarize(sweep, *best);
   const Metric& metric = metric_of(best->plan.model);
+  if (!has_others) {
+    return {best->plan.norm + ": " + shown(metric, summary.final_accuracy->value) + ", with " + seeds(summary.runs) +
+            "; there is no other norm to compare it with"};
+  }
   std::vector<std::string> lines = {
       best->plan.norm + " is " + metric.best + ", " + shown(metric, summary.final_accuracy->value) + ", with " +
       seeds(summary.runs) +

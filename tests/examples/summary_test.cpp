@@ -169,6 +169,16 @@ TEST(SummaryTest, NamesTheBestAndItsEquals) {
   EXPECT_THAT(lines[1], HasSubstr("gets to 85 % in 20 steps, none never does"));
 }
 
+TEST(SummaryTest, OneNormAloneIsNotTheHighest) {
+  const Sweep sweep = sweep_with({cell_with("batch", {0.859})});
+  EXPECT_THAT(conclusions(sweep, settings_of(sweep)[0]),
+              testing::ElementsAre("batch: 85.9 %, with 1 seed; there is no other norm to compare it with"));
+  Cell unfinished = cell_with("group", {0.862});
+  unfinished.runs[0].complete = false;
+  const Sweep stopped = sweep_with({cell_with("batch", {0.859}), unfinished});
+  EXPECT_THAT(conclusions(stopped, settings_of(stopped)[0])[0], HasSubstr("no other norm to compare it with"));
+}
+
 TEST(SummaryTest, HighestLearningRateThatTrains) {
   Cell diverged = cell_with("batch", {0.9}, 10.0);
   diverged.runs[0].diverged = true;
