@@ -7,6 +7,7 @@
 
 #include "tests/support/raises.hpp"
 #include "tests/support/toy_ops.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
@@ -15,23 +16,22 @@ namespace NORMGRAD_TEST_FILE {
 using testing::ElementsAre;
 using tests::error_of;
 using tests::leaf;
+using tests::numbers;
 using tests::values;
-
-std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
 TEST(BackwardTest, AccumulatesIntoLeaves) {
   const Tensor x = leaf({1, 2, 3});
   tests::sum(tests::mul(x, x)).backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(2, 4, 6));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(2, 4, 6));
   tests::sum(tests::scale(x, 10)).backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(12, 14, 16));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(12, 14, 16));
 }
 
 TEST(BackwardTest, AddsExactlyTheGradientToAFilledOne) {
   Tensor x = leaf({1, 2, 3});
   x.set_grad(values({0.5, -7, 1e6}));
   tests::sum(tests::mul(x, x)).backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(2.5, -3, 1e6 + 6));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(2.5, -3, 1e6 + 6));
 }
 
 TEST(BackwardTest, SeveralUsesOfOneTensorAddUp) {
@@ -39,7 +39,7 @@ TEST(BackwardTest, SeveralUsesOfOneTensorAddUp) {
   Tensor y = tests::add(tests::add(x, x), tests::mul(x, x));
   y = tests::add(y, x);
   tests::sum(y).backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(3 + 4, 3 + 10));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(3 + 4, 3 + 10));
 }
 
 TEST(BackwardTest, VisitsANodeOnceAfterAllItsConsumers) {
@@ -53,13 +53,13 @@ TEST(BackwardTest, VisitsANodeOnceAfterAllItsConsumers) {
   const Tensor left = tests::scale(tests::scale(middle, 2), 3);  // a diamond with paths of different length
   tests::add(left, tests::scale(middle, 5)).backward();
   EXPECT_EQ(runs, 1);
-  EXPECT_THAT(list(x.grad()), ElementsAre(11));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(11));
 }
 
 TEST(BackwardTest, TakesAGradientForResultsOfManyElements) {
   const Tensor x = leaf({1, 2});
   tests::mul(x, x).backward(values({10, 100}));
-  EXPECT_THAT(list(x.grad()), ElementsAre(20, 400));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(20, 400));
 }
 
 TEST(BackwardTest, GivenGradientIsNotChangedNorKept) {
@@ -67,27 +67,27 @@ TEST(BackwardTest, GivenGradientIsNotChangedNorKept) {
   const Tensor gy = values({1, 1});
   tests::add(x, x).backward(gy);
   tests::add(x, x).backward(gy);
-  EXPECT_THAT(list(gy), ElementsAre(1, 1));
+  EXPECT_THAT(numbers(gy), ElementsAre(1, 1));
   const Tensor z = leaf({1, 2});
   tests::scale(z, 1).backward(gy);
   record("same", values({0, 0}), {z}, [](const Tensor& g, GradSink& into) { into.add(0, g); }).backward(gy);
-  EXPECT_THAT(list(gy), ElementsAre(1, 1));
-  EXPECT_THAT(list(z.grad()), ElementsAre(2, 2));
+  EXPECT_THAT(numbers(gy), ElementsAre(1, 1));
+  EXPECT_THAT(numbers(z.grad()), ElementsAre(2, 2));
 }
 
 TEST(BackwardTest, SeveralOutputs) {
   const Tensor x = leaf({3});
   backward({tests::mul(x, x), tests::scale(x, 10)}, {Tensor(), values({2})});
-  EXPECT_THAT(list(x.grad()), ElementsAre(6 + 20));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(6 + 20));
 }
 
 TEST(BackwardTest, OutputMayBeALeafOrComeTwice) {
   const Tensor x = leaf({3});
   x.backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(1));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(1));
   const Tensor y = tests::scale(x, 2);
   backward({y, y});
-  EXPECT_THAT(list(x.grad()), ElementsAre(5));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(5));
 }
 
 TEST(BackwardTest, Errors) {
@@ -118,11 +118,11 @@ TEST(BackwardTest, SecondRunNeedsTheGraphKept) {
   const Tensor y = tests::mul(x, x);
   y.backward({}, {.retain_graph = true});
   y.backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(8));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(8));
   EXPECT_EQ(error_of<GraphError>([&] { y.backward(); }),
             "backward: the graph of 'toy_mul' was freed by an earlier backward; pass {.retain_graph = true} to that "
             "one, or detach() a state that is carried from one step to the next");
-  EXPECT_THAT(list(x.grad()), ElementsAre(8));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(8));
 }
 
 TEST(BackwardTest, FreesSavedTensorsAsItGoes) {
@@ -146,10 +146,10 @@ TEST(GradTest, LeavesAndResults) {
   const Tensor h = tests::mul(x, w);
   const Tensor y = tests::mul(h, h);
   const auto g = grad({y}, {x, w, h, y});
-  EXPECT_THAT(list(g[0]), ElementsAre(2 * 15 * 5));
-  EXPECT_THAT(list(g[1]), ElementsAre(2 * 15 * 3));
-  EXPECT_THAT(list(g[2]), ElementsAre(30));
-  EXPECT_THAT(list(g[3]), ElementsAre(1));
+  EXPECT_THAT(numbers(g[0]), ElementsAre(2 * 15 * 5));
+  EXPECT_THAT(numbers(g[1]), ElementsAre(2 * 15 * 3));
+  EXPECT_THAT(numbers(g[2]), ElementsAre(30));
+  EXPECT_THAT(numbers(g[3]), ElementsAre(1));
   EXPECT_FALSE(x.grad().defined());
   EXPECT_FALSE(w.grad().defined());
 }
@@ -158,22 +158,22 @@ TEST(GradTest, StopsAtAResultAndLeavesTheGraphBehindIt) {
   const Tensor x = leaf({3});
   const Tensor h = tests::mul(x, x);
   const Tensor y = tests::mul(h, h);
-  EXPECT_THAT(list(grad({y}, {h})[0]), ElementsAre(18));
-  EXPECT_THAT(list(grad({h}, {x})[0]), ElementsAre(6));
+  EXPECT_THAT(numbers(grad({y}, {h})[0]), ElementsAre(18));
+  EXPECT_THAT(numbers(grad({h}, {x})[0]), ElementsAre(6));
 }
 
 TEST(GradTest, OneInputAmongManyAndTheSameTwice) {
   const Tensor x = leaf({3});
   const Tensor w = leaf({5});
   const auto g = grad({tests::mul(x, w)}, {w, w});
-  EXPECT_THAT(list(g[0]), ElementsAre(3));
-  EXPECT_THAT(list(g[1]), ElementsAre(3));
+  EXPECT_THAT(numbers(g[0]), ElementsAre(3));
+  EXPECT_THAT(numbers(g[1]), ElementsAre(3));
 }
 
 TEST(GradTest, GradOutputsWeighTheOutputs) {
   const Tensor x = leaf({3, 4});
   const auto g = grad({tests::mul(x, x), tests::sum(x)}, {x}, {values({1, 10}), Tensor()});
-  EXPECT_THAT(list(g[0]), ElementsAre(6 + 1, 80 + 1));
+  EXPECT_THAT(numbers(g[0]), ElementsAre(6 + 1, 80 + 1));
 }
 
 TEST(GradTest, UnusedInput) {
@@ -185,7 +185,7 @@ TEST(GradTest, UnusedInput) {
             "grad: no output depends on input 1; pass {.allow_unused = true} to get an undefined gradient for it");
   const auto g = grad({tests::mul(x, x)}, {unused, x}, {}, {.allow_unused = true});
   EXPECT_FALSE(g[0].defined());
-  EXPECT_THAT(list(g[1]), ElementsAre(6));
+  EXPECT_THAT(numbers(g[1]), ElementsAre(6));
 }
 
 TEST(GradTest, Errors) {
@@ -203,7 +203,7 @@ TEST(GradTest, AFreedBranchIsNoObstacleToAnotherOne) {
   const Tensor h = tests::mul(x, x);
   h.backward();
   const Tensor y = tests::mul(h, w);
-  EXPECT_THAT(list(grad({y}, {w}, {}, {.retain_graph = true})[0]), ElementsAre(9));
+  EXPECT_THAT(numbers(grad({y}, {w}, {}, {.retain_graph = true})[0]), ElementsAre(9));
   EXPECT_THAT(error_of<GraphError>([&] { grad({y}, {x}); }), testing::HasSubstr("'toy_mul' was freed"));
 }
 
@@ -233,7 +233,7 @@ TEST(HigherOrderTest, FourDerivativesOfAPower) {
   Tensor y = tests::mul(tests::mul(x, x), tests::mul(x, x));
   for (const double expected : {32.0, 48.0, 48.0, 24.0}) {
     y = grad({y}, {x}, {}, {.create_graph = true})[0];
-    EXPECT_THAT(list(y), ElementsAre(expected));
+    EXPECT_THAT(numbers(y), ElementsAre(expected));
   }
   EXPECT_FALSE(y.requires_grad());  // 24 is constant
 }
@@ -255,10 +255,10 @@ TEST(HigherOrderTest, MixedDerivativesAndGradOutputs) {
   const Tensor y = tests::mul(tests::mul(x, x), w);
   const auto first = grad({y}, {x, w}, {gy}, {.create_graph = true});  // 2xw gy, x^2 gy
   const auto second = grad({first[0]}, {w, gy, x}, {}, {.retain_graph = true});
-  EXPECT_THAT(list(second[0]), ElementsAre(2 * 2 * 7));
-  EXPECT_THAT(list(second[1]), ElementsAre(2 * 2 * 3));
-  EXPECT_THAT(list(second[2]), ElementsAre(2 * 3 * 7));
-  EXPECT_THAT(list(grad({first[1]}, {gy})[0]), ElementsAre(4));
+  EXPECT_THAT(numbers(second[0]), ElementsAre(2 * 2 * 7));
+  EXPECT_THAT(numbers(second[1]), ElementsAre(2 * 2 * 3));
+  EXPECT_THAT(numbers(second[2]), ElementsAre(2 * 3 * 7));
+  EXPECT_THAT(numbers(grad({first[1]}, {gy})[0]), ElementsAre(4));
 }
 
 TEST(HigherOrderTest, GradientPenaltyReachesTheLeaves) {
@@ -267,8 +267,8 @@ TEST(HigherOrderTest, GradientPenaltyReachesTheLeaves) {
   const Tensor y = tests::mul(tests::mul(x, x), w);
   const Tensor gx = grad({y}, {x}, {}, {.create_graph = true})[0];  // 2xw
   tests::add(tests::mul(gx, gx), y).backward();                     // 4x^2w^2 + x^2w
-  EXPECT_THAT(list(x.grad()), ElementsAre(8 * 2 * 9 + 2 * 2 * 3));
-  EXPECT_THAT(list(w.grad()), ElementsAre(8 * 4 * 3 + 4));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(8 * 2 * 9 + 2 * 2 * 3));
+  EXPECT_THAT(numbers(w.grad()), ElementsAre(8 * 4 * 3 + 4));
 }
 
 TEST(HigherOrderTest, OrdinaryBackwardRecordsNothing) {
@@ -286,8 +286,8 @@ TEST(HigherOrderTest, GradientsInLeavesCanBeDifferentiated) {
   ASSERT_TRUE(x.grad().requires_grad());
   tests::mul(x, tests::mul(x, x)).backward({}, {.create_graph = true});
   const Tensor g = x.grad();  // 2x + 3x^2
-  EXPECT_THAT(list(g), ElementsAre(16));
-  EXPECT_THAT(list(grad({g}, {x})[0]), ElementsAre(2 + 12));
+  EXPECT_THAT(numbers(g), ElementsAre(16));
+  EXPECT_THAT(numbers(grad({g}, {x})[0]), ElementsAre(2 + 12));
   x.set_grad({});  // its graph holds the leaf
 }
 
@@ -296,9 +296,9 @@ TEST(HigherOrderTest, AnOrdinaryGradientAfterARecordedOne) {
   tests::mul(x, x).backward({}, {.create_graph = true});
   const Tensor before = x.grad();
   tests::mul(x, x).backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(8));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(8));
   EXPECT_FALSE(x.grad().requires_grad());
-  EXPECT_THAT(list(before), ElementsAre(4));
+  EXPECT_THAT(numbers(before), ElementsAre(4));
 }
 
 // --- ownership of gradient memory
@@ -309,12 +309,12 @@ TEST(SharedGradientTest, LeavesNeverShareTheirs) {
     Tensor b = leaf({3, 4});
     tests::add(a, b).backward(values({1, 1}), {.create_graph = create_graph});
     tests::scale(a, 10).backward(values({1, 1}));
-    EXPECT_THAT(list(a.grad()), ElementsAre(11, 11));
-    EXPECT_THAT(list(b.grad()), ElementsAre(1, 1));
+    EXPECT_THAT(numbers(a.grad()), ElementsAre(11, 11));
+    EXPECT_THAT(numbers(b.grad()), ElementsAre(1, 1));
     Tensor ga = a.grad();
     ga.mul_(2.0);
-    EXPECT_THAT(list(a.grad()), ElementsAre(22, 22));
-    EXPECT_THAT(list(b.grad()), ElementsAre(1, 1));
+    EXPECT_THAT(numbers(a.grad()), ElementsAre(22, 22));
+    EXPECT_THAT(numbers(b.grad()), ElementsAre(1, 1));
   }
 }
 
@@ -324,8 +324,8 @@ TEST(SharedGradientTest, SummingDoesNotChangeAGradientThatAnotherStillNeeds) {
   const Tensor both = tests::add(a, b);        // passes the same gradient to a and b
   const Tensor more = tests::add(both, both);  // and here to one node, twice
   tests::add(more, a).backward();
-  EXPECT_THAT(list(a.grad()), ElementsAre(3));
-  EXPECT_THAT(list(b.grad()), ElementsAre(2));
+  EXPECT_THAT(numbers(a.grad()), ElementsAre(3));
+  EXPECT_THAT(numbers(b.grad()), ElementsAre(2));
 }
 
 TEST(SharedGradientTest, ASavedTensorGivenAsGradientStaysWhatItIs) {
@@ -336,8 +336,8 @@ TEST(SharedGradientTest, ASavedTensorGivenAsGradientStaysWhatItIs) {
   };
   tests::add(linear(), linear()).backward(values({1, 1}));
   linear().backward(values({1, 1}));
-  EXPECT_THAT(list(constant), ElementsAre(5, 6));
-  EXPECT_THAT(list(x.grad()), ElementsAre(15, 18));
+  EXPECT_THAT(numbers(constant), ElementsAre(5, 6));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(15, 18));
 }
 
 TEST(SharedGradientTest, GradientOfAResultIsItsOwn) {
@@ -348,7 +348,7 @@ TEST(SharedGradientTest, GradientOfAResultIsItsOwn) {
     into.add(0, gy);
   }).backward(values({1, 1}));
   h.grad().zero_();
-  EXPECT_THAT(list(x.grad()), ElementsAre(3, 3));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(3, 3));
 }
 
 }  // namespace NORMGRAD_TEST_FILE

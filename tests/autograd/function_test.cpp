@@ -6,6 +6,7 @@
 #include "tests/support/gradients.hpp"
 #include "tests/support/raises.hpp"
 #include "tests/support/toy_ops.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
@@ -15,9 +16,8 @@ using testing::ElementsAre;
 using tests::error_of;
 using tests::gradients_agree;
 using tests::leaf;
+using tests::numbers;
 using tests::values;
-
-std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
 Tensor my_mul(const Tensor& a, const Tensor& b) {
   return apply_function(
@@ -64,7 +64,7 @@ TEST(FunctionTest, ForwardMayReturnItsInput) {
       [](auto&, auto&, auto& gy) { return std::vector{tests::scale(gy, -1)}; });
   tests::sum(y).backward();
   EXPECT_TRUE(x.is_leaf());
-  EXPECT_THAT(list(x.grad()), ElementsAre(-1, -1));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(-1, -1));
 }
 
 TEST(FunctionTest, UndefinedGradientsCountAsNone) {
@@ -78,7 +78,7 @@ TEST(FunctionTest, UndefinedGradientsCountAsNone) {
         });
   };
   first(a, b).backward();
-  EXPECT_THAT(list(a.grad()), ElementsAre(1));
+  EXPECT_THAT(numbers(a.grad()), ElementsAre(1));
   EXPECT_FALSE(b.grad().defined());
   EXPECT_THROW(grad({first(a, b)}, {b}), GraphError);
 }

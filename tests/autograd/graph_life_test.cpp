@@ -9,6 +9,7 @@
 
 #include "tests/support/raises.hpp"
 #include "tests/support/toy_ops.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
@@ -17,11 +18,10 @@ namespace NORMGRAD_TEST_FILE {
 using testing::ElementsAre;
 using tests::error_of;
 using tests::leaf;
+using tests::numbers;
 using tests::values;
 
 constexpr int kLong = 200000;
-
-std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
 // Runs `f` on a thread whose stack is too small for recursion over a long chain.
 void on_small_stack(const std::function<void()>& f) {
@@ -55,7 +55,7 @@ TEST(LongChainTest, RunsAndDies) {
       y.backward();
     }
     EXPECT_EQ(live_nodes(), 0);
-    EXPECT_THAT(list(x.grad()), ElementsAre(1));
+    EXPECT_THAT(numbers(x.grad()), ElementsAre(1));
   });
 }
 
@@ -89,7 +89,7 @@ TEST(LongChainTest, GradRecordedAndDifferentiatedAgain) {
       y = tests::add(y, x);
     }
     const Tensor gx = grad({y}, {x}, {}, {.create_graph = true})[0];
-    EXPECT_THAT(list(gx), ElementsAre(1));
+    EXPECT_THAT(numbers(gx), ElementsAre(1));
   });
   EXPECT_EQ(live_nodes(), 0);
 }
@@ -103,7 +103,7 @@ TEST(LongChainTest, MidwayHandleKeepsItsPartAlive) {
   }
   EXPECT_EQ(live_nodes(), 10);
   middle.backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(1));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(1));
 }
 
 TEST(FanOutTest, ManyConsumersOfOneTensor) {
@@ -120,7 +120,7 @@ TEST(FanOutTest, ManyConsumersOfOneTensor) {
   });
   y.backward(values({1, 1}));
   const double total = 2.0 * 4999.0 * 5000.0 / 2.0;
-  EXPECT_THAT(list(x.grad()), ElementsAre(total, total));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(total, total));
 }
 
 TEST(FanOutTest, ExponentiallyManyPathsAreWalkedOnce) {
@@ -130,7 +130,7 @@ TEST(FanOutTest, ExponentiallyManyPathsAreWalkedOnce) {
     y = tests::add(y, y);
   }
   y.backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(0x1p60));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(0x1p60));
 }
 
 // --- exceptions during a backward
@@ -155,8 +155,8 @@ TEST(ExceptionTest, LeavesNoGradientAndNoGraphBehind) {
     EXPECT_TRUE(is_grad_enabled());
     fails = false;
     y.backward();
-    EXPECT_THAT(list(x.grad()), ElementsAre(6));
-    EXPECT_THAT(list(w.grad()), ElementsAre(3));
+    EXPECT_THAT(numbers(x.grad()), ElementsAre(6));
+    EXPECT_THAT(numbers(w.grad()), ElementsAre(3));
   }
   EXPECT_EQ(live_nodes(), 0);
 }
@@ -188,7 +188,7 @@ TEST(ExceptionTest, UndefinedInputsAreNeverWanted) {
     into.add(1, Tensor());
   });
   y.backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(1));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(1));
 }
 
 // --- modes
@@ -229,7 +229,7 @@ TEST(GradModeTest, DetachCuts) {
   const Tensor y = tests::mul(x, x);
   EXPECT_FALSE(y.detach().requires_grad());
   tests::mul(x, y.detach()).backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(9));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(9));
 }
 
 // --- requires_grad of results
@@ -270,7 +270,7 @@ TEST(RequiresGradTest, RetainGrad) {
   const Tensor other = tests::scale(h, 1);
   h.retain_grad();
   tests::scale(h, 5).backward({}, {.retain_graph = true});
-  EXPECT_THAT(list(h.grad()), ElementsAre(5));
+  EXPECT_THAT(numbers(h.grad()), ElementsAre(5));
   EXPECT_THROW(values({1}).retain_grad(), GraphError);
 }
 
@@ -315,7 +315,7 @@ TEST(NestedTest, ABackwardWithinABackward) {
     into.add(0, tests::mul(gy, grad({tests::mul(inner, inner)}, {inner})[0]).detach());
   });
   y.backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(6));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(6));
 }
 
 }  // namespace NORMGRAD_TEST_FILE

@@ -3,6 +3,7 @@
 
 #include "tests/support/raises.hpp"
 #include "tests/support/toy_ops.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
@@ -11,9 +12,8 @@ namespace NORMGRAD_TEST_FILE {
 using testing::ElementsAre;
 using tests::error_of;
 using tests::leaf;
+using tests::numbers;
 using tests::values;
-
-std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
 TEST(HookTest, SeesTheWholeGradientOfALeafOnce) {
   const Tensor x = leaf({3});
@@ -24,7 +24,7 @@ TEST(HookTest, SeesTheWholeGradientOfALeafOnce) {
   });
   tests::add(tests::mul(x, x), tests::scale(x, 10)).backward();
   EXPECT_THAT(seen, ElementsAre(16));
-  EXPECT_THAT(list(x.grad()), ElementsAre(16));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(16));
 }
 
 TEST(HookTest, SeesWhatThisBackwardAddsNotWhatIsThere) {
@@ -37,7 +37,7 @@ TEST(HookTest, SeesWhatThisBackwardAddsNotWhatIsThere) {
   });
   tests::scale(x, 2).backward();
   EXPECT_EQ(seen, 2);
-  EXPECT_THAT(list(x.grad()), ElementsAre(102));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(102));
 }
 
 TEST(HookTest, ReplacesTheGradientOfAResult) {
@@ -46,15 +46,15 @@ TEST(HookTest, ReplacesTheGradientOfAResult) {
   h.retain_grad();
   h.register_hook([](const Tensor& g) { return tests::scale(g, 10); });
   tests::scale(h, 5).backward();
-  EXPECT_THAT(list(h.grad()), ElementsAre(50));
-  EXPECT_THAT(list(x.grad()), ElementsAre(100));
+  EXPECT_THAT(numbers(h.grad()), ElementsAre(50));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(100));
 }
 
 TEST(HookTest, RunInTheOrderOfTheirRegistrationAndForGradToo) {
   const Tensor x = leaf({3});
   x.register_hook([](const Tensor& g) { return tests::add(g, values({1})); });
   x.register_hook([](const Tensor& g) { return tests::scale(g, 10); });
-  EXPECT_THAT(list(grad({tests::scale(x, 2)}, {x})[0]), ElementsAre(30));
+  EXPECT_THAT(numbers(grad({tests::scale(x, 2)}, {x})[0]), ElementsAre(30));
 }
 
 TEST(HookTest, CanBeTakenOff) {
@@ -115,7 +115,7 @@ TEST(HookTest, MayTakeOthersOffAndPutOthersOn) {
   calls.clear();
   tests::scale(x, 2).backward();
   EXPECT_EQ(calls, "d" + std::string(20, 'n'));
-  EXPECT_THAT(list(x.grad()), ElementsAre(4));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(4));
 }
 
 TEST(HookTest, OneThatTakesItselfOffLivesToItsEnd) {
@@ -148,7 +148,7 @@ TEST(HookTest, IsRecordedUnderCreateGraph) {
   Tensor h = tests::scale(x, 1);
   h.register_hook([](const Tensor& g) { return tests::mul(g, g); });
   const Tensor g = grad({tests::mul(h, h)}, {x}, {}, {.create_graph = true})[0];  // (2x)^2
-  EXPECT_THAT(list(g), ElementsAre(36));
+  EXPECT_THAT(numbers(g), ElementsAre(36));
   EXPECT_TRUE(g.requires_grad());
 }
 

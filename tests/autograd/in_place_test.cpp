@@ -7,6 +7,7 @@
 
 #include "tests/support/raises.hpp"
 #include "tests/support/toy_ops.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
@@ -16,9 +17,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using tests::error_of;
 using tests::leaf;
+using tests::numbers;
 using tests::values;
-
-std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
 template <class T>
 concept Fillable = requires(T x) {
@@ -43,8 +43,8 @@ TEST(InPlaceTest, APartThatHasANameCanBeChanged) {
   const Tensor x = values({1, 2, 3});
   Tensor part = x[1];
   part.fill_(7.0);
-  EXPECT_THAT(list(part), ElementsAre(7));
-  EXPECT_THAT(list(x), ElementsAre(1, 2, 3));
+  EXPECT_THAT(numbers(part), ElementsAre(7));
+  EXPECT_THAT(numbers(x), ElementsAre(1, 2, 3));
 }
 
 TEST(InPlaceTest, ChangingWhatABackwardNeedsIsAnErrorThatNamesIt) {
@@ -90,7 +90,7 @@ TEST(InPlaceTest, ParametersChangeOnlyUnderNoGrad) {
   EXPECT_THROW(values({1}).add_(x), GraphError);
   const NoGradGuard guard;
   x.add_(values({1}));
-  EXPECT_THAT(list(x), ElementsAre(2));
+  EXPECT_THAT(numbers(x), ElementsAre(2));
 }
 
 TEST(InPlaceTest, AParameterChangedBetweenForwardAndBackward) {
@@ -108,13 +108,13 @@ TEST(SetDataTest, GivesLeavesOtherElements) {
   x.set_grad(values({5, 5}));
   const Tensor same = x;
   x.set_data(values({7, 8}));
-  EXPECT_THAT(list(same), ElementsAre(7, 8));
+  EXPECT_THAT(numbers(same), ElementsAre(7, 8));
   EXPECT_TRUE(x.requires_grad());
-  EXPECT_THAT(list(x.grad()), ElementsAre(5, 5));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(5, 5));
   x.set_data(values({1, 2, 3}));
   EXPECT_FALSE(x.grad().defined());
   tests::sum(tests::mul(x, x)).backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(2, 4, 6));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(2, 4, 6));
   EXPECT_THROW(tests::scale(x, 1).set_data(values({1})), GraphError);
   EXPECT_THROW(x.set_data(Tensor::empty({2}, kInt64)), DTypeError);
 }

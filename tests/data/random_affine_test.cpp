@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
@@ -16,7 +17,7 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
-using Numbers = std::vector<double>;
+using tests::Numbers;
 
 Tensor square_image() { return tensor({{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}).reshape({1, 1, 3, 3}); }
 

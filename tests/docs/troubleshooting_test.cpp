@@ -6,6 +6,7 @@
 #include <set>
 
 #include "tests/docs/markdown.hpp"
+#include "tests/support/raises.hpp"
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad::tests {
@@ -159,15 +160,6 @@ const std::map<std::string, std::function<void()>>& mistakes() {
   return list;
 }
 
-std::string message_of(const std::function<void()>& mistake) {
-  try {
-    mistake();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 TEST(Troubleshooting, TellsEveryMessageAsItIs) {
   manual_seed(1);
   std::map<std::string, std::string> told;  // heading to message
@@ -181,10 +173,10 @@ TEST(Troubleshooting, TellsEveryMessageAsItIs) {
   for (const auto& [name, mistake] : mistakes()) {
     if (!told.contains(name)) {
       ADD_FAILURE() << "docs/troubleshooting.md has no section \"" << name << "\" for\n"
-                    << message_of(mistake) << "\n<end>";
+                    << tests::error_of<Error>(mistake) << "\n<end>";
       continue;
     }
-    EXPECT_EQ(message_of(mistake) + "\n", told[name]) << name;
+    EXPECT_EQ(tests::error_of<Error>(mistake) + "\n", told[name]) << name;
   }
   for (const auto& [name, message] : told) {
     EXPECT_TRUE(mistakes().contains(name)) << "nothing here produces the message of \"" << name << "\"";

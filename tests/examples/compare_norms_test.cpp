@@ -7,6 +7,7 @@
 #include <sstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/files.hpp"
 #include "tests/support/idx_files.hpp"
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -19,24 +20,12 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
+using tests::file_text;
+using tests::lines_of;
 using tests::ProgramResult;
 using tests::RunOptions;
 
 constexpr const char* kHeader = "model,norm,seed,step,epoch,train_loss,test_loss,test_accuracy,seconds";
-
-std::string text_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) {
-    lines.push_back(line);
-  }
-  return lines;
-}
 
 std::vector<std::string> cells_of(const std::string& line) {
   std::vector<std::string> cells;
@@ -49,7 +38,7 @@ std::vector<std::string> cells_of(const std::string& line) {
 
 /// results.csv without its last column.
 std::vector<std::string> rows_without_seconds(const fs::path& folder) {
-  std::vector<std::string> rows = lines_of(text_of(folder / "results.csv"));
+  std::vector<std::string> rows = lines_of(file_text(folder / "results.csv"));
   for (std::string& row : rows) {
     row.erase(row.rfind(','));
   }
@@ -78,7 +67,7 @@ class CompareNormsTest : public testing::Test {
     return result.err;
   }
   nlohmann::json summary_in(const std::string& name) {
-    return nlohmann::json::parse(text_of(folder_ / name / "summary.json"));
+    return nlohmann::json::parse(file_text(folder_ / name / "summary.json"));
   }
 
   tests::TemporaryFolder folder_;
@@ -88,7 +77,7 @@ TEST_F(CompareNormsTest, WritesRowsSummaryFigureAndTable) {
   const ProgramResult result = run_into("a", {"--data", "digits", "--model", "mlp", "--norms", "none,batch,instance",
                                               "--steps", "20", "--eval-every", "10", "--seeds", "2"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const std::vector<std::string> lines = lines_of(text_of(folder_ / "a/results.csv"));
+  const std::vector<std::string> lines = lines_of(file_text(folder_ / "a/results.csv"));
   ASSERT_EQ(lines.size(), 1U + 2 * 2 * 2);
   EXPECT_EQ(lines[0], kHeader);
   EXPECT_THAT(lines[1], testing::StartsWith("mlp,none,1,10,0.1000,"));
@@ -136,8 +125,8 @@ TEST_F(CompareNormsTest, DrawsTheFigureWithGnuplot) {
   const ProgramResult result = run_into("it's a", {"--data", "digits", "--model", "mlp", "--norms", "none,group:5",
                                                    "--steps", "4", "--eval-every", "2", "--seeds", "2"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(text_of(folder_ / "it's a/curves.png").substr(1, 3), "PNG");
-  const std::string svg = text_of(folder_ / "it's a/curves.svg");
+  EXPECT_EQ(file_text(folder_ / "it's a/curves.png").substr(1, 3), "PNG");
+  const std::string svg = file_text(folder_ / "it's a/curves.svg");
   EXPECT_THAT(svg, AllOf(HasSubstr("<svg"), HasSubstr("</svg>"), HasSubstr("group:5"), HasSubstr("test accuracy"),
                          HasSubstr("mlp on digits")));
   EXPECT_THAT(result.err, Not(HasSubstr("warn")));
@@ -262,7 +251,7 @@ TEST_F(CompareNormsTest, InterruptionKeepsWhatWasMeasured) {
          .signal = signal});
     EXPECT_EQ(result.exit_code, 128 + signal);
     EXPECT_THAT(result.out, HasSubstr("INTERRUPTED"));
-    const std::vector<std::string> lines = lines_of(text_of(folder_ / "a/results.csv"));
+    const std::vector<std::string> lines = lines_of(file_text(folder_ / "a/results.csv"));
     ASSERT_GE(lines.size(), 3U);
     EXPECT_EQ(lines[0], kHeader);
     EXPECT_EQ(cells_of(lines.back()).size(), 9U);
@@ -283,7 +272,7 @@ TEST_F(CompareNormsTest, InterruptionBeforeAnyMeasurementLeavesOlderResults) {
                 .signal = SIGINT});
   EXPECT_EQ(result.exit_code, 130);
   EXPECT_THAT(result.err, HasSubstr("interrupted before anything was measured"));
-  EXPECT_EQ(text_of(folder_ / "a/results.csv"), "old");
+  EXPECT_EQ(file_text(folder_ / "a/results.csv"), "old");
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_ / "a")) {
     EXPECT_NE(entry.path().extension(), ".partial");
   }

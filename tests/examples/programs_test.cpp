@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/files.hpp"
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "normgrad/io/safetensors.hpp"
@@ -13,18 +14,14 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
+using tests::file_text;
 using tests::ProgramResult;
 using tests::run_program;
-
-std::string text_of(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 TEST(NormTourTest, PrintsWhatPyTorchPrints) {
   const ProgramResult result = run_program({NORMGRAD_BINARY_DIR "/examples/norm_tour"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(result.out, text_of(NORMGRAD_SOURCE_DIR "/tests/fixtures/norm_tour.txt"));
+  EXPECT_EQ(result.out, file_text(NORMGRAD_SOURCE_DIR "/tests/fixtures/norm_tour.txt"));
 }
 
 TEST(NormAtlasTest, WritesAPageWithACardForEachNorm) {
@@ -32,7 +29,7 @@ TEST(NormAtlasTest, WritesAPageWithACardForEachNorm) {
   const ProgramResult result =
       run_program({NORMGRAD_BINARY_DIR "/examples/norm_atlas", "--data", "digits", "--out", folder.path().string()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  const std::string page = text_of((folder.path() / "atlas.html").string());
+  const std::string page = file_text((folder.path() / "atlas.html").string());
   for (const std::string& name : norm_names()) {
     EXPECT_THAT(page, testing::HasSubstr("<h2>" + name + "</h2>"));
   }

@@ -11,6 +11,7 @@
 
 #include "lab/files.hpp"
 #include "tests/support/browser.hpp"
+#include "tests/support/files.hpp"
 #include "tests/support/idx_files.hpp"
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -25,18 +26,10 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 using tests::Bytes;
+using tests::lines_of;
 using tests::ProgramResult;
 
 const std::string kProgram = NORMGRAD_BINARY_DIR "/examples/compare_norms";
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) {
-    lines.push_back(line);
-  }
-  return lines;
-}
 
 /// results.csv without its last column, the seconds.
 std::vector<std::string> rows_of(const fs::path& folder) {

@@ -8,6 +8,7 @@
 #include "tests/support/norm_places.hpp"
 #include "tests/support/norm_steps.hpp"
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
@@ -22,9 +23,8 @@ namespace NORMGRAD_TEST_FILE {
 using tests::bits;
 using tests::distance;
 using tests::error_of;
+using tests::normal;
 using tests::NormSteps;
-
-Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 
 TEST(BatchRenormTest, IsAsComposedInPyTorch) {
   BatchRenorm2d images(5, {.momentum = 0.3, .r_max = {1, 3, 1, 4}, .d_max = {0, 2, 1, 3}, .dtype = kFloat64});

@@ -6,6 +6,7 @@
 #include "tests/support/norm_places.hpp"
 #include "tests/support/norm_steps.hpp"
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
@@ -18,9 +19,8 @@ namespace NORMGRAD_TEST_FILE {
 
 using tests::bits;
 using tests::error_of;
+using tests::normal;
 using tests::NormSteps;
-
-Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 
 TEST(GhostBatchNormTest, IsPyTorchsBatchNormForEachVirtualBatch) {
   GhostBatchNorm2d images(3, {.virtual_batch_size = 2, .momentum = 0.2, .dtype = kFloat64});

@@ -6,6 +6,7 @@
 #include "tests/support/norm_places.hpp"
 #include "tests/support/norm_steps.hpp"
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/matmul/matmul.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
@@ -16,9 +17,8 @@ namespace NORMGRAD_TEST_FILE {
 
 using tests::distance;
 using tests::error_of;
+using tests::normal;
 using tests::NormSteps;
-
-Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 
 TEST(IterNormTest, IsAsTheAuthorsCode) {
   IterNorm features(6, {.dtype = kFloat64});

@@ -10,6 +10,7 @@
 #include "tests/support/norm_places.hpp"
 #include "tests/support/norm_steps.hpp"
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
@@ -25,9 +26,8 @@ namespace NORMGRAD_TEST_FILE {
 using tests::bits;
 using tests::distance;
 using tests::error_of;
+using tests::normal;
 using tests::NormSteps;
-
-Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 
 /// An irregular mask, about a third of which is false.
 Tensor irregular(const Shape& shape, std::uint32_t seed = 5) { return normal(shape, seed) > -0.4; }

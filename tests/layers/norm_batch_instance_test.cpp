@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/modules.hpp"
 #include "tests/support/norm_places.hpp"
 #include "tests/support/norm_steps.hpp"
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
@@ -18,16 +20,14 @@ namespace NORMGRAD_TEST_FILE {
 using tests::bits;
 using tests::distance;
 using tests::error_of;
+using tests::normal;
 using tests::NormSteps;
-
-Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
+using tests::printed;
 
 void set(Tensor& parameter, const std::vector<double>& values) {
   const NoGradGuard no_grad;
   parameter.copy_(from_vector(values, parameter.shape()));
 }
-
-std::string printed(const Module& module) { return module.type_name() + "(" + module.extra_repr() + ")"; }
 
 TEST(BatchInstanceNormTest, IsAsTheAuthorsCode) {
   BatchInstanceNorm images(4, {.dtype = kFloat64});

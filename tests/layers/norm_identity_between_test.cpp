@@ -6,6 +6,7 @@
 
 #include "tests/support/norm_places.hpp"
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
@@ -22,12 +23,12 @@ namespace NORMGRAD_TEST_FILE {
 using tests::bits;
 using tests::distance;
 using tests::largest;
+using tests::normal;
 
 constexpr double kEps = 1e-3;
 // Effectively no eps; an eps of 0 throws.
 constexpr double kNone = 1e-300;
 
-Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 Tensor image(std::uint32_t seed = 1) { return (normal({3, 6, 2, 4}, seed) * 0.7 + 2.0).detach(); }
 
 using Norm = std::function<Tensor(const Tensor& x)>;

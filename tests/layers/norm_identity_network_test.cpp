@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "tests/support/norm_places.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/activation.hpp"
@@ -20,10 +21,10 @@ namespace NORMGRAD_TEST_FILE {
 
 using tests::distance;
 using tests::largest;
+using tests::normal;
 
 constexpr double kEps = 1e-2;
 
-Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 Tensor data() { return (normal({9, 5}, 1) + 0.5).detach(); }
 Tensor weights() { return normal({4, 5}, 2); }
 Tensor upstream() { return normal({9, 4}, 3); }

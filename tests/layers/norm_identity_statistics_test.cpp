@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tests/support/norm_places.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
@@ -20,8 +21,8 @@ namespace NORMGRAD_TEST_FILE {
 using tests::bits;
 using tests::distance;
 using tests::largest;
+using tests::normal;
 
-Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 Tensor images(std::uint32_t seed = 1) { return (normal({6, 3, 2, 4}, seed) * 0.7 + 2.0).detach(); }
 
 // A layer whose running statistics and parameters are all distinct from the defaults.

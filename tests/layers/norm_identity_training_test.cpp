@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "tests/support/norm_places.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/activation.hpp"
@@ -22,10 +23,9 @@ namespace NORMGRAD_TEST_FILE {
 
 using tests::distance;
 using tests::largest;
+using tests::normal;
 
 constexpr double kNone = 1e-300;
-
-Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 
 enum class Kind { batch, layer };
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "tests/support/modules.hpp"
 #include "tests/support/norm_places.hpp"
 #include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
@@ -39,6 +40,7 @@ using tests::bits;
 using tests::distance;
 using tests::error_of;
 using tests::largest;
+using tests::printed;
 using tests::random_tensor;
 
 Tensor images(std::uint32_t seed = 1, DType dtype = kFloat64) { return random_tensor({2, 4, 3, 3}, dtype, seed); }
@@ -54,8 +56,6 @@ std::vector<std::string> keys_of(const Module& module) {
 void set(Tensor& parameter, std::uint32_t seed) {
   parameter.set_data(random_tensor(parameter.shape(), parameter.dtype(), seed));
 }
-
-std::string printed(const Module& module) { return module.type_name() + "(" + module.extra_repr() + ")"; }
 
 void fill(Tensor& parameter, double value) {
   const NoGradGuard no_grad;

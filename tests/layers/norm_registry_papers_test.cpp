@@ -1,6 +1,7 @@
 // The registry's norms that PyTorch does not have.
 #include <gtest/gtest.h>
 
+#include "tests/support/modules.hpp"
 #include "tests/support/raises.hpp"
 #include "normgrad/layers/norm/registry.hpp"
 
@@ -8,8 +9,7 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
-
-std::string printed(const Module& module) { return module.type_name() + "(" + module.extra_repr() + ")"; }
+using tests::printed;
 
 TEST(NormsOfPapersRegistryTest, MakesWhatItsTableSays) {
   const auto printed_norm = [](const std::string& spec, std::int64_t channels, std::int64_t spatial) {

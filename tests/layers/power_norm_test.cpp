@@ -8,6 +8,7 @@
 #include "tests/support/norm_places.hpp"
 #include "tests/support/norm_steps.hpp"
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
@@ -19,9 +20,8 @@ namespace NORMGRAD_TEST_FILE {
 using tests::bits;
 using tests::distance;
 using tests::error_of;
+using tests::normal;
 using tests::NormSteps;
-
-Tensor normal(const Shape& shape, std::uint32_t seed) { return tests::random_tensor(shape, kFloat64, seed); }
 
 TEST(PowerNormTest, IsAsTheAuthorsCode) {
   PowerNorm features(4, {.alpha_fwd = 0.7, .alpha_bkw = 0.8, .warmup_iters = 2, .dtype = kFloat64});

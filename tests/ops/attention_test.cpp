@@ -27,9 +27,8 @@ namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
 using tests::gradients_agree;
+using tests::kInf;
 using tests::random_tensor;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct Case {
   std::string name;
@@ -112,7 +111,7 @@ struct Reference {
         s *= scale;
         if (!mask.empty()) {
           const double m = mask[at(row, c.keys, j)];
-          s = c.mask_dtype == kBool ? (m != 0.0 ? s : -kInfinity) : s + m;
+          s = c.mask_dtype == kBool ? (m != 0.0 ? s : -kInf) : s + m;
         }
         p.push_back(c.causal && j > i ? 0.0 : std::exp(s));
         sum += p.back();
@@ -254,7 +253,7 @@ TEST(AttentionTest, QueriesThatSeeNothingGiveZeros) {
   const Tensor k = random_tensor({1, 2, 4}, kFloat64, 2).requires_grad_();
   const Tensor v = random_tensor({1, 2, 3}, kFloat64, 3).requires_grad_();
   const Tensor allowed = from_vector<bool>({true, true, false, false, true, false}, {3, 2});
-  const Tensor added = where(allowed, zeros({3, 2}, {.dtype = kFloat64}), full({}, -kInfinity, {.dtype = kFloat64}));
+  const Tensor added = where(allowed, zeros({3, 2}, {.dtype = kFloat64}), full({}, -kInf, {.dtype = kFloat64}));
   for (const Tensor& mask : {allowed, added}) {
     const Tensor y = scaled_dot_product_attention(q, k, v, {.attn_mask = mask});
     EXPECT_EQ(y[0][1].to_vector<double>(), std::vector<double>(3, 0.0));
@@ -373,7 +372,7 @@ TEST(AttentionTest, Errors) {
   };
   EXPECT_EQ(value_error({}, {}), where + "expected a value but got an undefined tensor");
   EXPECT_EQ(value_error(q, {.dropout_p = 1.5}), where + "expected dropout_p in [0, 1] but got 1.5");
-  EXPECT_EQ(value_error(q, {.scale = kInfinity}), where + "expected a finite scale but got inf");
+  EXPECT_EQ(value_error(q, {.scale = kInf}), where + "expected a finite scale but got inf");
   EXPECT_EQ(value_error(q, {.attn_mask = x({2, 2}), .is_causal = true}),
             where + "expected either attn_mask or is_causal but got both; combine them in attn_mask");
 }

@@ -8,23 +8,16 @@
 #include <vector>
 
 #include "tests/support/gradients.hpp"
+#include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
+using tests::error_of;
 using tests::gradients_agree;
 using tests::random_tensor;
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 struct ConvCase {
   Shape x, w, y;
@@ -113,41 +106,41 @@ TEST(ConvOpEdgeTest, AnEmptyBatchGivesAnEmptyResultAndZeroGradients) {
 TEST(ConvOpEdgeTest, SaysWhatDoesNotFit) {
   const Tensor x = random_tensor({2, 4, 8, 8}, kFloat32, 1);
   const Tensor w = random_tensor({6, 4, 3, 3}, kFloat32, 2);
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               conv2d(random_tensor({2, 3, 8, 8}, kFloat32, 1), w);
             }),
             "conv2d: expected an input with 4 channels for a weight [6, 4, 3, 3] and groups = 1 but got [2, 3, 8, 8]");
-  EXPECT_EQ(message_of([&] { conv2d(x, w, {}, {.groups = 4}); }),
+  EXPECT_EQ(error_of<Error>([&] { conv2d(x, w, {}, {.groups = 4}); }),
             "conv2d: expected output channels divisible by groups = 4 but got a weight [6, 4, 3, 3]");
-  EXPECT_EQ(message_of([&] { conv2d(x, w, {}, {.groups = 0}); }), "conv2d: expected groups >= 1 but got 0");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] { conv2d(x, w, {}, {.groups = 0}); }), "conv2d: expected groups >= 1 but got 0");
+  EXPECT_EQ(error_of<Error>([&] {
               conv2d(random_tensor({2, 4, 8}, kFloat32, 1).reshape({1, 2, 4, 8, 1}), w);
             }),
             "conv2d: expected a 4-D input [N, C, ...] or a 3-D input [C, ...] but got [1, 2, 4, 8, 1]");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               conv2d(x, random_tensor({6, 4, 3}, kFloat32, 1));
             }),
             "conv2d: expected a 4-D weight but got [6, 4, 3]");
-  EXPECT_EQ(message_of([&] { conv2d(x, w, random_tensor({4}, kFloat32, 1)); }),
+  EXPECT_EQ(error_of<Error>([&] { conv2d(x, w, random_tensor({4}, kFloat32, 1)); }),
             "conv2d: expected a bias [6] but got [4]");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               conv2d(x, random_tensor({6, 4, 3, 3}, kFloat64, 1));
             }),
             "conv2d: expected input, weight and bias of the same dtype but got float32, float64 and none; convert one "
             "of them with "
             "to()");
   EXPECT_EQ(
-      message_of([&] {
+      error_of<Error>([&] {
         conv2d(random_tensor({2, 4, 8, 2}, kFloat32, 1), w);
       }),
       "conv2d: expected a window no larger than the padded input but got a kernel of 3 (dilation 1) on 2 elements "
       "with padding 0; input [2, 4, 8, 2], weight [6, 4, 3, 3]");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               conv2d(x, w, {}, {.stride = {1, 2, 3}});
             }),
             "conv2d: expected stride to be one number or 2 but got [1, 2, 3]");
-  EXPECT_EQ(message_of([&] { conv2d(x, w, {}, {.stride = 0}); }), "conv2d: expected stride >= 1 but got 0");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] { conv2d(x, w, {}, {.stride = 0}); }), "conv2d: expected stride >= 1 but got 0");
+  EXPECT_EQ(error_of<Error>([&] {
               conv2d(x, w, {}, {.padding = {0, -1}});
             }),
             "conv2d: expected padding >= 0 but got [0, -1]");
@@ -237,16 +230,16 @@ TEST(ConvTransposeEdgeTest, TakesAnInputWithoutBatch) {
 TEST(ConvTransposeEdgeTest, SaysWhatDoesNotFit) {
   const Tensor x = random_tensor({2, 4, 3, 3}, kFloat32, 1);
   const Tensor w = random_tensor({4, 3, 2, 2}, kFloat32, 2);
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               conv_transpose2d(random_tensor({2, 3, 3, 3}, kFloat32, 1), w);
             }),
             "conv_transpose2d: expected an input with 4 channels for a weight [4, 3, 2, 2] but got [2, 3, 3, 3]");
-  EXPECT_EQ(message_of([&] { conv_transpose2d(x, w, {}, {.groups = 3}); }),
+  EXPECT_EQ(error_of<Error>([&] { conv_transpose2d(x, w, {}, {.groups = 3}); }),
             "conv_transpose2d: expected input channels divisible by groups = 3 but got [2, 4, 3, 3]");
-  EXPECT_EQ(message_of([&] { conv_transpose2d(x, w, {}, {.stride = 2, .output_padding = 2}); }),
+  EXPECT_EQ(error_of<Error>([&] { conv_transpose2d(x, w, {}, {.stride = 2, .output_padding = 2}); }),
             "conv_transpose2d: expected an output_padding below stride or dilation but got 2 with stride 2 and "
             "dilation 1");
-  EXPECT_EQ(message_of([&] { conv_transpose2d(x, w, random_tensor({4}, kFloat32, 1)); }),
+  EXPECT_EQ(error_of<Error>([&] { conv_transpose2d(x, w, random_tensor({4}, kFloat32, 1)); }),
             "conv_transpose2d: expected a bias [3] but got [4]");
   EXPECT_THROW(conv_transpose2d(x, w, {}, {.padding = 3}), ShapeError);
 }

@@ -22,10 +22,9 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
+using tests::kInf;
 using tests::random_tensor;
 using List = std::vector<std::int64_t>;
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 Tensor whole(const List& values, const Shape& shape) { return from_vector(values, shape); }
 

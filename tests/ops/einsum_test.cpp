@@ -24,10 +24,9 @@ namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
 using tests::gradients_agree;
+using tests::Numbers;
+using tests::numbers;
 using tests::random_tensor;
-using Numbers = std::vector<double>;
-
-Numbers numbers(const Tensor& x) { return x.to_vector<double>(); }
 
 // The sums by a loop over the values of all labels. Terms have one letter per axis.
 Numbers summed_by_loops(const std::vector<std::string>& terms, const std::string& result,

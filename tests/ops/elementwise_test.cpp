@@ -19,10 +19,9 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
+using tests::kInf;
+using tests::kNan;
 using tests::random_tensor;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // The index in a dense tensor of shape `s` of the element that broadcasts to index `at` of the result.
 std::int64_t meets(const Shape& s, const Shape& result, std::int64_t at) {

@@ -8,6 +8,7 @@
 #include <limits>
 #include <set>
 
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/activation.hpp"
@@ -22,10 +23,11 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
+using tests::kInf;
+
 using testing::Each;
 using testing::ElementsAre;
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }

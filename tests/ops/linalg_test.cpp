@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/support/linalg_cases.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
 #include "normgrad/core/ops/linalg/linalg.hpp"
@@ -19,10 +20,9 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::expect_as_torch;
+using tests::kInf;
 using tests::LinalgCases;
 using List = std::vector<Tensor>;
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 Tensor adjoint(const Tensor& x) { return transpose(x, -2, -1); }
 Tensor symmetric(const Tensor& x) { return x + adjoint(x); }

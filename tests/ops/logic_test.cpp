@@ -19,13 +19,12 @@ namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
 using tests::gradients_agree;
+using tests::kInf;
+using tests::kNan;
+using tests::numbers;
+using tests::Numbers;
 using tests::random_tensor;
-using Numbers = std::vector<double>;
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-Numbers numbers(const Tensor& x) { return x.to_vector<double>(); }
 Tensor mask_of(const Numbers& values) {
   return from_vector(values, {static_cast<std::int64_t>(values.size())}).to(kBool);
 }

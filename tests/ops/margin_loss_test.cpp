@@ -23,10 +23,10 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
+using tests::Numbers;
+using tests::numbers;
 using tests::random_tensor;
-using Numbers = std::vector<double>;
 
-Numbers numbers(const Tensor& x) { return x.to_vector<double>(); }
 double positive(double v) { return v > 0 ? v : 0; }
 
 // Compares all reductions of a loss with the element losses.

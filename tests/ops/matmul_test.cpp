@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/support/gradients.hpp"
+#include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/base/parallel.hpp"
@@ -15,17 +16,9 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
+using tests::error_of;
 using tests::gradients_agree;
 using tests::random_tensor;
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // Element [batch..., i, j] by independent index arithmetic: NumPy's matmul for shapes of at least two axes.
 std::vector<double> naive_matmul(const Tensor& a, const Tensor& b, const Shape& result) {
@@ -147,13 +140,13 @@ TEST(MatmulTest, EmptyAxes) {
 
 TEST(MatmulTest, SaysWhatDoesNotFit) {
   const Tensor a = random_tensor({2, 3}, kFloat32, 1);
-  EXPECT_EQ(message_of([&] { matmul(a, a); }),
+  EXPECT_EQ(error_of<Error>([&] { matmul(a, a); }),
             "matmul: expected the last axis of the first operand to be as long as the second to last of the second but "
             "got [2, 3] and [2, 3]");
-  EXPECT_EQ(message_of([&] { matmul(a, random_tensor({2}, kFloat32, 1)); }),
+  EXPECT_EQ(error_of<Error>([&] { matmul(a, random_tensor({2}, kFloat32, 1)); }),
             "matmul: expected the last axis of the first operand to be as long as the last of the second but got "
             "[2, 3] and [2]");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               matmul(a, random_tensor({3, 2}, kFloat64, 1));
             }),
             "matmul: expected operands of the same dtype but got float32 and float64; convert one of them "
@@ -258,20 +251,20 @@ TEST(LinearTest, RecordedGradientsEqualOrdinaryOnes) {
 
 TEST(LinearTest, SaysWhatDoesNotFit) {
   const Tensor w = random_tensor({4, 7}, kFloat32, 1);
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               linear(random_tensor({60, 8}, kFloat32, 1), w);
             }),
             "linear: expected an input [*, 7] but got [60, 8]; the preceding layer gives 8 features: set in_features "
             "to that");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               linear(random_tensor({60, 7}, kFloat32, 1), w, random_tensor({5}, kFloat32, 1));
             }),
             "linear: expected a bias [4] but got [5]");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               linear(random_tensor({60, 7}, kFloat32, 1), random_tensor({7}, kFloat32, 1));
             }),
             "linear: expected a weight [out, in] but got [7]");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               linear(random_tensor({60, 7}, kFloat64, 1), w);
             }),
             "linear: expected operands of the same dtype but got float64 and float32; convert one of them "

@@ -21,13 +21,12 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
+using tests::kInf;
+using tests::kNan;
+using tests::numbers;
+using tests::Numbers;
 using tests::random_tensor;
-using Numbers = std::vector<double>;
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-Numbers numbers(const Tensor& x) { return x.to_vector<double>(); }
 // Equality in which NaN equals NaN.
 bool same(const Numbers& a, const Numbers& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),

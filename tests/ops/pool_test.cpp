@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/gradients.hpp"
+#include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
@@ -14,17 +15,9 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
+using tests::error_of;
 using tests::gradients_agree;
 using tests::random_tensor;
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 Tensor numbers(const Shape& shape, const std::vector<double>& values, DType dtype = kFloat64) {
   Tensor x = Tensor::empty(shape, dtype);
@@ -91,17 +84,17 @@ TEST(MaxPoolTest, GradientsOfFirstAndSecondOrder) {
 
 TEST(MaxPoolTest, SaysWhatDoesNotFit) {
   const Tensor x = random_tensor({2, 3, 6, 4}, kFloat32, 1);
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               max_pool2d(random_tensor({6, 4}, kFloat32, 1), 2);
             }),
             "max_pool2d: expected a 4-D input [N, C, ...] or a 3-D input [C, ...] but got [6, 4]");
-  EXPECT_EQ(message_of([&] { max_pool2d(x, 5); }),
+  EXPECT_EQ(error_of<Error>([&] { max_pool2d(x, 5); }),
             "max_pool2d: expected a window no larger than the padded input but got kernel_size 5 (padding 0, dilation "
             "1) on an input [2, 3, 6, 4]");
-  EXPECT_EQ(message_of([&] { max_pool2d(x, 2, {.padding = 2}); }),
+  EXPECT_EQ(error_of<Error>([&] { max_pool2d(x, 2, {.padding = 2}); }),
             "max_pool2d: expected padding of at most half of kernel_size but got padding 2 for kernel_size 2");
-  EXPECT_EQ(message_of([&] { max_pool2d(x, 0); }), "max_pool2d: expected kernel_size >= 1 but got 0");
-  EXPECT_EQ(message_of([&] { max_pool1d(x, 2); }),
+  EXPECT_EQ(error_of<Error>([&] { max_pool2d(x, 0); }), "max_pool2d: expected kernel_size >= 1 but got 0");
+  EXPECT_EQ(error_of<Error>([&] { max_pool1d(x, 2); }),
             "max_pool1d: expected a 3-D input [N, C, ...] or a 2-D input [C, ...] but got [2, 3, 6, 4]");
   EXPECT_THROW(max_pool2d(Tensor::empty({1, 2, 4, 4}, kInt64), 2), DTypeError);
 }
@@ -202,17 +195,18 @@ TEST(PoolOrderTest, AnOrderOfOtherAxesIsNotTaken) {
 
 TEST(AvgPoolTest, SaysWhatDoesNotFit) {
   const Tensor x = random_tensor({2, 3, 6, 4}, kFloat32, 1);
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               avg_pool2d(x, {7, 2});
             }),
             "avg_pool2d: expected a window no larger than the padded input but got kernel_size [7, 2] (padding 0, "
             "dilation 1) on an input [2, 3, 6, 4]");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of<Error>([&] {
               avg_pool2d(x, {2, 2, 2});
             }),
             "avg_pool2d: expected kernel_size to be one number or 2 but got [2, 2, 2]");
-  EXPECT_EQ(message_of([&] { adaptive_avg_pool2d(x, 0); }), "adaptive_avg_pool2d: expected output_size >= 1 but got 0");
-  EXPECT_EQ(message_of([&] { adaptive_avg_pool2d(random_tensor({4}, kFloat32, 1), 1); }),
+  EXPECT_EQ(error_of<Error>([&] { adaptive_avg_pool2d(x, 0); }),
+            "adaptive_avg_pool2d: expected output_size >= 1 but got 0");
+  EXPECT_EQ(error_of<Error>([&] { adaptive_avg_pool2d(random_tensor({4}, kFloat32, 1), 1); }),
             "adaptive_avg_pool2d: expected a 4-D input [N, C, ...] or a 3-D input [C, ...] but got [4]");
 }
 

@@ -18,10 +18,9 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
+using tests::kInf;
+using tests::kNan;
 using tests::random_tensor;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // The elements of x that contribute to each result, in row-major order of the results.
 template <class T>

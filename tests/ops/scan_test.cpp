@@ -19,13 +19,11 @@ namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
 using tests::gradients_agree;
+using tests::kInf;
+using tests::Numbers;
+using tests::numbers;
 using tests::random_tensor;
 using Inputs = std::vector<Tensor>;
-using Numbers = std::vector<double>;
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
-Numbers numbers(const Tensor& x) { return x.to_vector<double>(); }
 
 // The running results along an axis by a plain loop.
 template <class F>

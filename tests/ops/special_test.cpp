@@ -22,15 +22,14 @@ namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
 using tests::gradients_agree;
+using tests::kInf;
+using tests::kNan;
+using tests::numbers;
+using tests::Numbers;
 using tests::random_tensor;
 using Inputs = std::vector<Tensor>;
-using Numbers = std::vector<double>;
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kPi = std::numbers::pi;
-
-Numbers numbers(const Tensor& x) { return x.to_vector<double>(); }
 
 struct Function {
   const char* name;

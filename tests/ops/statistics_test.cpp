@@ -18,12 +18,10 @@ namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
+using tests::kInf;
+using tests::Numbers;
+using tests::numbers;
 using tests::random_tensor;
-using Numbers = std::vector<double>;
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
-Numbers numbers(const Tensor& x) { return x.to_vector<double>(); }
 
 TEST(StatisticsTest, StandardDeviation) {
   for (const DType dtype : {kFloat32, kFloat64}) {

@@ -1,4 +1,5 @@
 #include "normgrad/optim/clip.hpp"
+#include "tests/support/values.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,10 +11,9 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
+using tests::kInf;
 using tests::param_of;
 using tests::tensor_of;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::vector<Tensor> params_with_gradients(DType dtype) {
   std::vector<Tensor> params = {param_of({0.0, 0.0, 0.0}, dtype), param_of({9.0}, dtype), param_of({0.0, 0.0}, dtype)};
@@ -26,7 +26,7 @@ std::vector<Tensor> params_with_several_nans() {
   const double nan = std::nan("");
   std::vector<Tensor> params = {param_of({0.0, 0.0, 0.0}), param_of({0.0, 0.0})};
   params[0].set_grad(tensor_of({1.0, nan, nan}));
-  params[1].set_grad(tensor_of({nan, kInfinity}));
+  params[1].set_grad(tensor_of({nan, kInf}));
   return params;
 }
 
@@ -41,7 +41,7 @@ TEST(ClipGradNormTest, AsInPyTorch) {
       {2.0, 13.047988350699889, {0.5748012048766504, -0.7664016065022006, 0.19160040162555014}},
       {1.0, 20.5, {0.36585364069006626, -0.4878048542534217, 0.12195121356335542}},
       {3.0, 12.209571007815725, {0.6142721460833368, -0.8190295281111157, 0.20475738202777893}},
-      {kInfinity, 12.0, {0.624999947916671, -0.8333332638888947, 0.20833331597222368}}};
+      {kInf, 12.0, {0.624999947916671, -0.8333332638888947, 0.20833331597222368}}};
   for (const Case& c : cases) {
     for (const DType dtype : {kFloat64, kFloat32}) {
       const double tolerance = dtype == kFloat64 ? 1e-15 : 1e-7;
@@ -82,12 +82,12 @@ TEST(ClipGradNormTest, SmallGradientsStay) {
 TEST(ClipGradNormTest, NotFiniteAndWrongArguments) {
   std::vector<Tensor> params = params_with_gradients(kFloat32);
   params[2].set_grad(tensor_of({std::nan(""), 1.0}, kFloat32));
-  for (const double type : {1.0, 2.0, kInfinity}) {
+  for (const double type : {1.0, 2.0, kInf}) {
     EXPECT_THROW(clip_grad_norm_(params, 1.0, {.norm_type = type, .error_if_nonfinite = true}), ValueError) << type;
   }
   EXPECT_EQ(params[0].grad().to_vector<double>(), (std::vector{3.0, -4.0, 1.0}));
   params[0].set_grad(tensor_of({std::nan(""), 2.0, std::nan("")}, kFloat32));  // several at once
-  for (const double type : {1.0, 2.0, kInfinity}) {
+  for (const double type : {1.0, 2.0, kInf}) {
     EXPECT_TRUE(std::isnan(clip_grad_norm_(params_with_several_nans(), 1.0, {.norm_type = type}))) << type;
   }
   EXPECT_TRUE(std::isnan(clip_grad_norm_(params, 1.0)));

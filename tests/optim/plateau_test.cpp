@@ -7,15 +7,15 @@
 
 #include "tests/optim/optim_support.hpp"
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/normgrad.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
 using tests::error_of;
+using tests::kInf;
 using tests::param_of;
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 /// The number of halvings caused by the metrics.
 int plateau_reductions(const std::vector<double>& metrics, ReduceLROnPlateauOptions options) {

@@ -7,6 +7,7 @@
 
 #include "tests/optim/optim_support.hpp"
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "normgrad/core/autograd/node.hpp"
 #include "normgrad/normgrad.hpp"
 
@@ -16,10 +17,9 @@ namespace NORMGRAD_TEST_FILE {
 using testing::HasSubstr;
 using testing::Not;
 using tests::error_of;
+using tests::kInf;
 using tests::param_of;
 using tests::tensor_of;
-
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 template <class O>
 std::unique_ptr<Optimizer> optimizer_of(const ParameterList& params) {
@@ -120,13 +120,13 @@ TEST(StepTest, OptionsOutOfRangeChangeNothing) {
       if (!optimizer->has_option(name)) {
         continue;
       }
-      for (const double bad : {kInfinite, std::nan("")}) {
+      for (const double bad : {kInf, std::nan("")}) {
         const double before = optimizer->option(name);
         EXPECT_THROW(optimizer->set_option(name, bad, 0), ValueError) << optimizer->type_name() << " " << name;
         EXPECT_EQ(optimizer->option(name), before);
       }
     }
-    EXPECT_THROW(optimizer->set_lr(kInfinite), ValueError);
+    EXPECT_THROW(optimizer->set_lr(kInf), ValueError);
   }
   // In a later group.
   const Tensor a = param_of({1.0});
@@ -134,7 +134,7 @@ TEST(StepTest, OptionsOutOfRangeChangeNothing) {
   SGD sgd({{{a}, {.lr = 0.5}}, {{b}, {.lr = 0.5}}});
   a.node()->grad = tensor_of({1.0});
   b.node()->grad = tensor_of({1.0});
-  sgd.options(1).lr = kInfinite;
+  sgd.options(1).lr = kInf;
   EXPECT_EQ(error_of<ValueError>([&] { sgd.step(); }), "SGD: expected a finite lr but got inf");
   EXPECT_EQ(a.item(), 1.0);
 }

@@ -3,12 +3,20 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <random>
 #include <vector>
 
 #include "normgrad/core/autograd/tensor.hpp"
 
 namespace normgrad::tests {
+
+using Numbers = std::vector<double>;
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+inline Numbers numbers(const Tensor& x) { return x.to_vector<double>(); }
 
 template <class T>
 std::vector<T> random_values(std::int64_t n, std::uint32_t seed) {
@@ -31,5 +39,6 @@ inline Tensor random_tensor(const Shape& shape, DType dtype, std::uint32_t seed)
   });
   return x;
 }
+inline Tensor normal(const Shape& shape, std::uint32_t seed) { return random_tensor(shape, kFloat64, seed); }
 
 }  // namespace normgrad::tests

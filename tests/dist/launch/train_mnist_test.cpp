@@ -74,7 +74,8 @@ TEST_F(DistributedTrainMnist, TrainsAsOneProcess) {
 TEST_F(DistributedTrainMnist, GoesOnAfterAKill) {
   const std::vector<std::string> long_enough = {"--epochs", "12"};
   ASSERT_EQ(run(2, "whole", long_enough).exit_code, 0);
-  ProgramResult killed{.exit_code = 0};
+  ProgramResult killed;
+  killed.exit_code = 0;
   for (int again = 0; again < 20 && killed.exit_code == 0; ++again) {  // again if the kill came too late
     fs::remove_all(folder_ / "killed");
     std::thread killer([&] {
