@@ -62,19 +62,15 @@ Tensor BatchNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   if (is_synchronized() && (use_batch_statistics(kEnough, "value per channel", x.shape()) || update_is_due(kEnough))) {
     return forward_synchronized(x, epilogue);
   }
-  const std::int64_t count = x.numel() / num_features();
-  if (!use_batch_statistics(count, "value per channel", x.shape())) {
-    Tensor y = normalize_with_running(x, epilogue);
-    if (update_is_due(count)) {
-      update_running_stats(batch_statistics(x), true);
-    }
-    return y;
-  }
-  const NormResult result = batch_norm_training(x, weight, bias, eps(), epilogue);
-  if (update_is_due(count)) {
-    update_running_stats(result, true);
-  }
-  return result.y;
+  const auto normalize = [this](const Tensor& batch, const Epilogue& then) {
+    return batch_norm_training(batch, weight, bias, eps(), then);
+  };
+  return normalize_and_update(x, epilogue,
+                              {.count = x.numel() / num_features(),
+                               .values = "value per channel",
+                               .counts_batches = true,
+                               .normalize = normalize,
+                               .statistics = batch_statistics});
 }
 
 Tensor BatchNorm::forward_masked(const Tensor& x, const Tensor& mask) {

@@ -101,19 +101,13 @@ NormResult BatchRenorm::renormalize(const Tensor& x, const Epilogue& epilogue) c
 
 Tensor BatchRenorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   check_batch(x);
-  const std::int64_t count = x.numel() / num_features();
-  if (!use_batch_statistics(count, "value per channel", x.shape())) {
-    Tensor y = normalize_with_running(x, epilogue);
-    if (update_is_due(count)) {
-      update_running_stats(batch_statistics(x), true);
-    }
-    return y;
-  }
-  const NormResult result = renormalize(x, epilogue);
-  if (update_is_due(count)) {
-    update_running_stats(result, true);
-  }
-  return result.y;
+  return normalize_and_update(
+      x, epilogue,
+      {.count = x.numel() / num_features(),
+       .values = "value per channel",
+       .counts_batches = true,
+       .normalize = [this](const Tensor& batch, const Epilogue& then) { return renormalize(batch, then); },
+       .statistics = batch_statistics});
 }
 
 }  // namespace normgrad

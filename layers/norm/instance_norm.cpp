@@ -61,18 +61,16 @@ Tensor InstanceNorm::forward_masked(const Tensor& x, const Tensor& mask) {
 Tensor InstanceNorm::normalize(const Tensor& x, const Epilogue& epilogue) {
   const std::int64_t samples = x.size(0);
   const std::int64_t count = samples == 0 ? 0 : x.numel() / (samples * num_features());
-  if (!use_batch_statistics(count, "value per sample and channel", x.shape())) {
-    Tensor y = normalize_with_running(x, epilogue);
-    if (update_is_due(count)) {
-      update_running_stats(instance_norm_training(x.detach()), false);
-    }
-    return y;
-  }
-  const NormResult result = instance_norm_training(x, weight, bias, eps(), epilogue);
-  if (update_is_due(count)) {
-    update_running_stats(result, false);
-  }
-  return result.y;
+  const auto normalize_batch = [this](const Tensor& batch, const Epilogue& then) {
+    return instance_norm_training(batch, weight, bias, eps(), then);
+  };
+  return normalize_and_update(
+      x, epilogue,
+      {.count = count,
+       .values = "value per sample and channel",
+       .counts_batches = false,
+       .normalize = normalize_batch,
+       .statistics = [](const Tensor& batch) { return instance_norm_training(batch.detach()); }});
 }
 
 Tensor InstanceNorm::normalize_masked(const Tensor& x, const Tensor& mask) {

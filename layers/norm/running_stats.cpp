@@ -247,6 +247,20 @@ Tensor RunningStatsNorm::normalize_with_running(const Tensor& x, const Epilogue&
   return batch_norm(x, running_mean, running_var, weight, bias, eps_, epilogue);
 }
 
+Tensor RunningStatsNorm::normalize_and_update(const Tensor& x, const Epilogue& epilogue, const Batch& batch) {
+  const bool by_batch = use_batch_statistics(batch.count, batch.values, x.shape());
+  NormResult result;
+  if (by_batch) {
+    result = batch.normalize(x, epilogue);
+  } else {
+    result.y = normalize_with_running(x, epilogue);
+  }
+  if (update_is_due(batch.count)) {
+    update_running_stats(by_batch ? result : batch.statistics(x), batch.counts_batches);
+  }
+  return result.y;
+}
+
 bool RunningStatsNorm::update_is_due(std::int64_t count) const noexcept {
   return is_training() && tracks_running_stats() && *updates_ && !*frozen_ && count > 1 &&
          !FreezeStatisticsGuard::is_active();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -110,6 +111,18 @@ class RunningStatsNorm : public NormLayer {
   /// names the counted values in the message.
   bool use_batch_statistics(std::int64_t count, const char* values, const Shape& shape) const;
   bool update_is_due(std::int64_t count) const noexcept;
+  /// The batch of a forward, and how its statistics are computed.
+  struct Batch {
+    std::int64_t count;   ///< values per statistic
+    const char* values;   ///< what is counted, for the message of use_batch_statistics()
+    bool counts_batches;  ///< whether num_batches_tracked counts it
+    /// Normalizes x with its own statistics.
+    std::function<NormResult(const Tensor& x, const Epilogue& epilogue)> normalize;
+    NormResult (*statistics)(const Tensor& x);  ///< its statistics alone; y may be undefined
+  };
+  /// Returns x normalized with the statistics of the batch or the running ones, and updates the running ones with those
+  /// of the batch, each as the switches say.
+  Tensor normalize_and_update(const Tensor& x, const Epilogue& epilogue, const Batch& batch);
   /// Returns x normalized with the running statistics, with the epilogue applied.
   Tensor normalize_with_running(const Tensor& x, const Epilogue& epilogue) const;
   /// Averages the statistics of a batch into the running ones. Returns the weight of the batch; nullopt if it was left
