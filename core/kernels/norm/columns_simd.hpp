@@ -1,84 +1,11 @@
-// Sums and maps down the columns of a matrix, many columns at a time. Only for the *.simd.cpp files in this folder.
+// The norm of the columns of a matrix [N, C], many columns at a time: batch norm without positions. The sums and maps
+// are also those of channels-last samples. Only for the *.simd.cpp files in this folder.
 #pragma once
 
+#include "normgrad/core/kernels/norm/columns_passes_simd.hpp"
 #include "normgrad/core/kernels/norm/moments_simd.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
-
-/// The columns processed together, `width` >= kAccumulatorLanes of them, in batches. If the width is not a multiple of
-/// kAccumulatorLanes, the last batch overlaps the one before, and its columns are computed twice with equal results.
-/// Per-column data is stored in arrays, batch after batch.
-struct Columns {
-  static constexpr std::int64_t kMax = 128;  // half a kilobyte of a float32 row
-
-  std::int64_t width;
-
-  std::int64_t batches() const { return (width + kAccumulatorLanes - 1) / kAccumulatorLanes; }
-  /// The first column of batch b.
-  std::int64_t first(std::int64_t b) const {
-    return b * kAccumulatorLanes < width - kAccumulatorLanes ? b * kAccumulatorLanes : width - kAccumulatorLanes;
-  }
-  /// The column at an array index.
-  std::int64_t at(std::int64_t place) const { return first(place / kAccumulatorLanes) + place % kAccumulatorLanes; }
-  std::int64_t places() const { return batches() * kAccumulatorLanes; }
-};
-
-/// Calls f(c, columns) for columns from c on that cover [begin, end) and have at least one batch.
-template <class F>
-void for_tiles(std::int64_t begin, std::int64_t end, const F& f) {
-  for (std::int64_t c = begin; c < end; c += Columns::kMax) {
-    if (end - c < kAccumulatorLanes) {
-      f(end - kAccumulatorLanes, Columns{kAccumulatorLanes});
-    } else {
-      f(c, Columns{end - c < Columns::kMax ? end - c : Columns::kMax});
-    }
-  }
-}
-
-/// Rows per step: sums are loaded and stored once for all of them. Plain maps use fewer rows: rows whose length is a
-/// power of two map to the same cache sets.
-inline constexpr std::int64_t kSumRows = 4;
-inline constexpr std::int64_t kMapRows = 2;
-
-/// For all rows, kRows at a time, and all batches of columns, which are V, or two of them as a Long: creates f =
-/// make(place, Long()) or make(place, V()), where `place` is the batch's first array index, calls f(i) for the rows,
-/// where i is the first element of the batch, and then f.finish(). The column data of f stays in registers meanwhile.
-/// Rows are read in long pieces: reading one cache line after another of each takes twice the time.
-template <std::int64_t kRows, class V, class Long, class Make>
-void for_rows(std::int64_t rows, std::int64_t stride, const Columns& columns, const Make& make) {
-  constexpr std::int64_t kPerLong = kCountOf<Long> / kAccumulatorLanes;
-  const std::int64_t together = kPerLong > 1 ? columns.width / kCountOf<Long> * kPerLong : 0;
-  const auto batch = [&](std::int64_t n, std::int64_t b, auto of, std::int64_t count) {
-    auto f = make(b * kAccumulatorLanes, of);
-    const std::int64_t i = n * stride + columns.first(b);
-    for (std::int64_t r = 0; r < count; ++r) {
-      f(i + r * stride);
-    }
-    f.finish();
-  };
-  const auto all = [&](std::int64_t n, auto count) {
-    std::int64_t b = 0;
-    for (; b < together; b += kPerLong) {
-      batch(n, b, Long(), count);
-    }
-    for (; b < columns.batches(); ++b) {
-      batch(n, b, V(), count);
-    }
-  };
-  std::int64_t n = 0;
-  for (; n + kRows <= rows; n += kRows) {
-    all(n, std::integral_constant<std::int64_t, kRows>());
-  }
-  for (; n < rows; ++n) {
-    all(n, std::integral_constant<std::int64_t, 1>());
-  }
-}
-
-/// Two sums for each column.
-struct ColumnSums {
-  double first[Columns::kMax + kAccumulatorLanes];
-  double second[Columns::kMax + kAccumulatorLanes];
-};
 
 /// Column parameters: y = d * scale + addend; see SharedParams.
 template <class R>
@@ -125,49 +52,6 @@ struct TileBatch {
         addend(load_lanes<V>(tile.addend + place)) {}
   V y(const V& d) const { return output_of(d, scale, addend); }
 };
-/// Column terms of gx; see Statistic::element_terms.
-template <class R>
-struct TileTerms {
-  R slope[Tile<R>::kPlaces], shift[Tile<R>::kPlaces];
-
-  void set(std::int64_t place, const Statistic<R>& stat, const SetTerms& terms) {
-    const SetTerms of_elements = stat.element_terms(terms);
-    slope[place] = static_cast<R>(of_elements.slope);
-    shift[place] = static_cast<R>(of_elements.shift);
-  }
-};
-
-/// One batch of the two sums. In double, loaded on construction and stored by finish(); in float, sums of a few rows,
-/// which finish() adds to those in double.
-template <class V>
-struct SumsBatch {
-  static constexpr bool kInDouble = std::is_same_v<V, DoubleOf<V>>;
-  double *to_first, *to_second;
-  V first, second;
-  SumsBatch(ColumnSums& sums, std::int64_t place) : to_first(sums.first + place), to_second(sums.second + place) {
-    if constexpr (kInDouble) {
-      first = load_lanes<V>(to_first);
-      second = load_lanes<V>(to_second);
-    } else {
-      first = second = number<V>(0.0);
-    }
-  }
-  void finish() const {
-    if constexpr (kInDouble) {
-      store_lanes(to_first, first);
-      store_lanes(to_second, second);
-    } else {
-      add_widened(to_first, first);
-      add_widened(to_second, second);
-    }
-  }
-};
-inline void clear(const Columns& columns, ColumnSums& sums) {
-  for (std::int64_t p = 0; p < columns.places(); ++p) {
-    sums.first[p] = 0.0;
-    sums.second[p] = 0.0;
-  }
-}
 
 /// sum(x - pivot) and sum((x - pivot)^2), with one pivot per array index.
 template <class V, class T>
@@ -203,6 +87,40 @@ void column_deviations(std::int64_t rows, std::int64_t stride, const Columns& co
       rows, stride, columns, [&]<class V>(std::int64_t place, V) { return Deviations<V, T>(sums, place, x, pivots); });
 }
 
+/// y = activation(d * scale + addend).
+template <class V, class T, class A>
+struct Normalize : MapBatch {
+  const T* x;
+  T* y;
+  TileBatch<V> tile;
+  A activation;
+  template <class R>
+  Normalize(std::int64_t place, const T* values, const Tile<R>& of, const A& act, T* to)
+      : x(values), y(to), tile(of, place), activation(act) {}
+  void operator()(std::int64_t i) const {
+    store_lanes(y + i, activation.of_y(tile.y(difference(load_lanes<V>(x + i), tile.mean))));
+  }
+};
+template <class R, class T, class A>
+void normalize_columns(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* x, const Tile<R>& tile,
+                       const A& activation, T* y) {
+  for_rows<kMapRows, Lanes<R>, LongLanes<R>>(rows, stride, columns, [&]<class V>(std::int64_t place, V) {
+    return Normalize<V, T, A>(place, x, tile, activation, y);
+  });
+}
+
+/// Column terms of gx; see Statistic::element_terms.
+template <class R>
+struct TileTerms {
+  R slope[Tile<R>::kPlaces], shift[Tile<R>::kPlaces];
+
+  void set(std::int64_t place, const Statistic<R>& stat, const SetTerms& terms) {
+    const SetTerms of_elements = stat.element_terms(terms);
+    slope[place] = static_cast<R>(of_elements.slope);
+    shift[place] = static_cast<R>(of_elements.shift);
+  }
+};
+
 /// sum(gy) and sum(gy * d).
 template <class V, class T, class A>
 struct Gradients : SumsBatch<DoubleOf<V>> {
@@ -224,32 +142,6 @@ void column_gradients(std::int64_t rows, std::int64_t stride, const Columns& col
   clear(columns, sums);
   for_rows<kSumRows, Lanes<R>, LongLanes<R>>(rows, stride, columns, [&]<class V>(std::int64_t place, V) {
     return Gradients<V, T, A>(sums, place, gy, x, tile, activation);
-  });
-}
-
-/// A batch without state to store.
-struct MapBatch {
-  void finish() const {}
-};
-
-template <class V, class T, class A>
-struct Normalize : MapBatch {
-  const T* x;
-  T* y;
-  TileBatch<V> tile;
-  A activation;
-  template <class R>
-  Normalize(std::int64_t place, const T* values, const Tile<R>& of, const A& act, T* to)
-      : x(values), y(to), tile(of, place), activation(act) {}
-  void operator()(std::int64_t i) const {
-    store_lanes(y + i, activation.of_y(tile.y(difference(load_lanes<V>(x + i), tile.mean))));
-  }
-};
-template <class R, class T, class A>
-void normalize_columns(std::int64_t rows, std::int64_t stride, const Columns& columns, const T* x, const Tile<R>& tile,
-                       const A& activation, T* y) {
-  for_rows<kMapRows, Lanes<R>, LongLanes<R>>(rows, stride, columns, [&]<class V>(std::int64_t place, V) {
-    return Normalize<V, T, A>(place, x, tile, activation, y);
   });
 }
 
@@ -301,6 +193,184 @@ void columns_given_gradient(std::int64_t rows, std::int64_t stride, const Column
                             const Tile<R>& tile, T* gx) {
   for_rows<kMapRows, Lanes<R>, LongLanes<R>>(
       rows, stride, columns, [&]<class V>(std::int64_t place, V) { return GivenGradient<V, T>(place, gy, tile, gx); });
+}
+
+// Batch norm of [N, C]. The functions are static like those of a *.simd.cpp file: only columns.simd.cpp has them.
+
+static inline Segments column_of(const ChannelGeometry& g) { return {g.batch, g.channels, 1}; }
+
+// The pivots of columns. In float32, the mean of the first rows.
+template <class R, class T>
+static void column_pivots(const ChannelGeometry& g, const T* x, bool center, const Columns& columns, R* pivots) {
+  const std::int64_t rows = std::is_same_v<R, float> && g.batch >= kAccumulatorLanes ? kAccumulatorLanes : 1;
+  const Accumulator weight(center ? 1.0 / static_cast<double>(rows) : 0.0);
+  for (std::int64_t b = 0; b < columns.batches(); ++b) {
+    const T* first = x + columns.first(b);
+    Accumulator sum = load_accumulator(first);
+    for (std::int64_t r = 1; r < rows; ++r) {
+      sum += load_accumulator(first + r * g.channels);
+    }
+    store_accumulator(pivots + b * kAccumulatorLanes, center ? sum * weight : Accumulator(0.0));
+  }
+}
+
+template <class R, class T>
+static void column_moments(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t c, const Columns& columns) {
+  const T* x = a.x + c;
+  R pivots[Tile<R>::kPlaces];
+  column_pivots(g, x, a.center, columns, pivots);
+  ColumnSums sums;
+  column_deviations<R>(g.batch, g.channels, columns, x, pivots, sums);
+  for (std::int64_t p = 0; p < columns.places(); ++p) {
+    const std::int64_t j = columns.at(p);
+    const auto pivot = static_cast<double>(pivots[p]);
+    finish_moments<R>(a, c + j, x + j, column_of(g), pivot, sums.first[p], sums.second[p]);
+  }
+}
+
+// Calls f(j, stat, gamma, beta) for the columns c + j that R does not suit, in double.
+template <class R, class Args, class F>
+static void for_unsuited(const Args& a, const double* mean, const double* rstd, std::int64_t c, const Columns& columns,
+                         const F& f) {
+  if (suits<R>(mean + c, rstd + c, columns.width)) {
+    return;
+  }
+  for (std::int64_t j = 0; j < columns.width; ++j) {
+    if (!suits_float32(mean[c + j], rstd[c + j])) {
+      f(j, Statistic<double>{mean[c + j], rstd[c + j]}, Uniform{at_or(a.gamma, c + j, 1.0)},
+        Uniform{at_or(a.beta, c + j, 0.0)});
+    }
+  }
+}
+template <class R, class T>
+static void columns_forward(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t c, const Columns& columns) {
+  if (!a.is_given()) {
+    column_moments<R>(g, a, c, columns);
+  }
+  if (a.y == nullptr) {
+    return;
+  }
+  const Tile<R> tile(columns, a.mean() + c, a.rstd() + c, from(a.gamma, c), from(a.beta, c));
+  with_activation<T, R>(a.relu, [&](const auto& activation) {
+    normalize_columns(g.batch, g.channels, columns, a.x + c, tile, activation, a.y + c);
+    for_unsuited<R>(a, a.mean(), a.rstd(), c, columns,
+                    [&](std::int64_t j, const auto& stat, const Uniform& gamma, const Uniform& beta) {
+                      normalize(a.x + c + j, column_of(g), stat, gamma, beta, activation.in_double(), a.y + c + j,
+                                false);
+                    });
+  });
+}
+
+template <class R, class T>
+static void columns_sums(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t c, const Columns& columns,
+                         double* gy, double* gy_xhat) {
+  const Tile<R> tile(columns, a.mean + c, a.rstd + c, from(a.gamma, c), from(a.beta, c));
+  ColumnSums sums;
+  with_activation<T, R>(a.relu, [&](const auto& activation) {
+    column_gradients(g.batch, g.channels, columns, a.gy + c, a.x + c, tile, activation, sums);
+    for (std::int64_t p = 0; p < columns.places(); ++p) {
+      const std::int64_t j = columns.at(p);
+      const Statistic<R> stat{a.mean[c + j], a.rstd[c + j]};
+      gy[j] = sums.first[p];
+      gy_xhat[j] = stat.centered(sums.first[p], sums.second[p]) * stat.rstd;  // sum(gy * (x - mean)) * rstd
+    }
+    for_unsuited<R>(a, a.mean, a.rstd, c, columns,
+                    [&](std::int64_t j, const auto& stat, const Uniform& gamma, const Uniform& beta) {
+                      double exact[2];
+                      gradient_sums(a.gy + c + j, a.x + c + j, column_of(g), stat, gamma, beta, activation.in_double(),
+                                    exact);
+                      gy[j] = exact[0];
+                      gy_xhat[j] = exact[1];
+                    });
+  });
+}
+
+// gx of the columns from c on, given the sums over the whole sets, which have n elements. Null sums mean constant
+// statistics.
+template <class R, class T>
+static void columns_gradient(const ChannelGeometry& g, const NormBackward<T>& a, const double* gy,
+                             const double* gy_xhat, double n, std::int64_t c, const Columns& columns) {
+  const Tile<R> tile(columns, a.mean + c, a.rstd + c, from(a.gamma, c), from(a.beta, c));
+  if (gy == nullptr) {
+    columns_given_gradient(g.batch, g.channels, columns, a.gy + c, tile, a.gx + c);
+    for_unsuited<R>(a, a.mean, a.rstd, c, columns,
+                    [&](std::int64_t j, const auto& stat, const Uniform& gamma, const Uniform&) {
+                      given_input_gradient(a.gy + c + j, column_of(g), stat, gamma, a.gx + c + j, false);
+                    });
+    return;
+  }
+  // Those of gx: slope from mean(g * xhat), shift from mean(g).
+  const auto terms_of = [&](std::int64_t j) {
+    const double gamma = at_or(a.gamma, c + j, 1.0);
+    return set_terms(a.rstd[c + j], gamma * gy[j], gamma * gy_xhat[j], n, a.center);
+  };
+  TileTerms<R> of_tile;
+  for (std::int64_t p = 0; p < columns.places(); ++p) {
+    const std::int64_t j = columns.at(p);
+    of_tile.set(p, Statistic<R>{a.mean[c + j], a.rstd[c + j]}, terms_of(j));
+  }
+  with_activation<T, R>(a.relu, [&](const auto& activation) {
+    columns_input_gradient(g.batch, g.channels, columns, a.gy + c, a.x + c, tile, activation, of_tile, a.gx + c);
+    for_unsuited<R>(a, a.mean, a.rstd, c, columns,
+                    [&](std::int64_t j, const auto& stat, const Uniform& gamma, const Uniform& beta) {
+                      input_gradient(a.gy + c + j, a.x + c + j, column_of(g), stat, gamma, beta, activation.in_double(),
+                                     terms_of(j), a.gx + c + j, false);
+                    });
+  });
+}
+
+template <class R, class T>
+static void columns_backward(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t c,
+                             const Columns& columns) {
+  double gy[Columns::kMax], gy_xhat[Columns::kMax];
+  if (!a.constant_statistics || a.ggamma != nullptr || a.gbeta != nullptr) {
+    columns_sums<R>(g, a, c, columns, gy, gy_xhat);
+    for (std::int64_t j = 0; j < columns.width; ++j) {
+      if (a.ggamma != nullptr) {
+        a.ggamma[c + j] = static_cast<T>(gy_xhat[j]);
+      }
+      if (a.gbeta != nullptr) {
+        a.gbeta[c + j] = static_cast<T>(gy[j]);
+      }
+    }
+  }
+  if (a.gx != nullptr) {
+    columns_gradient<R>(g, a, a.constant_statistics ? nullptr : gy, gy_xhat, static_cast<double>(g.batch), c, columns);
+  }
+}
+
+template <class T, class R>
+void norm_columns_forward_task(const ChannelGeometry& g, const NormForward<T>& a, std::int64_t begin,
+                               std::int64_t end) {
+  if (end - begin < kAccumulatorLanes) {  // not one batch of columns
+    norm_channels_forward_task<T, R>(g, a, begin, end);
+    return;
+  }
+  for_tiles(begin, end, [&](std::int64_t c, const Columns& columns) { columns_forward<R>(g, a, c, columns); });
+}
+
+template <class T, class R>
+void norm_columns_backward_task(const ChannelGeometry& g, const NormBackward<T>& a, std::int64_t begin,
+                                std::int64_t end) {
+  if (end - begin < kAccumulatorLanes) {
+    norm_channels_backward_task<T, R>(g, a, begin, end);
+    return;
+  }
+  for_tiles(begin, end, [&](std::int64_t c, const Columns& columns) { columns_backward<R>(g, a, c, columns); });
+}
+
+template <class T, class R>
+void norm_columns_sums_task(const ChannelGeometry& g, const NormBackward<T>& a, double* sums) {
+  for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
+    columns_sums<R>(g, a, c, columns, sums + c, sums + g.channels + c);
+  });
+}
+
+template <class T, class R>
+void norm_columns_gradient_task(const ChannelGeometry& g, const NormBackward<T>& a, const double* sums, double n) {
+  for_tiles(0, g.channels, [&](std::int64_t c, const Columns& columns) {
+    columns_gradient<R>(g, a, from(sums, c), from(sums, g.channels + c), n, c, columns);
+  });
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE

@@ -8,13 +8,12 @@
 #include "normgrad/core/base/even_blocks.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/norm/formulas.hpp"
-#include "normgrad/core/kernels/norm/plan.hpp"
 
 namespace normgrad::kernels {
 
 namespace {
 
-// The terms of the channels in the arithmetic R; computed as by Statistic and SharedParams (formulas_simd.hpp).
+// The terms of the channels in the arithmetic R; computed as by Statistic and SharedParams (formulas.hpp).
 template <class R>
 class Terms {
  public:

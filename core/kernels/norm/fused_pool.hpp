@@ -49,6 +49,14 @@ void norm_pool_forward(const NormPoolGeometry& g, const NormForward<T>& a, const
 template <class T>
 void norm_pool_backward(const NormPoolGeometry& g, const NormBackward<T>& a, const PoolArgmax<T>& argmax);
 
+/// A norm fused with pooling (NormPoolGeometry).
+struct PoolPlan {
+  std::int64_t bands_per_task;     ///< for statistics over all samples
+  std::int64_t samples_per_task;   ///< for statistics per sample, in the forward
+  std::int64_t samples_per_block;  ///< in the backward
+};
+PoolPlan plan_of(const NormPoolGeometry& g) noexcept;
+
 /// Per-channel terms in the arithmetic R: y = d * scale + addend, gx = gy * scale + d * slope + shift, d = x - mean.
 /// In float32, d is x minus the mean's first part; the second is contained in addend and shift.
 template <class R>

@@ -101,6 +101,14 @@ template <class T>
 Moments moments_in_double(const T* x, const Segments& g, bool center) {
   return moments_of<double>(x, g, center);
 }
+/// Computes and stores the moments of set i, the elements g of x, from the sums of their deviations from a pivot and of
+/// the squares of these. Inlined, because a call takes noticeable time where sets are short.
+template <class R, class T>
+[[gnu::always_inline]] inline void finish_moments(const NormForward<T>& a, std::int64_t i, const T* x,
+                                                  const Segments& g, double pivot, double sum, double squares) {
+  const Moments m = moments_from_sums(pivot, sum, squares, g.size(), a.center);
+  store_moments(a, i, corrected_moments<R>(x, g, a.center, pivot, m));
+}
 
 /// y from d, where all elements of the set share gamma and beta: d * scale + addend, with scale = rstd * gamma.
 template <class R>

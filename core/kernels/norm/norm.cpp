@@ -2,219 +2,146 @@
 
 #include <algorithm>
 #include <type_traits>
-#include <vector>
 
-#include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/even_blocks.hpp"
+#include "normgrad/core/base/norm_arithmetic.hpp"
 #include "normgrad/core/base/parallel.hpp"
-#include "normgrad/core/kernels/norm/formulas.hpp"
-#include "normgrad/core/kernels/norm/plan.hpp"
+#include "normgrad/core/kernels/norm/fused_pool.hpp"
 #include "normgrad/core/kernels/norm/planes.hpp"
+#include "normgrad/core/kernels/norm/rows.hpp"
+#include "normgrad/core/kernels/norm/tiles.hpp"
 
 namespace normgrad::kernels {
 
 namespace {
 
-template <class F>
-void for_channels(const ChannelGeometry& g, const ChannelPlan& plan, F f) {
+// The thresholds of all plans, chosen by timing on a processor with AVX-512. docs/notes/performance.md has the recorded
+// measurements. (kShortRun, which the loops use, is in norm.hpp.)
+
+// Elements per task: enough to pay for a thread, few enough to fit in a level 2 cache.
+constexpr std::int64_t kTaskElements = std::int64_t{1} << 15;
+// Maximum number of blocks of partial parameter gradients, which are merged at the end.
+constexpr std::int64_t kMaxBlocks = 32;
+// Minimum output size in bytes for non-temporal stores: the four arrays of a forward and a backward no longer fit
+// together in the last-level cache. The size is the cache share of a core or two.
+constexpr std::int64_t kNonTemporalBytes = std::int64_t{1} << 22;
+// Minimum run length, in elements, for non-temporal stores of runs that begin within a cache line.
+constexpr std::int64_t kLongRun = 512;
+// Minimum elements of a plane (a channel of a sample) for passes that go plane by plane, contiguously through memory.
+// Going from one plane of a channel to the next takes twice the time.
+constexpr std::int64_t kLongPlane = 128;
+// Number of rows of a matrix [N, C] above which it is processed in tiles of rows, whose moments and sums are merged.
+constexpr std::int64_t kTallMatrix = 1024;
+// Minimum rows of such a tile.
+constexpr std::int64_t kMinTileRows = 256;
+// Columns of [N, C] per task: whole cache lines, and a few registers wide.
+constexpr std::int64_t kColumnStep = 64;
+// Minimum number of tasks for grouping channels to fit the cache.
+constexpr std::int64_t kMinTasks = 8;
+// Maximum elements of a row of parameters that are repeated for runs shorter than a register.
+constexpr std::int64_t kMaxRepeated = std::int64_t{1} << 16;
+// Parameters per task when partial gradients are merged.
+constexpr std::int64_t kMergedParams = std::int64_t{1} << 12;
+
+std::int64_t at_least_one(std::int64_t n) { return std::max<std::int64_t>(1, n); }
+
+// Channels are divided into steps, the last of which takes the remainder, so that no task has only a few columns.
+std::int64_t channels_per_task(const ChannelGeometry& g) {
+  const std::int64_t step = at_least_one(kTaskElements / at_least_one(g.count()));
+  if (g.spatial == 1) {
+    return std::max(kColumnStep, step / kColumnStep * kColumnStep);
+  }
+  return g.channels >= kMinTasks * g.together() ? std::max(step, g.together()) : step;
+}
+
+// Every block has 2 * params() partial sums, which must stay few compared with its elements.
+std::int64_t rows_per_block(const RowGeometry& g) {
+  const std::int64_t samples = g.rows / g.param_period;
+  const std::int64_t sample_elements = at_least_one(g.param_period * g.length());
+  const std::int64_t worthwhile = has_short_runs(g) ? 8 : (g.inner >= 8 ? 1 : 16);
+  const std::int64_t least = std::min<std::int64_t>(worthwhile, ceil_div(samples, 2));
+  const std::int64_t block =
+      std::max({least, kTaskElements / sample_elements, ceil_div(samples, kMaxBlocks), std::int64_t{1}});
+  return block * g.param_period;
+}
+
+// Whether an output of `elements` elements, written in runs, uses non-temporal stores.
+bool is_non_temporal(std::int64_t elements, std::size_t element_size, std::int64_t run) noexcept {
+  const auto size = static_cast<std::int64_t>(element_size);
+  return elements * size >= kNonTemporalBytes && (run * size % 64 == 0 || run >= kLongRun);
+}
+
+}  // namespace
+
+RowPlan plan_of(const RowGeometry& g, std::size_t element_size) noexcept {
+  return {
+      .non_temporal = is_non_temporal(g.rows * g.length(), element_size, g.inner > 1 ? g.inner : g.length()),
+      // Independent of the number of rows, since no row's result may depend on the others.
+      .repeats_params =
+          g.inner > 1 && g.inner < kMaxLanes && g.params_per_row > 1 && g.params() * g.inner <= kMaxRepeated,
+      .rows_per_task = at_least_one(kTaskElements / at_least_one(g.length())),
+      .rows_per_block = rows_per_block(g),
+  };
+}
+
+ChannelPlan plan_of(const ChannelGeometry& g, std::size_t element_size) noexcept {
+  const bool is_matrix = g.spatial == 1 && g.batch > 0;
+  const bool is_tall = is_matrix && g.channels >= kMinColumns && g.batch > kTallMatrix;
+  const bool has_planes = g.spatial >= kLongPlane && g.batch > 0;
+  return {
+      .path = is_tall      ? ChannelPath::tiles
+              : is_matrix  ? ChannelPath::columns
+              : has_planes ? ChannelPath::planes
+                           : ChannelPath::channels,
+      .rows_per_tile = is_tall ? std::max(kMinTileRows, kTaskElements / g.channels) : 0,
+      .non_temporal = g.spatial > 1 && is_non_temporal(g.channels * g.count(), element_size, g.spatial),
+      .planes_per_task = at_least_one(kTaskElements / at_least_one(g.spatial)),
+      .channels_per_task = channels_per_task(g),
+  };
+}
+
+ChannelsLastPlan plan_of(const ChannelsLastGeometry& g) noexcept {
+  return {
+      .samples_per_task = at_least_one(kTaskElements / at_least_one(g.positions * g.channels)),
+      .samples_per_block =
+          rows_per_block({.rows = g.samples, .param_period = 1, .params_per_row = g.channels, .inner = g.positions}),
+  };
+}
+
+PoolPlan plan_of(const NormPoolGeometry& g) noexcept {
+  const std::int64_t samples = at_least_one(kTaskElements / (g.positions() * g.channels));
+  return {
+      .bands_per_task = at_least_one(kTaskElements / (g.window_height * g.width * g.channels)),
+      .samples_per_task = samples,
+      .samples_per_block = std::max(samples, ceil_div(g.samples, kMaxBlocks)),
+  };
+}
+
+std::int64_t merged_params_per_task(std::int64_t params, std::int64_t blocks) noexcept {
+  return blocks * params < kTaskElements ? params : kMergedParams;
+}
+
+bool computes_in_float32() { return norm_arithmetic() == kFloat32 && simd_level() != SimdLevel::sse2; }
+
+bool fits_channels_last(const ChannelGeometry& g) noexcept { return g.channels >= kMinColumns; }
+
+bool fits_channels_last(const RowGeometry& g) noexcept {
+  return g.inner > 1 && g.length() > 4 && g.params() >= kMinColumns;
+}
+
+namespace {
+
+// Runs the task for the channels of each step of the plan.
+template <class Args>
+void for_channels(const ChannelGeometry& g, const ChannelPlan& plan, const Args& a,
+                  void (*task)(const ChannelGeometry&, const Args&, std::int64_t, std::int64_t)) {
   const std::int64_t step = plan.channels_per_task;
   const std::int64_t tasks = std::max<std::int64_t>(1, g.channels / step);
   if (tasks == 1) {
-    f(std::int64_t{0}, g.channels);
+    task(g, a, 0, g.channels);
     return;
   }
-  parallel_tasks(tasks, [&](std::int64_t i) { f(i * step, i + 1 == tasks ? g.channels : (i + 1) * step); });
-}
-
-// Calls f(rows, element, block) for each block of rows: its geometry, its first element, and its number.
-template <class F>
-void for_row_tiles(const ChannelGeometry& g, std::int64_t step, F f) {
-  parallel_for(g.batch, step, [&](std::int64_t begin, std::int64_t end) {
-    f(ChannelGeometry{end - begin, g.channels, 1}, begin * g.channels, begin / step);
-  });
-}
-
-// Merges the moments of blocks of rows.
-template <class T>
-void merge_blocks(const ChannelGeometry& g, std::int64_t step, const std::vector<double>& means,
-                  const std::vector<double>& vars, const NormForward<T>& a) {
-  const std::int64_t blocks = ceil_div(g.batch, step);
-  for (std::int64_t c = 0; c < g.channels; ++c) {
-    const auto part = [&](std::int64_t b) -> PartialMoments {
-      const auto i = static_cast<std::size_t>(b * g.channels + c);
-      const auto rows = static_cast<double>(std::min(step, g.batch - b * step));
-      return {rows, means[i], vars[i] * rows};
-    };
-    PartialMoments set = part(0);
-    for (std::int64_t b = 1; b < blocks; ++b) {
-      merge_moments(set, part(b));
-    }
-    const double var = set.m2 / set.n;
-    a.computed.mean[c] = set.mean;
-    a.computed.rstd[c] = rstd_of(var, a.eps);
-    if (a.computed.var != nullptr) {
-      a.computed.var[c] = var;
-    }
-  }
-}
-
-template <class T>
-NormForward<T> from_element(NormForward<T> a, std::int64_t element) {
-  a.x += element;
-  a.y = a.y == nullptr ? nullptr : a.y + element;
-  return a;
-}
-
-template <class T, class R>
-void apply_in_tiles(const ChannelGeometry& g, std::int64_t step, NormForward<T> a) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T, R>);
-  for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t /*block*/) {
-    run(tile, from_element(a, element), 0, g.channels);
-  });
-}
-
-template <class T, class R>
-void forward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormForward<T>& a) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T, R>);
-  const auto size = static_cast<std::size_t>(ceil_div(g.batch, step) * g.channels);
-  std::vector<double> means(size), rstds(size), vars(size);
-  for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t block) {
-    NormForward<T> of_tile = from_element(a, element);
-    of_tile.y = nullptr;
-    of_tile.computed = {.mean = means.data() + block * g.channels,
-                        .rstd = rstds.data() + block * g.channels,
-                        .var = vars.data() + block * g.channels};
-    run(tile, of_tile, 0, g.channels);
-  });
-  merge_blocks(g, step, means, vars, a);
-  if (a.y != nullptr) {
-    NormForward<T> apply = a;
-    apply.given = {.mean = a.computed.mean, .rstd = a.computed.rstd};
-    apply_in_tiles<T, R>(g, step, apply);
-  }
-}
-
-template <class T>
-NormBackward<T> from_element(NormBackward<T> a, std::int64_t element) {
-  a.gy += element;
-  a.x += element;
-  a.gx = a.gx == nullptr ? nullptr : a.gx + element;
-  return a;
-}
-
-template <class T, class R>
-void backward_in_tiles(const ChannelGeometry& g, std::int64_t step, const NormBackward<T>& a) {
-  const std::int64_t blocks = ceil_div(g.batch, step);
-  const bool sums_wanted = !a.constant_statistics || a.ggamma != nullptr || a.gbeta != nullptr;
-  const auto size = static_cast<std::size_t>(2 * g.channels);
-  std::vector<double> sums(sums_wanted ? size : 0, 0.0);
-  if (sums_wanted) {
-    const auto run = NORMGRAD_SIMD_SELECT(norm_columns_sums_task<T, R>);
-    std::vector<double> parts(static_cast<std::size_t>(blocks) * size);
-    for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t block) {
-      run(tile, from_element(a, element), parts.data() + static_cast<std::size_t>(block) * size);
-    });
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      sums[i % size] += parts[i];
-    }
-    for (std::int64_t c = 0; c < g.channels; ++c) {
-      if (a.gbeta != nullptr) {
-        a.gbeta[c] = static_cast<T>(sums[static_cast<std::size_t>(c)]);
-      }
-      if (a.ggamma != nullptr) {
-        a.ggamma[c] = static_cast<T>(sums[static_cast<std::size_t>(g.channels + c)]);
-      }
-    }
-  }
-  if (a.gx != nullptr) {
-    const auto gradient = NORMGRAD_SIMD_SELECT(norm_columns_gradient_task<T, R>);
-    for_row_tiles(g, step, [&](const ChannelGeometry& tile, std::int64_t element, std::int64_t /*block*/) {
-      gradient(tile, from_element(a, element), a.constant_statistics ? nullptr : sums.data(),
-               static_cast<double>(g.batch));
-    });
-  }
-}
-
-// Pooled memory: fresh pages would cost more than the sums.
-template <class T>
-T* as(const Buffer& memory) {
-  return reinterpret_cast<T*>(memory.data());
-}
-Buffer doubles(std::int64_t n) { return Buffer(static_cast<std::size_t>(n) * sizeof(double)); }
-
-// Makes `params` point to a copy of its values, each repeated `inner` times.
-template <class T>
-Buffer repeat(const RowGeometry& g, const T*& params) {
-  if (params == nullptr) {
-    return {};
-  }
-  Buffer memory(static_cast<std::size_t>(g.params() * g.inner) * sizeof(T));
-  T* to = as<T>(memory);
-  for (std::int64_t p = 0; p < g.params(); ++p, to += g.inner) {
-    std::fill_n(to, g.inner, params[p]);
-  }
-  params = as<T>(memory);
-  return memory;
-}
-
-// gradient[p] = the sum of the blocks' partial sums, in order.
-template <class T>
-void merge(const double* partials, std::int64_t blocks, std::int64_t params, std::int64_t which, T* gradient) {
-  if (gradient == nullptr) {
-    return;
-  }
-  constexpr std::int64_t kChunk = 512;
-  parallel_for(params, merged_params_per_task(params, blocks), [&](std::int64_t begin, std::int64_t end) {
-    double sums[kChunk];
-    for (std::int64_t p = begin; p < end; p += kChunk) {
-      const std::int64_t n = std::min(kChunk, end - p);
-      std::fill_n(sums, n, 0.0);
-      for (std::int64_t b = 0; b < blocks; ++b) {
-        const double* of_block = partials + (b * 2 + which) * params + p;
-        for (std::int64_t i = 0; i < n; ++i) {
-          sums[i] += of_block[i];
-        }
-      }
-      std::transform(sums, sums + n, gradient + p, [](double sum) { return static_cast<T>(sum); });
-    }
-  });
-}
-
-template <class T, class R>
-void rows_forward(const RowGeometry& g, const NormForward<T>& args) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_rows_forward_task<T, R>);
-  NormForward<T> a = args;
-  const RowPlan plan = plan_of(g, sizeof(T));
-  a.non_temporal = plan.non_temporal;
-  a.per_element = plan.repeats_params;
-  const Buffer gamma = a.per_element ? repeat(g, a.gamma) : Buffer();
-  const Buffer beta = a.per_element ? repeat(g, a.beta) : Buffer();
-  parallel_for(g.rows, plan.rows_per_task, [&](std::int64_t begin, std::int64_t end) { run(g, a, begin, end); });
-}
-
-template <class T, class R>
-void rows_backward(const RowGeometry& g, const NormBackward<T>& args) {
-  NormBackward<T> a = args;
-  const RowPlan plan = plan_of(g, sizeof(T));
-  a.non_temporal = plan.non_temporal;
-  a.per_element = plan.repeats_params;
-  const Buffer gamma = a.per_element ? repeat(g, a.gamma) : Buffer();
-  const Buffer beta = a.per_element && a.relu ? repeat(g, a.beta) : Buffer();
-  const bool affine = a.ggamma != nullptr || a.gbeta != nullptr;
-  const bool by_element = g.inner == 1 && (a.gamma != nullptr || a.beta != nullptr || affine);
-  const auto run = by_element ? NORMGRAD_SIMD_SELECT(norm_rows_backward_elements_task<T, R>)
-                              : NORMGRAD_SIMD_SELECT(norm_rows_backward_spans_task<T, R>);
-  const std::int64_t sums = affine ? 2 * g.params() : 0;
-  const std::int64_t step = plan.rows_per_block;
-  const std::int64_t blocks = ceil_div(g.rows, step);
-  const Buffer partials = doubles(blocks * sums);
-  parallel_for(g.rows, step, [&](std::int64_t begin, std::int64_t end) {
-    double* partial = affine ? as<double>(partials) + begin / step * sums : nullptr;
-    std::fill_n(partial, sums, 0.0);
-    run(g, a, begin, end, partial);
-  });
-  merge(as<double>(partials), blocks, sums / 2, 0, a.ggamma);
-  merge(as<double>(partials), blocks, sums / 2, 1, a.gbeta);
+  parallel_tasks(tasks, [&](std::int64_t i) { task(g, a, i * step, i + 1 == tasks ? g.channels : (i + 1) * step); });
 }
 
 template <class T, class R>
@@ -224,15 +151,16 @@ void channels_forward(const ChannelGeometry& g, const NormForward<T>& args) {
   a.non_temporal = plan.non_temporal;
   switch (plan.path) {
     case ChannelPath::tiles:
-      a.is_given() ? apply_in_tiles<T, R>(g, plan.rows_per_tile, a) : forward_in_tiles<T, R>(g, plan.rows_per_tile, a);
+      tiles_forward<T, R>(g, plan, a);
+      break;
+    case ChannelPath::columns:
+      for_channels(g, plan, a, NORMGRAD_SIMD_SELECT(norm_columns_forward_task<T, R>));
       break;
     case ChannelPath::planes:
       planes_forward<T, R>(g, plan, a);
       break;
     case ChannelPath::channels:
-      for_channels(g, plan,
-                   [&, run = NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T, R>)](
-                       std::int64_t begin, std::int64_t end) { run(g, a, begin, end); });
+      for_channels(g, plan, a, NORMGRAD_SIMD_SELECT(norm_channels_forward_task<T, R>));
       break;
   }
 }
@@ -244,45 +172,18 @@ void channels_backward(const ChannelGeometry& g, const NormBackward<T>& args) {
   a.non_temporal = plan.non_temporal;
   switch (plan.path) {
     case ChannelPath::tiles:
-      backward_in_tiles<T, R>(g, plan.rows_per_tile, a);
+      tiles_backward<T, R>(g, plan, a);
+      break;
+    case ChannelPath::columns:
+      for_channels(g, plan, a, NORMGRAD_SIMD_SELECT(norm_columns_backward_task<T, R>));
       break;
     case ChannelPath::planes:
       planes_backward<T, R>(g, plan, a);
       break;
     case ChannelPath::channels:
-      for_channels(g, plan,
-                   [&, run = NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T, R>)](
-                       std::int64_t begin, std::int64_t end) { run(g, a, begin, end); });
+      for_channels(g, plan, a, NORMGRAD_SIMD_SELECT(norm_channels_backward_task<T, R>));
       break;
   }
-}
-
-template <class T, class R>
-void pixels_forward(const ChannelsLastGeometry& g, const NormForward<T>& a) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_pixels_forward_task<T, R>);
-  parallel_for(g.samples, plan_of(g).samples_per_task, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<double> sums(static_cast<std::size_t>(2 * g.channels));
-    std::vector<double> columns(static_cast<std::size_t>(4 * g.channels));
-    run(g, a, begin, end, sums.data(), columns.data());
-  });
-}
-
-template <class T, class R>
-void pixels_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a) {
-  const auto run = NORMGRAD_SIMD_SELECT(norm_pixels_backward_task<T, R>);
-  const bool affine = a.ggamma != nullptr || a.gbeta != nullptr;
-  const std::int64_t params = affine ? g.channels : 0;
-  const std::int64_t step = plan_of(g).samples_per_block;
-  const std::int64_t blocks = ceil_div(g.samples, step);
-  std::vector<double> partials(static_cast<std::size_t>(blocks * 2 * params), 0.0);
-  parallel_for(g.samples, step, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<double> sums(static_cast<std::size_t>(2 * g.channels));
-    std::vector<double> columns(static_cast<std::size_t>(4 * g.channels));
-    double* partial = affine ? partials.data() + begin / step * 2 * params : nullptr;
-    run(g, a, begin, end, partial, sums.data(), columns.data());
-  });
-  merge(partials.data(), blocks, params, 0, a.ggamma);
-  merge(partials.data(), blocks, params, 1, a.gbeta);
 }
 
 // Whether norms of T are computed in float32.
@@ -300,11 +201,13 @@ bool in_float32(const RowGeometry& g) {
 
 template <class T>
 void norm_forward(const RowGeometry& g, const NormForward<T>& a) {
-  in_float32<T>(g) ? rows_forward<T, T>(g, a) : rows_forward<T, double>(g, a);
+  const RowPlan plan = plan_of(g, sizeof(T));
+  in_float32<T>(g) ? rows_forward<T, T>(g, plan, a) : rows_forward<T, double>(g, plan, a);
 }
 template <class T>
 void norm_backward(const RowGeometry& g, const NormBackward<T>& a) {
-  in_float32<T>(g) ? rows_backward<T, T>(g, a) : rows_backward<T, double>(g, a);
+  const RowPlan plan = plan_of(g, sizeof(T));
+  in_float32<T>(g) ? rows_backward<T, T>(g, plan, a) : rows_backward<T, double>(g, plan, a);
 }
 template <class T>
 void norm_forward(const ChannelGeometry& g, const NormForward<T>& a) {
@@ -316,11 +219,13 @@ void norm_backward(const ChannelGeometry& g, const NormBackward<T>& a) {
 }
 template <class T>
 void norm_forward(const ChannelsLastGeometry& g, const NormForward<T>& a) {
-  in_float32<T>() ? pixels_forward<T, T>(g, a) : pixels_forward<T, double>(g, a);
+  const ChannelsLastPlan plan = plan_of(g);
+  in_float32<T>() ? pixels_forward<T, T>(g, plan, a) : pixels_forward<T, double>(g, plan, a);
 }
 template <class T>
 void norm_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a) {
-  in_float32<T>() ? pixels_backward<T, T>(g, a) : pixels_backward<T, double>(g, a);
+  const ChannelsLastPlan plan = plan_of(g);
+  in_float32<T>() ? pixels_backward<T, T>(g, plan, a) : pixels_backward<T, double>(g, plan, a);
 }
 
 #define NORMGRAD_INSTANTIATE(T)                                                      \

@@ -20,6 +20,7 @@
 // Results do not depend on the number of threads: work is divided by size, and sums over rows are merged in row order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "normgrad/core/simd/dispatch.hpp"
@@ -137,8 +138,61 @@ void norm_forward(const ChannelsLastGeometry& g, const NormForward<T>& a);
 template <class T>
 void norm_backward(const ChannelsLastGeometry& g, const NormBackward<T>& a);
 
+// The plans: how a norm traverses memory. A plan depends only on the geometry and the element size, never on the number
+// of threads or the instruction set, so results depend on neither.
+
 /// The maximum number of elements that a kernel computes at once.
 inline constexpr std::int64_t kMaxLanes = 8;
+
+/// Rows with one statistic each (RowGeometry).
+struct RowPlan {
+  bool non_temporal;    ///< whether y and gx use non-temporal stores
+  bool repeats_params;  ///< whether parameters are repeated over their runs, so that a row is processed in one piece
+  std::int64_t rows_per_task;   ///< in the forward
+  std::int64_t rows_per_block;  ///< in the backward: rows whose parameter gradients are summed together
+};
+RowPlan plan_of(const RowGeometry& g, std::size_t element_size) noexcept;
+/// Inner runs shorter than this are processed several at a time.
+inline constexpr std::int64_t kShortRun = 128;
+/// Whether rows have several runs of only a few registers each.
+constexpr bool has_short_runs(const RowGeometry& g) noexcept {
+  return g.params_per_row > 1 && g.inner >= kMaxLanes && g.inner < kShortRun;
+}
+
+/// Channels with one statistic each (ChannelGeometry).
+enum class ChannelPath {
+  tiles,     ///< a tall matrix [N, C] in tiles of rows (channels-last images)
+  columns,   ///< a matrix [N, C], many columns at a time
+  planes,    ///< [N, C, *] plane by plane
+  channels,  ///< [N, C, *], a few channels at a time
+};
+struct ChannelPlan {
+  ChannelPath path;
+  std::int64_t rows_per_tile;      ///< for ChannelPath::tiles
+  bool non_temporal;               ///< whether y and gx use non-temporal stores
+  std::int64_t planes_per_task;    ///< for ChannelPath::planes
+  std::int64_t channels_per_task;  ///< for ChannelPath::columns and ChannelPath::channels
+};
+ChannelPlan plan_of(const ChannelGeometry& g, std::size_t element_size) noexcept;
+
+/// Samples with statistics per group of channels (ChannelsLastGeometry).
+struct ChannelsLastPlan {
+  std::int64_t samples_per_task;   ///< in the forward
+  std::int64_t samples_per_block;  ///< in the backward
+};
+ChannelsLastPlan plan_of(const ChannelsLastGeometry& g) noexcept;
+
+/// The parameters per task when the partial gradients of `blocks` blocks are merged.
+std::int64_t merged_params_per_task(std::int64_t params, std::int64_t blocks) noexcept;
+
+/// Whether norms of float32 tensors are computed in float32: as set_norm_arithmetic() says, but never with SSE2.
+/// Without fused multiply-adds an element would be rounded once more than docs/norms.md promises.
+bool computes_in_float32();
+
+/// Whether there is a kernel for these sets in channels-last format.
+bool fits_channels_last(const ChannelGeometry& g) noexcept;
+bool fits_channels_last(const RowGeometry& g) noexcept;
+
 // The work of one task, per instruction set. R is the arithmetic, float or double; T is float or R. `partial` is null,
 // or ggamma and gbeta of the rows, params() doubles each, are added to it. The backward has a task for rows with a
 // parameter per element and one for the others.
@@ -155,6 +209,10 @@ NORMGRAD_SIMD_DECLARE(
                                                                 std::int64_t begin, std::int64_t end);
     template <class T, class R> void norm_channels_backward_task(const ChannelGeometry& g, const NormBackward<T>& a,
                                                                  std::int64_t begin, std::int64_t end);
+    template <class T, class R> void norm_columns_forward_task(const ChannelGeometry& g, const NormForward<T>& a,
+                                                               std::int64_t begin, std::int64_t end);
+    template <class T, class R> void norm_columns_backward_task(const ChannelGeometry& g, const NormBackward<T>& a,
+                                                                std::int64_t begin, std::int64_t end);
     // sum(gy) and sum(gy * xhat) per column of rows of [N, C], into 2 * channels doubles.
     template <class T, class R>
     void norm_columns_sums_task(const ChannelGeometry& g, const NormBackward<T>& a, double* sums);

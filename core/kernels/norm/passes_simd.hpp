@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "normgrad/core/kernels/norm/formulas_simd.hpp"
+#include "normgrad/core/kernels/norm/formulas.hpp"
 #include "normgrad/core/kernels/norm/norm.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {

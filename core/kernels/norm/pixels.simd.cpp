@@ -70,9 +70,8 @@ void sample_moments(const ChannelsLastGeometry& g, const T* x, const NormForward
       sums);
   for (std::int64_t group = 0; group < g.groups; ++group) {
     const std::int64_t c = group * per_group;
-    const Moments m = moments_from_sums(pivots[c], sum_range(sums + c, per_group),
-                                        sum_range(sums + g.channels + c, per_group), set.size(), a.center);
-    store_moments(a, first + group, corrected_moments<R>(x + c, set, a.center, pivots[c], m));
+    finish_moments<R>(a, first + group, x + c, set, pivots[c], sum_range(sums + c, per_group),
+                      sum_range(sums + g.channels + c, per_group));
   }
 }
 

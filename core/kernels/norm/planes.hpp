@@ -3,7 +3,7 @@
 // for the statistics and once to normalize it. For the kernels of norm.hpp.
 #pragma once
 
-#include "normgrad/core/kernels/norm/plan.hpp"
+#include "normgrad/core/kernels/norm/norm.hpp"
 
 namespace normgrad::kernels {
 

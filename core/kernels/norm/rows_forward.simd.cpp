@@ -24,8 +24,7 @@ void rows_moments(const RowGeometry& g, const NormForward<T>& a, std::int64_t fi
   }
   for (std::int64_t i = 0; i < size; ++i) {
     const std::int64_t r = first + i;
-    const Moments m = moments_from_sums(pivots[i], sums[i][0], sums[i][1], row.size(), a.center);
-    store_moments(a, r, corrected_moments<R>(a.x + r * g.length(), row, a.center, pivots[i], m));
+    finish_moments<R>(a, r, a.x + r * g.length(), row, pivots[i], sums[i][0], sums[i][1]);
   }
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "normgrad/core/kernels/norm/moments_simd.hpp"
-#include "normgrad/core/kernels/norm/plan.hpp"
+#include "normgrad/core/kernels/norm/norm.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 

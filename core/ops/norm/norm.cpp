@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "normgrad/core/autograd/record.hpp"
-#include "normgrad/core/kernels/norm/plan.hpp"
+#include "normgrad/core/kernels/norm/norm.hpp"
 #include "normgrad/core/ops/detail/epilogue.hpp"
 #include "normgrad/core/ops/detail/memory_format.hpp"
 #include "normgrad/core/ops/elementwise/activation.hpp"
