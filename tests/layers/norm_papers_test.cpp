@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <sstream>
 
 #include "tests/support/modules.hpp"
 #include "tests/support/norm_places.hpp"

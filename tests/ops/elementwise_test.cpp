@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "tests/support/raises.hpp"
 #include "tests/support/simd_levels.hpp"

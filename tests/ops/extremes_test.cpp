@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <set>
 
 #include "tests/support/values.hpp"
@@ -23,12 +22,10 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
-using tests::kInf;
-
 using testing::Each;
 using testing::ElementsAre;
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+using tests::kInf;
+using tests::kNan;
 
 bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
@@ -61,11 +58,11 @@ TEST(ExtremesTest, FunctionsOfOneNumber) {
   const Limit limits[] = {
       {"silu", [](auto& x) { return silu(x); }, -kInf, 0, 0},
       {"silu", [](auto& x) { return silu(x); }, kInf, kInf, 1},
-      {"silu", [](auto& x) { return silu(x); }, kNaN, kNaN, kNaN},
+      {"silu", [](auto& x) { return silu(x); }, kNan, kNan, kNan},
       {"silu", [](auto& x) { return silu(x); }, -1e30, 0, 0},
       {"gelu", [](auto& x) { return gelu(x); }, -kInf, 0, 0},
       {"gelu", [](auto& x) { return gelu(x); }, kInf, kInf, 1},
-      {"gelu", [](auto& x) { return gelu(x); }, kNaN, kNaN, kNaN},
+      {"gelu", [](auto& x) { return gelu(x); }, kNan, kNan, kNan},
       {"sigmoid", [](auto& x) { return sigmoid(x); }, -kInf, 0, 0},
       {"sigmoid", [](auto& x) { return sigmoid(x); }, kInf, 1, 0},
       {"tanh", [](auto& x) { return tanh(x); }, -kInf, -1, 0},
@@ -164,10 +161,10 @@ TEST(ExtremesTest, ElementwiseLosses) {
       {"bce", bce, {kInf, -kInf, kInf, -kInf}, {1, 0, 0, 1}, {0, 0, kInf, kInf}, {0, 0, 1, -1}},
       {"bce, soft targets",
        bce,
-       {kInf, -kInf, kNaN, 0},
+       {kInf, -kInf, kNan, 0},
        {half, half, 1, 0},
-       {kInf, kInf, kNaN, std::log(2.0)},
-       {half, -half, kNaN, half}},
+       {kInf, kInf, kNan, std::log(2.0)},
+       {half, -half, kNan, half}},
       {"bce with weights", weighted_bce, {-kInf, -kInf, kInf, kInf}, {1, 1, 0, 1}, {0, kInf, 0, 0}, {0, -3, 0, 0}},
       {"kl_div", kl, {-kInf, -kInf, -1, 0}, {0, half, 0, 1}, {0, kInf, 0, 0}, {0, -half, 0, -1}},
       {"kl_div of logarithms", log_kl, {-kInf, -1, 0, -kInf}, {-kInf, -kInf, 0, 0}, {0, 0, 0, kInf}, {0, 0, -1, -1}},
@@ -282,7 +279,7 @@ TEST(ExtremesTest, CrossEntropyOfClassesThatCannotBe) {
        1.0,
        third * (h + h2),
        {0, 2 * third * p1 - third, 2 * third * p2 - third}},
-      {"NaN stays", {kNaN, 0, 1}, {0}, {0, 1, 1}, 0.0, kNaN, {kNaN, kNaN, kNaN}},
+      {"NaN stays", {kNan, 0, 1}, {0}, {0, 1, 1}, 0.0, kNan, {kNan, kNan, kNan}},
   };
   for (const ClassLimit& limit : limits) {
     for (const DType dtype : {kFloat32, kFloat64}) {
@@ -354,7 +351,7 @@ TEST(ExtremesTest, LogsumexpOfInfinities) {
 // Products that overflow or underflow cannot be divided; both backwards multiply the other factors.
 TEST(ExtremesTest, ProductsOutOfRange) {
   for (const std::vector<double>& values :
-       {std::vector<double>{kInf, 2, 3}, {1e200, 1e200, 1e-300}, {1e-200, 1e-200, 1e300}, {0, 2, 3}, {kNaN, 2, 3}}) {
+       {std::vector<double>{kInf, 2, 3}, {1e200, 1e200, 1e-300}, {1e-200, 1e-200, 1e300}, {0, 2, 3}, {kNan, 2, 3}}) {
     const Tensor x = from_vector(values, {3}).requires_grad_();
     for (const bool create_graph : {false, true}) {
       const auto gx = grad({prod(x)}, {x}, {}, {.create_graph = create_graph})[0].to_vector<double>();
@@ -416,7 +413,7 @@ TEST(ExtremesTest, ReductionsKeepNaNWhereverItLies) {
       for (const std::int64_t first : {std::int64_t{0}, n / 2, n - 1}) {
         Tensor x = arange(0, n, 1, {.dtype = kFloat64});
         for (std::int64_t i = first; i < n; i += std::max<std::int64_t>(1, n / 5)) {
-          x.mutable_data<double>()[i] = kNaN;
+          x.mutable_data<double>()[i] = kNan;
         }
         const Tensor all = x.to(dtype);
         EXPECT_TRUE(std::isnan(max(all).item())) << n << " " << first;
@@ -430,7 +427,7 @@ TEST(ExtremesTest, ReductionsKeepNaNWhereverItLies) {
 }
 
 TEST(ExtremesTest, NaNInARowLeavesTheOthersAlone) {
-  const Tensor x = tensor({{kNaN, 1, kNaN}, {3, 3, 1}}, {.dtype = kFloat64}).requires_grad_();
+  const Tensor x = tensor({{kNan, 1, kNan}, {3, 3, 1}}, {.dtype = kFloat64}).requires_grad_();
   const Tensor y = max(x, 1);
   EXPECT_TRUE(std::isnan(y[0].item()));
   const auto gx = grad({y}, {x}, {ones({2}, {.dtype = kFloat64})})[0].to_vector<double>();
@@ -438,7 +435,7 @@ TEST(ExtremesTest, NaNInARowLeavesTheOthersAlone) {
   EXPECT_THAT(argmax(x, 1).to_vector<std::int64_t>(), ElementsAre(0, 0));
   EXPECT_THAT(argmin(x, 1).to_vector<std::int64_t>(), ElementsAre(0, 2));
   for (const std::int64_t n : {1, 37}) {  // single numbers, and whole registers
-    const Tensor nans = full({n}, kNaN);
+    const Tensor nans = full({n}, kNan);
     for (const Tensor& result : {maximum(nans, ones({n})), maximum(ones({n}), nans), minimum(nans, ones({n})),
                                  minimum(ones({n}), nans), maximum(nans, nans)}) {
       for (const double value : result.to_vector<double>()) {

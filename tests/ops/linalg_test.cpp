@@ -1,7 +1,6 @@
 // Linear algebra against PyTorch: values, gradients, gradients of gradients.
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <string>
 #include <vector>
 

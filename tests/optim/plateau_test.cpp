@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "tests/optim/optim_support.hpp"
 #include "tests/support/raises.hpp"

@@ -89,7 +89,7 @@ TEST_F(DistributedCompareNorms, HasTheResultsOfOneProcess) {
     const std::string out = "killed" + std::to_string(rank);
     pid_t process = 0;
     ProgramResult killed;
-    for (int again = 0; again < 20 && process == 0; ++again) {  // again if the kill came too late
+    for (int attempt = 0; attempt < 20 && process == 0; ++attempt) {  // again if the kill came too late
       fs::remove_all(folder_ / out);
       std::thread killer([&] {
         for (int i = 0; i < 2000 && stored_runs(out) < 2; ++i) {
