@@ -23,9 +23,11 @@ namespace normgrad {
 
 namespace detail {
 
-/// What a Tensor stores elements of type T as: whole numbers of any size as int64.
+/// What a Tensor stores elements of type T as: whole numbers of other types than its own as int64.
 template <class T>
-using StoredAs = std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, std::int64_t, T>;
+using StoredAs = std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool> &&
+                                        !std::is_same_v<T, std::int32_t> && !std::is_same_v<T, std::uint8_t>,
+                                    std::int64_t, T>;
 
 template <class Sizes>
 Shape shape_from_xtensor(const Sizes& sizes) {
@@ -54,8 +56,8 @@ Tensor adopt_container(C container) {
 
 }  // namespace detail
 
-/// A tensor of the expression's values, in row-major order whatever its layout. float, double and bool keep their type,
-/// whole numbers become int64.
+/// A tensor of the expression's values, in row-major order whatever its layout. float, double, bool, std::uint8_t and
+/// std::int32_t keep their type, other whole numbers become int64.
 template <class E>
 Tensor from_xtensor(const xt::xexpression<E>& expression) {
   using T = detail::StoredAs<typename E::value_type>;

@@ -179,9 +179,14 @@ void write_png(const std::filesystem::path& file, const Tensor& image) {
                           image.numel() > 0 && image.numel() <= static_cast<std::int64_t>(kMaxImageValues),
                       "write_png: expected an image [1, H, W] or [3, H, W] but got ",
                       image.defined() ? image.shape() : Shape());
-  require<DTypeError>(is_floating_point(image.dtype()), "write_png: expected float32 or float64 but got ",
-                      image.dtype());
-  const std::vector<double> values = image.detach().to(kFloat64).to_vector<double>();
+  require<DTypeError>(is_floating_point(image.dtype()) || image.dtype() == kUInt8,
+                      "write_png: expected float32, float64 or uint8 but got ", image.dtype());
+  std::vector<double> values = image.detach().to_vector<double>();
+  if (image.dtype() == kUInt8) {
+    for (double& value : values) {
+      value /= 255.0;
+    }
+  }
   const auto channels = static_cast<std::size_t>(image.size(0));
   const std::size_t area = values.size() / channels;
   std::vector<std::uint8_t> bytes(values.size());

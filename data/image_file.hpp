@@ -14,8 +14,9 @@ namespace normgrad {
 /// truncated, or has more than 2^28 values.
 Tensor read_image(const std::filesystem::path& file, std::int64_t channels = 3);
 
-/// Writes an image [C, H, W], with 1 or 3 channels and values in [0, 1], as PNG with 8 bits per value; others are
-/// clamped. Throws ShapeError or DTypeError for other tensors, and IoError, naming the file, if it cannot be written.
+/// Writes an image [C, H, W], with 1 or 3 channels, as PNG with 8 bits per value: those of uint8, or numbers in [0, 1],
+/// others being clamped. Throws ShapeError or DTypeError for other tensors, and IoError, naming the file, if it cannot
+/// be written.
 void write_png(const std::filesystem::path& file, const Tensor& image);
 
 /// Lays out images [n, C, H, W] in rows of `columns`, with `padding` black pixels between them: [C, rows, width], for

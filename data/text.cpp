@@ -1,7 +1,6 @@
 #include "normgrad/data/text.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <iomanip>
 #include <sstream>
 
@@ -71,7 +70,7 @@ void for_each_character(const std::string& where, std::string_view text, const F
 }
 
 void check_token_stream(const char* where, const Tensor& tokens) {
-  require<DTypeError>(tokens.defined() && tokens.dtype() == kInt64, where, ": expected int64 tokens but got ",
+  require<DTypeError>(tokens.defined() && is_integer(tokens.dtype()), where, ": expected tokens of integers but got ",
                       tokens.defined() ? dtype_name(tokens.dtype()) : "an undefined tensor");
   require<ShapeError>(tokens.dim() == 1, where, ": expected tokens [n] but got ", tokens.shape());
 }
@@ -150,12 +149,12 @@ Tensor CharVocabulary::encode(std::string_view text) const {
 }
 
 std::string CharVocabulary::decode(const Tensor& tokens) const {
-  require<DTypeError>(tokens.defined() && tokens.dtype() == kInt64, "CharVocabulary: expected int64 tokens but got ",
+  require<DTypeError>(tokens.defined() && is_integer(tokens.dtype()),
+                      "CharVocabulary: expected tokens of integers but got ",
                       tokens.defined() ? dtype_name(tokens.dtype()) : "an undefined tensor");
   std::string text;
-  const std::int64_t* token = tokens.data<std::int64_t>();
-  for (std::int64_t i = 0; i < tokens.numel(); ++i) {
-    text += character(token[i]);
+  for (const std::int64_t token : tokens.to_vector<std::int64_t>()) {
+    text += character(token);
   }
   return text;
 }
@@ -185,16 +184,25 @@ Batch TokenWindows::batch(std::span<const std::int64_t> indices) const {
   check_indices("TokenWindows", indices, size_);
   const auto count = static_cast<std::int64_t>(indices.size());
   Batch batch{.inputs = Tensor::empty({count, length_}, kInt64), .labels = Tensor::empty({count, length_}, kInt64)};
-  const std::int64_t* token = tokens_.data<std::int64_t>();
   std::int64_t* input = batch.inputs.mutable_data<std::int64_t>();
   std::int64_t* label = batch.labels.mutable_data<std::int64_t>();
-  const std::size_t bytes = static_cast<std::size_t>(length_) * sizeof(std::int64_t);
-  for (const std::int64_t index : indices) {
-    const std::int64_t* window = token + index * stride_;
-    std::memcpy(input, window, bytes);
-    std::memcpy(label, window + 1, bytes);
-    input += length_;
-    label += length_;
+  const auto fill = [&](const auto* token) {
+    for (const std::int64_t index : indices) {
+      const auto* window = token + index * stride_;
+      input = std::copy_n(window, length_, input);
+      label = std::copy_n(window + 1, length_, label);
+    }
+  };
+  switch (tokens_.dtype()) {
+    case DType::uint8:
+      fill(tokens_.data<std::uint8_t>());
+      break;
+    case DType::int32:
+      fill(tokens_.data<std::int32_t>());
+      break;
+    default:
+      fill(tokens_.data<std::int64_t>());
+      break;
   }
   return batch;
 }

@@ -37,7 +37,7 @@ class CharVocabulary {
   /// Returns the tokens of a text: int64 [n]. Throws ValueError, naming line and byte, for a character that is not in
   /// the vocabulary.
   Tensor encode(std::string_view text) const;
-  /// Returns the text of tokens: int64 of any shape, in row-major order. Throws DTypeError for another dtype, and
+  /// Returns the text of tokens: integers of any shape, in row-major order. Throws DTypeError for another dtype, and
   /// IndexError for a token outside [0, size()).
   std::string decode(const Tensor& tokens) const;
 
@@ -55,7 +55,7 @@ struct TokenSplits {
   Tensor validation;  ///< the rest
 };
 
-/// Splits a stream of tokens, int64 [n]: the last `validation` of it, a fraction, is held out, rounded down to whole
+/// Splits a stream of tokens, integers [n]: the last `validation` of it, a fraction, is held out, rounded down to whole
 /// tokens. Throws DTypeError and ShapeError for other tensors, and ValueError unless the fraction is in (0, 1) and both
 /// parts have a token.
 TokenSplits split_tokens(const Tensor& tokens, double validation = 0.1);
@@ -70,8 +70,8 @@ struct TokenWindowsOptions {
 /// [n, length].
 class TokenWindows final : public Dataset {
  public:
-  /// Shares memory with `tokens`, int64 [n]; those after the last whole window are not used. Throws DTypeError and
-  /// ShapeError for other tensors, and ValueError unless length and stride are positive and n > length.
+  /// Shares memory with `tokens`, uint8, int32 or int64 [n]; those after the last whole window are not used. Throws
+  /// DTypeError and ShapeError for other tensors, and ValueError unless length and stride are positive and n > length.
   TokenWindows(const Tensor& tokens, std::int64_t length, const TokenWindowsOptions& options = {});
   std::int64_t size() const override { return size_; }
   Batch batch(std::span<const std::int64_t> indices) const override;

@@ -22,9 +22,9 @@ void check_defined(CallKind kind, const Tensor& x) {
 
 void check_reducible(CallKind kind, const Tensor& x, ReduceOp op) {
   check_defined(kind, x);
-  require<DTypeError>(x.dtype() != kBool, detail::name_of(kind), ": expected float32, float64 or int64 but got bool");
-  require<DTypeError>(op != ReduceOp::mean || x.dtype() != kInt64, detail::name_of(kind),
-                      ": expected float32 or float64 for a mean but got int64; convert it with to(kFloat64)");
+  require<DTypeError>(x.dtype() != kBool, detail::name_of(kind), ": expected a tensor of numbers but got bool");
+  require<DTypeError>(op != ReduceOp::mean || is_floating_point(x.dtype()), detail::name_of(kind),
+                      ": expected float32 or float64 for a mean but got ", x.dtype(), "; convert it with to(kFloat64)");
 }
 
 void check_rows(CallKind kind, const Tensor& x) {

@@ -6,8 +6,8 @@
 //   Tensor mean = work.wait();
 //
 // Every rank of a group makes the same calls in the same order. Results do not depend on the order in which messages
-// arrive: a reduction adds the ranks' values in the order of the ranks, in float64 (int64 for int64), and rounds once.
-// Two runs with the same number of ranks therefore have the same bits.
+// arrive: a reduction adds the ranks' values in the order of the ranks, in float64 (integers as integers, which wrap
+// around), and rounds once. Two runs with the same number of ranks therefore have the same bits.
 #pragma once
 
 #include <cstdint>
@@ -54,9 +54,9 @@ class Work {
 
 /// A handle to a group of processes. Copies refer to the same group.
 ///
-/// Tensors are float32, float64 or int64 (bool, too, where nothing is computed). The blocking functions are
-/// differentiable to any order: the backward of a collective is a collective, so every rank runs its backward, and the
-/// tensors of all ranks require a gradient or none does. The gradient is that of the sum of all ranks' losses.
+/// Tensors are of any dtype (bool only where nothing is computed). The blocking functions are differentiable to any
+/// order: the backward of a collective is a collective, so every rank runs its backward, and the tensors of all ranks
+/// require a gradient or none does. The gradient is that of the sum of all ranks' losses.
 ///
 /// With checked calls, the ranks compare operation, dtype, shape and arguments before they exchange data. A mismatch
 /// throws a DistError on every rank that names ranks and calls; the group remains usable. Unchecked, it ends in an
@@ -81,7 +81,7 @@ class ProcessGroup {
   void set_check_calls(bool on);
 
   /// Returns the sum (mean, smallest, largest) of x over the ranks, element by element. Ranks with equal smallest or
-  /// largest elements share the gradient. Throws DTypeError for bool, and for the mean of int64.
+  /// largest elements share the gradient. Throws DTypeError for bool, and for the mean of integers.
   Tensor all_reduce(const Tensor& x, ReduceOp op = ReduceOp::sum) const;
   /// As all_reduce(), but the result is only on rank `root`; zeros on the others.
   Tensor reduce(const Tensor& x, int root = 0) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <numeric>
 #include <string_view>
 #include <xtensor/xnpy.hpp>
 
@@ -154,12 +155,10 @@ const ElementInfo& element_type_of(const std::string& where, const std::string& 
 }
 
 // Converts to row-major an array that was read as row-major with its axes reversed.
-Tensor reverse_axes(const Tensor& reversed, const Shape& shape) {
-  return dispatch_all(reversed.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    return from_xtensor(xt::adapt<xt::layout_type::column_major>(
-        reversed.data<T>(), static_cast<std::size_t>(reversed.numel()), xt::no_ownership(), shape_for_xtensor(shape)));
-  });
+Tensor reverse_axes(const Tensor& reversed) {
+  std::vector<std::int64_t> axes(reversed.shape().rank());
+  std::iota(axes.rbegin(), axes.rend(), std::int64_t{0});
+  return reversed.permute(axes);
 }
 
 }  // namespace
@@ -202,7 +201,7 @@ Tensor parse_npy(const std::string& where, std::uint64_t size, const void* conte
   const Tensor y = read_elements(where, *layout.info, shape, [&](std::uint64_t offset, void* to, std::size_t count) {
     read(context, layout.data + offset, to, count);
   });
-  return layout.fortran_order ? reverse_axes(y, layout.shape) : y;
+  return layout.fortran_order ? reverse_axes(y) : y;
 }
 
 std::string npy_bytes(const Tensor& tensor) {
@@ -238,7 +237,7 @@ Tensor map_npy(const std::filesystem::path& path) {
                      "order; load_npy() reads it");
     const detail::ElementInfo& info = *layout.info;
     require<IoError>(info.type == detail::info_of(info.dtype).type && info.dtype != kBool, file.where(),
-                     "expected elements of float32, float64 or int64 to map but got ", info.name,
+                     "expected elements of float32, float64, int64, int32 or uint8 to map but got ", info.name,
                      "; load_npy() converts them");
     require<IoError>(layout.data % info.size == 0, file.where(), "expected elements at a multiple of ", info.size,
                      " bytes to map but they begin at byte ", layout.data);

@@ -27,18 +27,18 @@ struct Safetensors {
   Metadata metadata = {};  ///< texts by name; may be empty
 };
 
-/// Writes the tensors in order, as F32, F64, I64 and BOOL. The same tensors and metadata give the same bytes, and
-/// load_safetensors() restores every bit. The file is written under a temporary name, synced and renamed: on any error,
-/// and if the program is killed, an existing file of that name is unchanged. Throws ValueError for an undefined tensor
-/// and for names that the format cannot represent ("__metadata__", or invalid UTF-8), and IoError if the file cannot be
-/// written.
+/// Writes the tensors in order, as F32, F64, I64, I32, U8 and BOOL. The same tensors and metadata give the same bytes,
+/// and load_safetensors() restores every bit. The file is written under a temporary name, synced and renamed: on any
+/// error, and if the program is killed, an existing file of that name is unchanged. Throws ValueError for an undefined
+/// tensor and for names that the format cannot represent ("__metadata__", or invalid UTF-8), and IoError if the file
+/// cannot be written.
 void save_safetensors(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata = {});
 /// Writes model.state_dict(), with tied parameters stored once. The metadata maps each of their other names to the
 /// first one, like Python's safetensors.torch.save_model(). Throws ValueError if `metadata` already has such a name.
 void save_safetensors(const std::filesystem::path& path, const Module& model, const Metadata& metadata = {});
 
-/// Reads a file. F16 and BF16 become float32; I8, U8, I16, U16, I32, U32 and U64 become int64. No value changes. Memory
-/// use is bounded by the file's size, whatever its header says. Throws IoError, naming the file and the tensor, if the
+/// Reads a file. F16 and BF16 become float32; I8, I16, U16, U32 and U64 become int64. No value changes. Memory use is
+/// bounded by the file's size, whatever its header says. Throws IoError, naming the file and the tensor, if the
 /// file cannot be read, if its header is invalid or inconsistent with its size, for other dtypes, for U64 of 2^63 or
 /// more, for BOOL other than 0 and 1, and for more than 8 axes.
 Safetensors load_safetensors(const std::filesystem::path& path);

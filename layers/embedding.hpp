@@ -18,8 +18,8 @@ struct EmbeddingOptions {
   Generator* generator = nullptr;                ///< source of the initial values; null: default_generator()
 };
 
-/// index: int64 of any shape -> [*, embedding_dim]. Initialized from the normal distribution with mean 0 and standard
-/// deviation 1.
+/// index: int64 or int32 of any shape -> [*, embedding_dim]. Initialized from the normal distribution with mean 0 and
+/// standard deviation 1.
 class Embedding : public Module {
  public:
   /// Throws ValueError unless both sizes are positive, and IndexError for a padding_idx out of range.

@@ -118,6 +118,13 @@ std::int64_t checked_whole(const char* where, T value) {
   return number.whole();
 }
 
+template <class T>
+T narrowed(std::int64_t whole) {
+  require<ValueError>(static_cast<T>(whole) == whole, "to_vector: expected a number that fits ", dtype_of<T>,
+                      " but got ", whole);
+  return static_cast<T>(whole);
+}
+
 }  // namespace
 
 std::int64_t Tensor::whole_item() const {
@@ -139,8 +146,8 @@ std::vector<T> Tensor::to_vector() const {
   dispatch_all(dtype(), [&](auto zero) {
     const auto* x = data<decltype(zero)>();
     std::transform(x, x + numel(), values.begin(), [](auto v) {
-      if constexpr (std::is_same_v<T, std::int64_t> && std::is_floating_point_v<decltype(v)>) {
-        return checked_whole("to_vector", v);
+      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, decltype(v)>) {
+        return narrowed<T>(checked_whole("to_vector", v));
       } else {
         return static_cast<T>(v);
       }
@@ -152,6 +159,8 @@ template std::vector<float> Tensor::to_vector() const;
 template std::vector<double> Tensor::to_vector() const;
 template std::vector<std::int64_t> Tensor::to_vector() const;
 template std::vector<bool> Tensor::to_vector() const;
+template std::vector<std::uint8_t> Tensor::to_vector() const;
+template std::vector<std::int32_t> Tensor::to_vector() const;
 
 bool Tensor::requires_grad() const noexcept { return defined() && static_cast<bool>(impl_->node); }
 bool Tensor::is_leaf() const noexcept { return !requires_grad() || impl_->node->is_leaf(); }

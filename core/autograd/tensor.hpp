@@ -125,8 +125,8 @@ class Tensor {
       return static_cast<T>(item());
     }
   }
-  /// Returns all elements in row-major order, converted to T. Throws ValueError if T is std::int64_t and one does not
-  /// fit.
+  /// Returns all elements in row-major order, converted to T: float, double, std::int64_t, std::int32_t, std::uint8_t
+  /// or bool. Throws ValueError if T is an integer type and one does not fit.
   template <class T>
   std::vector<T> to_vector() const;
 
@@ -230,7 +230,7 @@ class Tensor {
   Tensor log() const;
   Tensor sqrt() const;
   Tensor rsqrt() const;
-  Tensor pow(double exponent) const;
+  Tensor pow(Scalar exponent) const;
   Tensor square() const;
   Tensor relu() const;
   Tensor sigmoid() const;

@@ -110,6 +110,10 @@ class Printer {
     switch (tensor_.dtype()) {
       case DType::int64:
         return std::to_string(tensor_.data<std::int64_t>()[at]);
+      case DType::int32:
+        return std::to_string(tensor_.data<std::int32_t>()[at]);
+      case DType::uint8:
+        return std::to_string(tensor_.data<std::uint8_t>()[at]);
       case DType::boolean:
         return tensor_.data<bool>()[at] ? "true" : "false";
       default:
@@ -140,7 +144,8 @@ std::string to_string(const Tensor& tensor) {
   if (tensor.numel() == 0 && tensor.dim() != 1) {
     notes.push_back("size=" + to_string(tensor.shape()));
   }
-  if (tensor.dtype() == kFloat64 || (tensor.numel() == 0 && tensor.dtype() != kFloat32)) {
+  const bool shows_dtype = tensor.dtype() == kFloat32 || tensor.dtype() == kInt64 || tensor.dtype() == kBool;
+  if (!shows_dtype || (tensor.numel() == 0 && tensor.dtype() != kFloat32)) {
     notes.push_back(std::string("dtype=") + dtype_name(tensor.dtype()));
   }
   if (tensor.requires_grad()) {

@@ -24,11 +24,16 @@ class Scalar {
     } else {
       whole_ = static_cast<std::int64_t>(value);
       is_whole_ = true;
+      is_bool_ = std::is_same_v<T, bool>;
     }
   }
 
   /// Returns the number as a double, rounded beyond 2^53.
   double real() const noexcept { return is_whole_ ? static_cast<double>(whole_) : real_; }
+  /// Returns whether the number was given as an integer (or bool); a double such as 2.0 was not.
+  bool is_integer() const noexcept { return is_whole_; }
+  /// Returns whether the number was given as a bool.
+  bool is_bool() const noexcept { return is_bool_; }
   /// Returns whether the number equals an int64, which whole() then returns.
   bool is_whole() const noexcept;
   /// Returns the number as an int64, truncated. Requires fits_int64().
@@ -45,6 +50,7 @@ class Scalar {
   double real_ = 0.0;
   std::int64_t whole_ = 0;
   bool is_whole_ = false;
+  bool is_bool_ = false;
 };
 
 }  // namespace normgrad

@@ -1,6 +1,8 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/elementwise/compare.hpp"
+#include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/reduce_plan.hpp"
+#include "normgrad/core/ops/detail/row_major.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 
@@ -11,13 +13,14 @@ Tensor to(const Tensor& x, DType dtype) {
     return x;
   }
   Tensor y = Tensor::empty(x.shape(), dtype);
-  dispatch_all(x.dtype(), [&](auto from) {
+  bool fits = true;
+  detail::dispatch_elements(x.dtype(), [&](auto from) {
     dispatch_all(dtype, [&](auto into) {
-      const bool fits = kernels::convert(x.data<decltype(from)>(), y.mutable_data<decltype(into)>(), x.numel());
-      require<ValueError>(fits, "to: expected values that fit int64 but the ", x.dtype(),
-                          " tensor has one that does not");
+      fits = kernels::convert(detail::row_major_as<decltype(from)>(x), y.mutable_data<decltype(into)>(), x.numel());
     });
   });
+  require<ValueError>(fits, "to: expected values that fit ", dtype, " but the ", x.dtype(),
+                      " tensor has one that does not");
   if (!is_floating_point(dtype)) {
     detail::announce("to", y, {x});
     return y;
@@ -37,8 +40,10 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   for (std::size_t i = 0; i < x.shape().rank(); ++i) {
     reduced[i] = i < added || shape[i - added] == 1;
   }
-  Tensor y = Tensor::empty(shape, x.dtype());
-  detail::reduce_into("sum_to", kernels::ReduceOp::sum, x, reduced, y);
+  const Tensor wide = detail::widened(x);
+  Tensor y = Tensor::empty(shape, wide.dtype());
+  detail::reduce_into("sum_to", kernels::ReduceOp::sum, wide, reduced, y);
+  y = to(y, x.dtype());
   return record("sum_to", std::move(y), {x},
                 [before = x.shape()](const Tensor& gy, GradSink& into) { into.add(0, expand_to(gy, before)); });
 }

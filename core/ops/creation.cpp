@@ -5,6 +5,7 @@
 
 #include "normgrad/core/kernels/memory/fill.hpp"
 #include "normgrad/core/kernels/memory/random.hpp"
+#include "normgrad/core/ops/detail/elementwise.hpp"
 
 namespace normgrad {
 
@@ -19,12 +20,13 @@ Tensor with_options(Tensor y, TensorOptions options) {
 
 Generator& or_default(Generator* generator) { return generator == nullptr ? default_generator() : *generator; }
 
-// Converts `number` to an element; for int64 the fraction is dropped, as in PyTorch.
+// Converts `number` to an element; for integers the fraction is dropped, as in PyTorch.
 template <class T>
 T element_of(const char* where, Scalar number) {
-  if constexpr (std::is_same_v<T, std::int64_t>) {
-    require<ValueError>(number.fits_int64(), where, ": expected numbers that fit int64 but got ", number);
-    return number.whole();
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    require<ValueError>(detail::fits(number, dtype_of<T>), where, ": expected numbers that fit ", dtype_of<T>,
+                        " but got ", number);
+    return static_cast<T>(number.whole());
   } else {
     return static_cast<T>(number.real());
   }
@@ -84,9 +86,9 @@ Tensor arange(Scalar start, Scalar end, Scalar step, TensorOptions options) {
   require<ValueError>((last - first) / stride >= 0.0,
                       "arange: expected bounds in the direction of the step but got start ", start, ", end ", end,
                       " and step ", step);
-  require<ValueError>(options.dtype != kInt64 || (start.is_whole() && step.is_whole()),
-                      "arange: expected whole numbers for int64 but got start ", start, " and step ", step,
-                      "; pass {.dtype = kFloat32}");
+  require<ValueError>(!is_integer(options.dtype) || (start.is_whole() && step.is_whole()),
+                      "arange: expected whole numbers for ", options.dtype, " but got start ", start, " and step ",
+                      step, "; pass {.dtype = kFloat32}");
   require<DTypeError>(options.dtype != kBool, "arange: expected a dtype of numbers but got bool");
   const double count = std::ceil((last - first) / stride);
   constexpr double kMax = 9007199254740992.0;  // 2^53: every integer up to this is exact as a double
@@ -202,5 +204,7 @@ template Tensor from_vector(const std::vector<float>&, const Shape&);
 template Tensor from_vector(const std::vector<double>&, const Shape&);
 template Tensor from_vector(const std::vector<std::int64_t>&, const Shape&);
 template Tensor from_vector(const std::vector<bool>&, const Shape&);
+template Tensor from_vector(const std::vector<std::uint8_t>&, const Shape&);
+template Tensor from_vector(const std::vector<std::int32_t>&, const Shape&);
 
 }  // namespace normgrad

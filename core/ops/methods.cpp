@@ -123,7 +123,7 @@ Tensor Tensor::exp() const { return normgrad::exp(*this); }
 Tensor Tensor::log() const { return normgrad::log(*this); }
 Tensor Tensor::sqrt() const { return normgrad::sqrt(*this); }
 Tensor Tensor::rsqrt() const { return normgrad::rsqrt(*this); }
-Tensor Tensor::pow(double exponent) const { return normgrad::pow(*this, exponent); }
+Tensor Tensor::pow(Scalar exponent) const { return normgrad::pow(*this, exponent); }
 Tensor Tensor::square() const { return normgrad::square(*this); }
 Tensor Tensor::relu() const { return normgrad::relu(*this); }
 Tensor Tensor::sigmoid() const { return normgrad::sigmoid(*this); }

@@ -41,10 +41,15 @@ void reduce_parts(const Call& call, DType dtype, ReduceOp op, std::size_t bytes,
     }
     reduce_in_rank_order<T>(parts, op, static_cast<std::int64_t>(bytes / sizeof(T)), reinterpret_cast<T*>(y));
   };
-  if (dtype == kInt64) {
-    reduce(std::int64_t{});
-  } else {
-    dispatch_float("reduce", dtype, reduce);
+  switch (dtype) {
+    case DType::int64:
+      return reduce(std::int64_t{});
+    case DType::int32:
+      return reduce(std::int32_t{});
+    case DType::uint8:
+      return reduce(std::uint8_t{});
+    default:
+      dispatch_float("reduce", dtype, reduce);
   }
 }
 

@@ -18,10 +18,10 @@ constexpr std::array<ElementInfo, 13> kTypes = {{{ElementType::F16, "F16", 2, kF
                                                  {ElementType::F32, "F32", 4, kFloat32},
                                                  {ElementType::F64, "F64", 8, kFloat64},
                                                  {ElementType::I8, "I8", 1, kInt64},
-                                                 {ElementType::U8, "U8", 1, kInt64},
+                                                 {ElementType::U8, "U8", 1, kUInt8},
                                                  {ElementType::I16, "I16", 2, kInt64},
                                                  {ElementType::U16, "U16", 2, kInt64},
-                                                 {ElementType::I32, "I32", 4, kInt64},
+                                                 {ElementType::I32, "I32", 4, kInt32},
                                                  {ElementType::U32, "U32", 4, kInt64},
                                                  {ElementType::I64, "I64", 8, kInt64},
                                                  {ElementType::U64, "U64", 8, kInt64},
@@ -78,6 +78,10 @@ const ElementInfo& info_of(DType dtype) {
       return info_of(ElementType::F64);
     case DType::boolean:
       return info_of(ElementType::BOOL);
+    case DType::uint8:
+      return info_of(ElementType::U8);
+    case DType::int32:
+      return info_of(ElementType::I32);
     case DType::int64:
       break;
   }
@@ -111,6 +115,12 @@ Tensor read_elements(const std::string& where, const ElementInfo& info, const Sh
     case ElementType::I64:
       read_all(y.mutable_data<std::int64_t>());
       break;
+    case ElementType::I32:
+      read_all(y.mutable_data<std::int32_t>());
+      break;
+    case ElementType::U8:
+      read_all(y.mutable_data<std::uint8_t>());
+      break;
     case ElementType::F16:
       convert_elements<std::uint16_t, float>(y, context, read, float_from_half);
       break;
@@ -120,17 +130,11 @@ Tensor read_elements(const std::string& where, const ElementInfo& info, const Sh
     case ElementType::I8:
       widen<std::int8_t>(y, context, read);
       break;
-    case ElementType::U8:
-      widen<std::uint8_t>(y, context, read);
-      break;
     case ElementType::I16:
       widen<std::int16_t>(y, context, read);
       break;
     case ElementType::U16:
       widen<std::uint16_t>(y, context, read);
-      break;
-    case ElementType::I32:
-      widen<std::int32_t>(y, context, read);
       break;
     case ElementType::U32:
       widen<std::uint32_t>(y, context, read);

@@ -13,6 +13,7 @@
 #include "tests/support/source_tree.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/data/image_folder.hpp"
 #include "normgrad/data/loader.hpp"
 
@@ -78,6 +79,9 @@ TEST(ReadImageTest, ReadsWhatWritePngWrites) {
   EXPECT_EQ(read_image(file, 1).item(), 1.0);
   write_png(file, full({1, 1, 1}, std::nan(""), {.dtype = kFloat64}));
   EXPECT_EQ(read_image(file, 1).item(), 0.0);
+  write_png(file, tensor({{{0, 1}, {128, 255}}}, {.dtype = kUInt8}));
+  EXPECT_EQ((read_image(file, 1) * 255 + 0.5).to(kUInt8).to_vector<std::uint8_t>(),
+            (std::vector<std::uint8_t>{0, 1, 128, 255}));
   EXPECT_EQ(error_of<ShapeError>([&] {
               write_png(file, zeros({2, 4, 4}));
             }),
@@ -85,7 +89,7 @@ TEST(ReadImageTest, ReadsWhatWritePngWrites) {
   EXPECT_EQ(error_of<DTypeError>([&] {
               write_png(file, zeros({1, 4, 4}, {.dtype = kInt64}));
             }),
-            "write_png: expected float32 or float64 but got int64");
+            "write_png: expected float32, float64 or uint8 but got int64");
   EXPECT_THAT(error_of<IoError>([&] {
                 write_png(folder / "nowhere/a.png", zeros({1, 4, 4}));
               }),

@@ -56,7 +56,7 @@ TEST(CharVocabularyTest, ErrorsNameThePlace) {
   EXPECT_EQ(error_of<IndexError>([&] { vocabulary.decode(full({2}, -1, {.dtype = kInt64})); }),
             "CharVocabulary: expected tokens in [0, 3) but got -1");
   EXPECT_EQ(error_of<DTypeError>([&] { vocabulary.decode(ones({2})); }),
-            "CharVocabulary: expected int64 tokens but got float32");
+            "CharVocabulary: expected tokens of integers but got float32");
 }
 
 // RFC 3629, and the ill-formed sequences of Unicode 15, tables 3-7 to 3-11.
@@ -108,7 +108,7 @@ TEST(SplitTokensTest, HoldsOutTheLastOnes) {
             }),
             "split_tokens: expected tokens [n] but got [2, 2]");
   EXPECT_EQ(error_of<DTypeError>([] { split_tokens(ones({4})); }),
-            "split_tokens: expected int64 tokens but got float32");
+            "split_tokens: expected tokens of integers but got float32");
 }
 
 TEST(TokenWindowsTest, LabelsAreTheNextTokens) {
@@ -123,6 +123,21 @@ TEST(TokenWindowsTest, LabelsAreTheNextTokens) {
 }
 
 // A window needs one token after it.
+TEST(TokenWindowsTest, StreamsOfSmallIntegersGiveInt64) {
+  const std::vector<std::int64_t> both{0, 2};
+  const Batch expected = TokenWindows(arange(0, 250, 25), 3).batch(both);
+  for (const DType dtype : {kUInt8, kInt32}) {
+    const Tensor tokens = arange(0, 250, 25, {.dtype = dtype});
+    EXPECT_EQ(split_tokens(tokens).train.dtype(), dtype);
+    const Batch batch = TokenWindows(tokens, 3).batch(both);
+    EXPECT_EQ(batch.inputs.dtype(), kInt64);
+    EXPECT_EQ(batch.labels.dtype(), kInt64);
+    EXPECT_EQ(batch.inputs.to_vector<std::int64_t>(), expected.inputs.to_vector<std::int64_t>());
+    EXPECT_EQ(batch.labels.to_vector<std::int64_t>(), expected.labels.to_vector<std::int64_t>());
+  }
+  EXPECT_EQ(CharVocabulary::bytes().decode(tensor({104, 105}, {.dtype = kUInt8})), "hi");
+}
+
 TEST(TokenWindowsTest, UsesAllWholeWindows) {
   for (std::int64_t n = 2; n <= 20; ++n) {
     for (std::int64_t length = 1; length < n; ++length) {
@@ -150,9 +165,9 @@ TEST(TokenWindowsTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(message(9, 0, 1), "TokenWindows: expected a length of at least 1 but got 0");
   EXPECT_EQ(message(9, 3, 0), "TokenWindows: expected a stride of at least 1 but got 0");
   EXPECT_EQ(error_of<DTypeError>([] { TokenWindows(ones({4}), 2); }),
-            "TokenWindows: expected int64 tokens but got float32");
+            "TokenWindows: expected tokens of integers but got float32");
   EXPECT_EQ(error_of<DTypeError>([] { TokenWindows({}, 2); }),
-            "TokenWindows: expected int64 tokens but got an undefined tensor");
+            "TokenWindows: expected tokens of integers but got an undefined tensor");
   const std::int64_t outside = 3;
   EXPECT_THAT(error_of<IndexError>([&] {
                 TokenWindows(counting(10), 3).batch({&outside, 1});

@@ -303,7 +303,7 @@ TEST(ProcessGroup, RefusesWrongArguments) {
   EXPECT_EQ(error_of<ValueError>([&] { group.all_reduce(Tensor()); }),
             "all_reduce: expected a tensor but got an undefined one");
   EXPECT_EQ(error_of<DTypeError>([&] { group.all_reduce(ones({1}, {.dtype = kBool})); }),
-            "all_reduce: expected float32, float64 or int64 but got bool");
+            "all_reduce: expected a tensor of numbers but got bool");
   EXPECT_EQ(error_of<DTypeError>([&] { group.all_reduce(arange(3), ReduceOp::mean); }),
             "all_reduce: expected float32 or float64 for a mean but got int64; convert it with to(kFloat64)");
   EXPECT_EQ(error_of<IndexError>([&] { group.broadcast(ones({1}), group.size()); }),

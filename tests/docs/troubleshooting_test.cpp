@@ -59,7 +59,10 @@ const std::map<std::string, std::function<void()>>& mistakes() {
        [] {
          mse_loss(randn({64, 1}), randn({64}));
        }},
-      {"Two dtypes", [] { randn({3}) * randn({3}, {.dtype = kFloat64}); }},
+      {"Two dtypes",
+       [] {
+         Linear(3, 2)(randn({4, 3}, {.dtype = kFloat64}));
+       }},
       {"Shapes that do not broadcast",
        [] {
          randn({64, 10}) + randn({64});
@@ -151,7 +154,7 @@ const std::map<std::string, std::function<void()>>& mistakes() {
          Module& model = net;
          model(randn({1, 2}));
        }},
-      {"An index that is not int64", [] { Embedding(10, 4)(ones({2})); }},
+      {"An index that is no integer", [] { Embedding(10, 4)(ones({2})); }},
       {"A loader that gives no batch",
        [] {
          DataLoader(TensorDataset(randn({20, 2}), randn({20})), {.batch_size = 64, .drop_last = true});

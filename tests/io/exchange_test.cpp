@@ -5,6 +5,7 @@
 
 #include <zlib.h>
 
+#include <map>
 #include <sstream>
 
 #include "tests/support/files.hpp"
@@ -73,7 +74,9 @@ TEST(ExchangeTest, WeightsOfPyTorchComeBackByteForByte) {
 
 std::string expected_line(const std::string& name, const Tensor& tensor) {
   std::ostringstream line;
-  const char* dtype = tensor.dtype() == kInt64 ? "I64" : (tensor.dtype() == kFloat64 ? "F64" : "F32");
+  static const std::map<DType, const char*> dtypes = {{kFloat32, "F32"}, {kFloat64, "F64"}, {kInt64, "I64"},
+                                                      {kInt32, "I32"},   {kUInt8, "U8"},    {kBool, "BOOL"}};
+  const char* dtype = dtypes.at(tensor.dtype());
   line << name << ' ' << dtype << ' ';
   for (std::size_t axis = 0; axis < tensor.shape().rank(); ++axis) {
     line << (axis > 0 ? "x" : "") << tensor.shape()[axis];
@@ -87,9 +90,31 @@ std::string expected_line(const std::string& name, const Tensor& tensor) {
   return line.str();
 }
 
+std::string python_here() {
+  return std::filesystem::exists("/usr/bin/python3") ? "/usr/bin/python3" : "/usr/local/bin/python3";
+}
+
+TEST(ExchangeTest, PythonReadsEveryDType) {
+  const tests::TemporaryFolder folder;
+  StateDict state;
+  for (const DType dtype : {kFloat32, kFloat64, kInt64, kInt32, kUInt8, kBool}) {
+    state[dtype_name(dtype)] = tensor({1, 0, 1}, {.dtype = dtype});
+  }
+  save_safetensors(folder / "x.safetensors", state);
+  const tests::ProgramResult result =
+      tests::run_program({python_here(), kFixtures + "read.py", folder / "x.safetensors"},
+                         {.environment = {{"PYTHONDONTWRITEBYTECODE", "1"}}});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  std::istringstream lines(result.out);
+  std::string line;
+  for (const auto& [name, tensor] : state) {
+    ASSERT_TRUE(std::getline(lines, line));
+    EXPECT_EQ(line, expected_line(name, tensor));
+  }
+}
+
 TEST(ExchangeTest, PythonReadsWhatIsWrittenHere) {
-  const std::string python =
-      std::filesystem::exists("/usr/bin/python3") ? "/usr/bin/python3" : "/usr/local/bin/python3";
+  const std::string python = python_here();
   const tests::TemporaryFolder folder;
   manual_seed(3);
   Net net;

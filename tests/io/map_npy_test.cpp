@@ -106,18 +106,30 @@ TEST(MapNpyTest, ASetLargerThanTheMemoryIsLoadedInBatches) {
   EXPECT_LT(memory_stats().peak_bytes_in_use - before, std::size_t{1} << 28);  // the order of an epoch, and batches
 }
 
+TEST(MapNpyTest, MapsBytesAndSmallIntegers) {
+  const tests::TemporaryFolder folder;
+  write_array(folder / "x.npy", "|u1", "(2, 2)", "\x01\x02\x03\xff");
+  const Tensor bytes = map_npy(folder / "x.npy");
+  EXPECT_EQ(bytes.dtype(), kUInt8);
+  EXPECT_EQ(bytes.to_vector<std::int64_t>(), (std::vector<std::int64_t>{1, 2, 3, 255}));
+  save_npy(folder / "y.npy", tensor({-1, 7}, {.dtype = kInt32}));
+  EXPECT_EQ(map_npy(folder / "y.npy").to_vector<std::int32_t>(), (std::vector<std::int32_t>{-1, 7}));
+}
+
 TEST(MapNpyTest, RefusesWhatItCannotMap) {
   const tests::TemporaryFolder folder;
   const std::filesystem::path path = folder / "x.npy";
   const auto message = [&] { return error_of<IoError>([&] { map_npy(path); }); };
   const std::string where = "map_npy: '" + path.string() + "': ";
   EXPECT_EQ(message(), where + "no such file");
-  write_array(path, "|u1", "(4,)", "abcd");
-  EXPECT_EQ(message(),
-            where + "expected elements of float32, float64 or int64 to map but got U8; load_npy() converts them");
+  write_array(path, "|i1", "(4,)", "abcd");
+  EXPECT_EQ(message(), where +
+                           "expected elements of float32, float64, int64, int32 or uint8 to map but got I8; "
+                           "load_npy() converts them");
   write_array(path, "|b1", "(1,)", std::string(1, '\2'));  // no bool
-  EXPECT_EQ(message(),
-            where + "expected elements of float32, float64 or int64 to map but got BOOL; load_npy() converts them");
+  EXPECT_EQ(message(), where +
+                           "expected elements of float32, float64, int64, int32 or uint8 to map but got BOOL; "
+                           "load_npy() converts them");
   write_array(path, "<f4", "(1, 2)", "abcdefgh", true);
   EXPECT_EQ(message(), where + "expected an array in C order to map but it is in Fortran order; load_npy() reads it");
   write_array(path, "<f4", "(2,)", "abcdefgh", false, 2);

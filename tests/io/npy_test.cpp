@@ -48,7 +48,7 @@ class NpyTest : public testing::Test {
 };
 
 TEST_F(NpyTest, ReadsWhatItWrote) {
-  for (const DType dtype : {kFloat32, kFloat64, kInt64, kBool}) {
+  for (const DType dtype : {kFloat32, kFloat64, kInt64, kBool, kUInt8, kInt32}) {
     for (const Shape& shape : {Shape{2, 3}, Shape{5}, Shape{}, Shape{2, 0}}) {
       const Tensor x = full(shape, 1.0, {.dtype = dtype});
       save_npy(path_, x);
@@ -73,9 +73,39 @@ TEST_F(NpyTest, ReadsFortranOrderAndSmallIntegers) {
   xt::dump_npy(path_, a);
   EXPECT_THAT(load_npy(path_).to_vector<double>(), ElementsAre(1, 2, 3, 4, 5, 6));
   xt::dump_npy(path_, xt::xarray<std::uint8_t>{1, 255});
+  EXPECT_EQ(load_npy(path_).dtype(), kUInt8);
   EXPECT_THAT(load_npy(path_).to_vector<std::int64_t>(), ElementsAre(1, 255));
   xt::dump_npy(path_, xt::xarray<std::int32_t>{-1, 2});
+  EXPECT_EQ(load_npy(path_).dtype(), kInt32);
   EXPECT_THAT(load_npy(path_).to_vector<std::int64_t>(), ElementsAre(-1, 2));
+  xt::dump_npy(path_, xt::xarray<std::int16_t>{-1, 2});
+  EXPECT_EQ(load_npy(path_).dtype(), kInt64);
+}
+
+TEST_F(NpyTest, NamesTheTypesAsNumPy) {
+  const auto written = [&](const Tensor& x) {
+    save_npy(path_, x);
+    return file_text(path_);
+  };
+  EXPECT_THAT(written(tensor({1, 255}, {.dtype = kUInt8})), testing::HasSubstr("'descr': '|u1'"));
+  EXPECT_THAT(written(tensor({1, 255}, {.dtype = kUInt8})), testing::EndsWith("\n\x01\xff"));
+  EXPECT_THAT(written(tensor({-2}, {.dtype = kInt32})), testing::HasSubstr("'descr': '<i4'"));
+  EXPECT_THAT(written(tensor({-2}, {.dtype = kInt32})), testing::EndsWith("\n\xfe\xff\xff\xff"));
+}
+
+TEST_F(NpyTest, ReadsFortranOrderOfEveryType) {
+  for (const DType dtype : {kFloat32, kFloat64, kInt64, kBool, kUInt8, kInt32}) {
+    const Tensor x = tensor({{1, 0, 1}, {0, 0, 1}}, {.dtype = dtype});
+    save_npy(path_, x.t());
+    std::string bytes = file_text(path_);
+    bytes.replace(bytes.find("False"), 5, "True ");
+    bytes.replace(bytes.find("(3, 2)"), 6, "(2, 3)");
+    write_text(path_, bytes);
+    const Tensor y = load_npy(path_);
+    EXPECT_EQ(y.dtype(), dtype);
+    EXPECT_EQ(y.shape(), x.shape());
+    EXPECT_EQ(y.to_vector<double>(), x.to_vector<double>());
+  }
 }
 
 TEST_F(NpyTest, ReadsHeadersOfEveryForm) {

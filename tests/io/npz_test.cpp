@@ -59,6 +59,10 @@ TEST_F(NpzTest, ReadsWhatNumPyWrote) {
     EXPECT_THAT(integers("uint32"), ElementsAre(0, 0, 1, UINT32_MAX, 2, 3));
     EXPECT_THAT(integers("int64"), ElementsAre(INT64_MIN, 0, 1, INT64_MAX, 2, 3));
     EXPECT_THAT(integers("uint64"), ElementsAre(0, INT64_MAX));
+    for (const auto& [key, dtype] : std::vector<std::pair<const char*, DType>>{
+             {"int8", kInt64}, {"uint8", kUInt8}, {"int16", kInt64}, {"int32", kInt32}, {"uint32", kInt64}}) {
+      EXPECT_EQ(arrays.at(key).dtype(), dtype) << key;
+    }
     EXPECT_THAT(arrays.at("bool").to_vector<bool>(), ElementsAre(true, false, true));
     EXPECT_THAT(arrays.at("float16").to_vector<float>(), ElementsAre(1.5F, -0x1p-24F, 65504.0F, INFINITY));
     EXPECT_EQ(arrays.at("float32").shape(), Shape({2, 3, 4}));

@@ -195,6 +195,9 @@ TEST(TorchTest, ReadsEveryKindOfValue) {
     EXPECT_THAT(integers("int32"), ElementsAre(INT32_MIN, -1, INT32_MAX));
     EXPECT_THAT(integers("int64"), ElementsAre(INT64_MIN, -1, INT64_MAX));
     EXPECT_THAT(integers("uint8"), ElementsAre(0, 255));
+    EXPECT_EQ(tensors.at("int16").dtype(), kInt64);
+    EXPECT_EQ(tensors.at("int32").dtype(), kInt32);
+    EXPECT_EQ(tensors.at("uint8").dtype(), kUInt8);
     EXPECT_THAT(tensors.at("bool").to_vector<bool>(), ElementsAre(true, false));
     EXPECT_EQ(tensors.at("scalar").shape(), Shape());
     EXPECT_EQ(tensors.at("scalar").item(), 3.25);

@@ -256,22 +256,16 @@ TEST(ToTest, ConvertsBetweenAllTypes) {
 
 TEST(ErrorTest, SaysWhatWasExpectedAndWhatCame) {
   const Tensor f = zeros({2, 3});
-  const Tensor d = zeros({2, 3}, {.dtype = kFloat64});
   const Tensor i = zeros({3}, {.dtype = kInt64});
   const Tensor m = zeros({3}, {.dtype = kBool});
   EXPECT_EQ(error_of<ShapeError>([&] { f + zeros({4}); }),
             "add: expected shapes that broadcast but got [2, 3] and [4]; axes are compared from the last one on: add "
             "some with unsqueeze()");
-  EXPECT_EQ(error_of<DTypeError>([&] { f* d; }),
-            "mul: expected operands of the same dtype but got float32 and float64; convert one of them with to()");
   EXPECT_EQ(error_of<DTypeError>([&] { m + m; }),
             "add: expected a tensor of numbers but got bool; convert it with to(); of two masks a and b, a | b is true "
             "where one of them is");
-  EXPECT_EQ(error_of<DTypeError>([&] { i / i; }), "div: expected a float32 or float64 tensor but got int64");
   EXPECT_EQ(error_of<DTypeError>([&] { relu(i); }), "relu: expected a float32 or float64 tensor but got int64");
-  EXPECT_EQ(error_of<ValueError>([&] { i + 0.5; }), "add: expected a whole number for an int64 tensor but got 0.5");
-  EXPECT_EQ(error_of<ValueError>([&] { pow(i, -1.0); }),
-            "pow: expected an exponent >= 0 for an int64 tensor but got -1");
+  EXPECT_EQ(error_of<ValueError>([&] { pow(i, -1); }), "pow: expected an exponent >= 0 for an int64 tensor but got -1");
   EXPECT_EQ(error_of<DTypeError>([&] { where(f, f, f); }), "where: expected a bool condition but got float32");
   EXPECT_EQ(error_of<ValueError>([&] { clamp(f, {}, {}); }), "clamp: expected at least one limit but got none");
   EXPECT_EQ(error_of<ValueError>([&] { softplus(f, 0.0); }), "softplus: expected beta > 0 but got 0");

@@ -89,7 +89,7 @@ TEST(RepeatInterleaveTest, Values) {
             }),
             "repeat_interleave: expected repeats of at least 0 but got -2");
   EXPECT_EQ(error_of<DTypeError>([&] { x.repeat_interleave(zeros({2}), 1); }),
-            "repeat_interleave: expected int64 repeats but got float32");
+            "repeat_interleave: expected int64 or int32 repeats but got float32");
 }
 
 TEST(ChunkTest, PartsAndStacks) {

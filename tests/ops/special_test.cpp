@@ -150,8 +150,6 @@ TEST(SpecialTest, TwoTensors) {
   Tensor zero = tensor(0.0, {.requires_grad = true});
   hypot(zero, tensor(0.0)).backward();
   EXPECT_EQ(zero.grad().item(), 0.0);
-  EXPECT_EQ(error_of<DTypeError>([&] { atan2(tensor(1.0), a); }),
-            "atan2: expected operands of the same dtype but got float32 and float64; convert one of them with to()");
   EXPECT_EQ(error_of<DTypeError>([&] { hypot(arange(2), arange(2)); }),
             "hypot: expected a float32 or float64 tensor but got int64");
   EXPECT_EQ(error_of<ShapeError>([&] { hypot(zeros({2}), zeros({3})); }),
@@ -192,8 +190,6 @@ TEST(RoundingTest, Remainders) {
               remainder(i, tensor({1, 0, 2}, {.dtype = kInt64}));
             }),
             "remainder: expected divisors other than 0 for int64 tensors but got 0");
-  EXPECT_EQ(error_of<ValueError>([&] { fmod(i, 0.5); }),
-            "fmod: expected a whole number for an int64 tensor but got 0.5");
   EXPECT_EQ(error_of<DTypeError>([&] { fmod(i > 0, i > 0); }),
             "fmod: expected a float32 or float64 tensor but got bool");
 }

@@ -268,7 +268,8 @@ TEST(IndexTest, Errors) {
   EXPECT_EQ(of({"...", 0, "..."}), "index: expected at most one ellipsis but got 2");
   EXPECT_EQ(of({Slice(), whole({0, -4}, {2})}),
             "index: expected indices in [-3, 3) for axis 1 of [2, 3, 4] but got -4 at position 1");
-  EXPECT_EQ(of({zeros({2})}), "index: expected an int64 or bool index but got float32; convert it with to(kInt64)");
+  EXPECT_EQ(of({zeros({2})}),
+            "index: expected an int64, int32 or bool index but got float32; convert it with to(kInt64)");
   EXPECT_EQ(of({Tensor()}), "index: expected an index tensor but got an undefined one");
   EXPECT_EQ(of({mask({true, false}, {2}), mask({true, false}, {2})}),
             "index: expected a mask of shape [3], that of axes 1 to 1 of [2, 3, 4], but got [2]");

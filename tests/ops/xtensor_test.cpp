@@ -22,7 +22,9 @@ TEST(XtensorTest, CopiesExpressions) {
   EXPECT_EQ(x.shape(), Shape({2, 3}));
   EXPECT_THAT(x.to_vector<double>(), ElementsAre(1, 2, 3, 4, 5, 6));
   EXPECT_THAT(from_xtensor(2.0 * xt::transpose(a)).to_vector<double>(), ElementsAre(2, 8, 4, 10, 6, 12));
-  EXPECT_EQ(from_xtensor(xt::xarray<int>{1, 2}).dtype(), kInt64);
+  EXPECT_EQ(from_xtensor(xt::xarray<int>{1, 2}).dtype(), kInt32);
+  EXPECT_EQ(from_xtensor(xt::xarray<std::uint8_t>{1, 2}).dtype(), kUInt8);
+  EXPECT_EQ(from_xtensor(xt::xarray<std::int16_t>{1, 2}).dtype(), kInt64);
   EXPECT_EQ(from_xtensor(a > 2.0).dtype(), kBool);
   EXPECT_EQ(from_xtensor(xt::xtensor<float, 3>({2, 1, 4})).shape(), Shape({2, 1, 4}));
 }

@@ -11,20 +11,23 @@ constexpr std::int64_t kBinaryGrain = std::int64_t{1} << 16;
 constexpr std::int64_t kPowGrain = std::int64_t{1} << 13;
 
 // Integers wrap around, as in NumPy.
-template <class F>
-std::int64_t wrapping(std::int64_t a, std::int64_t b, F f) {
-  return static_cast<std::int64_t>(f(static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b)));
+template <class T, class F>
+T wrapping(T a, T b, F f) {
+  using U = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
+  return static_cast<T>(f(static_cast<U>(a), static_cast<U>(b)));
 }
 
-std::int64_t power(std::int64_t base, std::int64_t exponent) {
+template <class T>
+T power(T base, T exponent) {
   std::uint64_t result = 1;
   for (auto square = static_cast<std::uint64_t>(base); exponent > 0; exponent /= 2, square *= square) {
     result *= exponent % 2 == 1 ? square : 1;
   }
-  return static_cast<std::int64_t>(result);
+  return static_cast<T>(result);
 }
 
-std::int64_t combine(BinaryOp op, std::int64_t a, std::int64_t b) {
+template <class T>
+T combine(BinaryOp op, T a, T b) {
   switch (op) {
     case BinaryOp::add:
       return wrapping(a, b, [](auto u, auto v) { return u + v; });
@@ -34,7 +37,7 @@ std::int64_t combine(BinaryOp op, std::int64_t a, std::int64_t b) {
     case BinaryOp::weigh:
       return wrapping(a, b, [](auto u, auto v) { return u * v; });
     case BinaryOp::div:
-      return a / b;
+      return static_cast<T>(a / b);
     case BinaryOp::maximum:
       return std::max(a, b);
     case BinaryOp::minimum:
@@ -66,7 +69,7 @@ void binary(BinaryOp op, const Broadcast<2>& layout, const T* a, const T* b, T* 
   for_row_blocks(layout, op == BinaryOp::pow ? kPowGrain : kBinaryGrain, [&](const RowBlock<2>& block) {
     const BinaryRows<T> rows{a + block.offset[0], b + block.offset[1], y + block.y_offset, block.rows,        block.n,
                              block.row_stride[0], block.row_stride[1], block.step[0] != 0, block.step[1] != 0};
-    if constexpr (std::is_same_v<T, std::int64_t>) {
+    if constexpr (std::is_integral_v<T>) {
       plain_rows(rows, [op](T u, T v) { return combine(op, u, v); });
     } else if (op == BinaryOp::pow) {
       plain_rows(rows, [](T u, T v) { return std::pow(u, v); });
@@ -79,5 +82,7 @@ void binary(BinaryOp op, const Broadcast<2>& layout, const T* a, const T* b, T* 
 template void binary(BinaryOp, const Broadcast<2>&, const float*, const float*, float*);
 template void binary(BinaryOp, const Broadcast<2>&, const double*, const double*, double*);
 template void binary(BinaryOp, const Broadcast<2>&, const std::int64_t*, const std::int64_t*, std::int64_t*);
+template void binary(BinaryOp, const Broadcast<2>&, const std::int32_t*, const std::int32_t*, std::int32_t*);
+template void binary(BinaryOp, const Broadcast<2>&, const std::uint8_t*, const std::uint8_t*, std::uint8_t*);
 
 }  // namespace normgrad::kernels

@@ -26,8 +26,8 @@ struct BinaryRows {
 
 NORMGRAD_SIMD_DECLARE(template <class T> void binary_rows(BinaryOp op, const BinaryRows<T>& rows);)
 
-/// T: float, double or std::int64_t. div, larger_share and pow of integers round towards zero; integer exponents must
-/// be >= 0. y may alias an operand of y's full shape.
+/// T: float, double, std::int64_t, std::int32_t or std::uint8_t. Integers wrap around. div, larger_share and pow of
+/// integers round towards zero; integer exponents must be >= 0. y may alias an operand of y's full shape.
 template <class T>
 void binary(BinaryOp op, const Broadcast<2>& layout, const T* a, const T* b, T* y);
 

@@ -1,7 +1,7 @@
 #include "normgrad/core/kernels/elementwise/compare.hpp"
 
 #include <atomic>
-#include <bit>
+#include <limits>
 #include <type_traits>
 
 namespace normgrad::kernels {
@@ -35,13 +35,10 @@ void compare_with(const Broadcast<2>& layout, const T* a, const T* b, bool* y, F
 }
 
 // condition ? yes : no by bits, because a branch on a random mask would be mispredicted half of the time.
-template <class T>
-T chosen(bool condition, T yes, T no) {
-  using Bits = std::conditional_t<sizeof(T) == 1, std::uint8_t,
-                                  std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>;
+template <class Bits>
+Bits chosen(bool condition, Bits yes, Bits no) {
   const auto mask = static_cast<Bits>(Bits{0} - static_cast<Bits>(condition));
-  const auto bits = static_cast<Bits>((std::bit_cast<Bits>(yes) & mask) | (std::bit_cast<Bits>(no) & ~mask));
-  return std::bit_cast<T>(bits);
+  return static_cast<Bits>((yes & mask) | (no & ~mask));
 }
 
 template <class From, class To>
@@ -51,6 +48,16 @@ To converted(From x) {
   } else {
     return static_cast<To>(x);
   }
+}
+
+// Whether the truncated number is a To.
+template <class To, class From>
+bool truncates_to(From x) {
+  constexpr From kLowest = static_cast<From>(std::numeric_limits<To>::min());
+  constexpr From kEnd = static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * 2;
+  // From has no fractions next to the limits of the wider integers.
+  constexpr bool kHasFractions = kLowest - From(0.5) != kLowest;
+  return (kHasFractions ? x > kLowest - From(1) : x >= kLowest) && x < kEnd;
 }
 
 }  // namespace
@@ -119,10 +126,9 @@ template <class From, class To>
 bool convert(const From* x, To* y, std::int64_t n) {
   std::atomic<bool> all_fit = true;
   parallel_for(n, kCompareGrain, [&](std::int64_t begin, std::int64_t end) {
-    if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, std::int64_t>) {
-      constexpr From kLimit = 9223372036854775808.0F;  // 2^63
+    if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && !std::is_same_v<To, bool>) {
       for (std::int64_t i = begin; i < end; ++i) {
-        if (!(x[i] >= -kLimit && x[i] < kLimit)) {
+        if (!truncates_to<To>(x[i])) {
           all_fit = false;
           return;
         }
@@ -137,18 +143,24 @@ bool convert(const From* x, To* y, std::int64_t n) {
   return all_fit;
 }
 
+template void select(const Broadcast<3>&, const bool*, const std::uint8_t*, const std::uint8_t*, std::uint8_t*);
+template void select(const Broadcast<3>&, const bool*, const std::uint32_t*, const std::uint32_t*, std::uint32_t*);
+template void select(const Broadcast<3>&, const bool*, const std::uint64_t*, const std::uint64_t*, std::uint64_t*);
+
 #define NORMGRAD_INSTANTIATE(T)                                                     \
   template void compare(CompareOp, const Broadcast<2>&, const T*, const T*, bool*); \
-  template void select(const Broadcast<3>&, const bool*, const T*, const T*, T*);   \
   template bool convert(const T*, float*, std::int64_t);                            \
   template bool convert(const T*, double*, std::int64_t);                           \
   template bool convert(const T*, std::int64_t*, std::int64_t);                     \
+  template bool convert(const T*, std::int32_t*, std::int64_t);                     \
+  template bool convert(const T*, std::uint8_t*, std::int64_t);                     \
   template bool convert(const T*, bool*, std::int64_t);
 
 NORMGRAD_INSTANTIATE(float)
 NORMGRAD_INSTANTIATE(double)
 NORMGRAD_INSTANTIATE(std::int64_t)
-NORMGRAD_INSTANTIATE(bool)
+NORMGRAD_INSTANTIATE(std::int32_t)
+NORMGRAD_INSTANTIATE(std::uint8_t)
 
 #undef NORMGRAD_INSTANTIATE
 

@@ -39,6 +39,10 @@ void dispatch_number(const char* name, const char* remedy, DType dtype, F&& f) {
       return f(double{});
     case DType::int64:
       return f(std::int64_t{});
+    case DType::int32:
+      return f(std::int32_t{});
+    case DType::uint8:
+      return f(std::uint8_t{});
     case DType::boolean:
       break;
   }
@@ -47,8 +51,8 @@ void dispatch_number(const char* name, const char* remedy, DType dtype, F&& f) {
 
 template <class T>
 T number_as(const char* name, Scalar number) {
-  if constexpr (std::is_same_v<T, std::int64_t>) {
-    return whole_number(name, number);
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(whole_number(name, number, dtype_of<T>));
   } else {
     return static_cast<T>(number.real());
   }
@@ -65,10 +69,49 @@ void check_float(const char* name, const Tensor& x) {
   require<DTypeError>(is_floating_point(x.dtype()), name, ": expected a float32 or float64 tensor but got ", x.dtype());
 }
 
-std::int64_t whole_number(const char* name, Scalar number) {
-  require<ValueError>(number.is_whole(), name, ": expected a whole number for an int64 tensor but got ", number);
+std::int64_t whole_number(const char* name, Scalar number, DType dtype) {
+  require<ValueError>(number.is_whole(), name, ": expected a whole number for ", with_article(dtype),
+                      " tensor but got ", number);
   return number.whole();
 }
+
+const char* with_article(DType dtype) noexcept {
+  switch (dtype) {
+    case DType::int64:
+      return "an int64";
+    case DType::int32:
+      return "an int32";
+    case DType::uint8:
+      return "a uint8";
+    case DType::boolean:
+      return "a bool";
+    case DType::float32:
+      return "a float32";
+    case DType::float64:
+      break;
+  }
+  return "a float64";
+}
+
+bool fits(Scalar number, DType dtype) noexcept {
+  if (!is_integer(dtype)) {
+    return true;
+  }
+  if (!number.fits_int64()) {
+    return false;
+  }
+  const std::int64_t whole = number.whole();
+  switch (dtype) {
+    case DType::int32:
+      return whole == static_cast<std::int32_t>(whole);
+    case DType::uint8:
+      return whole == static_cast<std::uint8_t>(whole);
+    default:
+      return true;
+  }
+}
+
+Tensor widened(const Tensor& x) { return is_integer(x.dtype()) ? to(x, kInt64) : x; }
 
 Tensor apply_unary(const char* name, kernels::UnaryOp op, const Tensor& x, kernels::UnaryParams params) {
   return dispatch_float(name, x.dtype(), [&](auto zero) {

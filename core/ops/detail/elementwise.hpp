@@ -13,7 +13,7 @@ Tensor apply_unary(const char* name, kernels::UnaryOp op, const Tensor& x, kerne
 Tensor apply_unary_grad(kernels::UnaryGrad op, const Tensor& saved, const Tensor& gy, kernels::UnaryParams params = {});
 /// a op b with broadcasting. Throws DTypeError for different dtypes and for bool.
 Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& a, const Tensor& b);
-/// x op number, or number op x if `number_first`. Throws ValueError if x is int64 and the number is not an integer.
+/// x op number, or number op x if `number_first`. Throws ValueError if x holds integers and the number is not one.
 Tensor apply_binary(const char* name, kernels::BinaryOp op, const Tensor& x, Scalar number, bool number_first = false);
 
 /// `weight` as a function of `x` that is constant wherever it has a derivative. It keeps second derivatives of
@@ -35,7 +35,27 @@ Tensor ones_of(const Tensor& x);
 
 void check_same_dtype(const char* name, const Tensor& a, const Tensor& b);
 void check_float(const char* name, const Tensor& x);
-/// Converts `number` to an element of an int64 tensor. Throws ValueError if it is not an integer.
-std::int64_t whole_number(const char* name, Scalar number);
+/// Converts `number` for an integer tensor. Throws ValueError if it is not an integer.
+std::int64_t whole_number(const char* name, Scalar number, DType dtype);
+/// "an int64", "a uint8" and so on, for messages.
+const char* with_article(DType dtype) noexcept;
+/// Whether the number, truncated, can be an element of the dtype.
+bool fits(Scalar number, DType dtype) noexcept;
+/// x as int64 if it holds smaller integers, which few kernels take; otherwise x itself.
+Tensor widened(const Tensor& x);
+/// Calls f(T{}) with the element type T of a widened() tensor.
+template <class F>
+decltype(auto) dispatch_wide(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::float32:
+      return f(float{});
+    case DType::float64:
+      return f(double{});
+    case DType::boolean:
+      return f(bool{});
+    default:
+      return f(std::int64_t{});
+  }
+}
 
 }  // namespace normgrad::detail

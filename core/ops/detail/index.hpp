@@ -11,8 +11,11 @@ namespace normgrad::detail {
 
 /// `shape` as [outer, rows, inner] around an axis.
 kernels::IndexShape index_shape(const Shape& shape, std::size_t axis, std::int64_t count);
+/// `index` as int64. Throws DTypeError unless it is int64 or int32.
+Tensor checked_index(const char* where, const Tensor& index);
 /// `index` with its negative elements counted from the start of an axis of `size`: index itself if there are none.
-/// Throws DTypeError unless it is int64, and IndexError for an element outside [-size, size). `of` ends the message.
+/// Throws DTypeError unless it is int64 or int32, and IndexError for an element outside [-size, size). `of` ends the
+/// message. The result is int64.
 Tensor wrapped_index(const char* where, const Tensor& index, std::int64_t size, const std::string& of = {});
 /// Calls run(elements of the index), a kernel that checks them: if some are negative, a second time with
 /// wrapped_index(), which throws if some are invalid. Returns the index that was used.

@@ -2,6 +2,7 @@
 
 #include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/memory_format.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
 namespace normgrad::detail {
 
@@ -25,6 +26,9 @@ Tensor apply_math(const char* name, kernels::MathFunction2 f, const Tensor& a, c
     return y;
   };
   const bool takes_integers = f == kernels::MathFunction2::fmod || f == kernels::MathFunction2::remainder;
+  if (takes_integers && is_integer(a.dtype()) && a.dtype() != kInt64) {
+    return to(apply_math(name, f, to(a, kInt64), to(b, kInt64)), a.dtype());
+  }
   return takes_integers && a.dtype() == kInt64 ? run(std::int64_t{}) : dispatch_float(name, a.dtype(), run);
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/memory_format.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
 namespace normgrad::detail {
 
@@ -58,11 +60,14 @@ void reduce_into(const char* name, kernels::ReduceOp op, const Tensor& x, const 
   }
 }
 
-Tensor reduced(const char* name, kernels::ReduceOp op, const Tensor& x, const ReducePlan& plan) {
-  require<DTypeError>(x.dtype() != kBool, name, ": expected a tensor of numbers but got bool; convert it with to()");
+Tensor reduced(const char* name, kernels::ReduceOp op, const Tensor& given, const ReducePlan& plan) {
+  require<DTypeError>(given.dtype() != kBool, name,
+                      ": expected a tensor of numbers but got bool; convert it with to()");
+  const Tensor x = widened(given);
   Tensor y = Tensor::empty(plan.result, x.dtype());
   reduce_into(name, op, x, plan.reduced, y);
-  return y;
+  const bool extreme = op == kernels::ReduceOp::max || op == kernels::ReduceOp::min;
+  return extreme ? to(y, given.dtype()) : y;
 }
 
 }  // namespace normgrad::detail

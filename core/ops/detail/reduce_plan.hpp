@@ -23,7 +23,8 @@ struct ReducePlan {
 void reduce_into(const char* name, kernels::ReduceOp op, const Tensor& x,
                  const std::array<bool, Shape::kMaxDims>& reduced, Tensor& y);
 
-/// The reduction of a tensor of numbers, not recorded. Throws DTypeError for bool.
+/// The reduction of a tensor of numbers, not recorded; of the dtype of x, except that sums and products of integers are
+/// int64. Throws DTypeError for bool.
 Tensor reduced(const char* name, kernels::ReduceOp op, const Tensor& x, const ReducePlan& plan);
 
 }  // namespace normgrad::detail

@@ -1,8 +1,9 @@
 // Element-wise operations on two tensors, with NumPy broadcasting.
 //
-// Operands must have the same dtype; otherwise they throw DTypeError (convert with to()). (mul also takes a mask.) A
-// number takes the tensor's dtype, and is applied exactly to an int64 tensor. Shapes that do not broadcast throw
-// ShapeError. Differentiable to any order unless noted otherwise.
+// Operands of different dtypes are converted to their result_type() first; each gets a gradient of its own dtype. Two
+// bool tensors are only compared, divided and selected from, and sub takes no bool at all; otherwise DTypeError is
+// thrown. Integers wrap around. Shapes that do not broadcast throw ShapeError. Differentiable to any order unless noted
+// otherwise.
 #pragma once
 
 #include <optional>
@@ -11,18 +12,24 @@
 
 namespace normgrad {
 
+/// Returns the dtype of an operation on both operands, as PyTorch does: promote_types() of their dtypes, except that a
+/// tensor without axes beside one with axes, and a number beside any tensor, only counts if its kind is higher: bool,
+/// integer, floating point. C++ numbers are bool, int64 and, whatever their type, float32.
+DType result_type(const Tensor& a, const Tensor& b);
+DType result_type(const Tensor& a, Scalar b);
+DType result_type(Scalar a, const Tensor& b);
+
 Tensor add(const Tensor& a, const Tensor& b);  ///< a + b
 Tensor sub(const Tensor& a, const Tensor& b);  ///< a - b
-/// a * b. A bool tensor times numbers counts as 0 and 1.
-Tensor mul(const Tensor& a, const Tensor& b);
-Tensor div(const Tensor& a, const Tensor& b);  ///< a / b
+Tensor mul(const Tensor& a, const Tensor& b);  ///< a * b
+Tensor div(const Tensor& a, const Tensor& b);  ///< a / b; float32 for two tensors of integers or bools
 Tensor add(const Tensor& a, Scalar b);         ///< a + b
 Tensor sub(const Tensor& a, Scalar b);         ///< a - b
 Tensor mul(const Tensor& a, Scalar b);         ///< a * b
 Tensor div(const Tensor& a, Scalar b);         ///< a / b
-/// a^b, element-wise.
+/// a^b, element-wise. Throws ValueError for integers with a negative integer exponent.
 Tensor pow(const Tensor& a, const Tensor& b);
-Tensor pow(const Tensor& a, double exponent);
+Tensor pow(const Tensor& a, Scalar exponent);
 /// The larger (smaller) element of the two. Where they are equal, each gets half of the gradient.
 Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
@@ -47,7 +54,7 @@ Tensor operator-(Scalar a, const Tensor& b);                                    
 Tensor operator/(Scalar a, const Tensor& b);                                     ///< a / b
 Tensor operator-(const Tensor& x);                                               ///< neg
 
-// Comparisons return bool tensors without a gradient.
+// Comparisons return bool tensors without a gradient. Integers are compared with a number exactly, without conversion.
 Tensor eq(const Tensor& a, const Tensor& b);
 Tensor ne(const Tensor& a, const Tensor& b);
 Tensor lt(const Tensor& a, const Tensor& b);

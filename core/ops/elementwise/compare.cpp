@@ -6,6 +6,8 @@
 
 #include "normgrad/core/autograd/watch.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
+#include "normgrad/core/ops/detail/promotion.hpp"
+#include "normgrad/core/ops/detail/row_major.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
 namespace normgrad {
@@ -15,24 +17,24 @@ using kernels::CompareOp;
 namespace {
 
 Tensor compared(const char* name, CompareOp op, const Tensor& a, const Tensor& b) {
-  detail::check_same_dtype(name, a, b);
+  if (const auto same = detail::promoted(a, b)) return compared(name, op, same->a, same->b);
   const Shape shape = broadcast_shapes(name, a.shape(), b.shape());
   const auto layout = kernels::broadcast_layout<2>(shape, {&a.shape(), &b.shape()});
   Tensor y = Tensor::empty(shape, kBool);
-  dispatch_all(a.dtype(), [&](auto zero) {
+  detail::dispatch_elements(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::compare(op, layout, a.data<T>(), b.data<T>(), y.mutable_data<bool>());
+    kernels::compare(op, layout, detail::row_major_as<T>(a), detail::row_major_as<T>(b), y.mutable_data<bool>());
   });
   detail::announce(name, y, {a, b});
   return y;
 }
 
-// Integers are compared as numbers: no int64 equals 0.5, and none is rounded to match a number.
+// Integers are compared as numbers: none equals 0.5, and none is rounded to match a number.
 Tensor compared(const char* name, CompareOp op, const Tensor& a, Scalar b) {
   if (a.dtype() == kBool) {
     return compared(name, op, to(a, kInt64), b);
   }
-  if (a.dtype() == kInt64 && !b.is_whole()) {
+  if (is_integer(a.dtype()) && !(b.is_whole() && detail::fits(b, a.dtype()))) {
     // Between the limits of int64 a double compares correctly; beyond them, numbers would round to the limit.
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     const bool beyond = !b.fits_int64() && b.real() == b.real();
@@ -40,10 +42,10 @@ Tensor compared(const char* name, CompareOp op, const Tensor& a, Scalar b) {
   }
   const auto layout = kernels::Broadcast<2>::flat(a.numel(), {false, true});
   Tensor y = Tensor::empty(a.shape(), kBool);
-  dispatch_all(a.dtype(), [&](auto zero) {
+  detail::dispatch_elements(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T number = std::is_same_v<T, std::int64_t> ? static_cast<T>(b.whole()) : static_cast<T>(b.real());
-    kernels::compare(op, layout, a.data<T>(), &number, y.mutable_data<bool>());
+    const T number = std::is_integral_v<T> ? static_cast<T>(b.whole()) : static_cast<T>(b.real());
+    kernels::compare(op, layout, detail::row_major_as<T>(a), &number, y.mutable_data<bool>());
   });
   detail::note_arguments("number", b);
   detail::announce(name, y, {a});

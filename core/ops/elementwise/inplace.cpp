@@ -5,7 +5,10 @@
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/elementwise/binary.hpp"
+#include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/in_place.hpp"
+#include "normgrad/core/ops/detail/promotion.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
 namespace normgrad {
 
@@ -25,12 +28,30 @@ using detail::check_not_recorded;
 
 constexpr std::int64_t kGrain = std::int64_t{1} << 16;
 
-void check_operand(const char* name, const Tensor& y, const Tensor& x) {
+void check_operand(const char* name, const Tensor& y, const Tensor& x, bool same_dtype = true) {
   check_not_recorded(name, y, &x);
   require<ShapeError>(x.shape() == y.shape(), name, ": expected an operand of shape ", y.shape(), " but got ",
                       x.shape());
-  require<DTypeError>(x.dtype() == y.dtype(), name, ": expected an operand of dtype ", y.dtype(), " but got ",
-                      x.dtype());
+  require<DTypeError>(!same_dtype || x.dtype() == y.dtype(), name, ": expected an operand of dtype ", y.dtype(),
+                      " but got ", x.dtype());
+}
+
+// Calls f(result, operand) for operands of different dtypes, with both converted to their result type.
+template <class F>
+void in_common_type(const char* name, Tensor& y, const Tensor& x, F f) {
+  check_operand(name, y, x, false);
+  const DType type = result_type(y, x);
+  require<DTypeError>(can_cast(type, y.dtype()), name, ": expected an operand whose result can be cast to ", y.dtype(),
+                      " but got ", x.dtype(), ", whose result is ", type, "; convert the tensor with to() first");
+  const NoGradGuard unrecorded;
+  const Tensor operand = to(x, type);
+  if (type == y.dtype()) {
+    f(y, operand);
+    return;
+  }
+  Tensor result = to(y, type);
+  f(result, operand);
+  y.copy_(result);
 }
 
 // Calls f(y, x, n) with typed pointers to blocks of both, in their common memory format if they have one.
@@ -60,16 +81,21 @@ void combine(const char* name, kernels::BinaryOp op, Tensor& y, const Tensor& x,
   });
 }
 
-// Converts `number` to an element.
+// Converts `number` to an element. Integers wrap around.
 template <class T>
 T number_of(Scalar number) {
-  return std::is_same_v<T, std::int64_t> ? static_cast<T>(number.whole()) : static_cast<T>(number.real());
+  return std::is_integral_v<T> && !std::is_same_v<T, bool> ? static_cast<T>(number.whole())
+                                                           : static_cast<T>(number.real());
 }
+
+// The type to compute in. Integers wrap around.
+template <class T>
+using Wrapping = std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, std::uint64_t, T>;
 
 // A fraction would be truncated before the factor is used.
 void check_whole_factor(const char* name, const Tensor& y, Scalar factor) {
   require<ValueError>(is_floating_point(y.dtype()) || factor.is_whole(), name, ": expected a whole number for ",
-                      y.dtype() == kInt64 ? "an int64" : "a bool", " tensor but got ", factor,
+                      detail::with_article(y.dtype()), " tensor but got ", factor,
                       "; convert the tensor with to(kFloat32) first");
 }
 
@@ -79,9 +105,10 @@ void add_scaled(const char* name, Tensor& y, const Tensor& x, Scalar alpha) {
   check_whole_factor(name, y, alpha);
   on_blocks(y, x, [alpha](auto* to, const auto* from, std::int64_t n) {
     using T = std::remove_pointer_t<decltype(to)>;
-    const T factor = number_of<T>(alpha);
+    using W = Wrapping<T>;
+    const auto factor = static_cast<W>(number_of<T>(alpha));
     for (std::int64_t i = 0; i < n; ++i) {
-      to[i] = static_cast<T>(to[i] + factor * from[i]);
+      to[i] = static_cast<T>(static_cast<W>(to[i]) + factor * static_cast<W>(from[i]));
     }
   });
 }
@@ -102,7 +129,10 @@ template <class F>
 void change(const char* name, Tensor& y, Scalar number, F f) {
   on_elements(name, y, [&f, number](auto* first, auto* last) {
     using T = std::remove_pointer_t<decltype(first)>;
-    std::transform(first, last, first, [&f, b = number_of<T>(number)](T a) { return static_cast<T>(f(a, b)); });
+    using W = Wrapping<T>;
+    std::transform(first, last, first, [&f, b = static_cast<W>(number_of<T>(number))](T a) {
+      return static_cast<T>(f(static_cast<W>(a), b));
+    });
   });
 }
 
@@ -118,8 +148,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
 }
 
 Tensor& Tensor::fill_(Scalar value) {
-  require<ValueError>(dtype() != kInt64 || value.fits_int64(), "fill_: expected a number that fits int64 but got ",
-                      value);
+  require<ValueError>(detail::fits(value, dtype()), "fill_: expected a number that fits ", dtype(), " but got ", value);
   // Does not read the elements, which may be uninitialized.
   on_elements("fill_", *this, [value](auto* first, auto* last) {
     std::fill(first, last, number_of<std::remove_pointer_t<decltype(first)>>(value));
@@ -130,7 +159,9 @@ Tensor& Tensor::fill_(Scalar value) {
 Tensor& Tensor::zero_() { return fill_(0.0); }
 
 Tensor& Tensor::add_(const Tensor& other, Scalar alpha) {
-  if (alpha.real() == 1.0) {
+  if (other.dtype() != dtype()) {
+    in_common_type("add_", *this, other, [alpha](Tensor& y, const Tensor& x) { y.add_(x, alpha); });
+  } else if (alpha.real() == 1.0) {
     combine("add_", kernels::BinaryOp::add, *this, other, [](bool a, bool b) { return a || b; });
   } else {
     add_scaled("add_", *this, other, alpha);
@@ -139,11 +170,20 @@ Tensor& Tensor::add_(const Tensor& other, Scalar alpha) {
 }
 
 Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) {
-  add_scaled("sub_", *this, other, -alpha);
+  if (other.dtype() != dtype()) {
+    detail::check_numbers("sub_", other);
+    in_common_type("sub_", *this, other, [alpha](Tensor& y, const Tensor& x) { y.sub_(x, alpha); });
+  } else {
+    add_scaled("sub_", *this, other, -alpha);
+  }
   return *this;
 }
 
 Tensor& Tensor::mul_(const Tensor& other) {
+  if (other.dtype() != dtype()) {
+    in_common_type("mul_", *this, other, [](Tensor& y, const Tensor& x) { y.mul_(x); });
+    return *this;
+  }
   combine("mul_", kernels::BinaryOp::mul, *this, other, [](bool a, bool b) { return a && b; });
   return *this;
 }

@@ -1,5 +1,6 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
+#include "normgrad/core/ops/detail/promotion.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
 
@@ -12,11 +13,13 @@ using kernels::UnaryOp;
 
 namespace {
 
-Tensor power(const Tensor& x, double exponent) {
-  if (x.dtype() == kInt64) {
-    require<ValueError>(exponent >= 0, "pow: expected an exponent >= 0 for an int64 tensor but got ", exponent);
-    return apply_binary("pow", BinaryOp::pow, x, exponent);
+Tensor power(const Tensor& x, Scalar number) {
+  if (is_integer(x.dtype())) {
+    require<ValueError>(number.real() >= 0, "pow: expected an exponent >= 0 for ", detail::with_article(x.dtype()),
+                        " tensor but got ", number);
+    return apply_binary("pow", BinaryOp::pow, x, number);
   }
+  const double exponent = number.real();
   if (exponent == 2.0) {
     return apply_unary("pow", UnaryOp::square, x);
   }
@@ -37,21 +40,24 @@ Tensor power(const Tensor& x, double exponent) {
 
 }  // namespace
 
-Tensor pow(const Tensor& a, double exponent) {
-  detail::note_arguments("exponent", exponent);
-  return record("pow", power(a, exponent), {a}, [a = Saved(a), exponent](const Tensor& gy, GradSink& into) {
-    if (exponent == 0.0) {
-      into.add(0, detail::locally_constant(detail::zeros_of(gy), a.get()));
-      return;
-    }
-    into.add(0, mul(mul(gy, exponent), pow(a.get(), exponent - 1.0)));
-  });
+Tensor pow(const Tensor& a, Scalar number) {
+  if (const auto x = detail::promoted(a, number)) return pow(*x, number);
+  detail::note_arguments("exponent", number);
+  return record("pow", power(a, number), {a},
+                [a = Saved(a), exponent = number.real()](const Tensor& gy, GradSink& into) {
+                  if (exponent == 0.0) {
+                    into.add(0, detail::locally_constant(detail::zeros_of(gy), a.get()));
+                    return;
+                  }
+                  into.add(0, mul(mul(gy, exponent), pow(a.get(), exponent - 1.0)));
+                });
 }
 
 Tensor pow(const Tensor& a, const Tensor& b) {
-  if (a.dtype() == kInt64 && b.dtype() == kInt64) {
+  if (const auto same = detail::promoted(a, b)) return pow(same->a, same->b);
+  if (is_integer(a.dtype()) && is_integer(b.dtype())) {
     for (const std::int64_t exponent : b.to_vector<std::int64_t>()) {
-      require<ValueError>(exponent >= 0, "pow: expected exponents >= 0 for int64 tensors but got ", exponent);
+      require<ValueError>(exponent >= 0, "pow: expected exponents >= 0 for ", b.dtype(), " tensors but got ", exponent);
     }
   }
   Tensor y = apply_binary("pow", BinaryOp::pow, a, b);

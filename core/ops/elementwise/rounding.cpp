@@ -5,6 +5,7 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/math_function.hpp"
+#include "normgrad/core/ops/detail/promotion.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
 #include "normgrad/core/ops/logic/logic.hpp"
@@ -17,7 +18,7 @@ using kernels::MathFunction2;
 namespace {
 
 Tensor rounded(const char* name, MathFunction f, const Tensor& x) {
-  if (x.dtype() == kInt64) {
+  if (is_integer(x.dtype())) {
     return x;
   }
   Tensor y = detail::locally_constant(detail::apply_math(name, f, x), x);
@@ -27,8 +28,9 @@ Tensor rounded(const char* name, MathFunction f, const Tensor& x) {
 
 // The quotient is exact up to rounding, so the integer next to it is the one that the remainder left out.
 Tensor remainder_of(const char* name, MathFunction2 f, const Tensor& a, const Tensor& b) {
-  require<ValueError>(b.dtype() != kInt64 || all(b).item() != 0.0, name,
-                      ": expected divisors other than 0 for int64 tensors but got 0");
+  if (const auto same = detail::promoted(a, b)) return remainder_of(name, f, same->a, same->b);
+  require<ValueError>(!is_integer(b.dtype()) || all(b).item() != 0.0, name, ": expected divisors other than 0 for ",
+                      b.dtype(), " tensors but got 0");
   Tensor y = detail::apply_math(name, f, a, b);
   SavedOutput out(y);
   return record(name, std::move(y), {a, b},
@@ -41,8 +43,9 @@ Tensor remainder_of(const char* name, MathFunction2 f, const Tensor& a, const Te
                 });
 }
 
-Tensor divisor_for(const char* name, const Tensor& a, Scalar b) {
-  return Tensor::empty({}, a.dtype()).fill_(a.dtype() == kInt64 ? Scalar(detail::whole_number(name, b)) : b);
+Tensor remainder_of(const char* name, MathFunction2 f, const Tensor& a, Scalar b) {
+  const Tensor x = to(a, result_type(a, b));
+  return remainder_of(name, f, x, detail::number_like(name, x, b));
 }
 
 }  // namespace
@@ -64,8 +67,8 @@ Tensor frac(const Tensor& x) {
 }
 
 Tensor fmod(const Tensor& a, const Tensor& b) { return remainder_of("fmod", MathFunction2::fmod, a, b); }
-Tensor fmod(const Tensor& a, Scalar b) { return fmod(a, divisor_for("fmod", a, b)); }
+Tensor fmod(const Tensor& a, Scalar b) { return remainder_of("fmod", MathFunction2::fmod, a, b); }
 Tensor remainder(const Tensor& a, const Tensor& b) { return remainder_of("remainder", MathFunction2::remainder, a, b); }
-Tensor remainder(const Tensor& a, Scalar b) { return remainder(a, divisor_for("remainder", a, b)); }
+Tensor remainder(const Tensor& a, Scalar b) { return remainder_of("remainder", MathFunction2::remainder, a, b); }
 
 }  // namespace normgrad

@@ -3,19 +3,22 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/kernels/elementwise/compare.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
+#include "normgrad/core/ops/detail/promotion.hpp"
+#include "normgrad/core/ops/detail/row_major.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
 namespace normgrad {
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   require<DTypeError>(condition.dtype() == kBool, "where: expected a bool condition but got ", condition.dtype());
-  detail::check_same_dtype("where", a, b);
+  if (const auto same = detail::promoted(a, b)) return where(condition, same->a, same->b);
   const Shape shape = broadcast_shapes("where", condition.shape(), broadcast_shapes("where", a.shape(), b.shape()));
   const auto layout = kernels::broadcast_layout<3>(shape, {&condition.shape(), &a.shape(), &b.shape()});
   Tensor y = Tensor::empty(shape, a.dtype());
-  dispatch_all(a.dtype(), [&](auto zero) {
+  detail::dispatch_size(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::select(layout, condition.data<bool>(), a.data<T>(), b.data<T>(), y.mutable_data<T>());
+    kernels::select(layout, condition.data<bool>(), detail::row_major_as<T>(a), detail::row_major_as<T>(b),
+                    reinterpret_cast<T*>(y.buffer().data()));
   });
   detail::note_arguments("condition", condition);
   return record("where", std::move(y), {a, b},
@@ -26,28 +29,24 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
                 });
 }
 
-namespace {
-
-// A number as a tensor without axes, for the dtype of `like`.
-Tensor number_for(const char* name, const Tensor& like, Scalar number) {
-  return Tensor::empty({}, like.dtype())
-      .fill_(like.dtype() == kInt64 ? Scalar(detail::whole_number(name, number)) : number);
-}
-
-}  // namespace
-
 Tensor where(const Tensor& condition, const Tensor& a, Scalar b) {
-  return where(condition, a, number_for("where", a, b));
+  if (const auto x = detail::promoted(a, b)) return where(condition, *x, b);
+  return where(condition, a, detail::number_like("where", a, b));
 }
 
 Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
-  return where(condition, number_for("where", b, a), b);
+  if (const auto x = detail::promoted(b, a)) return where(condition, a, *x);
+  return where(condition, detail::number_like("where", b, a), b);
 }
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {
   using kernels::BinaryOp;
   require<ValueError>(low || high, "clamp: expected at least one limit but got none");
-  if (x.dtype() == kInt64) {
+  for (const std::optional<Scalar>& limit : {low, high}) {
+    if (!limit) continue;
+    if (const auto wide = detail::promoted(x, *limit)) return clamp(*wide, low, high);
+  }
+  if (is_integer(x.dtype())) {
     const Tensor raised = low ? detail::apply_binary("clamp", BinaryOp::maximum, x, *low) : x;
     return high ? detail::apply_binary("clamp", BinaryOp::minimum, raised, *high) : raised;
   }

@@ -5,6 +5,7 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/math_function.hpp"
+#include "normgrad/core/ops/detail/promotion.hpp"
 #include "normgrad/core/ops/elementwise/activation.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
@@ -124,6 +125,7 @@ Tensor polygamma(std::int64_t n, const Tensor& x) {
 }
 
 Tensor atan2(const Tensor& a, const Tensor& b) {
+  if (const auto same = detail::promoted(a, b)) return atan2(same->a, same->b);
   return record("atan2", detail::apply_math("atan2", MathFunction2::atan2, a, b), {a, b},
                 [a = Saved(a), b = Saved(b)](const Tensor& gy, GradSink& into) {
                   const Tensor weight = div(gy, add(square(a.get()), square(b.get())));
@@ -133,6 +135,7 @@ Tensor atan2(const Tensor& a, const Tensor& b) {
 }
 
 Tensor hypot(const Tensor& a, const Tensor& b) {
+  if (const auto same = detail::promoted(a, b)) return hypot(same->a, same->b);
   Tensor y = detail::apply_math("hypot", MathFunction2::hypot, a, b);
   SavedOutput out(y);
   return record("hypot", std::move(y), {a, b},
@@ -161,16 +164,17 @@ Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight) {
 }
 
 Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
-  detail::check_same_dtype("addcmul", a, b);
-  detail::check_same_dtype("addcmul", x, a);
-  return add(x, mul(mul(a, b), value));
+  const DType type = detail::result_type_of({&x, &a, &b});
+  return add(to(x, type), mul(mul(to(a, type), to(b, type)), value));
 }
 
 Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, double value) {
   detail::check_float("addcdiv", x);
-  detail::check_same_dtype("addcdiv", a, b);
-  detail::check_same_dtype("addcdiv", x, a);
-  return add(x, mul(div(a, b), value));
+  require<DTypeError>(is_floating_point(promote_types(a.dtype(), b.dtype())),
+                      "addcdiv: expected a float32 or float64 dividend or divisor but got ", a.dtype(), " and ",
+                      b.dtype());
+  const DType type = detail::result_type_of({&x, &a, &b});
+  return add(to(x, type), mul(div(to(a, type), to(b, type)), value));
 }
 
 }  // namespace normgrad

@@ -1,5 +1,6 @@
 // Further functions of one floating-point tensor, and of two or three, with broadcasting. Differentiable to any order.
-// Operands of several tensors must have the same dtype, otherwise they throw DTypeError.
+// Operands of different dtypes are converted to their result_type(); those of lerp must have one dtype. Otherwise
+// DTypeError is thrown.
 #pragma once
 
 #include <cstdint>

@@ -25,7 +25,8 @@ std::vector<std::int64_t> bag_starts(const Tensor& index, const Tensor& offsets,
   require<ShapeError>(index.dim() == 1, "embedding_bag: expected an index [bags, n] or [n] but got ", index.shape());
   require<ShapeError>(offsets.defined() && offsets.dim() == 1, "embedding_bag: expected offsets [bags] for an index ",
                       index.shape(), " but got ", offsets.defined() ? to_string(offsets.shape()) : "none");
-  require<DTypeError>(offsets.dtype() == kInt64, "embedding_bag: expected int64 offsets but got ", offsets.dtype());
+  require<DTypeError>(offsets.dtype() == kInt64 || offsets.dtype() == kInt32,
+                      "embedding_bag: expected int64 or int32 offsets but got ", offsets.dtype());
   require<ValueError>(!include_last || offsets.numel() >= 1,
                       "embedding_bag: expected at least one offset with include_last_offset but got none");
   starts = offsets.to_vector<std::int64_t>();
@@ -52,8 +53,7 @@ Tensor embedding_bag(const Tensor& index, const Tensor& weight, const Tensor& of
   require<ShapeError>(weight.dim() == 2, kName, ": expected a weight [num_embeddings, embedding_dim] but got ",
                       weight.shape());
   detail::check_float(kName, weight);
-  require<DTypeError>(index.dtype() == kInt64, kName, ": expected an int64 index but got ", index.dtype(),
-                      "; convert it with to(kInt64)");
+  detail::checked_index(kName, index);
   const std::int64_t rows = weight.size(0);
   require<IndexError>(!options.padding_idx || (*options.padding_idx >= -rows && *options.padding_idx < rows), kName,
                       ": expected a padding_idx in [", -rows, ", ", rows, ") but got ",

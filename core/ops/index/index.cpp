@@ -4,6 +4,7 @@
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/row_major.hpp"
 #include "normgrad/core/ops/detail/window.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
@@ -13,7 +14,7 @@ namespace normgrad {
 
 namespace {
 
-// Calls f(T{}) for the dtypes that support addition.
+// Calls f(T{}) for the dtypes of widened() tensors that support addition.
 template <class F>
 void dispatch_sum(const char* where, DType dtype, F f) {
   if (dtype == kInt64) {
@@ -22,6 +23,8 @@ void dispatch_sum(const char* where, DType dtype, F f) {
     dispatch_float(where, dtype, f);
   }
 }
+
+bool is_narrow(DType dtype) { return is_integer(dtype) && dtype != kInt64; }
 
 }  // namespace
 
@@ -33,9 +36,14 @@ kernels::IndexShape detail::index_shape(const Shape& shape, std::size_t axis, st
   return out;
 }
 
-Tensor detail::wrapped_index(const char* where, const Tensor& index, std::int64_t size, const std::string& of) {
-  require<DTypeError>(index.dtype() == kInt64, where, ": expected an int64 index but got ", index.dtype(),
-                      "; convert it with to(kInt64)");
+Tensor detail::checked_index(const char* where, const Tensor& index) {
+  require<DTypeError>(index.dtype() == kInt64 || index.dtype() == kInt32, where,
+                      ": expected an int64 or int32 index but got ", index.dtype(), "; convert it with to(kInt64)");
+  return to(index, kInt64);
+}
+
+Tensor detail::wrapped_index(const char* where, const Tensor& given, std::int64_t size, const std::string& of) {
+  const Tensor index = checked_index(where, given);
   const auto* values = index.data<std::int64_t>();
   const kernels::IndexRange range = kernels::index_range(values, index.numel(), size);
   for (std::int64_t i = 0; !range.valid && i < index.numel(); ++i) {
@@ -52,6 +60,9 @@ Tensor detail::wrapped_index(const char* where, const Tensor& index, std::int64_
 }
 
 Tensor detail::add_rows(const Shape& shape, std::size_t axis, const Tensor& index, const Tensor& x) {
+  if (is_narrow(x.dtype())) {
+    return to(add_rows(shape, axis, index, widened(x)), x.dtype());
+  }
   Tensor y = Tensor::empty(shape, x.dtype());
   dispatch_sum("index_add", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -130,6 +141,9 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& given) {
 }
 
 Tensor scatter_add(const Shape& shape, std::int64_t axis, const Tensor& given, const Tensor& source) {
+  if (is_narrow(source.dtype())) {
+    return to(scatter_add(shape, axis, given, detail::widened(source)), source.dtype());
+  }
   const std::size_t a = normalize_axis("scatter_add", axis, shape.dim());
   require<ShapeError>(given.shape() == source.shape(), "scatter_add: expected an index of the source's shape ",
                       source.shape(), " but got ", given.shape());
@@ -159,8 +173,6 @@ namespace {
 
 // Negative indices are errors here, as in PyTorch: they are rather an ignored label than a word counted from the end.
 void check_words(const Tensor& index, std::int64_t rows) {
-  require<DTypeError>(index.dtype() == kInt64, "embedding: expected an int64 index but got ", index.dtype(),
-                      "; convert it with to(kInt64)");
   const auto* values = index.data<std::int64_t>();
   const kernels::IndexRange range = kernels::index_range(values, index.numel(), rows);
   for (std::int64_t i = 0; (!range.valid || range.negative) && i < index.numel(); ++i) {
@@ -171,13 +183,14 @@ void check_words(const Tensor& index, std::int64_t rows) {
 
 }  // namespace
 
-Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<std::int64_t> padding_idx) {
+Tensor embedding(const Tensor& given, const Tensor& weight, std::optional<std::int64_t> padding_idx) {
   require<ShapeError>(weight.dim() == 2, "embedding: expected a weight [num_embeddings, embedding_dim] but got ",
                       weight.shape());
   const std::int64_t rows = weight.shape()[0];
   require<IndexError>(!padding_idx || (*padding_idx >= -rows && *padding_idx < rows),
                       "embedding: expected a padding_idx in [", -rows, ", ", rows, ") but got ",
                       padding_idx.value_or(0));
+  const Tensor index = detail::checked_index("embedding", given);
   check_words(index, rows);
   const Tensor flat = index.alias({index.numel()});
   const kernels::IndexShape geometry{1, rows, weight.shape()[1], index.numel()};

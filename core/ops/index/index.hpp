@@ -3,7 +3,7 @@
 // order of the indices, so results do not depend on the number of threads.
 //
 // Negative indices count from the end. Throws IndexError for an index out of range and for more indices than axes,
-// DTypeError for index tensors that are neither int64 nor bool, and ShapeError for masks and shapes that do not fit.
+// DTypeError for index tensors other than int64, int32 and bool, and ShapeError for masks and shapes that do not fit.
 #pragma once
 
 #include <concepts>
@@ -43,7 +43,7 @@ class Slice {
   std::int64_t step_;
 };
 
-/// One index of a list: a position, a Slice, None, Ellipsis, an index tensor (int64) or a mask (bool).
+/// One index of a list: a position, a Slice, None, Ellipsis, an index tensor (int64 or int32) or a mask (bool).
 class TensorIndex {
  public:
   /// What it stands for; a monostate is a new axis.
@@ -76,7 +76,7 @@ class TensorIndex {
 /// x[indices]: x.index({"...", None, Slice(1, None, 2), rows, mask}). Missing indices select whole axes. Index tensors
 /// broadcast against each other; a mask of k axes stands for k index tensors, the positions where it is true. Their
 /// common shape takes the place of the indexed axes if these are neighbors, and otherwise comes first. As in PyTorch,
-/// positions (and int64 tensors without axes) are taken beforehand, and do not separate neighbors; in NumPy they do.
+/// positions (and index tensors without axes) are taken beforehand, and do not separate neighbors; in NumPy they do.
 /// Always a copy.
 const Tensor index(const Tensor& x, const std::vector<TensorIndex>& indices);
 /// x with x[indices] replaced by `values`, which broadcast to the shape of index(x, indices), or with the values added
@@ -85,8 +85,8 @@ const Tensor index(const Tensor& x, const std::vector<TensorIndex>& indices);
 Tensor index_put(const Tensor& x, const std::vector<TensorIndex>& indices, const Tensor& values,
                  bool accumulate = false);
 Tensor index_put(const Tensor& x, const std::vector<TensorIndex>& indices, Scalar value, bool accumulate = false);
-/// x with alpha source[i] added to the row index[i] of the axis. index: [n], int64; source: the shape of x with n
-/// along the axis.
+/// x with alpha source[i] added to the row index[i] of the axis. index: [n], int64 or int32; source: the shape of x
+/// with n along the axis.
 Tensor index_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& source, Scalar alpha = 1);
 /// gather(x, axis, indices), where the two broadcast along the other axes; without an axis, elements of the flattened
 /// x.

@@ -125,7 +125,7 @@ Tensor scatter_prod(const Scatter& s, const Tensor& x, bool include_self) {
   for (std::size_t i = 0; i < cells.size(); ++i) {
     from[static_cast<std::size_t>(cells[i].first * width + cells[i].second)] = static_cast<std::int64_t>(i);
   }
-  const Tensor products = prod(reshape_to(choose(s.source, one, from), {height, width}), 0);
+  const Tensor products = to(prod(reshape_to(choose(s.source, one, from), {height, width}), 0), x.dtype());
   for (std::int64_t& column : columns) {
     column = column < 0 ? width : column;
   }
@@ -136,6 +136,11 @@ Tensor scatter_prod(const Scatter& s, const Tensor& x, bool include_self) {
 Tensor scatter_extreme(const Scatter& s, const Tensor& x, bool smallest, bool include_self) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   require<DTypeError>(x.dtype() != kBool, "scatter_reduce: expected a tensor of numbers but got bool");
+  if (is_integer(x.dtype()) && x.dtype() != kInt64) {
+    Scatter wide = s;
+    wide.source = detail::widened(s.source);
+    return to(scatter_extreme(wide, detail::widened(x), smallest, include_self), x.dtype());
+  }
   const std::vector<std::int64_t> positions = s.positions(x.shape());
   Tensor y;
   if (include_self) {

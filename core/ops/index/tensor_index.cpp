@@ -4,6 +4,7 @@
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/in_place.hpp"
 #include "normgrad/core/ops/detail/index.hpp"
 #include "normgrad/core/ops/detail/row_major.hpp"
@@ -117,9 +118,10 @@ class IndexPlan {
       const auto* tensor = std::get_if<Tensor>(&value);
       if (tensor != nullptr) {
         require<ValueError>(tensor->defined(), where_, ": expected an index tensor but got an undefined one");
-        require<DTypeError>(tensor->dtype() == kInt64 || tensor->dtype() == kBool, where_,
-                            ": expected an int64 or bool index but got ", tensor->dtype(),
-                            "; convert it with to(kInt64)");
+        require<DTypeError>(tensor->dtype() == kInt64 || tensor->dtype() == kInt32 || tensor->dtype() == kBool, where_,
+                            ": expected an int64, int32 or bool index but got ", tensor->dtype(),
+                            "; convert it with to(kInt64)",
+                            tensor->dtype() == kUInt8 ? ", or a mask with to(kBool)" : "");
         used += tensor->dtype() == kBool ? tensor->shape().rank() : 1;
       } else if (std::holds_alternative<EllipsisIndex>(value)) {
         ++dots;
@@ -351,9 +353,12 @@ Tensor& Tensor::index_put_(const std::vector<TensorIndex>& indices, const Tensor
   const kernels::IndexShape geometry{1, numel() / plan.row_length(), plan.row_length(), rows.numel()};
   require<DTypeError>(!accumulate || dtype() != kBool,
                       "index_put_: expected a tensor of numbers to accumulate but got bool");
+  if (accumulate && is_integer(dtype()) && dtype() != kInt64) {
+    return copy_(detail::widened(*this).index_put_(indices, detail::widened(values), true));
+  }
   dispatch_all(dtype(), [&](auto zero) {
     using T = decltype(zero);
-    if constexpr (!std::is_same_v<T, bool>) {
+    if constexpr (std::is_floating_point_v<T> || std::is_same_v<T, std::int64_t>) {
       if (accumulate) {
         kernels::index_add(geometry, wide.data<T>(), rows.data<std::int64_t>(), mutable_data<T>());
         return;

@@ -5,6 +5,7 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/watch.hpp"
 #include "normgrad/core/kernels/elementwise/compare.hpp"
+#include "normgrad/core/ops/detail/row_major.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
 #include "normgrad/core/ops/reduction/reduction.hpp"
@@ -20,7 +21,8 @@ Tensor of_masks(const char* name, kernels::CompareOp op, const Tensor& a, const 
   const Shape shape = broadcast_shapes(name, a.shape(), b.shape());
   const auto layout = kernels::broadcast_layout<2>(shape, {&a.shape(), &b.shape()});
   Tensor y = Tensor::empty(shape, kBool);
-  kernels::compare(op, layout, a.data<bool>(), b.data<bool>(), y.mutable_data<bool>());
+  kernels::compare(op, layout, detail::row_major_as<std::uint8_t>(a), detail::row_major_as<std::uint8_t>(b),
+                   y.mutable_data<bool>());
   detail::announce(name, y, {a, b});
   return y;
 }

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "normgrad/core/kernels/order/search.hpp"
+#include "normgrad/core/ops/detail/promotion.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 
@@ -31,14 +32,16 @@ Tensor positions_of(const Tensor& mask) {
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value) {
   check_fill(x, mask);
-  return where(mask, value, x);
+  return where(mask, detail::number_like("masked_fill", x, value), x);
 }
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
   check_fill(x, mask);
   require<ShapeError>(value.dim() == 0, "masked_fill: expected a value without axes but got ", value.shape(),
                       "; where(mask, value, x) takes one value per element");
-  return where(mask, value, x);
+  require<DTypeError>(can_cast(value.dtype(), x.dtype()), "masked_fill: expected a value that can be cast to ",
+                      x.dtype(), " but got ", value.dtype());
+  return where(mask, to(value, x.dtype()), x);
 }
 
 Tensor masked_select(const Tensor& x, const Tensor& mask) {

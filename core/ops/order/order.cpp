@@ -48,9 +48,11 @@ Shape resized(const Tensor& x, std::size_t axis, std::int64_t size) {
 
 // Calls f(elements of x, indices to write).
 template <class F>
-Tensor indices_of(const Tensor& x, const Shape& shape, F f) {
+Tensor indices_of(const Tensor& given, const Shape& shape, F f) {
+  const Tensor x = detail::widened(given);
   Tensor indices = Tensor::empty(shape, kInt64);
-  dispatch_all(x.dtype(), [&](auto zero) { f(x.data<decltype(zero)>(), indices.mutable_data<std::int64_t>()); });
+  detail::dispatch_wide(x.dtype(),
+                        [&](auto zero) { f(x.data<decltype(zero)>(), indices.mutable_data<std::int64_t>()); });
   return indices;
 }
 

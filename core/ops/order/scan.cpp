@@ -73,7 +73,7 @@ Tensor recurrence(const Tensor& a, const Tensor& b, std::size_t axis, bool rever
 
 Tensor cumsum(const Tensor& x, std::int64_t axis) {
   const std::size_t a = detail::axis_of("cumsum", x, axis);
-  return running_sum(x.dtype() == kBool ? to(x, kInt64) : x, a, false);
+  return running_sum(is_floating_point(x.dtype()) ? x : to(x, kInt64), a, false);
 }
 
 Tensor cumprod(const Tensor& x, std::int64_t axis) {
@@ -81,7 +81,7 @@ Tensor cumprod(const Tensor& x, std::int64_t axis) {
   if (x.dim() == 0) {
     return reshape_to(cumprod(reshape_to(x, {1}), 0), {});
   }
-  if (x.dtype() == kBool) {
+  if (x.dtype() != kInt64 && !is_floating_point(x.dtype())) {
     return cumprod(to(x, kInt64), axis);
   }
   Tensor y = scanned("cumprod", ScanOp::prod, false, x, a);

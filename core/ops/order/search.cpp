@@ -10,8 +10,10 @@ namespace normgrad {
 
 namespace {
 
-Tensor searched(const char* name, const Tensor& sorted, const Tensor& values, bool right) {
-  detail::check_same_dtype(name, sorted, values);
+Tensor searched(const char* name, const Tensor& given, const Tensor& given_values, bool right) {
+  detail::check_same_dtype(name, given, given_values);
+  const Tensor sorted = detail::widened(given);
+  const Tensor values = detail::widened(given_values);
   require<ShapeError>(sorted.dim() > 0, name, ": expected at least one axis to search along but got a scalar");
   const std::size_t last = sorted.shape().rank() - 1;
   const bool shared = last == 0;
@@ -51,13 +53,14 @@ Tensor bucketize(const Tensor& x, const Tensor& boundaries, bool right) {
 
 UniqueResult unique(const Tensor& x) {
   const Tensor flat = reshape_to(x, {x.numel()});
-  const Tensor order = argsort(flat);
+  const Tensor wide = detail::widened(flat);
+  const Tensor order = argsort(wide);
   Tensor first = Tensor::empty(flat.shape(), kInt64);
   Tensor counts = Tensor::empty(flat.shape(), kInt64);
   Tensor inverse = Tensor::empty(x.shape(), kInt64);
   std::int64_t runs = 0;
-  dispatch_all(x.dtype(), [&](auto zero) {
-    runs = kernels::find_runs(x.numel(), flat.data<decltype(zero)>(), order.data<std::int64_t>(),
+  detail::dispatch_wide(wide.dtype(), [&](auto zero) {
+    runs = kernels::find_runs(x.numel(), wide.data<decltype(zero)>(), order.data<std::int64_t>(),
                               first.mutable_data<std::int64_t>(), counts.mutable_data<std::int64_t>(),
                               inverse.mutable_data<std::int64_t>());
   });

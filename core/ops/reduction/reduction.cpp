@@ -84,7 +84,9 @@ Tensor extreme(const char* name, ReduceOp op, const Tensor& x, const Axes& axes,
                 });
 }
 
-Tensor arg_extreme(const char* name, bool largest, const Tensor& x, std::optional<std::int64_t> axis, bool keepdim) {
+Tensor arg_extreme(const char* name, bool largest, const Tensor& given, std::optional<std::int64_t> axis,
+                   bool keepdim) {
+  const Tensor x = detail::widened(given);
   const ReducePlan plan(name, x.shape(), axis ? Axes(*axis) : Axes(), keepdim);
   check_some(name, x, plan);
   require<DTypeError>(x.dtype() != kBool, name, ": expected a tensor of numbers but got bool; convert it with to()");

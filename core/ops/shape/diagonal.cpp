@@ -33,12 +33,12 @@ Tensor diagonal_positions(std::int64_t rows, std::int64_t columns, std::int64_t 
 
 Tensor tril(const Tensor& x, std::int64_t diagonal) {
   const DiagonalOffsets of("tril", x, diagonal);
-  return where(le(of.offset, of.diagonal), x, 0);
+  return where(le(of.offset, of.diagonal), x, false);  // keeps every dtype
 }
 
 Tensor triu(const Tensor& x, std::int64_t diagonal) {
   const DiagonalOffsets of("triu", x, diagonal);
-  return where(ge(of.offset, of.diagonal), x, 0);
+  return where(ge(of.offset, of.diagonal), x, false);  // keeps every dtype
 }
 
 Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t axis0, std::int64_t axis1) {

@@ -1,6 +1,7 @@
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/base/detail/checked.hpp"
 #include "normgrad/core/ops/detail/window.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
@@ -10,6 +11,8 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis) {
   Shape shape = tensors[0].shape();
   const std::size_t a = normalize_axis("cat", axis, shape.dim());
   std::vector<std::int64_t> sizes;
+  DType type = tensors[0].dtype();
+  bool is_mixed = false;
   shape[a] = 0;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& x = tensors[i];
@@ -19,12 +22,19 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis) {
     }
     require<ShapeError>(rest == shape, "cat: expected shapes that agree outside of axis ", axis, " but tensor 0 has ",
                         tensors[0].shape(), " and tensor ", i, " has ", x.shape());
-    require<DTypeError>(x.dtype() == tensors[0].dtype(), "cat: expected tensors of one dtype but tensor 0 is ",
-                        tensors[0].dtype(), " and tensor ", i, " is ", x.dtype());
+    type = promote_types(type, x.dtype());
+    is_mixed = is_mixed || x.dtype() != tensors[0].dtype();
     sizes.push_back(x.shape()[a]);
     shape[a] = detail::checked_add("cat", shape[a], sizes.back());
   }
-  Tensor y = Tensor::empty(shape, tensors[0].dtype());
+  if (is_mixed) {
+    std::vector<Tensor> same;
+    for (const Tensor& x : tensors) {
+      same.push_back(to(x, type));
+    }
+    return cat(same, axis);
+  }
+  Tensor y = Tensor::empty(shape, type);
   std::int64_t start = 0;
   for (const Tensor& x : tensors) {
     detail::Window window(x.shape());

@@ -113,7 +113,8 @@ Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<s
   const Tensor row = axis ? x : reshape_to(x, {x.numel()});
   const std::size_t a = normalize_axis("repeat_interleave", axis.value_or(0), row.dim());
   const std::int64_t size = row.shape()[a];
-  require<DTypeError>(repeats.dtype() == kInt64, "repeat_interleave: expected int64 repeats but got ", repeats.dtype());
+  require<DTypeError>(repeats.dtype() == kInt64 || repeats.dtype() == kInt32,
+                      "repeat_interleave: expected int64 or int32 repeats but got ", repeats.dtype());
   if (repeats.numel() == 1 && repeats.dim() <= 1 && size != 1) {
     return repeat_interleave(row, repeats.item<std::int64_t>(), static_cast<std::int64_t>(a));
   }
