@@ -111,6 +111,24 @@ TEST(ProcessGroup, NaNOnOneRankIsNaNOnAll) {
   }
 }
 
+TEST(ProcessGroup, ReducesSmallIntegers) {
+  const ProcessGroup group = ProcessGroup::world();
+  for (const DType dtype : {kUInt8, kInt32}) {
+    const Tensor x = full({3}, group.rank() + 1, {.dtype = dtype});
+    const std::int64_t n = group.size();
+    const Tensor sum = group.all_reduce(x);
+    EXPECT_EQ(sum.dtype(), dtype);
+    EXPECT_EQ(sum.to_vector<std::int64_t>(), std::vector<std::int64_t>(3, n * (n + 1) / 2));
+    EXPECT_EQ(group.all_reduce(x, ReduceOp::max).to_vector<std::int64_t>(), std::vector<std::int64_t>(3, n));
+    EXPECT_EQ(group.broadcast(x, 0).to_vector<std::int64_t>(), std::vector<std::int64_t>(3, 1));
+    EXPECT_EQ(group.all_gather(x).size(0), 3 * n);
+  }
+  const Tensor bytes = group.all_reduce(full({2}, 255, {.dtype = kUInt8}));  // wraps around
+  EXPECT_EQ(bytes.to_vector<std::int64_t>(), std::vector<std::int64_t>(2, 255 * group.size() % 256));
+  EXPECT_EQ(error_of<DTypeError>([&] { group.all_reduce(bytes, ReduceOp::mean); }),
+            "all_reduce: expected float32 or float64 for a mean but got uint8; convert it with to(kFloat64)");
+}
+
 TEST(ProcessGroup, BroadcastsFromEveryRank) {
   const ProcessGroup group = ProcessGroup::world();
   for (int root = 0; root < group.size(); ++root) {
