@@ -222,7 +222,30 @@ void HookHandle::remove() {
 Tensor Tensor::alias(const Shape& shape) const {
   require<ShapeError>(shape.numel() == numel(), "reshape: expected a shape of ", numel(), " elements for ",
                       this->shape(), " but got ", shape);
-  return from_buffer(shape == this->shape() ? buffer() : row_major_buffer(), shape, dtype());
+  Tensor y = from_buffer(shape == this->shape() ? buffer() : row_major_buffer(), shape, dtype());
+  y.impl_->part = TensorImpl::Part::shared;
+  return y;
+}
+
+Tensor Tensor::alias_rows(std::int64_t start, std::int64_t length) const {
+  Shape rows = shape();
+  rows[0] = length;
+  const std::size_t row =
+      storage_bytes(shape(), dtype()) / static_cast<std::size_t>(std::max<std::int64_t>(size(0), 1));
+  Tensor y = from_buffer(buffer().part(static_cast<std::size_t>(start) * row, static_cast<std::size_t>(length) * row),
+                         rows, dtype());
+  y.impl_->part = TensorImpl::Part::shared;
+  return y;
+}
+
+void Tensor::set_copied_part() { impl().part = TensorImpl::Part::copied; }
+
+Tensor& Tensor::lasting(const char* name) {
+  require<ValueError>(
+      impl().part != TensorImpl::Part::copied, name, ": the change would be lost, because the temporary ", shape(),
+      " is a copy of a part of another tensor; parts share memory along axis 0 only: use index_put_() or "
+      "slice_scatter(), or give the copy a name");
+  return *this;
 }
 
 Tensor Tensor::detach() const { return alias(shape()); }

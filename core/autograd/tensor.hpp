@@ -67,9 +67,10 @@ class TensorIndex;
 }
 
 /// A handle to an array: copies refer to the same array. Elements are contiguous and indexed in row-major order.
-/// reshape(), view(), flatten(), squeeze(), unsqueeze() and detach() share memory with their source; all other
-/// operations create new arrays.
-/// arrays.
+///
+/// These share memory with their source, so that each sees the in-place changes of the other: x[i]; along axis 0
+/// select(), narrow(), slice() with a step of 1, split(), chunk() and unbind(); reshape(), view(), flatten(),
+/// squeeze(), unsqueeze() and detach(). All other operations create new arrays.
 ///
 /// Any number of threads may read and compute with the same tensor at the same time. Changing it in place, giving it
 /// other data, or running a backward that adds to its grad() requires exclusive access (docs/threads_and_processes.md).
@@ -82,10 +83,14 @@ class Tensor {
   Tensor(const Tensor& other) noexcept = default;
   Tensor(Tensor&& other) noexcept = default;
   ~Tensor() = default;
-  // Only lvalues can be assigned to: in `x[0] = y` or `x.grad() = y` the assigned value would be lost.
+  /// Makes a variable refer to another array.
   Tensor& operator=(const Tensor& other) & noexcept = default;
   Tensor& operator=(Tensor&& other) & noexcept = default;
-  void operator=(const Tensor&) const& = delete;  // instead of x[i] = y: x = select_scatter(x, y, 0, i), or x.copy_()
+  /// `x[i] = y` is `x[i].copy_(y)`, and with a number `x[i].fill_(number)`; likewise for other temporaries that share
+  /// memory. Throws ValueError for those that do not, such as relu(x), because the value would be lost.
+  Tensor& operator=(const Tensor& values) &&;
+  Tensor& operator=(Scalar value) &&;
+  void operator=(const Tensor&) const& = delete;  // parts of a const tensor are const
   /// Returns a new array with uninitialized contents.
   static Tensor empty(const Shape& shape, DType dtype = kFloat32);
   /// Returns a tensor over an existing buffer. Throws ValueError if the buffer is too small for the shape.
@@ -154,20 +159,33 @@ class Tensor {
   /// Returns a number that changes with every in-place change of the memory and with set_data().
   std::uint64_t version() const noexcept;
 
-  // --- in place (core/ops/inplace.hpp): not recorded; throws GraphError on tensors that require gradients, except
-  //     under NoGradGuard
+  // --- in place (core/ops/elementwise/inplace.cpp): not recorded; throws GraphError on tensors that require gradients,
+  //     except under NoGradGuard. An operand may overlap the tensor. The forms for temporaries throw ValueError for a
+  //     copy of a part (x.narrow(1, 0, 2).zero_()), whose change would be lost.
 
-  Tensor& copy_(const Tensor& source);
-  Tensor& fill_(Scalar value);
-  Tensor& zero_();
-  Tensor& add_(const Tensor& other, Scalar alpha = 1);
-  Tensor& sub_(const Tensor& other, Scalar alpha = 1);
-  Tensor& mul_(const Tensor& other);
-  Tensor& mul_(Scalar factor);
-  Tensor& div_(Scalar divisor);
+  Tensor& copy_(const Tensor& source) &;
+  Tensor& fill_(Scalar value) &;
+  Tensor& zero_() &;
+  Tensor& add_(const Tensor& other, Scalar alpha = 1) &;
+  Tensor& sub_(const Tensor& other, Scalar alpha = 1) &;
+  Tensor& mul_(const Tensor& other) &;
+  Tensor& mul_(Scalar factor) &;
+  Tensor& div_(Scalar divisor) &;
   /// x[indices] = values, or += if `accumulate`: see core/ops/index/index.hpp.
-  Tensor& index_put_(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate = false);
-  Tensor& index_put_(const std::vector<TensorIndex>& indices, Scalar value, bool accumulate = false);
+  Tensor& index_put_(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate = false) &;
+  Tensor& index_put_(const std::vector<TensorIndex>& indices, Scalar value, bool accumulate = false) &;
+  Tensor copy_(const Tensor& source) && { return lasting("copy_").copy_(source); }
+  Tensor fill_(Scalar value) && { return lasting("fill_").fill_(value); }
+  Tensor zero_() && { return lasting("zero_").zero_(); }
+  Tensor add_(const Tensor& other, Scalar alpha = 1) && { return lasting("add_").add_(other, alpha); }
+  Tensor sub_(const Tensor& other, Scalar alpha = 1) && { return lasting("sub_").sub_(other, alpha); }
+  Tensor mul_(const Tensor& other) && { return lasting("mul_").mul_(other); }
+  Tensor mul_(Scalar factor) && { return lasting("mul_").mul_(factor); }
+  Tensor div_(Scalar divisor) && { return lasting("div_").div_(divisor); }
+  template <class Values>
+  Tensor index_put_(const std::vector<TensorIndex>& indices, const Values& values, bool accumulate = false) && {
+    return lasting("index_put_").index_put_(indices, values, accumulate);
+  }
   /// Makes this tensor refer to the elements, shape and dtype of another one (memory is shared). All handles to this
   /// tensor see the change. Used to convert or load parameters.
   void set_data(const Tensor& source);
@@ -182,13 +200,19 @@ class Tensor {
   Tensor squeeze(Axes axes = {}) const;
   Tensor unsqueeze(std::int64_t axis) const;
   Tensor unsqueeze(const std::vector<std::int64_t>& axes) const;
-  // These create new arrays, whereas PyTorch returns views: changing `Tensor b = x.narrow(0, 0, 2)` in place leaves x
-  // unchanged (use slice_scatter() or select_scatter() to write such a part back). They return const so that
-  // `x[0].fill_(1)`, whose effect would be lost, does not compile.
+  // These create new arrays, whereas PyTorch returns views. They return const so that `x.t().fill_(1)`, whose effect
+  // would be lost, does not compile.
   const Tensor permute(const std::vector<std::int64_t>& axes) const;
   const Tensor transpose(std::int64_t axis0, std::int64_t axis1) const;
   const Tensor t() const;
   const Tensor expand(const std::vector<std::int64_t>& shape) const;
+  // These share memory along axis 0 (slice(): with a step of 1), and copy along others. Parts of a const tensor are
+  // const.
+  Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length);
+  Tensor slice(std::int64_t axis, std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {},
+               std::int64_t step = 1);
+  Tensor select(std::int64_t axis, std::int64_t index);
+  Tensor operator[](std::int64_t index) { return select(0, index); }
   const Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const;
   const Tensor slice(std::int64_t axis, std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {},
                      std::int64_t step = 1) const;
@@ -277,6 +301,11 @@ class Tensor {
   void set_node(NodePtr node);
   /// Returns a tensor over the same memory with another shape of equal numel, outside of any graph.
   Tensor alias(const Shape& shape) const;
+  /// Returns a tensor over the memory of x[start:start + length], a valid range, outside of any graph.
+  Tensor alias_rows(std::int64_t start, std::int64_t length) const;
+  /// Notes that this new tensor is a copy of a part of another one, where PyTorch has a view: changing it while it is a
+  /// temporary is an error.
+  void set_copied_part();
   const Buffer& buffer() const;
   /// Returns whether the elements of [N, C, ...] are stored as [N, ..., C]; see ChannelsLast. For operations that can
   /// use this layout.
@@ -312,6 +341,8 @@ class Tensor {
   TensorImpl& impl() const;
   std::int64_t whole_item() const;
   void check_item_fits(bool fits) const;
+  Tensor& lasting(const char* name);  // this temporary, unless a change of it would be lost
+  void check_assignment(const Tensor* values) const;
   const void* data_checked(DType dtype) const;
   const void* physical_data_checked(DType dtype) const;
   void* mutable_data_checked(DType dtype);
@@ -324,10 +355,14 @@ class Tensor {
 /// The array that a Tensor refers to.
 class TensorImpl : public RefCounted {
  public:
+  /// Whether the array was made as one that shares memory with another, or as a copy where PyTorch shares.
+  enum class Part : std::uint8_t { none, shared, copied };
+
   static void destroy(TensorImpl* impl) noexcept { delete impl; }  ///< called when the last handle is destroyed
 
   Shape shape;                     ///< of the array
   DType dtype = kFloat32;          ///< of the elements
+  Part part = Part::none;          ///< how it was made
   std::uint32_t data_changes = 0;  ///< calls of set_data()
   Buffer buffer;                   ///< the values
   NodePtr node;                    ///< the node that produced the values, if gradients are required

@@ -191,7 +191,7 @@ struct Buffer::Block {
   }
 };
 
-Buffer::Buffer(std::size_t bytes, ChannelsLast order) : block_(new Block) {
+Buffer::Buffer(std::size_t bytes, ChannelsLast order) : block_(new Block), bytes_(bytes) {
   const std::size_t rounded = round_to_class(bytes);
   block_->data = static_cast<std::byte*>(pool().take(rounded));
   if (block_->data == nullptr) {
@@ -205,20 +205,23 @@ Buffer::Buffer(std::size_t bytes, ChannelsLast order) : block_(new Block) {
   block_->order = order;
 }
 
-Buffer::Buffer(void* data, std::size_t bytes, void* owner, void (*release)(void*)) : block_(new Block) {
+Buffer::Buffer(void* data, std::size_t bytes, void* owner, void (*release)(void*)) : block_(new Block), bytes_(bytes) {
   block_->data = static_cast<std::byte*>(data);
   block_->bytes = bytes;
   block_->owner = owner;
   block_->release = release;
 }
 
-Buffer::Buffer(Block* block) noexcept : block_(block) {
+Buffer::Buffer(Block* block, std::size_t offset, std::size_t bytes) noexcept
+    : block_(block), offset_(offset), bytes_(bytes) {
   if (block_ != nullptr) {
     block_->references.fetch_add(1, std::memory_order_relaxed);
   }
 }
 
-Buffer::Buffer(const Buffer& other) noexcept : Buffer(other.block_) {}
+Buffer::Buffer(const Buffer& other) noexcept : Buffer(other.block_, other.offset_, other.bytes_) {}
+
+Buffer Buffer::part(std::size_t offset, std::size_t bytes) const noexcept { return {block_, offset_ + offset, bytes}; }
 
 Buffer::~Buffer() {
   if (block_ == nullptr || block_->references.fetch_sub(1, std::memory_order_acq_rel) != 1) {
@@ -226,7 +229,7 @@ Buffer::~Buffer() {
   }
   if (Block* row = block_->copy()) {
     Buffer last;
-    last.block_ = row;  // the block's own reference
+    last.block_ = row;  // the block's own reference; bytes do not matter
   }
   if (block_->pooled_bytes != 0) {
     detail::poison(block_->data, block_->pooled_bytes);
@@ -237,10 +240,10 @@ Buffer::~Buffer() {
   delete block_;
 }
 
-std::byte* Buffer::data() const noexcept { return block_ == nullptr ? nullptr : block_->elements().data; }
-std::size_t Buffer::bytes() const noexcept { return block_ == nullptr ? 0 : block_->bytes; }
+std::byte* Buffer::data() const noexcept { return block_ == nullptr ? nullptr : block_->elements().data + offset_; }
 bool Buffer::unique() const noexcept {
-  return block_ != nullptr && block_->references.load(std::memory_order_acquire) == 1 && block_->copy() == nullptr;
+  return block_ != nullptr && bytes_ == block_->bytes && block_->references.load(std::memory_order_acquire) == 1 &&
+         block_->copy() == nullptr;
 }
 std::uint64_t Buffer::version() const noexcept {
   return block_ == nullptr ? 0 : block_->counting().version.load(std::memory_order_relaxed);
@@ -252,25 +255,30 @@ void Buffer::bump_version() const noexcept {
 }
 
 ChannelsLast Buffer::channels_last() const noexcept {
-  return block_ == nullptr ? ChannelsLast() : block_->elements().order;
+  ChannelsLast order = block_ == nullptr ? ChannelsLast() : block_->elements().order;
+  if (order && bytes_ != block_->bytes) {
+    order.n = order.n * static_cast<std::int64_t>(bytes_) / static_cast<std::int64_t>(block_->bytes);
+    order = order.n == 0 ? ChannelsLast() : order;
+  }
+  return order;
 }
 
 bool Buffer::keeps_row_major_copy() const noexcept { return block_ != nullptr && block_->copy() != nullptr; }
 
 Buffer Buffer::kept_row_major_copy(Buffer (*make)(const Buffer& memory)) const {
   if (Block* row = block_->copy()) {
-    return Buffer(row);
+    return {row, offset_, bytes_};
   }
   const std::lock_guard lock(CopyMutexes::of(block_));
   if (Block* row = block_->copy()) {
-    return Buffer(row);
+    return {row, offset_, bytes_};
   }
-  Buffer copy = make(*this);
+  const Buffer copy = make(Buffer(block_, 0, block_->bytes));
   copy.block_->copied_version = version();
   copy.block_->version.store(version(), std::memory_order_relaxed);
   copy.block_->references.fetch_add(1, std::memory_order_relaxed);
   block_->row_major.store(copy.block_, std::memory_order_release);
-  return copy;
+  return copy.part(offset_, bytes_);  // samples are outermost in both orders
 }
 
 MemoryStats memory_stats() noexcept { return pool().stats(); }

@@ -21,8 +21,9 @@ struct ChannelsLast {
   friend bool operator==(const ChannelsLast&, const ChannelsLast&) = default;
 };
 
-/// A reference-counted block of bytes. A new block is uninitialized. The version counts writes by users and in-place
-/// operations, so that a backward can detect that a saved value has changed.
+/// A reference-counted block of bytes, or a part of one. A new block is uninitialized. The version counts writes by
+/// users and in-place operations to any part of the block, so that a backward can detect that a saved value has
+/// changed.
 class Buffer {
  public:
   Buffer() = default;
@@ -32,17 +33,28 @@ class Buffer {
   /// Uses external memory. `release(owner)` is called when the last reference is destroyed.
   Buffer(void* data, std::size_t bytes, void* owner, void (*release)(void*));
   Buffer(const Buffer& other) noexcept;
-  Buffer(Buffer&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  Buffer(Buffer&& other) noexcept
+      : block_(std::exchange(other.block_, nullptr)),
+        offset_(std::exchange(other.offset_, 0)),
+        bytes_(std::exchange(other.bytes_, 0)) {}
   Buffer& operator=(Buffer other) noexcept {
     std::swap(block_, other.block_);
+    std::swap(offset_, other.offset_);
+    std::swap(bytes_, other.bytes_);
     return *this;
   }
   ~Buffer();
 
+  /// Returns `bytes` bytes of this memory from `offset` on, which must be within it: not a copy. All parts have the
+  /// same version, and the whole block lives as long as one of them. A part of channels-last memory consists of whole
+  /// samples. Its address need not be 64-byte aligned.
+  Buffer part(std::size_t offset, std::size_t bytes) const noexcept;
+
   /// Returns the elements in physical order: channels-last if channels_last() is set. Null when empty.
   std::byte* data() const noexcept;
-  std::size_t bytes() const noexcept;  ///< requested size
-  /// Returns whether no other Buffer refers to the same memory and no row-major copy of it is kept.
+  std::size_t bytes() const noexcept { return bytes_; }  ///< requested size
+  /// Returns whether this is a whole block, to no part of which another Buffer refers and of which no row-major copy is
+  /// kept.
   bool unique() const noexcept;
   std::uint64_t version() const noexcept;
   void bump_version() const noexcept;
@@ -52,17 +64,22 @@ class Buffer {
   ChannelsLast channels_last() const noexcept;
   /// Returns whether kept_row_major_copy() was called. In-place changes must then go to the copy.
   bool keeps_row_major_copy() const noexcept;
-  /// Returns the row-major copy of channels-last memory, created by `make`. The first caller creates it while others
-  /// wait. It lives as long as the memory, so that holders of its address or of a reference see all later in-place
-  /// changes.
+  /// Returns the row-major copy of channels-last memory (of a part: that part of it), created by `make` from the whole
+  /// block. The first caller creates it while others wait. It lives as long as the memory, so that holders of its
+  /// address or of a reference see all later in-place changes.
   Buffer kept_row_major_copy(Buffer (*make)(const Buffer& memory)) const;
   explicit operator bool() const noexcept { return block_ != nullptr; }
-  friend bool operator==(const Buffer& a, const Buffer& b) noexcept { return a.block_ == b.block_; }
+  /// Returns whether both refer to the same bytes of the same block.
+  friend bool operator==(const Buffer&, const Buffer&) noexcept = default;
+  /// Returns whether both refer to the same block, in which they may be different parts.
+  bool shares_block(const Buffer& other) const noexcept { return block_ != nullptr && block_ == other.block_; }
 
  private:
   struct Block;
-  explicit Buffer(Block* block) noexcept;
+  Buffer(Block* block, std::size_t offset, std::size_t bytes) noexcept;
   Block* block_ = nullptr;
+  std::size_t offset_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 /// Memory held by the pool and requested from the system.

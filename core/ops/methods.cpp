@@ -41,6 +41,14 @@ const Tensor Tensor::t() const {
 }
 const Tensor Tensor::expand(const Sizes& shape) const { return normgrad::expand(*this, shape); }
 
+Tensor Tensor::narrow(std::int64_t axis, std::int64_t start, std::int64_t length) {
+  return normgrad::narrow(*this, axis, start, length);
+}
+Tensor Tensor::slice(std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
+                     std::int64_t step) {
+  return normgrad::slice(*this, axis, start, end, step);
+}
+Tensor Tensor::select(std::int64_t axis, std::int64_t index) { return normgrad::select(*this, axis, index); }
 const Tensor Tensor::narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const {
   return normgrad::narrow(*this, axis, start, length);
 }

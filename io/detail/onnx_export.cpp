@@ -131,7 +131,7 @@ std::string OnnxOp::shape(const OnnxSizes& sizes) const { return graph_.shape(wh
 OnnxExport::OnnxExport(const OnnxTraces& traces, const StateDict& names) : traces_(traces) {
   for (const auto& [name, tensor] : names) {
     if (tensor.numel() > 0) {
-      constant_names_.emplace(tensor.buffer().data(), name);
+      constant_names_.emplace(tensor.buffer().data(), std::pair(name, tensor.numel()));
     }
   }
   add_elementwise_converters(converters_);
@@ -223,7 +223,8 @@ std::string OnnxExport::constant(const std::string& where, const Tensor& first, 
   }
   const bool is_parameter = first.numel() > 0 && first.buffer().data() == second.buffer().data();
   const auto named = constant_names_.find(first.numel() > 0 ? first.buffer().data() : nullptr);
-  const std::string name = named == constant_names_.end() ? "constant" : named->second;
+  const bool has_name = named != constant_names_.end() && named->second.second == first.numel();  // not a part
+  const std::string name = has_name ? named->second.first : "constant";
   if (first.shape() == second.shape()) {
     if (!is_parameter) {
       check_constant(where, first.shape(), equal_bytes(first, second));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "normgrad/core/autograd/state_dict.hpp"
@@ -142,9 +143,9 @@ class OnnxExport {
   const OnnxTraces& traces_;
   OnnxGraph graph_;
   OnnxConverters converters_;
-  std::unordered_map<const void*, std::string> constant_names_;  // by memory
-  std::unordered_map<const void*, std::string> constants_;       // initializers by the identity of the tensor
-  std::vector<std::string> names_;                               // by value
+  std::unordered_map<const void*, std::pair<std::string, std::int64_t>> constant_names_;  // and elements, by memory
+  std::unordered_map<const void*, std::string> constants_;  // initializers by the identity of the tensor
+  std::vector<std::string> names_;                          // by value
   std::string batch_;
 };
 

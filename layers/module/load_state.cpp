@@ -1,5 +1,8 @@
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <iterator>
+#include <map>
 #include <string_view>
 #include <unordered_map>
 
@@ -119,14 +122,22 @@ struct PreparedLoad {
 /// would overwrite (a state of this very module under other names).
 void prepare_sources(std::vector<TensorLoad>& loads, const NamedTensors& own) {
   const NoGradGuard no_grad;
-  std::unordered_map<const void*, const void*> memory;
+  std::map<const std::byte*, const Tensor*> memory;  // the model's tensors by address
   for (const auto& [name, tensor] : own) {
-    memory.emplace(tensor.buffer().data(), detail::identity_of(tensor));
+    memory.emplace(tensor.buffer().data(), &tensor);
   }
+  // The source may be a part of a tensor of the model.
+  const auto other_tensor_at = [&](const std::byte* address, const Tensor& target) {
+    const auto next = memory.upper_bound(address);
+    if (next == memory.begin()) {
+      return false;
+    }
+    const Tensor& found = *std::prev(next)->second;
+    return !is_same(found, target) && address < found.buffer().data() + found.buffer().bytes();
+  };
   for (TensorLoad& load : loads) {
     const Tensor source = load.source.detach();
-    const auto found = memory.find(source.buffer().data());
-    const bool is_overwritten = found != memory.end() && found->second != detail::identity_of(load.own);
+    const bool is_overwritten = other_tensor_at(source.buffer().data(), load.own);
     load.source = is_overwritten ? source.clone().to(load.own.dtype()) : source.to(load.own.dtype());
     if (load.source.shape() != load.own.shape()) {
       load.source = load.source.alias(load.own.shape());

@@ -51,6 +51,32 @@ TEST(BufferTest, CopiesShareMovesTake) {
   EXPECT_TRUE(c.unique());
 }
 
+TEST(BufferTest, PartsShareMemoryAndVersion) {
+  const std::size_t before = memory_stats().bytes_in_use;
+  Buffer whole(100);
+  Buffer part = whole.part(10, 30);
+  EXPECT_EQ(part.data(), whole.data() + 10);
+  EXPECT_EQ(part.bytes(), 30U);
+  const Buffer inner = part.part(5, 7);
+  EXPECT_EQ(inner.data(), whole.data() + 15);
+  EXPECT_TRUE(inner.shares_block(whole));
+  EXPECT_FALSE(inner.shares_block(Buffer(100)));
+  EXPECT_FALSE(Buffer().shares_block(Buffer()));
+  EXPECT_FALSE(part == whole);
+  EXPECT_TRUE(part == whole.part(10, 30));
+  EXPECT_FALSE(whole.unique());
+  inner.bump_version();
+  EXPECT_EQ(whole.version(), 1U);
+  EXPECT_EQ(part.version(), 1U);
+  whole = Buffer();
+  part = Buffer(std::move(part));
+  EXPECT_EQ(part.bytes(), 30U);
+  part = Buffer();
+  EXPECT_FALSE(inner.unique());  // the memory around it would be lost from sight
+  std::memset(inner.data(), 1, inner.bytes());
+  EXPECT_EQ(memory_stats().bytes_in_use, before + 128);
+}
+
 TEST(BufferTest, FreedMemoryIsUsedAgain) {
   empty_memory_pool();
   const std::byte* first = nullptr;

@@ -60,6 +60,8 @@ TEST_F(NpyTest, ReadsWhatItWrote) {
   }
   save_npy(path_, arange(6).reshape({3, 2}));
   EXPECT_THAT(load_npy(path_).to_vector<double>(), ElementsAre(0, 1, 2, 3, 4, 5));
+  save_npy(path_, arange(6).reshape({3, 2})[1]);  // a part, without what surrounds it
+  EXPECT_THAT(load_npy(path_).to_vector<double>(), ElementsAre(2, 3));
 }
 
 TEST_F(NpyTest, WritesTheBytesOfNumPy) {

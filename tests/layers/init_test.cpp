@@ -131,6 +131,23 @@ TEST_P(InitTest, TheSeedDecides) {
   EXPECT_NE(a.weight.to_vector<double>(), b.weight.to_vector<double>());
 }
 
+// A part of a tensor, whose memory starts anywhere.
+TEST_P(InitTest, FillsAPart) {
+  for (const auto& fill : {+[](Tensor x, Generator*g) { uniform_(x, -1.0, 1.0, g); },
+                           +[](Tensor x, Generator*g) { normal_(x, 0.0, 1.0, g); },
+                           +[](Tensor x, Generator*g) { kaiming_normal_(x, {.generator = g}); }}) {
+    Tensor all = full({3, 17, 31}, 7.0, {.dtype = GetParam()});
+    Tensor own = zeros({17, 31}, {.dtype = GetParam()});
+    Generator first(3);
+    Generator second(3);
+    fill(all[1], &first);
+    fill(own, &second);
+    EXPECT_EQ(all[1].to_vector<double>(), own.to_vector<double>());
+    EXPECT_EQ(all[0].to_vector<double>(), std::vector<double>(17 * 31, 7.0));
+    EXPECT_EQ(all[2].to_vector<double>(), std::vector<double>(17 * 31, 7.0));
+  }
+}
+
 // Mean and standard deviation of a normal variable between a and b, by sums over a fine grid.
 Statistics truncated(double mean, double std, double a, double b) {
   constexpr int kPoints = 200000;

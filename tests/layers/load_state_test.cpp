@@ -120,5 +120,16 @@ TEST(LoadStateTest, AModulesOwnStateUnderOtherNames) {
   EXPECT_EQ(model.b.weight.to_vector<double>(), a);
 }
 
+TEST(LoadStateTest, APartOfTheModulesOwnTensors) {
+  Linear layer(2, 2);
+  layer.weight = Parameter(tensor({{1, 2}, {3, 4}}));
+  const StateDict state = {{"weight", tensor({{5, 6}, {7, 8}})}, {"bias", layer.weight.detach()[1]}};
+  layer.load_state_dict(state);
+  EXPECT_THAT(layer.weight.to_vector<double>(), ElementsAre(5, 6, 7, 8));
+  EXPECT_THAT(layer.bias.to_vector<double>(), ElementsAre(3, 4));
+  layer.load_state_dict({{"weight", layer.weight.detach()}, {"bias", layer.weight.detach()[0]}});
+  EXPECT_THAT(layer.bias.to_vector<double>(), ElementsAre(5, 6));
+}
+
 }  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -20,6 +20,31 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
+// Parameters that are parts of one flat tensor train as parameters with memory of their own.
+TEST(StepTest, ParametersMayBePartsOfOneTensor) {
+  Tensor flat = arange(0, 7, 1, {.dtype = kFloat32});
+  std::vector<Tensor> parts = {flat.narrow(0, 0, 3).detach().requires_grad_(), flat.narrow(0, 3, 4).detach()};
+  parts[1].requires_grad_();
+  std::vector<Tensor> own = {parts[0].detach().clone().requires_grad_(), parts[1].detach().clone().requires_grad_()};
+  Adam of_parts(parts, {.lr = 0.1});
+  Adam of_own(own, {.lr = 0.1});
+  const std::uint64_t version = flat.version();
+  for (int step = 0; step < 3; ++step) {
+    for (auto* list : {&parts, &own}) {
+      ((*list)[0].square().sum() + (*list)[1].exp().sum()).backward();
+    }
+    of_parts.step();
+    of_own.step();
+    of_parts.zero_grad();
+    of_own.zero_grad();
+  }
+  std::vector<double> expected = own[0].to_vector<double>();
+  const std::vector<double> rest = own[1].to_vector<double>();
+  expected.insert(expected.end(), rest.begin(), rest.end());
+  EXPECT_EQ(flat.to_vector<double>(), expected);
+  EXPECT_EQ(flat.version(), version + 6);
+}
+
 class StepMemoryTest : public testing::Test {
  protected:
   // Concurrent tasks each need scratch memory; their number depends on timing.

@@ -49,7 +49,7 @@ std::vector<Tensor> evaluate(const TensorsFunction& f, const std::vector<Tensor>
   std::vector<Tensor> results = f(inputs);
   for (Tensor& result : results) {  // a view of an input, or the input itself, would change with it
     const bool shares = result.defined() && std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& input) {
-                          return input.defined() && input.buffer() == result.buffer();
+                          return input.defined() && input.buffer().shares_block(result.buffer());
                         });
     result = shares ? copy_of(result) : result;
   }

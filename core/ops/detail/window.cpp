@@ -32,16 +32,24 @@ void copy_window(const Window& window, const Strides& whole_strides, const Strid
   }
 }
 
+Tensor taken(const char* name, Tensor y, const Tensor& x, const Window& window) {
+  note_arguments("take", true, "start", window.start, "step", window.step);
+  return record(name, std::move(y), {x}, [name, window, whole = x.shape()](const Tensor& gy, GradSink& into) {
+    into.add(0, put_window(name, gy, window, whole));
+  });
+}
+
 }  // namespace
 
 Tensor take_window(const char* name, const Tensor& x, const Window& window) {
   Tensor y = Tensor::empty(window.shape, x.dtype());
   copy_window(window, physical_strides(x), strides_of(y.shape()), x.buffer().data(), y.buffer().data(), Direction::take,
               dtype_size(x.dtype()));
-  note_arguments("take", true, "start", window.start, "step", window.step);
-  return record(name, std::move(y), {x}, [name, window, whole = x.shape()](const Tensor& gy, GradSink& into) {
-    into.add(0, put_window(name, gy, window, whole));
-  });
+  return taken(name, std::move(y), x, window);
+}
+
+Tensor share_window(const char* name, const Tensor& x, const Window& window) {
+  return taken(name, x.alias_rows(window.start[0], window.shape[0]), x, window);
 }
 
 void copy_into_window(const Tensor& x, const Window& window, Tensor& y) {

@@ -18,8 +18,10 @@ struct Window {
   explicit Window(const Shape& whole) : shape(whole) { step.fill(1); }
 };
 
-/// x[window]. `name`, a string literal, is the operation's name in the graph. The window must be within x.
+/// A copy of x[window]. `name`, a string literal, is the operation's name in the graph. The window must be within x.
 Tensor take_window(const char* name, const Tensor& x, const Window& window);
+/// x[window] over the memory of x. The window must be a range of axis 0 with a step of 1.
+Tensor share_window(const char* name, const Tensor& x, const Window& window);
 /// full(shape, value) with y[window] = x.
 Tensor put_window(const char* name, const Tensor& x, const Window& window, const Shape& shape, double value = 0.0);
 /// y[window] = x for an existing y; not recorded.

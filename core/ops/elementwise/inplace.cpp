@@ -62,6 +62,12 @@ void on_blocks(Tensor& y, const Tensor& x, F f) {
     using T = decltype(zero);
     const T* from = alike ? x.physical_data<T>() : x.data<T>();
     T* to = alike ? y.mutable_physical_data<T>() : y.mutable_data<T>();
+    const std::size_t bytes = static_cast<std::size_t>(y.numel()) * sizeof(T);
+    Tensor before;
+    if (from != to && detail::overlap(from, bytes, to, bytes)) {  // two parts of one tensor
+      before = Tensor::empty(x.shape(), x.dtype());
+      from = std::copy_n(from, x.numel(), before.mutable_data<T>()) - x.numel();
+    }
     parallel_for(y.numel(), kGrain,
                  [&](std::int64_t begin, std::int64_t end) { f(to + begin, from + begin, end - begin); });
   });
@@ -138,7 +144,31 @@ void change(const char* name, Tensor& y, Scalar number, F f) {
 
 }  // namespace
 
-Tensor& Tensor::copy_(const Tensor& source) {
+Tensor& Tensor::operator=(const Tensor& values) && {
+  check_assignment(&values);
+  return copy_(values);
+}
+
+Tensor& Tensor::operator=(Scalar value) && {
+  check_assignment(nullptr);
+  return fill_(value);
+}
+
+void Tensor::check_assignment(const Tensor* values) const {
+  require<ValueError>(
+      impl().part == TensorImpl::Part::shared, "x[i] = y: the value would be lost, because the left side ", shape(),
+      " is a temporary that shares no memory; parts along axis 0 do. For other parts use index_put_() or "
+      "slice_scatter(), and for a gradient set_grad()");
+  require<GraphError>(!is_grad_enabled() || !requires_grad(),
+                      "x[i] = y: x requires gradients and assignments are not recorded; use "
+                      "x = select_scatter(x, y, 0, i), or NoGradGuard");
+  require<GraphError>(
+      !is_grad_enabled() || values == nullptr || !values->requires_grad(),
+      "x[i] = y: y requires gradients and assignments are not recorded; join such parts with stack() or "
+      "cat(), use x = select_scatter(x, y, 0, i), or detach() y");
+}
+
+Tensor& Tensor::copy_(const Tensor& source) & {
   if (source.dtype() != dtype()) {
     return copy_(source.detach().to(dtype()));
   }
@@ -147,7 +177,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
   return *this;
 }
 
-Tensor& Tensor::fill_(Scalar value) {
+Tensor& Tensor::fill_(Scalar value) & {
   require<ValueError>(detail::fits(value, dtype()), "fill_: expected a number that fits ", dtype(), " but got ", value);
   // Does not read the elements, which may be uninitialized.
   on_elements("fill_", *this, [value](auto* first, auto* last) {
@@ -156,9 +186,9 @@ Tensor& Tensor::fill_(Scalar value) {
   return *this;
 }
 
-Tensor& Tensor::zero_() { return fill_(0.0); }
+Tensor& Tensor::zero_() & { return fill_(0.0); }
 
-Tensor& Tensor::add_(const Tensor& other, Scalar alpha) {
+Tensor& Tensor::add_(const Tensor& other, Scalar alpha) & {
   if (other.dtype() != dtype()) {
     in_common_type("add_", *this, other, [alpha](Tensor& y, const Tensor& x) { y.add_(x, alpha); });
   } else if (alpha.real() == 1.0) {
@@ -169,7 +199,7 @@ Tensor& Tensor::add_(const Tensor& other, Scalar alpha) {
   return *this;
 }
 
-Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) {
+Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) & {
   if (other.dtype() != dtype()) {
     detail::check_numbers("sub_", other);
     in_common_type("sub_", *this, other, [alpha](Tensor& y, const Tensor& x) { y.sub_(x, alpha); });
@@ -179,7 +209,7 @@ Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) {
   return *this;
 }
 
-Tensor& Tensor::mul_(const Tensor& other) {
+Tensor& Tensor::mul_(const Tensor& other) & {
   if (other.dtype() != dtype()) {
     in_common_type("mul_", *this, other, [](Tensor& y, const Tensor& x) { y.mul_(x); });
     return *this;
@@ -188,13 +218,13 @@ Tensor& Tensor::mul_(const Tensor& other) {
   return *this;
 }
 
-Tensor& Tensor::mul_(Scalar factor) {
+Tensor& Tensor::mul_(Scalar factor) & {
   check_whole_factor("mul_", *this, factor);
   change("mul_", *this, factor, [](auto a, auto b) { return a * b; });
   return *this;
 }
 
-Tensor& Tensor::div_(Scalar divisor) {
+Tensor& Tensor::div_(Scalar divisor) & {
   require<DTypeError>(is_floating_point(dtype()), "div_: expected a float32 or float64 tensor but got ", dtype());
   change("div_", *this, divisor.real(), [](auto a, auto b) { return a / b; });
   return *this;

@@ -343,12 +343,15 @@ Tensor index_put(const Tensor& x, const std::vector<TensorIndex>& indices, Scala
   return index_put(x, indices, full({}, value, {.dtype = x.dtype()}), accumulate);
 }
 
-Tensor& Tensor::index_put_(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate) {
+Tensor& Tensor::index_put_(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate) & {
   detail::check_not_recorded("index_put_", *this, &values);
   const IndexPlan plan("index_put_", shape(), indices);
   const NoGradGuard no_grad;
   Tensor wide = checked_values("index_put_", *this, values, plan.result());
-  wide = wide.buffer() == buffer() ? wide.clone() : wide;  // x may be among the values
+  const auto bytes = [](const Tensor& x) { return static_cast<std::size_t>(x.numel()) * dtype_size(x.dtype()); };
+  if (detail::overlap(detail::row_major_bytes(wide), bytes(wide), detail::row_major_bytes(*this), bytes(*this))) {
+    wide = wide.clone();  // x may be among the values
+  }
   const Tensor rows = plan.rows();
   const kernels::IndexShape geometry{1, numel() / plan.row_length(), plan.row_length(), rows.numel()};
   require<DTypeError>(!accumulate || dtype() != kBool,
@@ -370,7 +373,7 @@ Tensor& Tensor::index_put_(const std::vector<TensorIndex>& indices, const Tensor
   return *this;
 }
 
-Tensor& Tensor::index_put_(const std::vector<TensorIndex>& indices, Scalar value, bool accumulate) {
+Tensor& Tensor::index_put_(const std::vector<TensorIndex>& indices, Scalar value, bool accumulate) & {
   return index_put_(indices, full({}, value, {.dtype = dtype()}), accumulate);
 }
 

@@ -1,5 +1,6 @@
 // Operations that move elements without computing on them, differentiable to any order. reshape, flatten, squeeze and
-// unsqueeze share memory with their input; the others copy.
+// unsqueeze share memory with their input, and so do along axis 0 narrow, select, split, chunk, unbind and slice with a
+// step of 1: each sees the in-place changes of the other. The others copy.
 #pragma once
 
 #include <cstdint>
@@ -24,17 +25,18 @@ Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1);
 /// Repeats axes of size 1 and adds leading axes; -1 keeps a size.
 Tensor expand(const Tensor& x, const std::vector<std::int64_t>& shape);
 Tensor expand_to(const Tensor& x, const Shape& shape);
-/// Returns a copy of `length` elements from start on. Like slice() and select(), it copies, so in-place changes of the
-/// result do not affect x. In PyTorch all three are views.
+/// Returns `length` elements from start on. Like slice() and select() it shares memory along axis 0 and copies along
+/// other axes, where PyTorch returns a view. Throws IndexError for a range beyond the axis.
 Tensor narrow(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t length);
-/// Returns a copy of elements start, start + step, ... before end of one axis. Negative positions count from the end,
-/// as in Python.
+/// Returns elements start, start + step, ... before end of one axis. Negative positions count from the end, as in
+/// Python. Shares memory along axis 0 if the step is 1. Throws ValueError for a step below 1.
 Tensor slice(const Tensor& x, std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
              std::int64_t step = 1);
-/// Returns a copy at one index of an axis, which is removed.
+/// Returns the elements at one index of an axis, which is removed: for axis 0 x[index], which shares memory. Throws
+/// IndexError for an index out of range.
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index);
-/// x with the elements from start to before end of one axis replaced by `source`, which has their shape: the equivalent
-/// of `x[start:end] = source` in libraries where slices are views. Negative positions count from the end.
+/// x with the elements from start to before end of one axis replaced by `source`, which has their shape: a recorded
+/// `x[start:end] = source` that changes no tensor. Negative positions count from the end.
 Tensor slice_scatter(const Tensor& x, const Tensor& source, std::int64_t axis = 0,
                      std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {});
 /// x with one index of an axis replaced by `source`, which has the shape of select(x, axis, index).

@@ -9,13 +9,19 @@ namespace normgrad {
 
 namespace {
 
+// Along axis 0 the elements of a range with a step of 1 lie together: the result shares memory with x.
 Tensor take_range(const char* name, const Tensor& x, std::size_t axis, std::int64_t start, std::int64_t length,
                   std::int64_t step = 1) {
   detail::Window window(x.shape());
   window.start[axis] = length == 0 ? 0 : start;
-  window.step[axis] = step;
+  window.step[axis] = length > 1 ? step : 1;
   window.shape[axis] = length;
-  return detail::take_window(name, x, window);
+  if (axis == 0 && step == 1) {
+    return detail::share_window(name, x, window);
+  }
+  Tensor y = detail::take_window(name, x, window);
+  y.set_copied_part();
+  return y;
 }
 
 // The range that a Python slice denotes for an axis of the given size.
@@ -55,7 +61,7 @@ Tensor slice(const Tensor& x, std::int64_t axis, std::optional<std::int64_t> sta
                       step < 0 ? "; index_select() takes elements in any order, such as arange(n - 1, -1, -1)" : "");
   const auto [first, last] = Range(x.shape()[a], start, end);
   const std::int64_t length = last == first ? 0 : (last - first - 1) / step + 1;
-  return take_range("slice", x, a, first, length, length > 1 ? step : 1);
+  return take_range("slice", x, a, first, length, step);
 }
 
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
@@ -63,7 +69,11 @@ Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
   const std::size_t a = normalize_axis("select", axis, x.dim());
   Shape shape = x.shape();
   shape.erase(a);
-  return reshape_to(take_range("select", x, a, at, 1), shape);
+  Tensor y = reshape_to(take_range("select", x, a, at, 1), shape);
+  if (a > 0) {
+    y.set_copied_part();
+  }
+  return y;
 }
 
 Tensor slice_scatter(const Tensor& x, const Tensor& source, std::int64_t axis, std::optional<std::int64_t> start,

@@ -1,0 +1,249 @@
+// Shared memory and autograd: assignments to parts, what they refuse, versions, gradients, and memory that is used
+// again.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/gradients.hpp"
+#include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
+#include "normgrad/core/autograd/backward.hpp"
+#include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/unary.hpp"
+#include "normgrad/core/ops/index/index.hpp"
+#include "normgrad/core/ops/matmul/matmul.hpp"
+#include "normgrad/core/ops/reduction/reduction.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
+
+namespace normgrad {
+namespace NORMGRAD_TEST_FILE {
+
+using testing::ElementsAre;
+using tests::error_of;
+using tests::gradients_agree;
+using tests::random_tensor;
+
+std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
+
+TEST(AssignmentTest, FillsABatch) {
+  Tensor batch = zeros({3, 2});
+  for (std::int64_t i = 0; i < 3; ++i) {
+    batch[i] = full({2}, i + 1);
+  }
+  EXPECT_THAT(list(batch), ElementsAre(1, 1, 2, 2, 3, 3));
+  batch[1] = batch[2];
+  batch[0][1] = -1;
+  batch[2] = 0.5;
+  EXPECT_THAT(list(batch), ElementsAre(1, -1, 3, 3, 0.5, 0.5));
+  batch.narrow(0, 0, 2) = tensor({{1, 2}, {3, 4}});
+  batch.view({6}).slice(0, 4) = tensor({5, 6}, {.dtype = kInt64});  // converted, as by copy_()
+  EXPECT_THAT(list(batch), ElementsAre(1, 2, 3, 4, 5, 6));
+  const Tensor& row = (batch[0] = tensor({8, 9})).clone();
+  EXPECT_THAT(list(row), ElementsAre(8, 9));
+  Tensor images = zeros({2, 3, 2, 2}).as_channels_last();
+  images[1] = arange(12).reshape({3, 2, 2});
+  EXPECT_EQ(list(images[1]), list(arange(12)));
+  EXPECT_EQ(images.sum().item(), 66.0);
+  Tensor mask = zeros({2, 2}, {.dtype = kBool});
+  mask[1] = true;
+  EXPECT_THAT(list(mask), ElementsAre(0, 0, 1, 1));
+}
+
+TEST(AssignmentTest, AVariableRefersToAnotherTensor) {
+  Tensor x = tensor({{1, 2}, {3, 4}});
+  Tensor row = x[0];
+  row = tensor({7, 8});
+  row = x[1];
+  row = std::move(row).add_(tensor({1, 1}));
+  std::vector<Tensor> rows = x.unbind();
+  rows[0] = tensor({9, 9});
+  std::swap(rows[0], rows[1]);
+  rows.erase(rows.begin());
+  auto other = x[0];
+  other = zeros({2});
+  EXPECT_THAT(list(x), ElementsAre(1, 2, 4, 5));
+  EXPECT_THAT(list(row), ElementsAre(4, 5));
+}
+
+TEST(AssignmentTest, WhatWouldBeLostIsRefused) {
+  Tensor x = tensor({{1, 2}, {3, 4}});
+  const std::string remedy =
+      " is a temporary that shares no memory; parts along axis 0 do. For other parts use index_put_() or "
+      "slice_scatter(), and for a gradient set_grad()";
+  const std::string lost = "x[i] = y: the value would be lost, because the left side ";
+  EXPECT_EQ(error_of<ValueError>([&] { x.select(1, 0) = zeros({2}); }), lost + "[2]" + remedy);
+  EXPECT_EQ(error_of<ValueError>([&] { relu(x) = 1.0; }), lost + "[2, 2]" + remedy);
+  const Tensor w = tensor({1, 2}, {.requires_grad = true});
+  (w * w).sum().backward();
+  EXPECT_EQ(error_of<ValueError>([&] { w.grad() = zeros({2}); }), lost + "[2]" + remedy);
+  EXPECT_THAT(list(w.grad()), ElementsAre(2, 4));
+  const std::string in_place =
+      ": the change would be lost, because the temporary [2, 1] is a copy of a part of another tensor; parts share "
+      "memory "
+      "along axis 0 only: use index_put_() or slice_scatter(), or give the copy a name";
+  EXPECT_EQ(error_of<ValueError>([&] { x.narrow(1, 0, 1).zero_(); }), "zero_" + in_place);
+  EXPECT_EQ(error_of<ValueError>([&] { narrow(x, 1, 0, 1).fill_(1); }), "fill_" + in_place);
+  EXPECT_EQ(error_of<ValueError>([&] { x.slice(1, 0, 1).copy_(zeros({2, 1})); }), "copy_" + in_place);
+  EXPECT_EQ(error_of<ValueError>([&] { x.slice(1, 0, 1).add_(zeros({2, 1})); }), "add_" + in_place);
+  EXPECT_EQ(error_of<ValueError>([&] { x.slice(1, 0, 1).sub_(zeros({2, 1})); }), "sub_" + in_place);
+  EXPECT_EQ(error_of<ValueError>([&] { x.slice(1, 0, 1).mul_(zeros({2, 1})); }), "mul_" + in_place);
+  EXPECT_EQ(error_of<ValueError>([&] { x.slice(1, 0, 1).mul_(2.0); }), "mul_" + in_place);
+  EXPECT_EQ(error_of<ValueError>([&] { x.slice(1, 0, 1).div_(2.0); }), "div_" + in_place);
+  EXPECT_EQ(error_of<ValueError>([&] { x.slice(1, 0, 1).index_put_({0}, 2.0); }), "index_put_" + in_place);
+  Tensor copy = x.narrow(1, 0, 1);
+  copy.zero_();
+  EXPECT_THAT(list(x), ElementsAre(1, 2, 3, 4));
+  x[0].zero_().add_(tensor({5, 6}), 2.0).sub_(tensor({1, 1})).mul_(tensor({2, 1})).mul_(2.0).div_(4.0);
+  x[1].index_put_({0}, 7.0);
+  x[1].index_put_({1}, tensor(8));
+  EXPECT_THAT(list(x), ElementsAre(9, 5.5, 7, 8));
+  EXPECT_EQ(error_of<ShapeError>([&] { x[0] = zeros({3}); }), "copy_: expected an operand of shape [2] but got [3]");
+  EXPECT_EQ(error_of<IndexError>([&] { x[2] = 0.0; }),
+            "select: expected an index in [-2, 2) for axis 0 of [2, 2] but got 2");
+}
+
+TEST(AssignmentTest, RecordedTensorsAreRefused) {
+  Tensor w = tensor({{1, 2}, {3, 4}}, {.requires_grad = true});
+  Tensor y = w * 2.0;
+  Tensor plain = zeros({2, 2});
+  const std::string of_x =
+      "x[i] = y: x requires gradients and assignments are not recorded; use x = select_scatter(x, y, 0, i), or "
+      "NoGradGuard";
+  EXPECT_EQ(error_of<GraphError>([&] { w[0] = zeros({2}); }), of_x);
+  EXPECT_EQ(error_of<GraphError>([&] { y[0] = 1.0; }), of_x);
+  EXPECT_EQ(error_of<GraphError>([&] { plain[0] = y[1]; }),
+            "x[i] = y: y requires gradients and assignments are not recorded; join such parts with stack() or cat(), "
+            "use x = select_scatter(x, y, 0, i), or detach() y");
+  EXPECT_EQ(
+      error_of<GraphError>([&] { w.narrow(0, 0, 1).mul_(2.0); }),
+      "mul_: the tensor requires gradients and in-place changes are not recorded; use the operation that returns a "
+      "new tensor, or NoGradGuard");
+  Tensor row = w[0];
+  EXPECT_THROW(row.fill_(0.0), GraphError);
+  EXPECT_THAT(list(w), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(list(y), ElementsAre(2, 4, 6, 8));
+  EXPECT_THAT(list(plain), ElementsAre(0, 0, 0, 0));
+  // The remedies.
+  plain = select_scatter(plain, y[1], 0, 0);
+  stack({plain[0], y[0]}).sum().backward();
+  EXPECT_THAT(list(w.grad()), ElementsAre(2, 2, 2, 2));
+  const NoGradGuard no_grad;
+  w[0] = 5.0;
+  row.add_(tensor({1, 2}));
+  EXPECT_THAT(list(w), ElementsAre(6, 7, 3, 4));
+}
+
+TEST(SharedMemoryGradientTest, AChangeThroughAnyPartCounts) {
+  const Tensor w = tensor({{1, 2}, {3, 4}}, {.requires_grad = true});
+  const std::string error =
+      "backward of 'mul': a tensor of shape [2, 2] that it needs was changed in place after the "
+      "forward; clone() it before changing it";
+  const std::vector<std::function<void(Tensor&)>> changes = {
+      [](Tensor& x) { x[1] = 0.0; },
+      [](Tensor& x) { x.narrow(0, 0, 1).zero_(); },
+      [](Tensor& x) { x.unbind()[1].add_(ones({2})); },
+      [](Tensor& x) { x.view({4}).split(1)[3].fill_(1.0); },
+      [](Tensor& x) { x.detach()[0][1] = 2.0; },
+      [](Tensor& x) { *x[1].mutable_data<float>() = 2.0F; },
+  };
+  for (const auto& change : changes) {
+    Tensor x = tensor({{1, 2}, {3, 4}});
+    const Tensor y = (w * x).sum();
+    change(x);
+    EXPECT_EQ(error_of<GraphError>([&] { y.backward(); }), error);
+    // A part that was saved, and a change of the whole or of another part, which has the same version.
+    const Tensor z = (w[0] * x[0]).sum();
+    x.add_(x);
+    EXPECT_THROW(z.backward(), GraphError);
+    const Tensor u = (w[0] * x[0]).sum();
+    change(x);
+    EXPECT_THROW(u.backward(), GraphError);
+  }
+}
+
+TEST(SharedMemoryGradientTest, AParametersPartSeesItsUpdates) {
+  Tensor w = tensor({{1, 2}, {3, 4}}, {.requires_grad = true});
+  const Tensor row = w.detach()[1];
+  const Tensor y = (w[1] * w[1]).sum();
+  {
+    const NoGradGuard no_grad;
+    w.mul_(10.0);
+  }
+  EXPECT_THAT(list(row), ElementsAre(30, 40));
+  EXPECT_EQ(row.version(), w.version());
+  EXPECT_THROW(y.backward(), GraphError);
+}
+
+TEST(SharedMemoryGradientTest, AgreesWithDifferences) {
+  const Tensor x = random_tensor({4, 3}, kFloat64, 1).requires_grad_();
+  const Tensor w = random_tensor({3, 3}, kFloat64, 2).requires_grad_();
+  const auto functions = std::vector<TensorFunction>{
+      [](const std::vector<Tensor>& in) { return in[0][1] * in[0][2] * in[0][1]; },
+      [](const std::vector<Tensor>& in) { return square(in[0][-1][0]) * in[0].select(0, 2); },
+      [](const std::vector<Tensor>& in) { return in[0].narrow(0, 0, 3) * in[0].narrow(0, 1, 3) * in[1]; },
+      [](const std::vector<Tensor>& in) { return matmul(in[0].slice(0, 1), square(in[1])) + in[0].slice(0, 0, 3); },
+      [](const std::vector<Tensor>& in) {
+        const auto rows = in[0].unbind();
+        return stack({exp(rows[3]), rows[0] * rows[1], square(rows[3])});
+      },
+      [](const std::vector<Tensor>& in) {
+        const auto parts = in[0].chunk(2);
+        return cat({relu(parts[0]), square(parts[0]) * parts[1], in[1][0].unsqueeze(0)});
+      },
+  };
+  for (std::size_t i = 0; i < functions.size(); ++i) {
+    EXPECT_TRUE(gradients_agree(functions[i], {x, w})) << i;
+  }
+}
+
+// Operations use the memory of an operand again only if nobody else can see it.
+TEST(SharedMemoryGradientTest, NoOperationWritesToAnotherPart) {
+  const Tensor a = random_tensor({2, 3}, kFloat32, 3).requires_grad_();
+  const Tensor b = random_tensor({2, 3}, kFloat32, 4).requires_grad_();
+  const Tensor gy = random_tensor({4, 3}, kFloat32, 5);
+  const std::vector<double> before = list(gy);
+  const auto gradients = grad({cat({tanh(relu(a)), tanh(relu(b))})}, {a, b}, {gy});
+  EXPECT_EQ(list(gy), before);
+  EXPECT_EQ(list(gradients[0]), list(grad({tanh(relu(a))}, {a}, {gy.narrow(0, 0, 2).clone()})[0]));
+  EXPECT_EQ(list(gradients[1]), list(grad({tanh(relu(b))}, {b}, {gy.narrow(0, 2, 2).clone()})[0]));
+  // The gradient of cat() that nobody holds, whose parts accumulate into leaves and into sums.
+  for (int step = 1; step <= 2; ++step) {
+    const Tensor twice = relu(a);
+    (cat({twice, b, twice, a}) * cat({gy, gy})).sum().backward();
+  }
+  const Tensor positive = (a > 0.0).to(kFloat32);
+  const Tensor top = gy.narrow(0, 0, 2);
+  const Tensor bottom = gy.narrow(0, 2, 2);
+  EXPECT_EQ(list(b.grad()), list(bottom + bottom));
+  EXPECT_EQ(list(a.grad()), list((top + top) * positive + bottom + ((top + top) * positive + bottom)));
+  // A kept gradient has memory of its own.
+  EXPECT_FALSE(a.grad().buffer().shares_block(b.grad().buffer()));
+  EXPECT_EQ(a.grad().buffer().bytes(), 24U);
+  EXPECT_TRUE(b.grad().buffer().unique());
+}
+
+TEST(SharedMemoryGradientTest, GradientsOfPartsAddUp) {
+  Tensor x = tensor({{1, 2}, {3, 4}, {5, 6}}, {.requires_grad = true});
+  Tensor total = zeros({});
+  for (const Tensor& row : x.unbind()) {
+    total = total + (row * row).sum();
+  }
+  (total + x.narrow(0, 1, 2).sum()).backward();
+  EXPECT_THAT(list(x.grad()), ElementsAre(2, 4, 7, 9, 11, 13));
+  x.set_grad({});
+  Tensor kept = x[1];
+  kept.retain_grad();
+  (kept * kept).sum().backward();
+  EXPECT_THAT(list(kept.grad()), ElementsAre(6, 8));
+  EXPECT_THAT(list(x.grad()), ElementsAre(0, 0, 6, 8, 0, 0));
+}
+
+}  // namespace NORMGRAD_TEST_FILE
+}  // namespace normgrad
