@@ -223,7 +223,7 @@ Tensor Tensor::alias(const Shape& shape) const {
   require<ShapeError>(shape.numel() == numel(), "reshape: expected a shape of ", numel(), " elements for ",
                       this->shape(), " but got ", shape);
   Tensor y = from_buffer(shape == this->shape() ? buffer() : row_major_buffer(), shape, dtype());
-  y.impl_->part = TensorImpl::Part::shared;
+  y.impl_->part = PartKind::shared;
   return y;
 }
 
@@ -234,15 +234,16 @@ Tensor Tensor::alias_rows(std::int64_t start, std::int64_t length) const {
       storage_bytes(shape(), dtype()) / static_cast<std::size_t>(std::max<std::int64_t>(size(0), 1));
   Tensor y = from_buffer(buffer().part(static_cast<std::size_t>(start) * row, static_cast<std::size_t>(length) * row),
                          rows, dtype());
-  y.impl_->part = TensorImpl::Part::shared;
+  y.impl_->part = PartKind::shared;
   return y;
 }
 
-void Tensor::set_copied_part() { impl().part = TensorImpl::Part::copied; }
+PartKind Tensor::part_kind() const { return impl().part; }
+void Tensor::set_part_kind(PartKind kind) { impl().part = kind; }
 
 Tensor& Tensor::lasting(const char* name) {
   require<ValueError>(
-      impl().part != TensorImpl::Part::copied, name, ": the change would be lost, because the temporary ", shape(),
+      impl().part != PartKind::copied, name, ": the change would be lost, because the temporary ", shape(),
       " is a copy of a part of another tensor; parts share memory along axis 0 only: use index_put_() or "
       "slice_scatter(), or give the copy a name");
   return *this;

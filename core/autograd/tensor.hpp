@@ -61,6 +61,14 @@ class HookHandle {
   std::uint64_t id_ = 0;
 };
 
+/// How an array came from another one.
+enum class PartKind : std::uint8_t {
+  none,               ///< it has memory of its own
+  shared,             ///< it shares memory with the other
+  shared_unrecorded,  ///< the same, with one that requires gradients, by an operation that was not recorded
+  copied              ///< it is a copy of a part, where PyTorch has a view
+};
+
 class TensorImpl;
 inline namespace indexing {
 class TensorIndex;
@@ -303,9 +311,9 @@ class Tensor {
   Tensor alias(const Shape& shape) const;
   /// Returns a tensor over the memory of x[start:start + length], a valid range, outside of any graph.
   Tensor alias_rows(std::int64_t start, std::int64_t length) const;
-  /// Notes that this new tensor is a copy of a part of another one, where PyTorch has a view: changing it while it is a
-  /// temporary is an error.
-  void set_copied_part();
+  /// How this tensor came from another one, which decides who may change it in place.
+  PartKind part_kind() const;
+  void set_part_kind(PartKind kind);
   const Buffer& buffer() const;
   /// Returns whether the elements of [N, C, ...] are stored as [N, ..., C]; see ChannelsLast. For operations that can
   /// use this layout.
@@ -355,14 +363,11 @@ class Tensor {
 /// The array that a Tensor refers to.
 class TensorImpl : public RefCounted {
  public:
-  /// Whether the array was made as one that shares memory with another, or as a copy where PyTorch shares.
-  enum class Part : std::uint8_t { none, shared, copied };
-
   static void destroy(TensorImpl* impl) noexcept { delete impl; }  ///< called when the last handle is destroyed
 
   Shape shape;                     ///< of the array
   DType dtype = kFloat32;          ///< of the elements
-  Part part = Part::none;          ///< how it was made
+  PartKind part = PartKind::none;  ///< how it was made
   std::uint32_t data_changes = 0;  ///< calls of set_data()
   Buffer buffer;                   ///< the values
   NodePtr node;                    ///< the node that produced the values, if gradients are required

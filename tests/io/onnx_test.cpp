@@ -93,6 +93,20 @@ TEST_F(OnnxTest, UnusedOperationsAreLeftOut) {
   EXPECT_THAT(OnnxFile(tests::file_text(path_)).types, ElementsAre("Add"));
 }
 
+struct FirstRow : Module {
+  Parameter weight{tensor({{1, 2, 3}, {4, 5, 6}})};
+  NORMGRAD_MEMBERS(FirstRow, weight)
+  Tensor forward(const Tensor& x) override { return x * weight[0]; }
+};
+
+TEST_F(OnnxTest, APartOfAParameterDoesNotTakeItsName) {
+  FirstRow model;
+  const OnnxFile file = written(model, ones({2, 3}));
+  EXPECT_THAT(file.types, ElementsAre("Mul"));
+  EXPECT_EQ(file.initializers.count("weight"), 0U);
+  EXPECT_THAT(file.initializers.at("constant").first, ElementsAre(3));
+}
+
 TEST_F(OnnxTest, SeveralInputsAndOutputs) {
   write_onnx(path_,
              [](const std::vector<Tensor>& in) {

@@ -130,6 +130,23 @@ TEST(AssignmentTest, RecordedTensorsAreRefused) {
   EXPECT_THAT(list(w), ElementsAre(1, 2, 3, 4));
   EXPECT_THAT(list(y), ElementsAre(2, 4, 6, 8));
   EXPECT_THAT(list(plain), ElementsAre(0, 0, 0, 0));
+  Tensor unrecorded;
+  Tensor viewed;
+  {
+    const NoGradGuard no_grad;
+    unrecorded = w[1];
+    viewed = w.view({4});
+  }
+  const std::string taken_before =
+      ": the tensor is a part of one that requires gradients, taken under NoGradGuard; change it under NoGradGuard "
+      "too, "
+      "or take it from detach()";
+  EXPECT_EQ(error_of<GraphError>([&] { unrecorded.zero_(); }), "fill_" + taken_before);
+  EXPECT_EQ(error_of<GraphError>([&] { unrecorded[0] = 1.0; }), "fill_" + taken_before);
+  EXPECT_EQ(error_of<GraphError>([&] { viewed.narrow(0, 0, 1).add_(ones({1})); }), "add_" + taken_before);
+  EXPECT_THAT(list(w), ElementsAre(1, 2, 3, 4));
+  unrecorded.detach()[0] = -3.0;
+  unrecorded.detach()[0] = 3.0;
   // The remedies.
   plain = select_scatter(plain, y[1], 0, 0);
   stack({plain[0], y[0]}).sum().backward();
@@ -137,7 +154,8 @@ TEST(AssignmentTest, RecordedTensorsAreRefused) {
   const NoGradGuard no_grad;
   w[0] = 5.0;
   row.add_(tensor({1, 2}));
-  EXPECT_THAT(list(w), ElementsAre(6, 7, 3, 4));
+  unrecorded.add_(tensor({0, 1}));
+  EXPECT_THAT(list(w), ElementsAre(6, 7, 3, 5));
 }
 
 TEST(SharedMemoryGradientTest, AChangeThroughAnyPartCounts) {

@@ -4,6 +4,7 @@
 #include "normgrad/core/kernels/memory/copy.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/detail/memory_format.hpp"
+#include "normgrad/core/ops/detail/part.hpp"
 
 namespace normgrad::detail {
 
@@ -49,7 +50,7 @@ Tensor take_window(const char* name, const Tensor& x, const Window& window) {
 }
 
 Tensor share_window(const char* name, const Tensor& x, const Window& window) {
-  return taken(name, x.alias_rows(window.start[0], window.shape[0]), x, window);
+  return part_of(x, taken(name, x.alias_rows(window.start[0], window.shape[0]), x, window));
 }
 
 void copy_into_window(const Tensor& x, const Window& window, Tensor& y) {

@@ -17,6 +17,9 @@ void detail::check_not_recorded(const char* name, const Tensor& target, const Te
   require<GraphError>(!is_grad_enabled() || !target.requires_grad(), name,
                       ": the tensor requires gradients and in-place changes are not recorded; use the operation that "
                       "returns a new tensor, or NoGradGuard");
+  require<GraphError>(!is_grad_enabled() || target.part_kind() != PartKind::shared_unrecorded, name,
+                      ": the tensor is a part of one that requires gradients, taken under NoGradGuard; change it under "
+                      "NoGradGuard too, or take it from detach()");
   require<GraphError>(!is_grad_enabled() || source == nullptr || !source->requires_grad(), name,
                       ": the operand requires gradients and in-place changes are not recorded; detach() it, or use the "
                       "operation that returns a new tensor");
@@ -156,7 +159,8 @@ Tensor& Tensor::operator=(Scalar value) && {
 
 void Tensor::check_assignment(const Tensor* values) const {
   require<ValueError>(
-      impl().part == TensorImpl::Part::shared, "x[i] = y: the value would be lost, because the left side ", shape(),
+      part_kind() == PartKind::shared || part_kind() == PartKind::shared_unrecorded,
+      "x[i] = y: the value would be lost, because the left side ", shape(),
       " is a temporary that shares no memory; parts along axis 0 do. For other parts use index_put_() or "
       "slice_scatter(), and for a gradient set_grad()");
   require<GraphError>(!is_grad_enabled() || !requires_grad(),

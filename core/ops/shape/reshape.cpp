@@ -1,11 +1,13 @@
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/detail/part.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 
 Tensor reshape_to(const Tensor& x, const Shape& shape) {
-  return record("reshape", x.alias(shape), {x},
-                [before = x.shape()](const Tensor& gy, GradSink& into) { into.add(0, reshape_to(gy, before)); });
+  return detail::part_of(
+      x, record("reshape", x.alias(shape), {x},
+                [before = x.shape()](const Tensor& gy, GradSink& into) { into.add(0, reshape_to(gy, before)); }));
 }
 
 Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& shape) {

@@ -20,7 +20,7 @@ Tensor take_range(const char* name, const Tensor& x, std::size_t axis, std::int6
     return detail::share_window(name, x, window);
   }
   Tensor y = detail::take_window(name, x, window);
-  y.set_copied_part();
+  y.set_part_kind(PartKind::copied);
   return y;
 }
 
@@ -71,7 +71,7 @@ Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
   shape.erase(a);
   Tensor y = reshape_to(take_range("select", x, a, at, 1), shape);
   if (a > 0) {
-    y.set_copied_part();
+    y.set_part_kind(PartKind::copied);
   }
   return y;
 }
