@@ -141,9 +141,9 @@ TEST_F(SafetensorsTest, WritesPartsWithoutWhatSurroundsThem) {
   const Tensor x = tensor_of<float>({3, 2}, {1, 2, 3, 4, 5, 6});
   const Tensor images = tests::random_tensor({3, 2, 4, 4}, kFloat32, 1).as_channels_last();
   const StateDict parts = {{"row", x[1]}, {"rows", x.narrow(0, 1, 2)}, {"images", images.narrow(0, 1, 2)}};
-  save_safetensors(path_, parts);
-  EXPECT_LT(file_text(path_).size(), 8U + 300U + 6U * 4U + 64U * 4U);
-  const StateDict loaded = load_safetensors(path_).tensors;
+  save_safetensors(file_, parts);
+  EXPECT_LT(file_text(file_).size(), 8U + 300U + 6U * 4U + 64U * 4U);
+  const StateDict loaded = load_safetensors(file_).tensors;
   EXPECT_THAT(loaded.at("row").to_vector<float>(), ElementsAre(3, 4));
   EXPECT_THAT(loaded.at("rows").to_vector<float>(), ElementsAre(3, 4, 5, 6));
   const std::vector<float> all = images.to_vector<float>();

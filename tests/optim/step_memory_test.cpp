@@ -5,6 +5,7 @@
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/activation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/loss/loss.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/container/sequential.hpp"
