@@ -54,7 +54,7 @@ To converted(From x) {
 template <class To, class From>
 bool truncates_to(From x) {
   constexpr From kLowest = static_cast<From>(std::numeric_limits<To>::min());
-  constexpr From kEnd = static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * 2;
+  constexpr From kEnd = static_cast<From>(std::uint64_t{1} << std::numeric_limits<To>::digits);
   // From has no fractions next to the limits of the wider integers.
   constexpr bool kHasFractions = kLowest - From(0.5) != kLowest;
   return (kHasFractions ? x > kLowest - From(1) : x >= kLowest) && x < kEnd;

@@ -43,7 +43,7 @@ Tensor detail::checked_index(const char* where, const Tensor& index) {
 }
 
 Tensor detail::wrapped_index(const char* where, const Tensor& given, std::int64_t size, const std::string& of) {
-  const Tensor index = checked_index(where, given);
+  Tensor index = checked_index(where, given);
   const auto* values = index.data<std::int64_t>();
   const kernels::IndexRange range = kernels::index_range(values, index.numel(), size);
   for (std::int64_t i = 0; !range.valid && i < index.numel(); ++i) {
