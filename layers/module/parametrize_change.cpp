@@ -204,7 +204,8 @@ void Parametrized::adopt(Module& to, const Module& from) {
       continue;
     }
     to.computes_.store(true);
-    const auto found = std::find_if(own.begin(), own.end(), [&](const auto& entry) { return entry.first == name; });
+    const auto found =
+        std::find_if(own.begin(), own.end(), [&wanted = name](const auto& entry) { return entry.first == wanted; });
     if (found == own.end() || found->second->is_parametrized()) {
       continue;
     }
