@@ -10,6 +10,7 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/dist/detail/call.hpp"
 
 namespace normgrad {
@@ -36,7 +37,7 @@ void broadcast_into(const ProcessGroup& group, const std::vector<Tensor>& tensor
   for (const Tensor& tensor : tensors) {
     bytes += byte_count(tensor);
   }
-  Tensor flat = Tensor::empty({static_cast<std::int64_t>(bytes)}, kBool);  // bool: the dtype of one byte
+  Tensor flat = Tensor::empty({static_cast<std::int64_t>(bytes)}, kUInt8);
   std::byte* at = flat.buffer().data();
   for (const Tensor& tensor : tensors) {
     pack(tensor, at);
@@ -311,7 +312,9 @@ class DistributedDataParallel::Reducer final : public detail::LeafObserver {
         if (status[bucket.parameters[k]] == 0) {
           continue;
         }
-        const Tensor reduced = unpacked_like(parameter, mean.buffer().data() + bucket.offsets[k]);
+        // Shares the bucket's memory.
+        const auto first = static_cast<std::int64_t>(bucket.offsets[k] / dtype_size(bucket.dtype));
+        const Tensor reduced = reshape_to(mean.narrow(0, first, parameter.numel()), parameter.shape());
         if (Tensor gradient = parameter.grad(); gradient.defined()) {
           gradient.copy_(reduced);
         } else {

@@ -125,7 +125,7 @@ inline void gemm_dots(const GemmShape& s, float alpha, const float* a, const flo
   const auto smaller = [](std::int64_t x, std::int64_t y) { return x < y ? x : y; };
   for (std::int64_t p = 0; p < s.k; p += kDotBlock) {
     const std::int64_t depth = smaller(kDotBlock, s.k - p);
-    const GemmAddend<> before = p == 0 ? added : GemmAddend{c, s.ldc, 1.0F};
+    const GemmAddend<> before = p == 0 ? added : GemmAddend<>{c, s.ldc, 1.0F};
     const auto tile = [&](std::int64_t i, std::int64_t j) {
       dot_tile_of<kDotRows, kDotColumns>(smaller(kDotRows, s.m - i), smaller(kDotColumns, s.n - j), depth,
                                          a + i * s.lda + p, s.lda, b + j * s.ldb + p, s.ldb, alpha, before.at(i, j),

@@ -242,7 +242,7 @@ void gemm_tiles(const GemmShape& s, float alpha, const float* a, const float* b,
     const std::int64_t depth = smaller(kGemmDepth, s.k - p);
     const std::int64_t widest = smaller(kWidest, larger(3, kPanelFloats / (depth * kTileLane)));
     const std::int64_t panels = (vectors + widest - 1) / widest;
-    const GemmAddend<> before = p == 0 ? added : GemmAddend{c, s.ldc};
+    const GemmAddend<> before = p == 0 ? added : GemmAddend<>{c, s.ldc};
     Operands o{a + p * (s.transpose_a ? s.lda : 1),
                s.transpose_a ? 1 : s.lda,
                s.transpose_a ? s.lda : 1,

@@ -43,7 +43,9 @@ void adaptive_max_pool(const PoolGeometry& g, const T* x, T* y, std::int32_t* in
   for (std::size_t i = 0; i < windows.size(); ++i) {
     windows[i] = MeanWindows::adaptive(g.in[i], g.out[i]);
   }
-  const auto& [depth, height, width] = windows;
+  const MeanWindows& depth = windows[0];
+  const MeanWindows& height = windows[1];
+  const MeanWindows& width = windows[2];
   // Positions are compared in row-major order within a window: the first of equal elements counts, the last NaN.
   const auto largest = [&](const T* plane, std::size_t od, std::size_t oh, std::size_t ow) {
     std::int64_t at = (depth.begin[od] * g.in[1] + height.begin[oh]) * g.in[2] + width.begin[ow];
