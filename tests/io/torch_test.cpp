@@ -183,8 +183,8 @@ TEST(TorchTest, ReadsEveryKindOfValue) {
 
     EXPECT_EQ(tensors.size(), 17U);
     EXPECT_EQ(tensors.begin()->first, "float16");
-    const auto floats = [&](const char* key) { return tensors.at(key).to_vector<float>(); };
-    const auto integers = [&](const char* key) { return tensors.at(key).to_vector<std::int64_t>(); };
+    const auto floats = [&read = tensors](const char* key) { return read.at(key).to_vector<float>(); };
+    const auto integers = [&read = tensors](const char* key) { return read.at(key).to_vector<std::int64_t>(); };
     EXPECT_THAT(floats("float16"), ElementsAre(1.5F, -0x1p-24F, 65504.0F, INFINITY));
     EXPECT_THAT(floats("bfloat16"), ElementsAre(1.5F, -3.0F, 0x1p100F));
     EXPECT_EQ(tensors.at("float64").dtype(), kFloat64);

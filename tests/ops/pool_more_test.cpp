@@ -244,7 +244,9 @@ TEST(LPPoolTest, IsTheNormOfEachWindow) {
 
 TEST(MaxUnpoolTest, PutsBackWhatPoolingTook) {
   const Tensor x = tensor({{1, 5, 2, 7, 6, 3}});
-  const auto [values, indices] = max_pool1d_with_indices(x, 2);
+  const auto first = max_pool1d_with_indices(x, 2);
+  const Tensor& values = first.values;
+  const Tensor& indices = first.indices;
   EXPECT_THAT(max_unpool1d(values, indices, 2).to_vector<float>(), ElementsAre(0, 5, 0, 7, 6, 0));
   EXPECT_EQ(max_unpool1d(values, indices, 2, {.output_size = {7}}).shape(), Shape({1, 7}));
   for (const std::size_t axes : {std::size_t{2}, std::size_t{3}}) {
