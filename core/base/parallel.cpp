@@ -30,7 +30,12 @@ void after_fork_in_child() {
   }
 }
 
-const detail::BeforeMain handler_is_registered([] { pthread_atfork(nullptr, nullptr, after_fork_in_child); });
+const detail::BeforeMain handler_is_registered([] {
+  // LLVM's runtime unlocks itself in a handler of its own, which it registers when it starts. Handlers of children run
+  // in the order of registration, and ours calls the runtime.
+  omp_get_max_threads();
+  pthread_atfork(nullptr, nullptr, after_fork_in_child);
+});
 
 // Consecutive tasks assigned to one thread first. The same part of the work goes to the same processor from operation
 // to operation and finds its data in that processor's caches. A thread that has finished its share takes tasks from
