@@ -155,7 +155,6 @@ PredictedStep predict_step(const StepProfile& profile, const Network& network, i
   rank.wait(status);
   for (std::size_t i = 0; i < calls.size(); ++i) {
     result.buckets[i].finished = rank.wait(calls[i]) - profile.forward;
-    rank.now += profile.copy * static_cast<double>(result.buckets[i].bytes);
   }
   rank.broadcast(static_cast<double>(profile.buffer_bytes));
   result.seconds = rank.now + profile.optimizer;

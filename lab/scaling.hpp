@@ -36,7 +36,7 @@ struct StepProfile {
   std::vector<ReadyGradient> gradients;  ///< in the order in which buckets take them: from the last parameter on
   std::int64_t buffer_bytes = 0;         ///< running statistics, which rank 0 gives to all
   double call = 0;                       ///< processor time of a collective call besides its messages
-  double copy = 0;                       ///< processor time to move a byte of a gradient into and out of its bucket
+  double copy = 0;                       ///< processor time to copy a byte of a gradient into its bucket
   double reduce = 0;                     ///< processor time to add a byte of another rank
 
   double compute() const { return forward + backward + optimizer; }

@@ -102,11 +102,17 @@ class Trainer {
   Tensor labels_;
 };
 
+/// Long buffers are used in turn, so that they have left the inner caches when their turn comes, as in a step.
+constexpr std::size_t kLong = std::size_t{1} << 20;
+constexpr std::size_t kLongBuffers = 8;
+
 /// Messages of so many bytes in both directions between this rank and its partner, all pairs at the same time.
 double exchange_time(int partner, std::size_t bytes, int times) {
-  std::vector<char> out(bytes);
-  std::vector<char> in(bytes);
+  std::vector<std::vector<char>> buffers(2 * kLongBuffers, std::vector<char>(bytes));
+  std::size_t turn = 0;
   return typical_time(times, [&] {
+    std::vector<char>& in = buffers[turn++ % buffers.size()];
+    std::vector<char>& out = buffers[turn++ % buffers.size()];
     std::array<MPI_Request, 2> requests{};
     MPI_Irecv(in.data(), static_cast<int>(bytes), MPI_BYTE, partner, 0, MPI_COMM_WORLD, requests.data());
     MPI_Isend(out.data(), static_cast<int>(bytes), MPI_BYTE, partner, 0, MPI_COMM_WORLD, &requests[1]);
@@ -137,7 +143,6 @@ lab::Network measured_network(const ProcessGroup& group) {
   if (partner < group.size()) {
     network.overhead = message_overhead(partner);
     network.latency = std::max(0.0, exchange_time(partner, 1, 100) - 2 * network.overhead);
-    constexpr std::size_t kLong = std::size_t{1} << 20;
     network.byte_gap = exchange_time(partner, kLong, 30) / static_cast<double>(kLong);
   }
   // The mean over the ranks.
@@ -190,11 +195,15 @@ lab::StepProfile measured_profile(const std::string& name, const Arguments& argu
   }
   const Tensor number = zeros({1});
   profile.call = typical_time(200, [&] { own.all_reduce_async(number).wait(); });
-  const Tensor many = randn({1 << 18});  // 1 MiB
-  profile.reduce = typical_time(20, [&] { own.all_reduce_async(many).wait(); }) / static_cast<double>(1 << 20);
-  // One copy into the bucket, and two from it to a gradient.
-  Tensor other = zeros({1 << 18});
-  profile.copy = 1.5 * typical_time(20, [&] { other.copy_(many); }) / static_cast<double>(1 << 20);
+  std::vector<Tensor> many;
+  for (std::size_t i = 0; i < kLongBuffers; ++i) {
+    many.push_back(randn({static_cast<std::int64_t>(kLong / sizeof(float))}));
+  }
+  std::size_t turn = 0;
+  const auto next = [&]() -> Tensor& { return many[turn++ % kLongBuffers]; };
+  profile.reduce = typical_time(20, [&] { own.all_reduce_async(next()).wait(); }) / static_cast<double>(kLong);
+  // A copy into the bucket; the gradients are parts of it afterwards.
+  profile.copy = typical_time(20, [&] { next().copy_(next()); }) / static_cast<double>(kLong);
   return profile;
 }
 

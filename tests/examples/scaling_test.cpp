@@ -74,7 +74,7 @@ TEST(PredictStep, AddsWhatTheProcessorDoes) {
   const double link = 2 * 2e6 * 1e-8;
   const double calls = 1e-3 * 3;  // status, bucket, buffers
   const double status = 2e-9 * 8 * 4;
-  const double copies = 2 * 4e6 * 1e-9;
+  const double copies = 4e6 * 1e-9;
   const double reduction = 2e6 * 2e-9;
   const double buffers = 2 * 1000 * 1e-9 + 1000 * 1e-8;
   EXPECT_NEAR(predict_step(profile, network_of(0, 0, 0, 1e-8), 2, 1e9).seconds,
