@@ -87,6 +87,17 @@ TEST(SmallIntegersTest, NumbersThatDoNotFit) {
               tensor({1, 300}).to_vector<std::uint8_t>();
             }),
             "to_vector: expected a number that fits uint8 but got 300");
+  const Tensor bytes = tensor({7, 250}, kBytes);
+  EXPECT_EQ(error_of<ValueError>([&] { clamp(bytes, 0, 300); }),
+            "clamp: expected a number that fits uint8 but got 300");
+  EXPECT_THROW(clamp(bytes, -1, {}), ValueError);
+  EXPECT_THROW(clamp(bytes, 300, {}), ValueError);
+  EXPECT_THROW(clamp(tensor({1}, kInts), {}, kMax32 + 1), ValueError);
+  EXPECT_EQ(error_of<ValueError>([&] { pow(bytes, 256); }), "pow: expected a number that fits uint8 but got 256");
+  EXPECT_EQ(error_of<ValueError>([&] { fmod(bytes, 256); }), "fmod: expected a number that fits uint8 but got 256");
+  EXPECT_THROW(remainder(bytes, -1), ValueError);
+  EXPECT_EQ(error_of<ValueError>([&] { where(bytes > 9, bytes, -1); }),
+            "where: expected a number that fits uint8 but got -1");
   EXPECT_THROW(full({1}, NAN, kInts), ValueError);
   EXPECT_THROW(randint(0, 300, {1000}, kBytes), ValueError);
   EXPECT_THAT(whole(full({1}, kMin32, kInts)), ElementsAre(kMin32));

@@ -185,6 +185,11 @@ TEST(ProductsTest, NamedProducts) {
   EXPECT_EQ(numbers(bmm(c, d)), numbers(matmul(c, d)));
   EXPECT_EQ(numbers(baddbmm(ones({2, 1}, {.dtype = kFloat64}), c, d, 3.0)), numbers(matmul(c, d) + 3.0));
   EXPECT_EQ(dot(arange(4), arange(4)).item(), 14.0);
+  const Tensor bytes = tensor({200, 3}, {.dtype = kUInt8});
+  EXPECT_EQ(dot(bytes, bytes).dtype(), kUInt8);
+  EXPECT_EQ(dot(bytes, bytes).item(), 73.0);  // 40009 - 156 * 256
+  EXPECT_EQ(error_of<DTypeError>([&] { dot(bytes, arange(2)); }),
+            "dot: expected operands of the same dtype but got uint8 and int64; convert one of them with to()");
   EXPECT_EQ(dot(zeros({0}), zeros({0})).item(), 0.0);
   EXPECT_EQ(numbers(outer(arange(2) + 1, arange(3))), (Numbers{0, 1, 2, 0, 2, 4}));
 }

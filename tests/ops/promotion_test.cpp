@@ -339,6 +339,11 @@ TEST(PromotionTest, InPlace) {
   EXPECT_THROW(whole.sub_(tensor({1, 2}, {.dtype = kFloat64})), DTypeError);
   EXPECT_EQ(error_of<DTypeError>([&] { whole.sub_(mask); }),
             "sub_: expected a tensor of numbers but got bool; convert it with to()");
+  EXPECT_EQ(error_of<DTypeError>([&] { mask.sub_(mask); }),
+            "sub_: expected a tensor of numbers but got bool; convert it with to()");
+  EXPECT_EQ(error_of<DTypeError>([&] { mask.mul_(3); }),
+            "mul_: expected a tensor of numbers but got bool; convert it with to()");
+  EXPECT_THAT(mask.mul_(true).to_vector<bool>(), ElementsAre(true, false));
   EXPECT_THROW(whole.add_(ones({3}, {.dtype = kUInt8})), ShapeError);
   EXPECT_THROW(whole.add_(ones({2}, {.dtype = kUInt8}), 0.5), ValueError);
   EXPECT_THAT(whole.to_vector<std::int64_t>(), ElementsAre(1, 2));

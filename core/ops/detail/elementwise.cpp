@@ -111,6 +111,10 @@ bool fits(Scalar number, DType dtype) noexcept {
   }
 }
 
+void check_fits(const char* name, Scalar number, DType dtype) {
+  require<ValueError>(fits(number, dtype), name, ": expected a number that fits ", dtype, " but got ", number);
+}
+
 Tensor widened(const Tensor& x) { return is_integer(x.dtype()) ? to(x, kInt64) : x; }
 
 Tensor apply_unary(const char* name, kernels::UnaryOp op, const Tensor& x, kernels::UnaryParams params) {

@@ -41,6 +41,8 @@ std::int64_t whole_number(const char* name, Scalar number, DType dtype);
 const char* with_article(DType dtype) noexcept;
 /// Whether the number, truncated, can be an element of the dtype.
 bool fits(Scalar number, DType dtype) noexcept;
+/// Throws ValueError unless the number fits().
+void check_fits(const char* name, Scalar number, DType dtype);
 /// x as int64 if it holds smaller integers, which few kernels take; otherwise x itself.
 Tensor widened(const Tensor& x);
 /// Calls f(T{}) with the element type T of a widened() tensor.

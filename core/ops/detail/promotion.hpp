@@ -31,7 +31,7 @@ std::optional<Tensor> promoted(const Tensor& x, Scalar number);
 /// Throws DTypeError if the tensor is bool.
 void check_numbers(const char* name, const Tensor& x);
 
-/// `number` as a tensor without axes, of the dtype of `like`. Throws ValueError for a fraction and integers.
+/// `number` as a tensor without axes, of the dtype of `like`. Throws ValueError if an integer dtype cannot hold it.
 Tensor number_like(const char* name, const Tensor& like, Scalar number);
 
 }  // namespace normgrad::detail

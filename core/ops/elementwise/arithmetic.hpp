@@ -27,7 +27,8 @@ Tensor add(const Tensor& a, Scalar b);         ///< a + b
 Tensor sub(const Tensor& a, Scalar b);         ///< a - b
 Tensor mul(const Tensor& a, Scalar b);         ///< a * b
 Tensor div(const Tensor& a, Scalar b);         ///< a / b
-/// a^b, element-wise. Throws ValueError for integers with a negative integer exponent.
+/// a^b, element-wise. Throws ValueError for integers with a negative integer exponent, or one that does not fit their
+/// dtype.
 Tensor pow(const Tensor& a, const Tensor& b);
 Tensor pow(const Tensor& a, Scalar exponent);
 /// The larger (smaller) element of the two. Where they are equal, each gets half of the gradient.
@@ -37,7 +38,8 @@ Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 Tensor where(const Tensor& condition, const Tensor& a, Scalar b);
 Tensor where(const Tensor& condition, Scalar a, const Tensor& b);
-/// x limited to [low, high]. The gradient is 1 inside and at the limits, and 0 outside.
+/// x limited to [low, high]. The gradient is 1 inside and at the limits, and 0 outside. Throws ValueError for an
+/// integer limit that does not fit the dtype of integers.
 Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }  ///< add

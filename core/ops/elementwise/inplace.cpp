@@ -182,7 +182,7 @@ Tensor& Tensor::copy_(const Tensor& source) & {
 }
 
 Tensor& Tensor::fill_(Scalar value) & {
-  require<ValueError>(detail::fits(value, dtype()), "fill_: expected a number that fits ", dtype(), " but got ", value);
+  detail::check_fits("fill_", value, dtype());
   // Does not read the elements, which may be uninitialized.
   on_elements("fill_", *this, [value](auto* first, auto* last) {
     std::fill(first, last, number_of<std::remove_pointer_t<decltype(first)>>(value));
@@ -204,8 +204,9 @@ Tensor& Tensor::add_(const Tensor& other, Scalar alpha) & {
 }
 
 Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) & {
+  detail::check_numbers("sub_", *this);
+  detail::check_numbers("sub_", other);
   if (other.dtype() != dtype()) {
-    detail::check_numbers("sub_", other);
     in_common_type("sub_", *this, other, [alpha](Tensor& y, const Tensor& x) { y.sub_(x, alpha); });
   } else {
     add_scaled("sub_", *this, other, -alpha);
@@ -223,6 +224,8 @@ Tensor& Tensor::mul_(const Tensor& other) & {
 }
 
 Tensor& Tensor::mul_(Scalar factor) & {
+  require<DTypeError>(dtype() != kBool || factor.is_bool(),
+                      "mul_: expected a tensor of numbers but got bool; convert it with to()");
   check_whole_factor("mul_", *this, factor);
   change("mul_", *this, factor, [](auto a, auto b) { return a * b; });
   return *this;

@@ -17,6 +17,7 @@ Tensor power(const Tensor& x, Scalar number) {
   if (is_integer(x.dtype())) {
     require<ValueError>(number.real() >= 0, "pow: expected an exponent >= 0 for ", detail::with_article(x.dtype()),
                         " tensor but got ", number);
+    detail::check_fits("pow", number, x.dtype());
     return apply_binary("pow", BinaryOp::pow, x, number);
   }
   const double exponent = number.real();

@@ -48,8 +48,11 @@ void detail::check_numbers(const char* name, const Tensor& x) {
 }
 
 Tensor detail::number_like(const char* name, const Tensor& like, Scalar number) {
-  return Tensor::empty({}, like.dtype())
-      .fill_(is_integer(like.dtype()) ? Scalar(whole_number(name, number, like.dtype())) : number);
+  if (is_integer(like.dtype())) {
+    number = whole_number(name, number, like.dtype());
+    check_fits(name, number, like.dtype());
+  }
+  return Tensor::empty({}, like.dtype()).fill_(number);
 }
 
 }  // namespace normgrad

@@ -46,6 +46,9 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> h
     if (!limit) continue;
     if (const auto wide = detail::promoted(x, *limit)) return clamp(*wide, low, high);
   }
+  for (const std::optional<Scalar>& limit : {low, high}) {
+    if (limit) detail::check_fits("clamp", *limit, x.dtype());
+  }
   if (is_integer(x.dtype())) {
     const Tensor raised = low ? detail::apply_binary("clamp", BinaryOp::maximum, x, *low) : x;
     return high ? detail::apply_binary("clamp", BinaryOp::minimum, raised, *high) : raised;

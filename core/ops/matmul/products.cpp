@@ -56,7 +56,8 @@ Tensor baddbmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta, d
 Tensor dot(const Tensor& a, const Tensor& b) {
   require<ShapeError>(a.dim() == 1 && a.shape() == b.shape(), "dot: expected two vectors of the same length but got ",
                       a.shape(), " and ", b.shape());
-  return sum(mul(a, b));
+  detail::check_same_dtype("dot", a, b);
+  return to(sum(mul(a, b)), a.dtype());
 }
 
 Tensor outer(const Tensor& a, const Tensor& b) {

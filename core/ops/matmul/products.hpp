@@ -19,7 +19,7 @@ Tensor bmm(const Tensor& a, const Tensor& b);
 Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta = 1.0, double alpha = 1.0);
 /// beta x + alpha bmm(a, b); x broadcasts to the product, and is not read if beta is 0.
 Tensor baddbmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta = 1.0, double alpha = 1.0);
-/// The sum of the products of two vectors of the same length; also of int64.
+/// The sum of the products of two vectors of the same length and dtype, which it keeps; integers wrap around.
 Tensor dot(const Tensor& a, const Tensor& b);
 /// [n], [m] -> [n, m]: the products of all pairs of elements; also of int64.
 Tensor outer(const Tensor& a, const Tensor& b);
