@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <iterator>
 #include <map>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/layers/module/detail/member_walk.hpp"
@@ -118,26 +118,52 @@ struct PreparedLoad {
   }
 };
 
+// Finds the tensors that share bytes with another one.
+class MemoryOf {
+ public:
+  explicit MemoryOf(const NamedTensors& tensors) {
+    for (const auto& [name, tensor] : tensors) {
+      const std::byte* begin = tensor.buffer().data();
+      ranges_.push_back({begin, begin + tensor.buffer().bytes(), nullptr, &tensor});
+    }
+    std::sort(ranges_.begin(), ranges_.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
+    const std::byte* reach = nullptr;
+    for (Range& range : ranges_) {
+      range.reach = reach = std::max(reach, range.end);
+    }
+  }
+
+  /// Whether a tensor other than `except` shares bytes with x.
+  bool overlaps(const Tensor& x, const Tensor& except) const {
+    const std::byte* begin = x.buffer().data();
+    const std::byte* end = begin + x.buffer().bytes();
+    auto at = std::partition_point(ranges_.begin(), ranges_.end(), [end](const Range& r) { return r.begin < end; });
+    while (at != ranges_.begin() && (--at)->reach > begin) {
+      if (at->end > begin && !is_same(*at->tensor, except)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  struct Range {
+    const std::byte* begin;
+    const std::byte* end;
+    const std::byte* reach;  // the end of those that begin no later
+    const Tensor* tensor;
+  };
+  std::vector<Range> ranges_;  // by their begin
+};
+
 /// Does everything that may fail, without changing the model: converts dtypes, and copies sources that another load
 /// would overwrite (a state of this very module under other names).
 void prepare_sources(std::vector<TensorLoad>& loads, const NamedTensors& own) {
   const NoGradGuard no_grad;
-  std::map<const std::byte*, const Tensor*> memory;  // the model's tensors by address
-  for (const auto& [name, tensor] : own) {
-    memory.emplace(tensor.buffer().data(), &tensor);
-  }
-  // The source may be a part of a tensor of the model.
-  const auto other_tensor_at = [&](const std::byte* address, const Tensor& target) {
-    const auto next = memory.upper_bound(address);
-    if (next == memory.begin()) {
-      return false;
-    }
-    const Tensor& found = *std::prev(next)->second;
-    return !is_same(found, target) && address < found.buffer().data() + found.buffer().bytes();
-  };
+  const MemoryOf memory(own);
   for (TensorLoad& load : loads) {
     const Tensor source = load.source.detach();
-    const bool is_overwritten = other_tensor_at(source.buffer().data(), load.own);
+    const bool is_overwritten = memory.overlaps(source, load.own);
     load.source = is_overwritten ? source.clone().to(load.own.dtype()) : source.to(load.own.dtype());
     if (load.source.shape() != load.own.shape()) {
       load.source = load.source.alias(load.own.shape());

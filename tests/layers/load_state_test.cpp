@@ -131,5 +131,20 @@ TEST(LoadStateTest, APartOfTheModulesOwnTensors) {
   EXPECT_THAT(layer.bias.to_vector<double>(), ElementsAre(5, 6));
 }
 
+// Parameters that are parts of one tensor, and sources that are other parts of it: one begins before a parameter.
+TEST(LoadStateTest, PartsThatOverlapTheModulesOwnTensors) {
+  const Tensor all = tensor({0, 1, 2, 3, 4, 5, 6});
+  Linear layer(2, 2);
+  layer.weight.set_data(all.narrow(0, 1, 4).view({2, 2}));
+  layer.load_state_dict({{"weight", full({2, 2}, 9.0)}, {"bias", all.narrow(0, 0, 2)}});
+  EXPECT_THAT(layer.bias.to_vector<double>(), ElementsAre(0, 1));
+  EXPECT_THAT(all.to_vector<double>(), ElementsAre(0, 9, 9, 9, 9, 5, 6));
+  // A source of which only the first element is overwritten.
+  layer.weight.set_data(all.narrow(0, 0, 4).view({2, 2}));
+  layer.bias.set_data(all.narrow(0, 4, 2));
+  layer.load_state_dict({{"weight", arange(4).view({2, 2})}, {"bias", all.narrow(0, 3, 2)}});
+  EXPECT_THAT(all.to_vector<double>(), ElementsAre(0, 1, 2, 3, 9, 9, 6));
+}
+
 }  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad
