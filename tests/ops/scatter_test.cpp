@@ -188,6 +188,10 @@ TEST(IndexAddTest, ValuesGradientsErrors) {
             "index_add: expected a source of shape [3, 2] but got [2, 2]");
   EXPECT_EQ(error_of<ShapeError>([&] { index_add(x, 0, x, x); }),
             "index_add: expected a 1-D index but got shape [3, 2]");
+  const Tensor whole_numbers = arange(3);
+  EXPECT_EQ(error_of<ValueError>([&] { index_add(whole_numbers, 0, rows, whole_numbers, 0.5); }),
+            "index_add: expected a whole number for an int64 tensor but got 0.5");
+  EXPECT_EQ(index_add(whole_numbers, 0, rows, whole_numbers, 2.0).dtype(), kInt64);
 }
 
 TEST(TakeAlongDimTest, BroadcastsAndFlattens) {

@@ -164,6 +164,11 @@ TEST(RoundingTest, HalvesAndDecimals) {
   const Tensor whole = tensor({-3, 4}, {.dtype = kInt64});
   EXPECT_EQ(numbers(whole.floor()), (Numbers{-3, 4}));
   EXPECT_EQ(numbers(whole.round()), (Numbers{-3, 4}));
+  whole.floor().zero_();
+  whole.ceil().zero_();
+  whole.round().zero_();
+  whole.trunc().zero_();
+  EXPECT_EQ(numbers(whole), (Numbers{-3, 4}));
   EXPECT_EQ(error_of<DTypeError>([&] { round(whole, 1); }),
             "round: expected a float32 or float64 tensor but got int64");
   Tensor x = tensor({0.7, -1.2}, {.requires_grad = true});

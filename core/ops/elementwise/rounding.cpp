@@ -19,7 +19,7 @@ namespace {
 
 Tensor rounded(const char* name, MathFunction f, const Tensor& x) {
   if (is_integer(x.dtype())) {
-    return x;
+    return x.clone();  // a new array, as for the other dtypes
   }
   Tensor y = detail::locally_constant(detail::apply_math(name, f, x), x);
   detail::announce(name, y, {x});

@@ -7,7 +7,7 @@
 
 namespace normgrad {
 
-// Rounding: float32, float64, and int64, which stays as it is. The gradient is 0 everywhere.
+// Rounding: float32, float64, and integers, which keep their values. The gradient is 0 everywhere.
 Tensor floor(const Tensor& x);  ///< the largest integer that is not larger than x
 Tensor ceil(const Tensor& x);   ///< the smallest integer that is not smaller than x
 Tensor trunc(const Tensor& x);  ///< x without its fractional part

@@ -201,6 +201,9 @@ Tensor index_add(const Tensor& x, std::int64_t axis, const Tensor& index, const 
   require<DTypeError>(source.dtype() == x.dtype(), "index_add: expected a source of dtype ", x.dtype(), " but got ",
                       source.dtype());
   const Tensor rows = detail::wrapped_index("index_add", index, x.shape()[a]);
+  if (is_integer(x.dtype())) {
+    alpha = detail::whole_number("index_add", alpha, x.dtype());
+  }
   return add(x, detail::add_rows(x.shape(), a, rows, alpha.real() == 1.0 ? source : mul(source, alpha)));
 }
 
