@@ -249,7 +249,14 @@ Tensor& Tensor::lasting(const char* name) {
   return *this;
 }
 
-Tensor Tensor::detach() const { return alias(shape()); }
+Tensor Tensor::of_temporary(Tensor part) const {
+  if (part_kind() == PartKind::copied) {
+    part.set_part_kind(PartKind::copied);
+  }
+  return part;
+}
+
+Tensor Tensor::detach() const& { return alias(shape()); }
 
 void Tensor::set_data(const Tensor& source) {
   require<GraphError>(is_leaf(), "set_data: the tensor is the result of an operation; only leaves can be given data");

@@ -163,7 +163,8 @@ class Tensor {
   void backward(const Tensor& gradient = {}, BackwardOptions options = {}) const;
   HookHandle register_hook(GradHook hook) const;
   /// Returns the same elements outside of any graph; shares memory.
-  Tensor detach() const;
+  Tensor detach() const&;
+  Tensor detach() && { return of_temporary(detach()); }
   /// Returns a number that changes with every in-place change of the memory and with set_data().
   std::uint64_t version() const noexcept;
 
@@ -202,12 +203,12 @@ class Tensor {
 
   Tensor clone() const;
   Tensor to(DType dtype) const;
-  Tensor reshape(const std::vector<std::int64_t>& shape) const;
-  Tensor view(const std::vector<std::int64_t>& shape) const;
-  Tensor flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) const;
-  Tensor squeeze(Axes axes = {}) const;
-  Tensor unsqueeze(std::int64_t axis) const;
-  Tensor unsqueeze(const std::vector<std::int64_t>& axes) const;
+  Tensor reshape(const std::vector<std::int64_t>& shape) const&;
+  Tensor view(const std::vector<std::int64_t>& shape) const&;
+  Tensor flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) const&;
+  Tensor squeeze(Axes axes = {}) const&;
+  Tensor unsqueeze(std::int64_t axis) const&;
+  Tensor unsqueeze(const std::vector<std::int64_t>& axes) const&;
   // These create new arrays, whereas PyTorch returns views. They return const so that `x.t().fill_(1)`, whose effect
   // would be lost, does not compile.
   const Tensor permute(const std::vector<std::int64_t>& axes) const;
@@ -216,16 +217,34 @@ class Tensor {
   const Tensor expand(const std::vector<std::int64_t>& shape) const;
   // These share memory along axis 0 (slice(): with a step of 1), and copy along others. Parts of a const tensor are
   // const.
-  Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length);
+  Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length) &;
   Tensor slice(std::int64_t axis, std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {},
-               std::int64_t step = 1);
-  Tensor select(std::int64_t axis, std::int64_t index);
-  Tensor operator[](std::int64_t index) { return select(0, index); }
-  const Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const;
+               std::int64_t step = 1) &;
+  Tensor select(std::int64_t axis, std::int64_t index) &;
+  Tensor operator[](std::int64_t index) & { return select(0, index); }
+  const Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const&;
   const Tensor slice(std::int64_t axis, std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {},
-                     std::int64_t step = 1) const;
-  const Tensor select(std::int64_t axis, std::int64_t index) const;
-  const Tensor operator[](std::int64_t index) const { return select(0, index); }
+                     std::int64_t step = 1) const&;
+  const Tensor select(std::int64_t axis, std::int64_t index) const&;
+  const Tensor operator[](std::int64_t index) const& { return select(0, index); }
+  // Of a temporary: the same, except that a part of a copy cannot be changed either (x.select(1, 0)[0] = 1).
+  Tensor reshape(const std::vector<std::int64_t>& shape) && { return of_temporary(reshape(shape)); }
+  Tensor view(const std::vector<std::int64_t>& shape) && { return of_temporary(view(shape)); }
+  Tensor flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) && {
+    return of_temporary(flatten(start_dim, end_dim));
+  }
+  Tensor squeeze(Axes axes = {}) && { return of_temporary(squeeze(std::move(axes))); }
+  Tensor unsqueeze(std::int64_t axis) && { return of_temporary(unsqueeze(axis)); }
+  Tensor unsqueeze(const std::vector<std::int64_t>& axes) && { return of_temporary(unsqueeze(axes)); }
+  Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length) && {
+    return of_temporary(narrow(axis, start, length));
+  }
+  Tensor slice(std::int64_t axis, std::optional<std::int64_t> start = {}, std::optional<std::int64_t> end = {},
+               std::int64_t step = 1) && {
+    return of_temporary(slice(axis, start, end, step));
+  }
+  Tensor select(std::int64_t axis, std::int64_t index) && { return of_temporary(select(axis, index)); }
+  Tensor operator[](std::int64_t index) && { return of_temporary(select(0, index)); }
   Tensor index_select(std::int64_t axis, const Tensor& index) const;
   Tensor gather(std::int64_t axis, const Tensor& index) const;
   const Tensor index(const std::vector<TensorIndex>& indices) const;
@@ -349,7 +368,8 @@ class Tensor {
   TensorImpl& impl() const;
   std::int64_t whole_item() const;
   void check_item_fits(bool fits) const;
-  Tensor& lasting(const char* name);  // this temporary, unless a change of it would be lost
+  Tensor& lasting(const char* name);       // this temporary, unless a change of it would be lost
+  Tensor of_temporary(Tensor part) const;  // part, a part of this temporary
   void check_assignment(const Tensor* values) const;
   const void* data_checked(DType dtype) const;
   const void* physical_data_checked(DType dtype) const;

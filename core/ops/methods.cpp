@@ -23,14 +23,14 @@ using Sizes = std::vector<std::int64_t>;
 Tensor Tensor::clone() const { return normgrad::clone(*this); }
 Tensor Tensor::to(DType dtype) const { return normgrad::to(*this, dtype); }
 
-Tensor Tensor::reshape(const Sizes& shape) const { return normgrad::reshape(*this, shape); }
-Tensor Tensor::view(const Sizes& shape) const { return normgrad::reshape(*this, shape); }
-Tensor Tensor::flatten(std::int64_t start_dim, std::int64_t end_dim) const {
+Tensor Tensor::reshape(const Sizes& shape) const& { return normgrad::reshape(*this, shape); }
+Tensor Tensor::view(const Sizes& shape) const& { return normgrad::reshape(*this, shape); }
+Tensor Tensor::flatten(std::int64_t start_dim, std::int64_t end_dim) const& {
   return normgrad::flatten(*this, start_dim, end_dim);
 }
-Tensor Tensor::squeeze(Axes axes) const { return normgrad::squeeze(*this, axes); }
-Tensor Tensor::unsqueeze(std::int64_t axis) const { return normgrad::unsqueeze(*this, axis); }
-Tensor Tensor::unsqueeze(const Sizes& axes) const { return normgrad::unsqueeze(*this, axes); }
+Tensor Tensor::squeeze(Axes axes) const& { return normgrad::squeeze(*this, axes); }
+Tensor Tensor::unsqueeze(std::int64_t axis) const& { return normgrad::unsqueeze(*this, axis); }
+Tensor Tensor::unsqueeze(const Sizes& axes) const& { return normgrad::unsqueeze(*this, axes); }
 const Tensor Tensor::permute(const Sizes& axes) const { return normgrad::permute(*this, axes); }
 const Tensor Tensor::transpose(std::int64_t axis0, std::int64_t axis1) const {
   return normgrad::transpose(*this, axis0, axis1);
@@ -41,22 +41,22 @@ const Tensor Tensor::t() const {
 }
 const Tensor Tensor::expand(const Sizes& shape) const { return normgrad::expand(*this, shape); }
 
-Tensor Tensor::narrow(std::int64_t axis, std::int64_t start, std::int64_t length) {
+Tensor Tensor::narrow(std::int64_t axis, std::int64_t start, std::int64_t length) & {
   return normgrad::narrow(*this, axis, start, length);
 }
 Tensor Tensor::slice(std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
-                     std::int64_t step) {
+                     std::int64_t step) & {
   return normgrad::slice(*this, axis, start, end, step);
 }
-Tensor Tensor::select(std::int64_t axis, std::int64_t index) { return normgrad::select(*this, axis, index); }
-const Tensor Tensor::narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const {
+Tensor Tensor::select(std::int64_t axis, std::int64_t index) & { return normgrad::select(*this, axis, index); }
+const Tensor Tensor::narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const& {
   return normgrad::narrow(*this, axis, start, length);
 }
 const Tensor Tensor::slice(std::int64_t axis, std::optional<std::int64_t> start, std::optional<std::int64_t> end,
-                           std::int64_t step) const {
+                           std::int64_t step) const& {
   return normgrad::slice(*this, axis, start, end, step);
 }
-const Tensor Tensor::select(std::int64_t axis, std::int64_t index) const {
+const Tensor Tensor::select(std::int64_t axis, std::int64_t index) const& {
   return normgrad::select(*this, axis, index);
 }
 Tensor Tensor::index_select(std::int64_t axis, const Tensor& index) const {

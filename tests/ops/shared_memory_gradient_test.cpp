@@ -97,8 +97,25 @@ TEST(AssignmentTest, WhatWouldBeLostIsRefused) {
   EXPECT_EQ(error_of<ValueError>([&] { x.slice(1, 0, 1).mul_(2.0); }), "mul_" + in_place);
   EXPECT_EQ(error_of<ValueError>([&] { x.slice(1, 0, 1).div_(2.0); }), "div_" + in_place);
   EXPECT_EQ(error_of<ValueError>([&] { x.slice(1, 0, 1).index_put_({0}, 2.0); }), "index_put_" + in_place);
+  // Parts and other shapes of such a copy are lost with it.
+  EXPECT_EQ(error_of<ValueError>([&] { x.select(1, 0)[0] = 9.0; }), lost + "[]" + remedy);
+  EXPECT_EQ(error_of<ValueError>([&] { x.slice(0, 0, 2, 2)[0] = zeros({2}); }), lost + "[2]" + remedy);
+  EXPECT_THROW(x.narrow(1, 0, 1)[0].fill_(9.0), ValueError);
+  EXPECT_THROW(x.narrow(1, 0, 1).narrow(0, 0, 1).zero_(), ValueError);
+  EXPECT_THROW(x.narrow(1, 0, 1).slice(0, 0, 1).zero_(), ValueError);
+  EXPECT_THROW(x.narrow(1, 0, 1).select(0, 0).mul_(2.0), ValueError);
+  EXPECT_THROW(x.select(1, 0).unsqueeze(0).zero_(), ValueError);
+  EXPECT_THROW(x.select(1, 0).unsqueeze({0, 1}).zero_(), ValueError);
+  EXPECT_THROW(x.narrow(1, 0, 1).squeeze().zero_(), ValueError);
+  EXPECT_THROW(x.narrow(1, 0, 1).flatten().zero_(), ValueError);
+  EXPECT_THROW(x.narrow(1, 0, 1).reshape({2}).zero_(), ValueError);
+  EXPECT_THROW(x.narrow(1, 0, 1).view({2})[0].zero_(), ValueError);
+  EXPECT_THROW(x.narrow(1, 0, 1).detach().zero_(), ValueError);
   Tensor copy = x.narrow(1, 0, 1);
   copy.zero_();
+  copy[0] = 5.0;
+  copy.view({2})[1] = 6.0;
+  EXPECT_THAT(list(copy), ElementsAre(5, 6));
   EXPECT_THAT(list(x), ElementsAre(1, 2, 3, 4));
   x[0].zero_().add_(tensor({5, 6}), 2.0).sub_(tensor({1, 1})).mul_(tensor({2, 1})).mul_(2.0).div_(4.0);
   x[1].index_put_({0}, 7.0);
