@@ -50,7 +50,8 @@ struct BackwardTrace {
 /// before. While this object exists, a backward() that reaches a parameter, on the thread that constructed it, ends
 /// with the mean over the ranks in its grad(). Gradients are reduced in buckets, from the last parameters to the first,
 /// while the backward of earlier layers still runs. The mean is taken in the order of the ranks and rounded once, so
-/// all ranks have the same bits.
+/// all ranks have the same bits. The gradients of a bucket are parts of one tensor, as with PyTorch's
+/// gradient_as_bucket_view: whoever keeps one keeps the memory of all.
 ///
 /// All ranks make the same number of backwards. A parameter that some ranks do not use counts as 0 there; one that no
 /// rank uses keeps its grad(). A backward with create_graph gives differentiable means; all ranks must use all

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains build/examples/images and the same program written for PyTorch on the same generated CIFAR-10 files.
 
-    scripts/images_beside_pytorch.py [--seeds 3] [--epochs 6] [--train 4000] [--test 2000] [--depth 8] [--width 16]
+    scripts/images_beside_pytorch.py [--seeds 3] [--epochs 10] [--train 4000] [--test 2000] [--depth 8] [--width 16]
 
 Prints the test accuracies of both, per seed and in the mean, and exits with 1 if the means differ by more than the
 tolerance (1 point). Needs python3-torch and numpy. The ten classes are five patterns of two wavelengths under
@@ -145,7 +145,7 @@ def train_normgrad(folder, arguments, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in {"seeds": 3, "epochs": 6, "train": 4000, "test": 2000, "depth": 8, "width": 16}.items():
+    for name, value in {"seeds": 3, "epochs": 10, "train": 4000, "test": 2000, "depth": 8, "width": 16}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--tolerance", type=float, default=1.0, help="points of accuracy")
     arguments = parser.parse_args()
