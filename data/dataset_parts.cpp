@@ -70,4 +70,26 @@ std::vector<Subset> random_split(const DatasetPtr& whole, const std::vector<doub
   return subsets;
 }
 
+std::vector<DatasetFold> k_fold(const DatasetPtr& whole, std::int64_t k, KFoldOptions options) {
+  require<ValueError>(whole != nullptr, "k_fold: expected a dataset but got none");
+  const std::int64_t size = whole->size();
+  require<ValueError>(k >= 2 && k <= size, "k_fold: expected k between 2 and the ", size, " examples but got ", k);
+  std::vector<std::int64_t> order(static_cast<std::size_t>(size));
+  if (options.shuffle) {
+    order = RandomSampler(size, {.seed = options.seed}).order(0);
+  } else {
+    std::iota(order.begin(), order.end(), 0);
+  }
+  std::vector<DatasetFold> folds;
+  auto begin = order.begin();
+  for (std::int64_t i = 0; i < k; ++i) {
+    const auto end = begin + size / k + (i < size % k ? 1 : 0);
+    std::vector<std::int64_t> train(order.begin(), begin);
+    train.insert(train.end(), end, order.end());
+    folds.push_back({.train = Subset(whole, std::move(train)), .validation = Subset(whole, {begin, end})});
+    begin = end;
+  }
+  return folds;
+}
+
 }  // namespace normgrad

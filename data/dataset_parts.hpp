@@ -1,4 +1,4 @@
-// Datasets derived from others: subsets, random splits, and mapped examples.
+// Datasets derived from others: subsets, random splits, folds, and mapped examples.
 #pragma once
 
 #include <concepts>
@@ -41,6 +41,27 @@ std::vector<Subset> random_split(const DatasetPtr& whole, const std::vector<doub
 template <DatasetLike D>
 std::vector<Subset> random_split(D whole, const std::vector<double>& parts, std::uint64_t seed = 0) {
   return random_split(share_dataset(std::move(whole)), parts, seed);
+}
+
+/// A division into examples to learn from and examples to validate with.
+struct DatasetFold {
+  Subset train;       ///< to learn from
+  Subset validation;  ///< to validate with
+};
+/// Options of k_fold(); names and defaults are those of scikit-learn's KFold.
+struct KFoldOptions {
+  bool shuffle = false;    ///< divide at random instead of in order
+  std::uint64_t seed = 0;  ///< of the random order; does not depend on manual_seed()
+};
+/// Returns k divisions of a dataset for cross-validation. Each example is in the validation part of exactly one of
+/// them; the parts are equally large, but for one example more in each of the first size % k. Throws ValueError unless
+/// 2 <= k <= size.
+///
+///   for (const auto& [train, validation] : k_fold(dataset, 5)) { ... }
+std::vector<DatasetFold> k_fold(const DatasetPtr& whole, std::int64_t k, KFoldOptions options = {});
+template <DatasetLike D>
+std::vector<DatasetFold> k_fold(D whole, std::int64_t k, KFoldOptions options = {}) {
+  return k_fold(share_dataset(std::move(whole)), k, options);
 }
 
 /// See map_dataset().

@@ -157,5 +157,41 @@ TEST(MapTest, ChangesBatchesOrExamples) {
   EXPECT_THAT(by_example.batch(some).labels.to_vector<std::int64_t>(), ElementsAre(20, 10));
 }
 
+TEST(KFoldTest, EachExampleIsValidatedOnce) {
+  const auto folds = k_fold(pairs(7), 3);
+  ASSERT_EQ(folds.size(), 3U);
+  EXPECT_THAT(folds[0].validation.indices(), ElementsAre(0, 1, 2));
+  EXPECT_THAT(folds[0].train.indices(), ElementsAre(3, 4, 5, 6));
+  EXPECT_THAT(folds[1].validation.indices(), ElementsAre(3, 4));
+  EXPECT_THAT(folds[1].train.indices(), ElementsAre(0, 1, 2, 5, 6));
+  EXPECT_THAT(folds[2].validation.indices(), ElementsAre(5, 6));
+  EXPECT_THAT(labels_of(folds[2].validation), ElementsAre(50, 60));
+  EXPECT_EQ(k_fold(pairs(2), 2)[1].train.size(), 1);
+}
+
+TEST(KFoldTest, ShufflesByTheSeed) {
+  std::vector<std::int64_t> all;
+  for (const auto& [train, validation] : k_fold(pairs(10), 3, {.shuffle = true, .seed = 1})) {
+    EXPECT_EQ(train.size() + validation.size(), 10);
+    std::vector<std::int64_t> both = train.indices();
+    both.insert(both.end(), validation.indices().begin(), validation.indices().end());
+    std::sort(both.begin(), both.end());
+    EXPECT_THAT(both, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+    all.insert(all.end(), validation.indices().begin(), validation.indices().end());
+  }
+  EXPECT_FALSE(std::is_sorted(all.begin(), all.end()));
+  EXPECT_EQ(k_fold(pairs(10), 3, {.shuffle = true, .seed = 1})[0].validation.indices(),
+            std::vector<std::int64_t>(all.begin(), all.begin() + 4));
+  EXPECT_NE(k_fold(pairs(10), 3, {.shuffle = true, .seed = 2})[0].validation.indices(),
+            std::vector<std::int64_t>(all.begin(), all.begin() + 4));
+}
+
+TEST(KFoldTest, RefusesBadNumbers) {
+  EXPECT_EQ(error_of<ValueError>([] { k_fold(pairs(3), 1); }),
+            "k_fold: expected k between 2 and the 3 examples but got 1");
+  EXPECT_EQ(error_of<ValueError>([] { k_fold(pairs(3), 4); }),
+            "k_fold: expected k between 2 and the 3 examples but got 4");
+}
+
 }  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

@@ -62,7 +62,7 @@ const std::vector<Room> kRooms = {
     {"io", {"core/base", "core/simd", "core/kernels/gemm", "core/autograd", "core/ops", "core", "layers/module"}},
     {"train",
      {"core/base", "core/autograd", "core/ops", "layers/module", "layers", "layers/norm", "layers/recurrent",
-      "layers/transformer", "layers/container", "optim"}},
+      "layers/transformer", "layers/container", "optim", "optim/schedules"}},
     {"dist", {"core/base", "core/autograd", "core/ops", "layers/module", "layers/norm", "optim", "data"}},
 };
 
