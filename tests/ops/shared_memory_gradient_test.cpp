@@ -28,32 +28,31 @@ namespace NORMGRAD_TEST_FILE {
 using testing::ElementsAre;
 using tests::error_of;
 using tests::gradients_agree;
+using tests::numbers;
 using tests::random_tensor;
-
-std::vector<double> list(const Tensor& x) { return x.to_vector<double>(); }
 
 TEST(AssignmentTest, FillsABatch) {
   Tensor batch = zeros({3, 2});
   for (std::int64_t i = 0; i < 3; ++i) {
     batch[i] = full({2}, i + 1);
   }
-  EXPECT_THAT(list(batch), ElementsAre(1, 1, 2, 2, 3, 3));
+  EXPECT_THAT(numbers(batch), ElementsAre(1, 1, 2, 2, 3, 3));
   batch[1] = batch[2];
   batch[0][1] = -1;
   batch[2] = 0.5;
-  EXPECT_THAT(list(batch), ElementsAre(1, -1, 3, 3, 0.5, 0.5));
+  EXPECT_THAT(numbers(batch), ElementsAre(1, -1, 3, 3, 0.5, 0.5));
   batch.narrow(0, 0, 2) = tensor({{1, 2}, {3, 4}});
   batch.view({6}).slice(0, 4) = tensor({5, 6}, {.dtype = kInt64});  // converted, as by copy_()
-  EXPECT_THAT(list(batch), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(numbers(batch), ElementsAre(1, 2, 3, 4, 5, 6));
   const Tensor& row = (batch[0] = tensor({8, 9})).clone();
-  EXPECT_THAT(list(row), ElementsAre(8, 9));
+  EXPECT_THAT(numbers(row), ElementsAre(8, 9));
   Tensor images = zeros({2, 3, 2, 2}).as_channels_last();
   images[1] = arange(12).reshape({3, 2, 2});
-  EXPECT_EQ(list(images[1]), list(arange(12)));
+  EXPECT_EQ(numbers(images[1]), numbers(arange(12)));
   EXPECT_EQ(images.sum().item(), 66.0);
   Tensor mask = zeros({2, 2}, {.dtype = kBool});
   mask[1] = true;
-  EXPECT_THAT(list(mask), ElementsAre(0, 0, 1, 1));
+  EXPECT_THAT(numbers(mask), ElementsAre(0, 0, 1, 1));
 }
 
 TEST(AssignmentTest, AVariableRefersToAnotherTensor) {
@@ -68,8 +67,8 @@ TEST(AssignmentTest, AVariableRefersToAnotherTensor) {
   rows.erase(rows.begin());
   auto other = x[0];
   other = zeros({2});
-  EXPECT_THAT(list(x), ElementsAre(1, 2, 4, 5));
-  EXPECT_THAT(list(row), ElementsAre(4, 5));
+  EXPECT_THAT(numbers(x), ElementsAre(1, 2, 4, 5));
+  EXPECT_THAT(numbers(row), ElementsAre(4, 5));
 }
 
 TEST(AssignmentTest, WhatWouldBeLostIsRefused) {
@@ -83,7 +82,7 @@ TEST(AssignmentTest, WhatWouldBeLostIsRefused) {
   const Tensor w = tensor({1, 2}, {.requires_grad = true});
   (w * w).sum().backward();
   EXPECT_EQ(error_of<ValueError>([&] { w.grad() = zeros({2}); }), lost + "[2]" + remedy);
-  EXPECT_THAT(list(w.grad()), ElementsAre(2, 4));
+  EXPECT_THAT(numbers(w.grad()), ElementsAre(2, 4));
   const std::string in_place =
       ": the change would be lost, because the temporary [2, 1] is a copy of a part of another tensor; parts share "
       "memory "
@@ -115,12 +114,12 @@ TEST(AssignmentTest, WhatWouldBeLostIsRefused) {
   copy.zero_();
   copy[0] = 5.0;
   copy.view({2})[1] = 6.0;
-  EXPECT_THAT(list(copy), ElementsAre(5, 6));
-  EXPECT_THAT(list(x), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(numbers(copy), ElementsAre(5, 6));
+  EXPECT_THAT(numbers(x), ElementsAre(1, 2, 3, 4));
   x[0].zero_().add_(tensor({5, 6}), 2.0).sub_(tensor({1, 1})).mul_(tensor({2, 1})).mul_(2.0).div_(4.0);
   x[1].index_put_({0}, 7.0);
   x[1].index_put_({1}, tensor(8));
-  EXPECT_THAT(list(x), ElementsAre(9, 5.5, 7, 8));
+  EXPECT_THAT(numbers(x), ElementsAre(9, 5.5, 7, 8));
   EXPECT_EQ(error_of<ShapeError>([&] { x[0] = zeros({3}); }), "copy_: expected an operand of shape [2] but got [3]");
   EXPECT_EQ(error_of<IndexError>([&] { x[2] = 0.0; }),
             "select: expected an index in [-2, 2) for axis 0 of [2, 2] but got 2");
@@ -144,9 +143,9 @@ TEST(AssignmentTest, RecordedTensorsAreRefused) {
       "new tensor, or NoGradGuard");
   Tensor row = w[0];
   EXPECT_THROW(row.fill_(0.0), GraphError);
-  EXPECT_THAT(list(w), ElementsAre(1, 2, 3, 4));
-  EXPECT_THAT(list(y), ElementsAre(2, 4, 6, 8));
-  EXPECT_THAT(list(plain), ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(numbers(w), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(numbers(y), ElementsAre(2, 4, 6, 8));
+  EXPECT_THAT(numbers(plain), ElementsAre(0, 0, 0, 0));
   Tensor unrecorded;
   Tensor viewed;
   {
@@ -161,18 +160,18 @@ TEST(AssignmentTest, RecordedTensorsAreRefused) {
   EXPECT_EQ(error_of<GraphError>([&] { unrecorded.zero_(); }), "fill_" + taken_before);
   EXPECT_EQ(error_of<GraphError>([&] { unrecorded[0] = 1.0; }), "fill_" + taken_before);
   EXPECT_EQ(error_of<GraphError>([&] { viewed.narrow(0, 0, 1).add_(ones({1})); }), "add_" + taken_before);
-  EXPECT_THAT(list(w), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(numbers(w), ElementsAre(1, 2, 3, 4));
   unrecorded.detach()[0] = -3.0;
   unrecorded.detach()[0] = 3.0;
   // The remedies.
   plain = select_scatter(plain, y[1], 0, 0);
   stack({plain[0], y[0]}).sum().backward();
-  EXPECT_THAT(list(w.grad()), ElementsAre(2, 2, 2, 2));
+  EXPECT_THAT(numbers(w.grad()), ElementsAre(2, 2, 2, 2));
   const NoGradGuard no_grad;
   w[0] = 5.0;
   row.add_(tensor({1, 2}));
   unrecorded.add_(tensor({0, 1}));
-  EXPECT_THAT(list(w), ElementsAre(6, 7, 3, 5));
+  EXPECT_THAT(numbers(w), ElementsAre(6, 7, 3, 5));
 }
 
 TEST(SharedMemoryGradientTest, AChangeThroughAnyPartCounts) {
@@ -211,7 +210,7 @@ TEST(SharedMemoryGradientTest, AParametersPartSeesItsUpdates) {
     const NoGradGuard no_grad;
     w.mul_(10.0);
   }
-  EXPECT_THAT(list(row), ElementsAre(30, 40));
+  EXPECT_THAT(numbers(row), ElementsAre(30, 40));
   EXPECT_EQ(row.version(), w.version());
   EXPECT_THROW(y.backward(), GraphError);
 }
@@ -243,11 +242,11 @@ TEST(SharedMemoryGradientTest, NoOperationWritesToAnotherPart) {
   const Tensor a = random_tensor({2, 3}, kFloat32, 3).requires_grad_();
   const Tensor b = random_tensor({2, 3}, kFloat32, 4).requires_grad_();
   const Tensor gy = random_tensor({4, 3}, kFloat32, 5);
-  const std::vector<double> before = list(gy);
+  const std::vector<double> before = numbers(gy);
   const auto gradients = grad({cat({tanh(relu(a)), tanh(relu(b))})}, {a, b}, {gy});
-  EXPECT_EQ(list(gy), before);
-  EXPECT_EQ(list(gradients[0]), list(grad({tanh(relu(a))}, {a}, {gy.narrow(0, 0, 2).clone()})[0]));
-  EXPECT_EQ(list(gradients[1]), list(grad({tanh(relu(b))}, {b}, {gy.narrow(0, 2, 2).clone()})[0]));
+  EXPECT_EQ(numbers(gy), before);
+  EXPECT_EQ(numbers(gradients[0]), numbers(grad({tanh(relu(a))}, {a}, {gy.narrow(0, 0, 2).clone()})[0]));
+  EXPECT_EQ(numbers(gradients[1]), numbers(grad({tanh(relu(b))}, {b}, {gy.narrow(0, 2, 2).clone()})[0]));
   // The gradient of cat() that nobody holds, whose parts accumulate into leaves and into sums.
   for (int step = 1; step <= 2; ++step) {
     const Tensor twice = relu(a);
@@ -256,8 +255,8 @@ TEST(SharedMemoryGradientTest, NoOperationWritesToAnotherPart) {
   const Tensor positive = (a > 0.0).to(kFloat32);
   const Tensor top = gy.narrow(0, 0, 2);
   const Tensor bottom = gy.narrow(0, 2, 2);
-  EXPECT_EQ(list(b.grad()), list(bottom + bottom));
-  EXPECT_EQ(list(a.grad()), list((top + top) * positive + bottom + ((top + top) * positive + bottom)));
+  EXPECT_EQ(numbers(b.grad()), numbers(bottom + bottom));
+  EXPECT_EQ(numbers(a.grad()), numbers((top + top) * positive + bottom + ((top + top) * positive + bottom)));
   // A kept gradient has memory of its own.
   EXPECT_FALSE(a.grad().buffer().shares_block(b.grad().buffer()));
   EXPECT_EQ(a.grad().buffer().bytes(), 24U);
@@ -271,13 +270,13 @@ TEST(SharedMemoryGradientTest, GradientsOfPartsAddUp) {
     total = total + (row * row).sum();
   }
   (total + x.narrow(0, 1, 2).sum()).backward();
-  EXPECT_THAT(list(x.grad()), ElementsAre(2, 4, 7, 9, 11, 13));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(2, 4, 7, 9, 11, 13));
   x.set_grad({});
   Tensor kept = x[1];
   kept.retain_grad();
   (kept * kept).sum().backward();
-  EXPECT_THAT(list(kept.grad()), ElementsAre(6, 8));
-  EXPECT_THAT(list(x.grad()), ElementsAre(0, 0, 6, 8, 0, 0));
+  EXPECT_THAT(numbers(kept.grad()), ElementsAre(6, 8));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(0, 0, 6, 8, 0, 0));
 }
 
 }  // namespace NORMGRAD_TEST_FILE

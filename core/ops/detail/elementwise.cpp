@@ -1,4 +1,5 @@
 #include "normgrad/core/ops/detail/elementwise.hpp"
+#include "normgrad/core/ops/detail/row_major.hpp"
 
 #include <limits>
 #include <type_traits>
@@ -32,21 +33,9 @@ const char* logical_remedy(kernels::BinaryOp op) {
 // Calls f(T{}) for the arithmetic dtypes; `remedy` ends the error message for the others.
 template <class F>
 void dispatch_number(const char* name, const char* remedy, DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::float32:
-      return f(float{});
-    case DType::float64:
-      return f(double{});
-    case DType::int64:
-      return f(std::int64_t{});
-    case DType::int32:
-      return f(std::int32_t{});
-    case DType::uint8:
-      return f(std::uint8_t{});
-    case DType::boolean:
-      break;
-  }
-  fail<DTypeError>(name, ": expected a tensor of numbers but got bool; convert it with to()", remedy);
+  require<DTypeError>(dtype != kBool, name, ": expected a tensor of numbers but got bool; convert it with to()",
+                      remedy);
+  dispatch_elements(dtype, f);
 }
 
 template <class T>
