@@ -12,6 +12,7 @@
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
 #include "normgrad/dist/detail/call.hpp"
+#include "normgrad/dist/detail/shared_exchange.hpp"
 
 namespace normgrad {
 
@@ -271,7 +272,8 @@ class DistributedDataParallel::Reducer final : public detail::LeafObserver {
     }
     for (; next_ < buckets_.size() && buckets_[next_].missing == 0; ++next_) {
       GradientBucket& bucket = buckets_[next_];
-      bucket.flat = Tensor::empty({static_cast<std::int64_t>(bucket.bytes / dtype_size(bucket.dtype))}, bucket.dtype);
+      bucket.flat = detail::empty_for_reduction(
+          *group.comm_, static_cast<std::int64_t>(bucket.bytes / dtype_size(bucket.dtype)), bucket.dtype);
       std::byte* memory = bucket.flat.buffer().data();
       for (std::size_t k = 0; k < bucket.parameters.size(); ++k) {
         const Tensor& parameter = parameters_[bucket.parameters[k]];

@@ -29,7 +29,8 @@ const char* to_string(ReduceOp op) noexcept {
 bool Work::done() const {
   require<ValueError>(call_ != nullptr, "Work: expected a call in progress but this handle has none");
   detail::progress_calls();
-  return call_->progress();
+  call_->progress();
+  return call_->is_ready();
 }
 
 Tensor Work::wait() const {

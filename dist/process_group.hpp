@@ -22,6 +22,8 @@
 
 namespace normgrad {
 
+class DistributedDataParallel;
+
 namespace detail {
 class Call;
 class Comm;
@@ -126,6 +128,7 @@ class ProcessGroup {
   friend bool operator==(const ProcessGroup& a, const ProcessGroup& b) noexcept { return a.comm_ == b.comm_; }
 
  private:
+  friend class DistributedDataParallel;
   explicit ProcessGroup(std::shared_ptr<detail::Comm> comm) : comm_(std::move(comm)) {}
   std::shared_ptr<detail::Comm> comm_;
 };

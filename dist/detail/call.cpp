@@ -198,13 +198,17 @@ bool Call::progress() noexcept {
   return done_;
 }
 
-void Call::wait() {
+void Call::wait() { wait_until(ready_); }
+void Call::finish() { wait_until(done_); }
+
+// A call that is done also ends the waiting for its result.
+void Call::wait_until(const bool& condition) {
   Clock::time_point start = Clock::now();
   for (int polls = 0;; ++polls) {
-    if (!done_) {
+    if (!condition && !done_) {
       progress_calls();
     }
-    if (done_) {
+    if (condition || done_) {
       break;
     }
     if (polls > kYieldingPolls) {
@@ -276,7 +280,7 @@ bool finish_calls() noexcept {
   for (const std::shared_ptr<Call>& call : calls) {
     if (!call->is_done()) {
       try {
-        call->wait();
+        call->finish();
       } catch (const std::exception& error) {
         log(LogLevel::error, error.what());
         return false;

@@ -67,9 +67,24 @@ class Call {
   void send(int rank, const std::byte* data, std::size_t bytes);
   void receive(int rank, std::byte* data, std::size_t bytes);
 
+  /// Calls f with each other rank. Starts with the next one, so that not all ranks send to the same one first.
+  template <class F>
+  void for_others(F&& f) const {
+    for (int step = 1; step < size(); ++step) {
+      f((rank() + step) % size());
+    }
+  }
+
+  /// Says that `result` is final: wait() returns, and the steps that are left run whenever calls advance.
+  void set_ready() noexcept { ready_ = true; }
+
   /// Advances; returns whether the call is done. Errors are kept for wait().
   bool progress() noexcept;
+  /// Waits for the result.
   void wait();
+  /// Waits for all steps.
+  void finish();
+  bool is_ready() const noexcept { return ready_ || done_; }
   bool is_done() const noexcept { return done_; }
 
   Tensor result;
@@ -87,6 +102,7 @@ class Call {
   bool poll();
   std::vector<int> awaited() const;
   std::string in_this_call() const;
+  void wait_until(const bool& condition);
   void check_awaited();
   [[noreturn]] void give_up(const std::string& reason);
 
@@ -99,6 +115,7 @@ class Call {
   std::size_t next_ = 0;
   std::vector<Message> messages_;
   std::chrono::steady_clock::time_point last_arrival_;
+  bool ready_ = false;
   bool done_ = false;
   std::exception_ptr error_;
 };

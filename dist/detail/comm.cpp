@@ -6,6 +6,7 @@
 
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/dist/detail/farewell.hpp"
+#include "normgrad/dist/detail/shared_memory.hpp"
 #include "normgrad/dist/process_group.hpp"
 
 namespace normgrad::detail {
@@ -90,6 +91,7 @@ Comm::Comm(MPI_Comm comm, std::string name)
   MPI_Group_translate_ranks(group, size_, own.data(), all, world_ranks_.data());
   MPI_Group_free(&group);
   MPI_Group_free(&all);
+  processes_ = processes_sharing_memory(comm_, flag_from("NORMGRAD_DIST_SHARED_MEMORY", true) && size_ > 1);
 }
 
 std::shared_ptr<Comm> Comm::world() {

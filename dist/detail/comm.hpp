@@ -4,6 +4,8 @@
 
 #include <mpi.h>
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -29,6 +31,8 @@ class Comm {
   int world_rank(int rank) const { return world_ranks_[static_cast<std::size_t>(rank)]; }
   /// "rank 1" or "ranks 1, 3", by their ranks among all processes.
   std::string names_of(const std::vector<int>& ranks) const;
+  /// The process ids of the members if they share a machine and read each other's memory; else none.
+  const std::vector<pid_t>& processes() const noexcept { return processes_; }
   /// The number of the next call, from 1; the same on all members.
   std::uint64_t next_call() noexcept { return ++calls_; }
   /// The tag of the messages of a call.
@@ -44,6 +48,7 @@ class Comm {
   int rank_ = 0;
   int size_ = 1;
   std::vector<int> world_ranks_;
+  std::vector<pid_t> processes_;
   std::uint64_t calls_ = 0;
   std::uint64_t tags_ = 32768;
 };

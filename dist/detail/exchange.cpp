@@ -6,13 +6,11 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/dist/detail/rank_order.hpp"
+#include "normgrad/dist/detail/shared_exchange.hpp"
 
 namespace normgrad::detail {
 
 namespace {
-
-// Smaller tensors are sent to all ranks, and each reduces everything: half as many messages one after the other.
-constexpr std::size_t kDirectBytes = 8192;
 
 std::size_t at(int rank) { return static_cast<std::size_t>(rank); }
 
@@ -32,33 +30,11 @@ void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) {
 // The reduction of the parts of all ranks, of `bytes` each: this rank's own, and those of the others in call.space, one
 // after the other.
 void reduce_parts(const Call& call, DType dtype, ReduceOp op, std::size_t bytes, const std::byte* own, std::byte* y) {
-  const auto reduce = [&](auto zero) {
-    using T = decltype(zero);
-    std::vector<const T*> parts;
-    for (int rank = 0; rank < call.size(); ++rank) {
-      const std::byte* part = rank == call.rank() ? own : call.space.data() + at(rank) * bytes;
-      parts.push_back(reinterpret_cast<const T*>(part));
-    }
-    reduce_in_rank_order<T>(parts, op, static_cast<std::int64_t>(bytes / sizeof(T)), reinterpret_cast<T*>(y));
-  };
-  switch (dtype) {
-    case DType::int64:
-      return reduce(std::int64_t{});
-    case DType::int32:
-      return reduce(std::int32_t{});
-    case DType::uint8:
-      return reduce(std::uint8_t{});
-    default:
-      dispatch_float("reduce", dtype, reduce);
+  std::vector<const std::byte*> parts;
+  for (int rank = 0; rank < call.size(); ++rank) {
+    parts.push_back(rank == call.rank() ? own : call.space.data() + at(rank) * bytes);
   }
-}
-
-template <class F>
-void for_others(const Call& call, F&& f) {
-  // Starts with the next rank, so that not all ranks send to the same one first.
-  for (int step = 1; step < call.size(); ++step) {
-    f((call.rank() + step) % call.size());
-  }
+  reduce_in_rank_order(parts, dtype, op, bytes, y);
 }
 
 CallHeader header_with(CallKind kind, const Tensor& x, int op, int root, bool needs_grad) {
@@ -88,7 +64,7 @@ std::shared_ptr<Call> start_direct_all_reduce(const std::shared_ptr<Comm>& comm,
   return Call::start(comm, header, false,
                      {[x, bytes](Call& call) {
                         call.space = Buffer(bytes * at(call.size()));
-                        for_others(call, [&](int other) {
+                        call.for_others([&](int other) {
                           call.receive(other, call.space.data() + at(other) * bytes, bytes);
                           call.send(other, memory(x), bytes);
                         });
@@ -127,6 +103,9 @@ std::shared_ptr<Call> start_all_reduce(const std::shared_ptr<Comm>& comm, const 
   if (bytes_of(own) <= kDirectBytes) {
     return start_direct_all_reduce(comm, header, own, op);
   }
+  if (!comm->processes().empty()) {
+    return start_shared_all_reduce(comm, header, own, op);
+  }
   std::vector<std::int64_t> parts;
   for (std::int64_t rank = 0; rank < comm->size(); ++rank) {
     parts.push_back(own.numel() * (rank + 1) / comm->size() - own.numel() * rank / comm->size());
@@ -137,7 +116,7 @@ std::shared_ptr<Call> start_all_reduce(const std::shared_ptr<Comm>& comm, const 
                      {[own, offsets, length](Call& call) {
                         const std::size_t mine = length(call.rank());
                         call.space = Buffer(mine * at(call.size()));
-                        for_others(call, [&](int other) {
+                        call.for_others([&](int other) {
                           call.receive(other, call.space.data() + at(other) * mine, mine);
                           call.send(other, memory(own) + offsets[at(other)], length(other));
                         });
@@ -148,7 +127,7 @@ std::shared_ptr<Call> start_all_reduce(const std::shared_ptr<Comm>& comm, const 
                         std::byte* y = memory(call.result);
                         reduce_parts(call, own.dtype(), op, mine, memory(own) + offsets[at(call.rank())],
                                      y + offsets[at(call.rank())]);
-                        for_others(call, [&](int other) {
+                        call.for_others([&](int other) {
                           call.receive(other, y + offsets[at(other)], length(other));
                           call.send(other, y + offsets[at(call.rank())], mine);
                         });
@@ -166,7 +145,7 @@ std::shared_ptr<Call> start_reduce(const std::shared_ptr<Comm>& comm, const Tens
            return;
          }
          call.space = Buffer(bytes * at(call.size()));
-         for_others(call, [&](int other) { call.receive(other, call.space.data() + at(other) * bytes, bytes); });
+         call.for_others([&](int other) { call.receive(other, call.space.data() + at(other) * bytes, bytes); });
        },
        [own, root, bytes](Call& call) {
          call.result = Tensor::empty(own.shape(), own.dtype());
@@ -189,7 +168,7 @@ std::shared_ptr<Call> start_broadcast(const std::shared_ptr<Comm>& comm, const T
                          return;
                        }
                        copy_bytes(memory(call.result), memory(own), bytes);
-                       for_others(call, [&](int other) { call.send(other, memory(call.result), bytes); });
+                       call.for_others([&](int other) { call.send(other, memory(call.result), bytes); });
                      }});
 }
 
@@ -207,7 +186,7 @@ std::shared_ptr<Call> start_gather(const std::shared_ptr<Comm>& comm, const Tens
                        if (receives) {
                          copy_bytes(y + offsets[at(call.rank())], memory(own), bytes_of(own));
                        }
-                       for_others(call, [&](int other) {
+                       call.for_others([&](int other) {
                          if (receives) {
                            call.receive(other, y + offsets[at(other)], offsets[at(other) + 1] - offsets[at(other)]);
                          }
@@ -226,7 +205,7 @@ std::shared_ptr<Call> start_reduce_scatter(const std::shared_ptr<Comm>& comm, co
                      {[own, offsets](Call& call) {
                         const std::size_t mine = offsets[at(call.rank()) + 1] - offsets[at(call.rank())];
                         call.space = Buffer(mine * at(call.size()));
-                        for_others(call, [&](int other) {
+                        call.for_others([&](int other) {
                           call.receive(other, call.space.data() + at(other) * mine, mine);
                           call.send(other, memory(own) + offsets[at(other)],
                                     offsets[at(other) + 1] - offsets[at(other)]);
@@ -246,24 +225,24 @@ std::shared_ptr<Call> start_scatter(const std::shared_ptr<Comm>& comm, const Ten
   const std::vector<std::size_t> offsets = offsets_of(sizes, row_bytes_of(own));
   CallHeader header = header_with(CallKind::scatter, x, -1, root, needs_grad);
   header.sizes[0] = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
-  return Call::start(comm, header, false, {[own, root, offsets, sizes](Call& call) {
-                       const auto length = [&](int rank) { return offsets[at(rank) + 1] - offsets[at(rank)]; };
-                       const std::size_t mine = length(call.rank());
-                       call.result = Tensor::empty(with_rows(own.shape(), sizes[at(call.rank())]), own.dtype());
-                       if (call.rank() != root) {
-                         call.receive(root, memory(call.result), mine);
-                         return;
-                       }
-                       copy_bytes(memory(call.result), memory(own) + offsets[at(root)], mine);
-                       for_others(
-                           call, [&](int other) { call.send(other, memory(own) + offsets[at(other)], length(other)); });
-                     }});
+  return Call::start(
+      comm, header, false, {[own, root, offsets, sizes](Call& call) {
+        const auto length = [&](int rank) { return offsets[at(rank) + 1] - offsets[at(rank)]; };
+        const std::size_t mine = length(call.rank());
+        call.result = Tensor::empty(with_rows(own.shape(), sizes[at(call.rank())]), own.dtype());
+        if (call.rank() != root) {
+          call.receive(root, memory(call.result), mine);
+          return;
+        }
+        copy_bytes(memory(call.result), memory(own) + offsets[at(root)], mine);
+        call.for_others([&](int other) { call.send(other, memory(own) + offsets[at(other)], length(other)); });
+      }});
 }
 
 std::shared_ptr<Call> start_barrier(const std::shared_ptr<Comm>& comm) {
   return Call::start(comm, CallHeader(), false, {[](Call& call) {
                        call.space = Buffer(at(call.size()));
-                       for_others(call, [&](int other) {
+                       call.for_others([&](int other) {
                          call.receive(other, call.space.data() + other, 1);
                          call.send(other, call.space.data() + call.rank(), 1);
                        });

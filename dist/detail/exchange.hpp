@@ -9,6 +9,10 @@
 
 namespace normgrad::detail {
 
+/// all_reduce sends tensors up to this size to all ranks, and each reduces everything: half as many messages one after
+/// the other.
+constexpr std::size_t kDirectBytes = 8192;
+
 /// Receive a copy of the handle and keep it; the memory is read until the call is done.
 std::shared_ptr<Call> start_all_reduce(const std::shared_ptr<Comm>& comm, const Tensor& x, ReduceOp op,
                                        bool needs_grad);
