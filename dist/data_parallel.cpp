@@ -317,7 +317,9 @@ class DistributedDataParallel::Reducer final : public detail::LeafObserver {
         // Shares the bucket's memory.
         const auto first = static_cast<std::int64_t>(bucket.offsets[k] / dtype_size(bucket.dtype));
         const Tensor reduced = reshape_to(mean.narrow(0, first, parameter.numel()), parameter.shape());
-        if (Tensor gradient = parameter.grad(); gradient.defined()) {
+        // A handle of the user's sees the mean, too.
+        Tensor& gradient = parameter.node()->grad;
+        if (gradient.defined() && !gradient.is_sole_owner()) {
           gradient.copy_(reduced);
         } else {
           parameter.set_grad(reduced);

@@ -44,6 +44,7 @@ ProcessGroup ProcessGroup::world() { return ProcessGroup(detail::Comm::world());
 int ProcessGroup::rank() const noexcept { return comm_->rank(); }
 int ProcessGroup::size() const noexcept { return comm_->size(); }
 double ProcessGroup::timeout() const noexcept { return comm_->timeout; }
+bool ProcessGroup::shares_memory() const noexcept { return !comm_->processes().empty(); }
 bool ProcessGroup::checks_calls() const noexcept { return comm_->checks; }
 void ProcessGroup::set_check_calls(bool on) { comm_->checks = on; }
 

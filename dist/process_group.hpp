@@ -81,6 +81,10 @@ class ProcessGroup {
   /// NORMGRAD_DIST_CHECK says (0 or 1). All ranks use the same setting.
   bool checks_calls() const noexcept;
   void set_check_calls(bool on);
+  /// Whether the ranks are processes of one machine that read each other's memory in reductions, instead of sending
+  /// messages. The results have the same bits. Never with the environment variable NORMGRAD_DIST_SHARED_MEMORY=0 at the
+  /// time when the group is made.
+  bool shares_memory() const noexcept;
 
   /// Returns the sum (mean, smallest, largest) of x over the ranks, element by element. Ranks with equal smallest or
   /// largest elements share the gradient. Throws DTypeError for bool, and for the mean of integers.

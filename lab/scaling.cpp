@@ -9,7 +9,7 @@ namespace lab {
 
 namespace {
 
-// As in dist/detail/exchange.cpp: shorter ones go to all ranks at once.
+// As in dist/detail/exchange.hpp: shorter ones go to all ranks at once.
 constexpr double kDirectBytes = 8192;
 
 // One of the equal ranks.
@@ -22,8 +22,8 @@ class Rank {
 
   /// Starts an all_reduce of so many bytes; returns its number.
   std::size_t start(double bytes) {
-    const double direct = ranks_ == 1 || bytes <= kDirectBytes ? 1 : 0;
-    calls_.push_back({.bytes = bytes, .phases = direct != 0 ? 1 : 2});
+    const bool direct = ranks_ == 1 || bytes <= kDirectBytes || (network_.shared && ranks_ == 2);
+    calls_.push_back({.bytes = bytes, .phases = direct ? 1 : 2});
     now += profile_.call;
     post(calls_.back());
     return calls_.size() - 1;

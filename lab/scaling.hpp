@@ -16,7 +16,8 @@ struct Network {
   double overhead = 0;    ///< o: processor time to send or to receive a message
   double gap = 0;         ///< g: least time between two messages of a rank
   double byte_gap = 0;    ///< G: time per byte of a long message, while another one arrives at the same speed
-  bool offloaded = true;  ///< the network moves the bytes; false: the processors do, as in shared memory
+  bool offloaded = true;  ///< the network moves the bytes; false: the processors do
+  bool shared = false;    ///< ranks read each other's memory: ProcessGroup::shares_memory()
 };
 
 /// Ethernet of 10 and of 100 Gbit/s over TCP, and InfiniBand EDR, with typical figures.

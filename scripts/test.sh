@@ -44,19 +44,14 @@ scripts/format.sh --check
 step "Release"
 scripts/build.sh build all
 if [[ $mode == every-isa ]]; then
-  for isa in "${simd[@]}"; do
-    step "NORMGRAD_SIMD=$isa"
-    NORMGRAD_SIMD=$isa run_tests build -LE packaging
+  failed=()
+  for setting in "${simd[@]/#/NORMGRAD_SIMD=}" "${onednn[@]/#/ONEDNN_MAX_CPU_ISA=}" OMP_NUM_THREADS={1,4}; do
+    step "$setting"
+    (export "$setting" && run_tests build -LE packaging) || failed+=("$setting")
   done
-  for isa in "${onednn[@]}"; do
-    step "ONEDNN_MAX_CPU_ISA=$isa"
-    ONEDNN_MAX_CPU_ISA=$isa run_tests build -LE packaging
-  done
-  for threads in 1 4; do
-    step "OMP_NUM_THREADS=$threads"
-    OMP_NUM_THREADS=$threads run_tests build -LE packaging
-  done
-  exit 0
+  step "failed: ${failed[*]:-none}"
+  [[ ${#failed[@]} -eq 0 ]]
+  exit
 fi
 run_tests build
 

@@ -7,12 +7,9 @@
 // one machine: in each round the network is measured by messages between pairs of ranks, the computation by steps of
 // as many ranks as there are processors at the same time without communication, and the prediction made of these is
 // printed beside the measured step, and beside that of one rank alone (weak scaling).
-#include <mpi.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <functional>
 #include <iomanip>
 #include <iostream>
@@ -21,6 +18,7 @@
 #include <vector>
 #include <CLI/CLI.hpp>
 
+#include "bench/scaling/machine.hpp"
 #include "lab/compare_norms/models.hpp"
 #include "lab/figure.hpp"
 #include "lab/files.hpp"
@@ -32,6 +30,7 @@
 namespace {
 
 using namespace normgrad;
+using namespace scaling;
 
 struct Arguments {
   std::vector<std::string> models = {"cnn", "resnet", "mlp"};
@@ -42,30 +41,6 @@ struct Arguments {
   int processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));  // of the machine: mpirun binds a rank to one
   std::string trace;
 };
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-/// Which of the times of a repeated part counts: 0.5, the median. On a machine that others use, a small quantile is
-/// nearer to the time that the part takes alone.
-double quantile = 0.5;
-
-double typical(std::vector<double> seconds) {
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[static_cast<std::size_t>(quantile * static_cast<double>(seconds.size() - 1))];
-}
-
-/// The typical time that `part` takes, after two calls that do not count.
-double typical_time(std::int64_t times, const std::function<void()>& part) {
-  std::vector<double> seconds;
-  for (std::int64_t i = 0; i < times + 2; ++i) {
-    const double start = now();
-    part();
-    if (i >= 2) {
-      seconds.push_back(now() - start);
-    }
-  }
-  return typical(seconds);
-}
 
 /// A model with its data, and its steps.
 class Trainer {
@@ -101,62 +76,6 @@ class Trainer {
   Tensor images_;
   Tensor labels_;
 };
-
-/// Long buffers are used in turn, so that they have left the inner caches when their turn comes, as in a step.
-constexpr std::size_t kLong = std::size_t{1} << 20;
-constexpr std::size_t kLongBuffers = 8;
-
-/// Messages of so many bytes in both directions between this rank and its partner, all pairs at the same time.
-double exchange_time(int partner, std::size_t bytes, int times) {
-  std::vector<std::vector<char>> buffers(2 * kLongBuffers, std::vector<char>(bytes));
-  std::size_t turn = 0;
-  return typical_time(times, [&] {
-    std::vector<char>& in = buffers[turn++ % buffers.size()];
-    std::vector<char>& out = buffers[turn++ % buffers.size()];
-    std::array<MPI_Request, 2> requests{};
-    MPI_Irecv(in.data(), static_cast<int>(bytes), MPI_BYTE, partner, 0, MPI_COMM_WORLD, requests.data());
-    MPI_Isend(out.data(), static_cast<int>(bytes), MPI_BYTE, partner, 0, MPI_COMM_WORLD, &requests[1]);
-    MPI_Waitall(2, requests.data(), MPI_STATUSES_IGNORE);
-  });
-}
-
-/// The time of starting to receive and to send a short message, per message.
-double message_overhead(int partner) {
-  constexpr int kMessages = 50;
-  char out = 0;
-  std::array<char, kMessages> in{};
-  std::vector<MPI_Request> requests(2 * kMessages);
-  return typical_time(20,
-                      [&] {
-                        for (std::size_t i = 0; i < kMessages; ++i) {
-                          MPI_Irecv(&in[i], 1, MPI_BYTE, partner, 1, MPI_COMM_WORLD, &requests[2 * i]);
-                          MPI_Isend(&out, 1, MPI_BYTE, partner, 1, MPI_COMM_WORLD, &requests[2 * i + 1]);
-                        }
-                        MPI_Waitall(2 * kMessages, requests.data(), MPI_STATUSES_IGNORE);
-                      }) /
-         (2.0 * kMessages);
-}
-
-lab::Network measured_network(const ProcessGroup& group) {
-  lab::Network network{.name = "this machine", .offloaded = false};
-  const int partner = group.rank() ^ 1;
-  if (partner < group.size()) {
-    network.overhead = message_overhead(partner);
-    network.latency = std::max(0.0, exchange_time(partner, 1, 100) - 2 * network.overhead);
-    network.byte_gap = exchange_time(partner, kLong, 30) / static_cast<double>(kLong);
-  }
-  // The mean over the ranks.
-  Tensor all = Tensor::empty({3}, kFloat64);
-  double* values = all.mutable_data<double>();
-  values[0] = network.overhead;
-  values[1] = network.latency;
-  values[2] = network.byte_gap;
-  const std::vector<double> mean = group.all_reduce(all, ReduceOp::mean).to_vector<double>();
-  network.overhead = mean[0];
-  network.latency = mean[1];
-  network.byte_gap = mean[2];
-  return network;
-}
 
 /// The step of this process alone in `own`, a group of one. All ranks measure at the same time.
 lab::StepProfile measured_profile(const std::string& name, const Arguments& arguments, const ProcessGroup& own) {
@@ -195,15 +114,8 @@ lab::StepProfile measured_profile(const std::string& name, const Arguments& argu
   }
   const Tensor number = zeros({1});
   profile.call = typical_time(200, [&] { own.all_reduce_async(number).wait(); });
-  std::vector<Tensor> many;
-  for (std::size_t i = 0; i < kLongBuffers; ++i) {
-    many.push_back(randn({static_cast<std::int64_t>(kLong / sizeof(float))}));
-  }
-  std::size_t turn = 0;
-  const auto next = [&]() -> Tensor& { return many[turn++ % kLongBuffers]; };
-  profile.reduce = typical_time(20, [&] { own.all_reduce_async(next()).wait(); }) / static_cast<double>(kLong);
-  // A copy into the bucket; the gradients are parts of it afterwards.
-  profile.copy = typical_time(20, [&] { next().copy_(next()); }) / static_cast<double>(kLong);
+  profile.reduce = reduction_time(own);
+  profile.copy = copy_time();
   return profile;
 }
 

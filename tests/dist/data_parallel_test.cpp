@@ -159,6 +159,11 @@ TEST(DistributedDataParallel, GivesTheMeanAndLeavesTheRest) {
   ddp(x).sum().backward();
   EXPECT_EQ(model.weight.grad().to_vector<double>(), std::vector<double>(2, (group.size() + 1.0) / 2));
   EXPECT_EQ(model.bias.grad().item(), 1.0);
+  // A handle of the gradient stays one: it sees the mean of the sums.
+  const Tensor handle = model.weight.grad();
+  ddp(x).sum().backward();
+  EXPECT_EQ(handle.to_vector<double>(), std::vector<double>(2, group.size() + 1.0));
+  EXPECT_EQ(model.weight.grad().to_vector<double>(), handle.to_vector<double>());
 }
 
 TEST(DistributedDataParallel, AccumulatesWithoutSync) {

@@ -292,7 +292,8 @@ TEST(ProcessGroup, NamesTheRanksThatDiffer) {
          group.all_reduce(own);
        }),
        "all_reduce(sum) of float32 [3]", "all_reduce(sum) of float32 [3] that requires a gradient");
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+  // Not at the time limit.
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::duration<double>(group.timeout() / 2));
   EXPECT_EQ(group.all_reduce(ones({1})).item(), group.size()) << "the group is still usable";
 }
 
@@ -304,7 +305,9 @@ TEST(ProcessGroup, NamesTheRankItWaitsFor) {
               "ProcessGroup: expected a time limit > 0 s but got 0");
     group.set_timeout(0.3);
     const std::string text = error_of<DistError>([&] { group.all_reduce(ones({2})); });
-    EXPECT_TRUE(text.starts_with("all_reduce: rank " + std::to_string(group.rank()) + " has waited 0.3")) << text;
+    const std::string start = "all_reduce: rank " + std::to_string(group.rank()) + " has waited ";
+    ASSERT_TRUE(text.starts_with(start)) << text;
+    EXPECT_GE(std::stod(text.substr(start.size())), 0.3);  // more on a busy machine
     EXPECT_NE(text.find(" s for rank 1 in call 1 of the group 'world/5', all_reduce(sum) of float32 [2]; "),
               std::string::npos)
         << text;

@@ -128,7 +128,9 @@ TEST(SharedMemory, IsAbsentWithoutTheSettingOnAnyRank) {
   group.all_reduce(x);
   group.barrier();
   if (group.size() > 1) {
+    EXPECT_FALSE(group.shares_memory());
     EXPECT_EQ(mapped_areas(), before);
+    EXPECT_TRUE(group_with(true).shares_memory());
   }
 }
 
