@@ -81,6 +81,19 @@ TEST(PredictStep, AddsWhatTheProcessorDoes) {
               3.5 + link + calls + status + copies + reduction + buffers, kTiny);
 }
 
+TEST(PredictStep, TwoRanksThatShareMemoryReduceInOnePhase) {
+  StepProfile profile = two_gradients();
+  profile.reduce = 2e-9;
+  Network network = network_of(1e-3, 0, 0, 1e-8, false);
+  const auto seconds = [&](int ranks, bool shared) {
+    network.shared = shared;
+    return predict_step(profile, network, ranks, 1e9).seconds;
+  };
+  // One latency less, and each rank adds all 4 MB instead of half of them.
+  EXPECT_NEAR(seconds(2, true), seconds(2, false) - 1e-3 + 2e6 * 2e-9, kTiny);
+  EXPECT_NEAR(seconds(4, true), seconds(4, false), kTiny);
+}
+
 TEST(PredictStep, RefusesNoRanks) {
   EXPECT_EQ(tests::error_of<ValueError>([] { predict_step({}, {}, 0, 1.0); }),
             "predict_step: expected ranks > 0 and bucket_cap > 0 but got 0 and 1");
