@@ -111,6 +111,9 @@ int compare(Options options, const lab::Launch& launch) {
 
 int main(int argc, char** argv) {
   const lab::Launch launch = lab::launch();
+  if (launch.size > 1) {
+    lab::go_on_without_others();
+  }
   return lab::run_program("compare_norms", [&] {
     std::optional<compare_norms::Options> options;
     try {

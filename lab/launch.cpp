@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
@@ -66,6 +67,12 @@ Launch launch() {
     result.id = "-of-" + std::to_string(getppid());  // the launcher's process on this machine
   }
   return result;
+}
+
+void go_on_without_others() {
+  if (const auto handler = std::signal(SIGUSR1, SIG_IGN); handler != SIG_DFL) {
+    std::signal(SIGUSR1, handler);
+  }
 }
 
 std::optional<FileClaim> FileClaim::try_lock(const fs::path& path) {

@@ -16,7 +16,7 @@ ProgramResult run_failing(const std::string& how, const std::string& ranks) {
 TEST(Launch, EndsWhenARankFails) {
   struct Case {
     std::string how;
-    std::string message;
+    std::string message;  // of ours or of Open MPI; MPICH's launcher prints the code of a process
     std::string through;  // printed by the ranks that were through
   };
   const std::vector<Case> cases = {
@@ -35,8 +35,11 @@ TEST(Launch, EndsWhenARankFails) {
     EXPECT_NE(result.exit_code, 124) << c.how << " hung\n" << result.out << result.err;
     EXPECT_EQ(result.out.find("is through") != std::string::npos, !c.through.empty()) << result.out;
     EXPECT_NE(result.out.find(c.through), std::string::npos) << result.out;
-    EXPECT_NE((result.out + result.err).find(c.message), std::string::npos) << c.how << "\n"
-                                                                            << result.out << result.err;
+    const std::string all = result.out + result.err;
+    const bool is_ours = c.how == "throw" || c.how == "leave";
+    EXPECT_NE(all.find(NORMGRAD_MPIEXEC_IS_HYDRA && !is_ours ? "EXIT CODE: " : c.message), std::string::npos)
+        << c.how << "\n"
+        << all;
   }
 }
 
