@@ -22,8 +22,9 @@ void say_what_will_be_done(const Sweep& sweep, const Data& data, const lab::Laun
       data.images.train.image_shape(), "; ", sweep.jobs, " run(s) at once, ", sweep.threads, " thread(s) each, ",
       sweep.simd, launch.size > 1 ? "; " + std::to_string(launch.size) + " ranks" : std::string());
   if (!launch.recovers) {
-    log(LogLevel::info,
-        "if a rank is killed, mpirun ends the others; with mpirun --enable-recovery they make its runs");
+    log(LogLevel::info, "if a rank is killed, mpirun ends the others; ",
+        launch.recovery.empty() ? "the same command then continues"
+                                : "with " + launch.recovery + " they make its runs");
   }
   std::string last;
   for (const Cell& cell : sweep.cells) {
@@ -111,9 +112,6 @@ int compare(Options options, const lab::Launch& launch) {
 
 int main(int argc, char** argv) {
   const lab::Launch launch = lab::launch();
-  if (launch.size > 1) {
-    lab::go_on_without_others();
-  }
   return lab::run_program("compare_norms", [&] {
     std::optional<compare_norms::Options> options;
     try {

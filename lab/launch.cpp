@@ -6,7 +6,6 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
@@ -59,7 +58,10 @@ Launch launch() {
   result.rank = *rank;
   result.size = *size;
   result.local_size = number(open_mpi ? "OMPI_COMM_WORLD_LOCAL_SIZE" : "MPI_LOCALNRANKS").value_or(*size);
-  result.recovers = !open_mpi || variable("OMPI_MCA_orte_enable_recovery") == "1";
+  // MPICH's launcher always ends the other processes unless they use MPI.
+  const bool mpich = !open_mpi && number("MPI_LOCALNRANKS").has_value();
+  result.recovers = open_mpi ? variable("OMPI_MCA_orte_enable_recovery") == "1" : !mpich;
+  result.recovery = open_mpi ? "mpirun --enable-recovery" : "";
   for (const char* name : {"PMIX_NAMESPACE", "PMI_JOBID", "SLURM_STEP_ID", "SLURM_JOB_ID"}) {
     result.id += variable(name).empty() ? "" : "-" + as_file_name(variable(name));
   }
@@ -67,12 +69,6 @@ Launch launch() {
     result.id = "-of-" + std::to_string(getppid());  // the launcher's process on this machine
   }
   return result;
-}
-
-void go_on_without_others() {
-  if (const auto handler = std::signal(SIGUSR1, SIG_IGN); handler != SIG_DFL) {
-    std::signal(SIGUSR1, handler);
-  }
 }
 
 std::optional<FileClaim> FileClaim::try_lock(const fs::path& path) {

@@ -17,14 +17,11 @@ struct Launch {
   int local_size = 1;    ///< on this machine
   std::string id;        ///< the same on all processes of a launch, different for every launch; a file name
   bool recovers = true;  ///< false: the launcher ends all processes if one ends by a signal
+  std::string recovery;  ///< how it is told not to, if it can
 };
 
 /// Reads the variables that Open MPI, MPICH and Slurm (with PMI) set. A single process if there are none.
 Launch launch();
-
-/// Lets this process go on if MPICH's launcher, told not to end all processes (-disable-auto-cleanup), says by SIGUSR1
-/// that one was killed, which ends a process without a handler.
-void go_on_without_others();
 
 /// Holds a lock on a file during its lifetime, against other processes, also on other machines that share the file
 /// system (fcntl). The system ends it with the process, however that ends. Forked processes do not hold it.

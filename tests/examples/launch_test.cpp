@@ -74,6 +74,10 @@ TEST_F(LaunchTest, ReadsTheVariablesOfLaunchers) {
   set({{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}, {"SLURM_STEP_ID", "0"}, {"SLURM_JOB_ID", "77"}});
   EXPECT_EQ(lab::launch().size, 2);
   EXPECT_EQ(lab::launch().id, "-0-77");
+  EXPECT_TRUE(lab::launch().recovers);
+  set({{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}, {"MPI_LOCALNRANKS", "1"}});  // MPICH
+  EXPECT_EQ(lab::launch().local_size, 1);
+  EXPECT_FALSE(lab::launch().recovers);
   for (const char* rank : {"2", "-1", "one", ""}) {
     set({{"PMI_RANK", rank}, {"PMI_SIZE", "2"}});
     EXPECT_EQ(lab::launch().size, 1) << rank;
