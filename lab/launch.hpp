@@ -14,10 +14,10 @@ namespace lab {
 struct Launch {
   int rank = 0;
   int size = 1;
-  int local_size = 1;    ///< on this machine
-  std::string id;        ///< the same on all processes of a launch, different for every launch; a file name
-  bool recovers = true;  ///< false: the launcher ends all processes if one ends by a signal
-  std::string recovery;  ///< how it is told not to, if it can
+  int local_size = 1;      ///< on this machine
+  std::string id;          ///< the same on all processes of a launch, different for every launch; a file name
+  bool recovers = true;    ///< false: the launcher ends all processes if one ends by a signal
+  std::string recovery{};  ///< how it is told not to, if it can
 };
 
 /// Reads the variables that Open MPI, MPICH and Slurm (with PMI) set. A single process if there are none.
