@@ -31,6 +31,7 @@ run_tests() {
 has() { grep -qw "$1" /proc/cpuinfo; }
 simd=(sse2)
 onednn=(SSE41)
+if [[ $(uname -m) == aarch64 ]]; then simd=(neon) onednn=(); fi
 if has avx; then onednn+=(AVX); fi
 if has avx2; then simd+=(avx2) onednn+=(AVX2); fi
 if has avx512bw && has avx512vl && has avx512dq && has avx512cd; then simd+=(avx512) onednn+=(AVX512_CORE); fi

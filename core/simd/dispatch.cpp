@@ -10,8 +10,20 @@ namespace normgrad {
 
 namespace {
 
+// The instruction sets of this architecture, the best one first.
+#if defined(__x86_64__) || defined(_M_X64)
+constexpr SimdLevel kLevels[] = {SimdLevel::avx512, SimdLevel::avx2, SimdLevel::sse2};
+constexpr const char* kNames = "sse2, avx2 or avx512";
+#elif defined(__aarch64__)
+constexpr SimdLevel kLevels[] = {SimdLevel::neon};
+constexpr const char* kNames = "neon";
+#else
+constexpr SimdLevel kLevels[] = {SimdLevel::generic};
+constexpr const char* kNames = "generic";
+#endif
+
 SimdLevel best_level() noexcept {
-  for (const SimdLevel level : {SimdLevel::avx512, SimdLevel::avx2, SimdLevel::sse2}) {
+  for (const SimdLevel level : kLevels) {
     if (simd_supported(level)) {
       return level;
     }
@@ -24,13 +36,13 @@ SimdLevel initial_level() {
   if (wanted == nullptr || *wanted == '\0') {
     return best_level();
   }
-  for (const SimdLevel level : {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
+  for (const SimdLevel level : kLevels) {
     if (std::string_view(wanted) == simd_name(level)) {
       require<ValueError>(simd_supported(level), "NORMGRAD_SIMD: this processor does not support ", wanted);
       return level;
     }
   }
-  fail<ValueError>("NORMGRAD_SIMD: expected sse2, avx2 or avx512 but got '", wanted, "'");
+  fail<ValueError>("NORMGRAD_SIMD: expected ", kNames, " but got '", wanted, "'");
 }
 
 constexpr int kUnset = -1;
@@ -71,11 +83,12 @@ bool simd_supported(SimdLevel level) noexcept {
     case SimdLevel::sse2:
       return true;
     case SimdLevel::generic:
+    case SimdLevel::neon:
       break;
   }
   return false;
 #else
-  return level == SimdLevel::generic;
+  return level == kLevels[0];
 #endif
 }
 
@@ -87,6 +100,8 @@ const char* simd_name(SimdLevel level) noexcept {
       return "avx2";
     case SimdLevel::avx512:
       return "avx512";
+    case SimdLevel::neon:
+      return "neon";
     case SimdLevel::generic:
       break;
   }

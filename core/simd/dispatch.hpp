@@ -3,11 +3,12 @@
 
 namespace normgrad {
 
-/// generic: processors other than x86-64, with the instruction set xsimd detects when the library is built.
-enum class SimdLevel { generic, sse2, avx2, avx512 };
+/// sse2, avx2, avx512: x86-64. neon: arm64. generic: other processors, with the instruction set xsimd detects when the
+/// library is built.
+enum class SimdLevel { generic, sse2, avx2, avx512, neon };
 
 /// Returns the instruction set in use: the best one of this processor, or the one named by the environment variable
-/// NORMGRAD_SIMD (sse2, avx2, avx512) or by set_simd_level().
+/// NORMGRAD_SIMD (sse2, avx2 or avx512; neon) or by set_simd_level().
 SimdLevel simd_level();
 /// Selects an instruction set, for tests and comparisons. Throws ValueError if this processor does not have it.
 void set_simd_level(SimdLevel level);
@@ -31,15 +32,23 @@ F select_simd(F sse2, F avx2, F avx512) {
 
 }  // namespace kernels
 
-/// `NORMGRAD_SIMD_SELECT(f)(args...)` inside namespace normgrad::kernels calls sse2::f, avx2::f or avx512::f.
+/// `NORMGRAD_SIMD_SELECT(f)(args...)` inside namespace normgrad::kernels calls sse2::f, avx2::f or avx512::f, or the
+/// only one of another architecture.
 /// `NORMGRAD_SIMD_DECLARE(decl;)` declares the same function in each of those namespaces.
 #if defined(NORMGRAD_SIMD_ONLY)  // a build for one instruction set (see CMakeLists.txt)
-#define NORMGRAD_SIMD_SELECT(...) (&::normgrad::kernels::NORMGRAD_SIMD_ONLY::__VA_ARGS__)
+#define NORMGRAD_SIMD_SINGLE NORMGRAD_SIMD_ONLY
+#elif defined(__aarch64__)
+#define NORMGRAD_SIMD_SINGLE neon
+#elif !defined(__x86_64__) && !defined(_M_X64)
+#define NORMGRAD_SIMD_SINGLE generic
+#endif
+#if defined(NORMGRAD_SIMD_SINGLE)
+#define NORMGRAD_SIMD_SELECT(...) (&::normgrad::kernels::NORMGRAD_SIMD_SINGLE::__VA_ARGS__)
 #define NORMGRAD_SIMD_DECLARE(...) \
-  namespace NORMGRAD_SIMD_ONLY {   \
+  namespace NORMGRAD_SIMD_SINGLE { \
   __VA_ARGS__                      \
   }
-#elif defined(__x86_64__) || defined(_M_X64)
+#else
 #define NORMGRAD_SIMD_SELECT(...)                                                                                    \
   ::normgrad::kernels::select_simd(&::normgrad::kernels::sse2::__VA_ARGS__, &::normgrad::kernels::avx2::__VA_ARGS__, \
                                    &::normgrad::kernels::avx512::__VA_ARGS__)
@@ -51,12 +60,6 @@ F select_simd(F sse2, F avx2, F avx512) {
   __VA_ARGS__                      \
   }                                \
   namespace avx512 {               \
-  __VA_ARGS__                      \
-  }
-#else
-#define NORMGRAD_SIMD_SELECT(...) (&::normgrad::kernels::generic::__VA_ARGS__)
-#define NORMGRAD_SIMD_DECLARE(...) \
-  namespace generic {              \
   __VA_ARGS__                      \
   }
 #endif

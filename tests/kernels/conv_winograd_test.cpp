@@ -167,10 +167,11 @@ TEST(WinogradTest, SameBitsForAnyNumberOfThreads) {
 }
 
 TEST(WinogradTest, ServesWhatItCan) {
-  if (!simd_supported(SimdLevel::avx2)) {
-    GTEST_SKIP() << "for AVX2 and better";
+  const SimdLevel level = simd_supported(SimdLevel::neon) ? SimdLevel::neon : SimdLevel::avx2;
+  if (!simd_supported(level)) {
+    GTEST_SKIP() << "for AVX2 and better, and NEON";
   }
-  const tests::UsedSimdLevel used(SimdLevel::avx2);
+  const tests::UsedSimdLevel used(level);
   const ConvGeometry good = geometry(13, 32, 48, 14, 14, 1, 1);
   EXPECT_TRUE(winograd_serves(good));
   const auto with = [&](auto change) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "tests/support/simd_levels.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/base/parallel.hpp"
 
@@ -86,12 +87,8 @@ TYPED_TEST(GemmTest, BetaZeroIgnoresWhatWasThere) {
 
 TYPED_TEST(GemmTest, PlusRowAddsItToEveryRow) {
   using T = TypeParam;
-  const SimdLevel before = simd_level();
-  for (const SimdLevel level : {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
-    if (!simd_supported(level)) {
-      continue;
-    }
-    set_simd_level(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     for (const Case& size : kCases) {
       for (const bool transpose_b : {false, true}) {
         const GemmShape s = GemmShape::dense(false, transpose_b, size.m, size.n, size.k);
@@ -110,7 +107,6 @@ TYPED_TEST(GemmTest, PlusRowAddsItToEveryRow) {
       }
     }
   }
-  set_simd_level(before);
 }
 
 TYPED_TEST(GemmTest, PlusRowOfAnEmptySumIsTheRow) {
@@ -275,13 +271,9 @@ TEST(GemmDoubleTest, EveryInstructionSetAgrees) {
   const GemmShape s = GemmShape::dense(true, false, 61, 45, 300);
   const auto a = random_values<double>(s.m * s.k, 1);
   const auto b = random_values<double>(s.n * s.k, 2);
-  const SimdLevel before = simd_level();
   std::vector<double> first;
-  for (const SimdLevel level : {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
-    if (!simd_supported(level)) {
-      continue;
-    }
-    set_simd_level(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     std::vector<double> c(static_cast<std::size_t>(s.m * s.n));
     gemm(s, 1.0, a.data(), b.data(), 0.0, c.data());
     if (first.empty()) {
@@ -291,7 +283,6 @@ TEST(GemmDoubleTest, EveryInstructionSetAgrees) {
       ASSERT_NEAR(c[i], first[i], 1e-11) << simd_name(level);
     }
   }
-  set_simd_level(before);
 }
 
 }  // namespace NORMGRAD_TEST_FILE

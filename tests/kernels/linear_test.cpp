@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "tests/support/simd_levels.hpp"
 #include "tests/support/values.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/elementwise/unary.hpp"
@@ -99,19 +100,14 @@ using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(LinearBackwardTest, Types);
 
 TYPED_TEST(LinearBackwardTest, EqualsTheNaiveSumsForEveryInstructionSet) {
-  const SimdLevel before = simd_level();
-  for (const SimdLevel level : {SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
-    if (!simd_supported(level)) {
-      continue;
-    }
-    set_simd_level(level);
+  for (const SimdLevel level : tests::supported_levels()) {
+    const tests::UsedSimdLevel used(level);
     for (const Case& c : kCases) {
       SCOPED_TRACE(testing::Message() << simd_name(level) << ' ' << c.rows << 'x' << c.in << 'x' << c.out);
       const Given<TypeParam> given{c};
       expect_sums(given, given.backward());
     }
   }
-  set_simd_level(before);
 }
 
 TYPED_TEST(LinearBackwardTest, LeavesOutWhatIsNotAskedFor) {

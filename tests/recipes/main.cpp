@@ -36,7 +36,8 @@ double largest_difference(const Values& a, const Values& b) {
 
 std::vector<SimdLevel> levels_of_this_machine() {
   std::vector<SimdLevel> levels;
-  for (const SimdLevel level : {SimdLevel::generic, SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
+  for (const SimdLevel level :
+       {SimdLevel::generic, SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512, SimdLevel::neon}) {
     if (simd_supported(level)) {
       levels.push_back(level);
     }

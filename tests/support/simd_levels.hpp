@@ -13,7 +13,8 @@ namespace normgrad::tests {
 
 inline std::vector<SimdLevel> supported_levels() {
   std::vector<SimdLevel> levels;
-  for (const SimdLevel level : {SimdLevel::generic, SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512}) {
+  for (const SimdLevel level :
+       {SimdLevel::generic, SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512, SimdLevel::neon}) {
     if (simd_supported(level)) {
       levels.push_back(level);
     }
@@ -47,7 +48,9 @@ class SimdLevelTest : public testing::TestWithParam<SimdLevel> {
   std::optional<UsedSimdLevel> used_;
 };
 /// Values for INSTANTIATE_TEST_SUITE_P.
-inline auto simd_levels() { return testing::Values(SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512); }
+inline auto simd_levels() {
+  return testing::Values(SimdLevel::sse2, SimdLevel::avx2, SimdLevel::avx512, SimdLevel::neon);
+}
 inline std::string name_of_level(const testing::TestParamInfo<SimdLevel>& test) { return simd_name(test.param); }
 
 }  // namespace normgrad::tests

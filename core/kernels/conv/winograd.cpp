@@ -112,10 +112,11 @@ bool winograd_serves(const ConvGeometry& g) {
     return sizes == ConvGeometry::Sizes{first, others, others};
   };
   constexpr std::int64_t kFewTiles = 32;
-  return g.channels_last && simd_level() >= SimdLevel::avx2 && g.groups == 1 && is_all(g.kernel, 1, 3) &&
-         is_all(g.stride, 1, 1) && is_all(g.dilation, 1, 1) && g.in[0] == 1 && g.padding[0] == 0 && g.padding[1] <= 2 &&
-         g.padding[2] <= 2 && g.out == g.natural_out() && g.out[1] >= 4 && g.out[2] >= 4 && g.c_in % 16 == 0 &&
-         g.c_out % 16 == 0 && g.c_in * g.c_out <= kMaxPairs && g.n * g.out[1] * g.out[2] >= 4 * kFewTiles;
+  const bool has_fma = simd_level() != SimdLevel::sse2 && simd_level() != SimdLevel::generic;
+  return g.channels_last && has_fma && g.groups == 1 && is_all(g.kernel, 1, 3) && is_all(g.stride, 1, 1) &&
+         is_all(g.dilation, 1, 1) && g.in[0] == 1 && g.padding[0] == 0 && g.padding[1] <= 2 && g.padding[2] <= 2 &&
+         g.out == g.natural_out() && g.out[1] >= 4 && g.out[2] >= 4 && g.c_in % 16 == 0 && g.c_out % 16 == 0 &&
+         g.c_in * g.c_out <= kMaxPairs && g.n * g.out[1] * g.out[2] >= 4 * kFewTiles;
 }
 
 void winograd_forward(const ConvGeometry& g, const float* x, const float* w, const float* bias, float* y, bool relu) {

@@ -11,8 +11,9 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 namespace {
 
-// A tile of C has up to kTileRows x (kVectors * lanes) elements: 27 of AVX-512's 32 registers, 12 of the 16 otherwise.
-#if defined(NORMGRAD_SIMD_avx512)
+// A tile of C has up to kTileRows x (kVectors * lanes) elements: 27 of the 32 registers of AVX-512 and NEON, 12 of the
+// 16 otherwise.
+#if defined(NORMGRAD_SIMD_avx512) || defined(NORMGRAD_SIMD_neon)
 constexpr std::int64_t kTileRows = 9;
 #else
 constexpr std::int64_t kTileRows = 4;

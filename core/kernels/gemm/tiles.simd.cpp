@@ -10,7 +10,7 @@ namespace {
 constexpr std::int64_t kTileLane = kLanes<float>;
 
 // Rows of a tile of C that is V vectors wide: its sums, a row of B and an element of A fit in registers.
-#if defined(NORMGRAD_SIMD_avx512)
+#if defined(NORMGRAD_SIMD_avx512) || defined(NORMGRAD_SIMD_neon)
 constexpr std::int64_t kWidest = 4;
 constexpr std::int64_t kRowsOf[kWidest + 1] = {0, 14, 12, 9, 6};
 #else

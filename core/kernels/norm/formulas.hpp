@@ -82,14 +82,14 @@ namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 /// As for Accumulator and Single, to the last bit.
 inline double muladd(double a, double b, double c) {
-#if defined(__FMA__)
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   return __builtin_fma(a, b, c);
 #else
   return a * b + c;
 #endif
 }
 inline float muladd(float a, float b, float c) {
-#if defined(__FMA__)
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   return __builtin_fmaf(a, b, c);
 #else
   return a * b + c;

@@ -87,6 +87,11 @@ inline AccumulatorHalf add_each(const AccumulatorHalf (&v)[2]) {
   return _mm_add_pd(_mm_unpacklo_pd(v[0], v[1]), _mm_unpackhi_pd(v[0], v[1]));
 }
 inline double add_lanes(const AccumulatorHalf& v) { return _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v))); }
+#elif defined(NORMGRAD_SIMD_neon)
+inline AccumulatorHalf half_from(const float* p) { return vcvt_f64_f32(vld1_f32(p)); }
+inline void half_to(float* p, const AccumulatorHalf& v) { vst1_f32(p, vcvt_f32_f64(v)); }
+inline AccumulatorHalf add_each(const AccumulatorHalf (&v)[2]) { return vpaddq_f64(v[0], v[1]); }
+inline double add_lanes(const AccumulatorHalf& v) { return vaddvq_f64(v); }
 #else
 inline AccumulatorHalf half_from(const float* p) {
   alignas(64) double lanes[static_cast<std::size_t>(kHalf)];
@@ -102,12 +107,6 @@ inline void half_to(float* p, const AccumulatorHalf& v) {
     p[i] = static_cast<float>(lanes[i]);
   }
 }
-template <class T>
-inline void stream(T* p, const Accumulator& v) {
-  half_to(p, v.low);
-  half_to(p + kHalf, v.high);
-}
-inline void store_fence() {}
 inline AccumulatorHalf add_each(const AccumulatorHalf (&v)[AccumulatorHalf::size]) {
   alignas(64) double sums[AccumulatorHalf::size];
   for (std::size_t i = 0; i < AccumulatorHalf::size; ++i) {
@@ -116,6 +115,14 @@ inline AccumulatorHalf add_each(const AccumulatorHalf (&v)[AccumulatorHalf::size
   return AccumulatorHalf::load_aligned(sums);
 }
 inline double add_lanes(const AccumulatorHalf& v) { return sum_lanes(v); }
+#endif
+#if defined(NORMGRAD_SIMD_neon) || defined(NORMGRAD_SIMD_generic)  // ordinary stores
+template <class T>
+inline void stream(T* p, const Accumulator& v) {
+  half_to(p, v.low);
+  half_to(p + kHalf, v.high);
+}
+inline void store_fence() {}
 #endif
 
 template <class T>

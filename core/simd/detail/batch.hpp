@@ -13,6 +13,8 @@ using Arch = xsimd::sse2;
 using Arch = xsimd::fma3<xsimd::avx2>;
 #elif defined(NORMGRAD_SIMD_avx512)
 using Arch = xsimd::avx512bw;
+#elif defined(NORMGRAD_SIMD_neon)
+using Arch = xsimd::neon64;
 #else
 using Arch = xsimd::default_arch;
 #endif

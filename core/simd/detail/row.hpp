@@ -54,6 +54,9 @@ inline double max_number(const Batch<double>& v) {
 inline float max_number(const Batch<float>& v) { return max_of_four(v); }
 inline double max_number(const Batch<double>& v) { return max_of_two(v); }
 #endif
+#elif defined(NORMGRAD_SIMD_neon)
+inline float max_number(const Batch<float>& v) { return vmaxvq_f32(v); }
+inline double max_number(const Batch<double>& v) { return vmaxvq_f64(v); }
 #else
 template <class T>
 T max_number(const Batch<T>& v) {

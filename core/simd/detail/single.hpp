@@ -88,6 +88,10 @@ inline void stream(float* p, const Single& v) { _mm256_stream_ps(p, v.lanes); }
 inline AccumulatorHalf widened_low(const Single& v) { return _mm_cvtps_pd(v.lanes); }
 inline AccumulatorHalf widened_high(const Single& v) { return _mm_cvtps_pd(_mm_movehl_ps(v.lanes, v.lanes)); }
 inline void stream(float* p, const Single& v) { _mm_stream_ps(p, v.lanes); }
+#elif defined(NORMGRAD_SIMD_neon)
+inline AccumulatorHalf widened_low(const Single& v) { return vcvt_f64_f32(vget_low_f32(v.lanes)); }
+inline AccumulatorHalf widened_high(const Single& v) { return vcvt_high_f64_f32(v.lanes); }
+inline void stream(float* p, const Single& v) { v.lanes.store_unaligned(p); }
 #else
 inline AccumulatorHalf widened_low(const Single& v) {
   alignas(64) float lanes[Single::Register::size];

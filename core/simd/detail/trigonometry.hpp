@@ -23,6 +23,9 @@ struct DoubleLanes {
 #elif defined(NORMGRAD_SIMD_sse2)
   explicit DoubleLanes(const Batch<float>& v) : low(_mm_cvtps_pd(v)), high(_mm_cvtps_pd(_mm_movehl_ps(v, v))) {}
   Batch<float> narrow() const { return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high)); }
+#elif defined(NORMGRAD_SIMD_neon)
+  explicit DoubleLanes(const Batch<float>& v) : low(vcvt_f64_f32(vget_low_f32(v))), high(vcvt_high_f64_f32(v)) {}
+  Batch<float> narrow() const { return vcvt_high_f32_f64(vcvt_f32_f64(low), high); }
 #else
   explicit DoubleLanes(const Batch<float>& v) {
     alignas(64) float from[static_cast<std::size_t>(kLanes<float>)];

@@ -59,6 +59,16 @@ inline void store_alternately(std::uint64_t* p, const Words& a, const Words& b) 
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_unpacklo_epi64((__m128i)a, (__m128i)b));           // NOLINT
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p + kWords), _mm_unpackhi_epi64((__m128i)a, (__m128i)b));  // NOLINT
 }
+#elif defined(NORMGRAD_SIMD_neon)
+inline Words widening_product(const Words& a, const Words& b) {
+  return (Words)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));  // NOLINT: a cast of vectors
+}
+inline Batch<double> doubles_of(const Words& v) { return Batch<double>((float64x2_t)v); }      // NOLINT
+inline Words words_of(const Batch<double>& v) { return (Words) static_cast<float64x2_t>(v); }  // NOLINT
+inline void store_narrow(float* p, const Batch<double>& v) { vst1_f32(p, vcvt_f32_f64(v)); }
+inline void store_alternately(std::uint64_t* p, const Words& a, const Words& b) {
+  vst2q_u64(p, {{(uint64x2_t)a, (uint64x2_t)b}});  // NOLINT
+}
 #else
 inline Words widening_product(const Words& a, const Words& b) { return (a & 0xFFFFFFFFU) * (b & 0xFFFFFFFFU); }
 inline Batch<double> doubles_of(const Words& v) {
