@@ -10,9 +10,12 @@ namespace {
 constexpr std::int64_t kTileLane = kLanes<float>;
 
 // Rows of a tile of C that is V vectors wide: its sums, a row of B and an element of A fit in registers.
-#if defined(NORMGRAD_SIMD_avx512) || defined(NORMGRAD_SIMD_neon)
+#if defined(NORMGRAD_SIMD_avx512)
 constexpr std::int64_t kWidest = 4;
 constexpr std::int64_t kRowsOf[kWidest + 1] = {0, 14, 12, 9, 6};
+#elif defined(NORMGRAD_SIMD_neon)
+constexpr std::int64_t kWidest = 4;
+constexpr std::int64_t kRowsOf[kWidest + 1] = {0, 12, 8, 7, 5};
 #else
 constexpr std::int64_t kWidest = 3;
 constexpr std::int64_t kRowsOf[kWidest + 1] = {0, 8, 6, 4};

@@ -202,7 +202,7 @@ static inline Segments column_of(const ChannelGeometry& g) { return {g.batch, g.
 // The pivots of columns. In float32, the mean of the first rows.
 template <class R, class T>
 static void column_pivots(const ChannelGeometry& g, const T* x, bool center, const Columns& columns, R* pivots) {
-  const std::int64_t rows = std::is_same_v<R, float> && g.batch >= kAccumulatorLanes ? kAccumulatorLanes : 1;
+  const std::int64_t rows = std::is_same_v<R, float> && g.batch >= kPivotElements ? kPivotElements : 1;
   const Accumulator weight(center ? 1.0 / static_cast<double>(rows) : 0.0);
   for (std::int64_t b = 0; b < columns.batches(); ++b) {
     const T* first = x + columns.first(b);

@@ -5,6 +5,22 @@
 #include <cstring>
 #include <xsimd/xsimd.hpp>
 
+#if defined(NORMGRAD_SIMD_neon)
+// xsimd 8.1 divides float32 numbers and takes their square roots by Newton's method, as 32-bit ARM must: the results
+// are off by up to 2 units in the last place. arm64 has instructions, which round correctly.
+namespace xsimd::kernel {
+template <>
+inline batch<float, neon64> div<neon64>(const batch<float, neon64>& x, const batch<float, neon64>& y,
+                                        requires_arch<neon>) noexcept {
+  return vdivq_f32(x, y);
+}
+template <>
+inline batch<float, neon64> sqrt<neon64>(const batch<float, neon64>& x, requires_arch<neon>) noexcept {
+  return vsqrtq_f32(x);
+}
+}  // namespace xsimd::kernel
+#endif
+
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 #if defined(NORMGRAD_SIMD_sse2)
