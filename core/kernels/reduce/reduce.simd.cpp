@@ -1,6 +1,8 @@
 #include "normgrad/core/kernels/reduce/reduce.hpp"
 
-#include "normgrad/core/simd/detail/math.hpp"
+#include <type_traits>
+
+#include "normgrad/core/simd/detail/row.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
@@ -173,6 +175,13 @@ void all_columns(const T* x, double* y, std::int64_t n, std::int64_t columns, st
       y[j] = Op::include(y[j], static_cast<double>(x[i * stride + j]));
     }
   }
+}
+
+// Extremes are exact in lanes of T.
+template <class Op, class T>
+requires std::is_same_v<Op, Max> || std::is_same_v<Op, Min>
+double whole_row(const T* x, std::int64_t n) {
+  return static_cast<double>(std::is_same_v<Op, Max> ? max_of_row(x, n) : min_of_row(x, n));
 }
 
 template <class Op, class T>

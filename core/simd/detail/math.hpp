@@ -239,14 +239,14 @@ inline B not_too_large(const B& x) {
   const B raised = not_too_low(x);
   return xsimd::select(raised > limit, limit, raised);
 }
-/// NaN if either element is NaN.
+/// NaN if either element is NaN. max() and min() return b if b is NaN.
 template <class B>
 inline B vmax(const B& a, const B& b) {
-  return xsimd::select((a > b) | is_nan<typename B::value_type>(a), a, b);
+  return xsimd::select(is_nan<typename B::value_type>(a), a, xsimd::max(a, b));
 }
 template <class B>
 inline B vmin(const B& a, const B& b) {
-  return xsimd::select((a < b) | is_nan<typename B::value_type>(a), a, b);
+  return xsimd::select(is_nan<typename B::value_type>(a), a, xsimd::min(a, b));
 }
 
 }  // namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE
