@@ -202,7 +202,8 @@ struct Normal {
       using C = MathConstants<T>;
       const B t = xsimd::min(B(T(15)), size);  // NaN stays
       const B square = t * t;
-      const B bell = vexp(-half * square, -half * muladd(t, t, -square));
+      const Log2Parts<B> parts(-half * square);
+      const B bell = scaled_exp_of_rest(muladd(-half, muladd(t, t, -square), parts.rest), parts.n);
       const B tail = bell * (polynomial(t, C::kTail) / polynomial(t, C::kTailDivisor));
       density = bell * B(T(0.398942280401432677939946059934382));
       distribution = xsimd::select(x > B(T(0)), one - tail, tail);
@@ -230,8 +231,7 @@ inline B vsigmoid(const B& x) {
 // Clamped factors: their product with a factor that has reached 0 is 0 at infinity, not NaN.
 template <class B>
 inline B not_too_low(const B& x) {
-  const B limit(typename B::value_type(-1000));
-  return xsimd::select(x < limit, limit, x);
+  return xsimd::max(B(typename B::value_type(-1000)), x);  // x if it is NaN
 }
 template <class B>
 inline B not_too_large(const B& x) {
