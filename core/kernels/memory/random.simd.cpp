@@ -136,6 +136,7 @@ bool remainders(const std::uint32_t* words, std::int64_t n, const Divisors& divi
   const B step(static_cast<double>(divisors.step));
   B divisor = B(static_cast<double>(divisors.first)) - step * B::load_aligned(lane_numbers);
   const B next = step * B(static_cast<double>(kWords));
+  const bool has_short_divisors = divisors.first <= 65536;
   Words least = all_words(~std::uint64_t{0});
   for (std::int64_t i = 0; i < n; i += kWords) {
     Words pairs;
@@ -150,8 +151,12 @@ bool remainders(const std::uint32_t* words, std::int64_t n, const Divisors& divi
     const Words high = pairs & kLowHalf;
     least = least & (high | (all_words(0) - high));  // the upper half becomes 0 if `high` is 0
     B rest = reduced(whole(high));
-    rest = reduced(rest * B(65536.0) + whole(pairs >> 48));
-    rest = reduced(rest * B(65536.0) + whole((pairs >> 32) & 0xFFFFU));
+    if (has_short_divisors) {
+      rest = reduced(rest * B(4294967296.0) + whole(pairs >> 32));
+    } else {
+      rest = reduced(rest * B(65536.0) + whole(pairs >> 48));
+      rest = reduced(rest * B(65536.0) + whole((pairs >> 32) & 0xFFFFU));
+    }
     const Words result = (words_of(rest + magic) & 0xFFFFFFFFFFFFFU) + static_cast<std::uint64_t>(low);
     if (i + kWords <= n) {
       __builtin_memcpy(y + i, &result, sizeof(result));
