@@ -13,7 +13,7 @@ namespace normgrad::kernels {
 namespace {
 
 constexpr std::int64_t kWork = 16384;       // elements per parallel task
-constexpr std::int64_t kIndexColumns = 64;  // columns per block; sums divide an axis by columns
+constexpr std::int64_t kIndexColumns = 64;  // least number of columns per block; sums divide an axis by columns
 
 std::int64_t index_grain(std::int64_t elements) {
   return std::max<std::int64_t>(1, kWork / std::max<std::int64_t>(1, elements));
@@ -106,15 +106,19 @@ void select_elements(const IndexShape& s, const void* x, const std::int64_t* ind
   });
 }
 
-// Calls f(o, first column, last column) so that no two calls write to the same element.
+// Calls f(o, first column, last column) so that no two calls write to the same element. An element is the same sum for
+// any width, so there are no more blocks than the threads need: short pieces of rows are slow to read.
 template <class F>
 void for_column_blocks(const IndexShape& s, F f) {
-  const std::int64_t cuts = (s.inner + kIndexColumns - 1) / kIndexColumns;
-  parallel_for(s.outer * cuts, index_grain(s.count * std::min(s.inner, kIndexColumns)),
+  const std::int64_t wanted = get_num_threads() == 1 ? 1 : 4 * get_num_threads();
+  const std::int64_t most = (s.inner + kIndexColumns - 1) / kIndexColumns;
+  const std::int64_t cuts = std::clamp(wanted / std::max<std::int64_t>(1, s.outer), std::int64_t{1}, most);
+  const std::int64_t width = (most + cuts - 1) / cuts * kIndexColumns;
+  parallel_for(s.outer * cuts, index_grain(s.count * std::min(s.inner, width)),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t task = begin; task < end; ++task) {
-                   const std::int64_t column = task % cuts * kIndexColumns;
-                   f(task / cuts, column, std::min(column + kIndexColumns, s.inner));
+                   const std::int64_t column = std::min(task % cuts * width, s.inner);
+                   f(task / cuts, column, std::min(column + width, s.inner));
                  }
                });
 }
