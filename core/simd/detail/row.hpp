@@ -6,8 +6,9 @@
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
 /// Calls f(i, count) for the full vectors of a row of n elements and for the remainder: count elements from i on.
+/// Inline, so that what f collects stays in registers: short rows would wait for the memory otherwise.
 template <class T, class F>
-void each_vector(std::int64_t n, F f) {
+[[gnu::always_inline]] inline void each_vector(std::int64_t n, F f) {
   std::int64_t i = 0;
   for (; i + kLanes<T> <= n; i += kLanes<T>) {
     f(i, kLanes<T>);
@@ -81,7 +82,7 @@ T max_lane(const Batch<T>& v) {
 
 /// Combines n elements with f(vector, result so far), in four vectors so that no step waits for the one before.
 template <class T, class F>
-Batch<T> fold_row(const T* x, std::int64_t n, T identity, F f) {
+[[gnu::always_inline]] inline Batch<T> fold_row(const T* x, std::int64_t n, T identity, F f) {
   constexpr std::int64_t kStep = kLanes<T>;
   Batch<T> a(identity);
   std::int64_t i = 0;
