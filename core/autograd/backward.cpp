@@ -50,9 +50,6 @@ Tensor sum_of(const Tensor& a, const Tensor& b) {
 }
 
 Tensor accumulated(Tensor sum, Tensor gradient, bool create_graph) {
-  if (!sum.defined()) {
-    return gradient;
-  }
   if (create_graph) {
     return sum_of(sum, gradient);
   }
@@ -96,12 +93,19 @@ class Run {
     if (!needs(node.get())) {
       return;
     }
-    auto [slot, is_new] = pending_.try_emplace(node.get());
-    slot->second = accumulated(std::move(slot->second), std::move(gradient), create_);
-    if (is_new) {
-      heap_.push_back(node);
-      std::push_heap(heap_.begin(), heap_.end(), before);
+    if (const auto found = pending_.find(node.get()); found != pending_.end()) {
+      found->second = accumulated(std::move(found->second), std::move(gradient), create_);
+      return;
     }
+    if (spare_) {
+      spare_.key() = node.get();
+      spare_.mapped() = std::move(gradient);
+      pending_.insert(std::move(spare_));
+    } else {
+      pending_.emplace(node.get(), std::move(gradient));
+    }
+    heap_.push_back(node);
+    std::push_heap(heap_.begin(), heap_.end(), before);
   }
 
   void run() {
@@ -144,7 +148,7 @@ class Run {
       return;  // an observed leaf, completed earlier
     }
     Tensor gradient = std::move(found->second);
-    pending_.erase(found);
+    spare_ = pending_.extract(found);
     visit(*node, std::move(gradient));
   }
 
@@ -318,6 +322,7 @@ class Run {
   bool checks_ = is_anomaly_enabled();
   bool restricted_ = false;
   std::unordered_map<const Node*, Tensor> pending_;
+  std::unordered_map<const Node*, Tensor>::node_type spare_;  // the memory of an entry for the next one
   std::unordered_set<const Node*> needed_;
   std::vector<NodePtr> heap_;
   std::vector<detail::LeafObserver*> observers_;

@@ -35,11 +35,12 @@ void detail::note_origin(Node& node) {
 SavedOutput::SavedOutput(const Tensor& y) : plain_(y.detach()) {}
 
 Tensor SavedOutput::get() const {
-  Tensor y = plain_.get().detach();
   Node* node = detail::current_node();
-  if (is_grad_enabled() && node != nullptr) {
-    y.set_node(NodePtr(node));
+  if (!is_grad_enabled() || node == nullptr) {
+    return plain_.get();
   }
+  Tensor y = plain_.get().detach();
+  y.set_node(NodePtr(node));
   return y;
 }
 

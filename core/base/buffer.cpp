@@ -255,7 +255,10 @@ void Buffer::bump_version() const noexcept {
 }
 
 ChannelsLast Buffer::channels_last() const noexcept {
-  ChannelsLast order = block_ == nullptr ? ChannelsLast() : block_->elements().order;
+  if (block_ == nullptr || !block_->order) {
+    return {};
+  }
+  ChannelsLast order = block_->elements().order;
   if (order && bytes_ != block_->bytes) {
     order.n = order.n * static_cast<std::int64_t>(bytes_) / static_cast<std::int64_t>(block_->bytes);
     order = order.n == 0 ? ChannelsLast() : order;
