@@ -120,7 +120,8 @@ TEST(AssignmentTest, WhatWouldBeLostIsRefused) {
   x[1].index_put_({0}, 7.0);
   x[1].index_put_({1}, tensor(8));
   EXPECT_THAT(numbers(x), ElementsAre(9, 5.5, 7, 8));
-  EXPECT_EQ(error_of<ShapeError>([&] { x[0] = zeros({3}); }), "copy_: expected an operand of shape [2] but got [3]");
+  EXPECT_EQ(error_of<ShapeError>([&] { x[0] = zeros({3}); }),
+            "copy_: expected an operand that broadcasts to [2] but got [3]");
   EXPECT_EQ(error_of<IndexError>([&] { x[2] = 0.0; }),
             "select: expected an index in [-2, 2) for axis 0 of [2, 2] but got 2");
 }

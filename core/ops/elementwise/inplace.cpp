@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <type_traits>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
@@ -9,6 +10,7 @@
 #include "normgrad/core/ops/detail/in_place.hpp"
 #include "normgrad/core/ops/detail/promotion.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/shape/shape.hpp"
 
 namespace normgrad {
 
@@ -31,18 +33,38 @@ using detail::check_not_recorded;
 
 constexpr std::int64_t kGrain = std::int64_t{1} << 16;
 
-void check_operand(const char* name, const Tensor& y, const Tensor& x, bool same_dtype = true) {
-  check_not_recorded(name, y, &x);
-  require<ShapeError>(x.shape() == y.shape(), name, ": expected an operand of shape ", y.shape(), " but got ",
-                      x.shape());
-  require<DTypeError>(!same_dtype || x.dtype() == y.dtype(), name, ": expected an operand of dtype ", y.dtype(),
-                      " but got ", x.dtype());
+// The shape to which both broadcast, if there is one.
+std::optional<Shape> common_shape(const Shape& a, const Shape& b) {
+  const std::size_t rank = std::max(a.rank(), b.rank());
+  Shape common;
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::int64_t sa = i + a.rank() < rank ? 1 : a[i + a.rank() - rank];
+    const std::int64_t sb = i + b.rank() < rank ? 1 : b[i + b.rank() - rank];
+    if (sa != sb && sa != 1 && sb != 1) {
+      return {};
+    }
+    common.push_back(sa == 1 ? sb : sa);
+  }
+  return common;
 }
+
+// An operand may broadcast to the tensor, but not the tensor to the operand: its shape cannot change.
+void check_operand(const char* name, const Tensor& y, const Tensor& x) {
+  check_not_recorded(name, y, &x);
+  if (x.shape() == y.shape()) [[likely]] {
+    return;
+  }
+  const std::optional<Shape> common = common_shape(x.shape(), y.shape());
+  require<ShapeError>(common == y.shape(), name, ": expected an operand that broadcasts to ", y.shape(), " but got ",
+                      x.shape(), common ? detail::concat(", and the result would have the shape ", *common) : "");
+}
+
+Tensor expanded(const Tensor& x, const Tensor& y) { return x.shape() == y.shape() ? x : expand_to(x, y.shape()); }
 
 // Calls f(result, operand) for operands of different dtypes, with both converted to their result type.
 template <class F>
 void in_common_type(const char* name, Tensor& y, const Tensor& x, F f) {
-  check_operand(name, y, x, false);
+  check_operand(name, y, x);
   const DType type = result_type(y, x);
   require<DTypeError>(can_cast(type, y.dtype()), name, ": expected an operand whose result can be cast to ", y.dtype(),
                       " but got ", x.dtype(), ", whose result is ", type, "; convert the tensor with to() first");
@@ -76,11 +98,34 @@ void on_blocks(Tensor& y, const Tensor& x, F f) {
   });
 }
 
+// y = y op x for an x that broadcasts.
+void combine_broadcast(const char* name, kernels::BinaryOp op, Tensor& y, const Tensor& x) {
+  if (y.is_channels_last()) {  // keeps the memory format
+    const NoGradGuard unrecorded;
+    y.copy_(detail::apply_binary(name, op, y, x));
+    return;
+  }
+  // Elements of x that are elements of y, too, are read more than once.
+  const Tensor operand = x.buffer().shares_block(y.buffer()) ? x.detach().clone() : x;
+  const auto layout = kernels::broadcast_layout<2>(y.shape(), {&y.shape(), &operand.shape()});
+  dispatch_all(y.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (!std::is_same_v<T, bool>) {
+      T* to = y.mutable_data<T>();
+      kernels::binary(op, layout, static_cast<const T*>(to), operand.data<T>(), to);
+    }
+  });
+}
+
 // y = y op x; bool is handled by `otherwise(a, b)`.
 template <class F>
 void combine(const char* name, kernels::BinaryOp op, Tensor& y, const Tensor& x, F otherwise) {
   check_operand(name, y, x);
-  on_blocks(y, x, [&](auto* to, const auto* from, std::int64_t n) {
+  if (x.shape() != y.shape() && y.dtype() != kBool) {
+    combine_broadcast(name, op, y, x);
+    return;
+  }
+  on_blocks(y, expanded(x, y), [&](auto* to, const auto* from, std::int64_t n) {
     using T = std::remove_pointer_t<decltype(to)>;
     if constexpr (std::is_same_v<T, bool>) {
       std::transform(to, to + n, from, to, otherwise);
@@ -112,7 +157,7 @@ void check_whole_factor(const char* name, const Tensor& y, Scalar factor) {
 void add_scaled(const char* name, Tensor& y, const Tensor& x, Scalar alpha) {
   check_operand(name, y, x);
   check_whole_factor(name, y, alpha);
-  on_blocks(y, x, [alpha](auto* to, const auto* from, std::int64_t n) {
+  on_blocks(y, expanded(x, y), [alpha](auto* to, const auto* from, std::int64_t n) {
     using T = std::remove_pointer_t<decltype(to)>;
     using W = Wrapping<T>;
     const auto factor = static_cast<W>(number_of<T>(alpha));
@@ -177,7 +222,8 @@ Tensor& Tensor::copy_(const Tensor& source) & {
     return copy_(source.detach().to(dtype()));
   }
   check_operand("copy_", *this, source);
-  on_blocks(*this, source, [](auto* to, const auto* from, std::int64_t n) { std::copy_n(from, n, to); });
+  on_blocks(*this, expanded(source, *this),
+            [](auto* to, const auto* from, std::int64_t n) { std::copy_n(from, n, to); });
   return *this;
 }
 
