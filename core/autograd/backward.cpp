@@ -6,6 +6,7 @@
 
 #include "normgrad/core/autograd/anomaly.hpp"
 #include "normgrad/core/autograd/anomaly_check.hpp"
+#include "normgrad/core/autograd/detail/gradients_at.hpp"
 #include "normgrad/core/autograd/detail/leaf_observer.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
@@ -80,12 +81,14 @@ class Run {
  public:
   Run(bool retain_graph, bool create_graph) : retain_(retain_graph || create_graph), create_(create_graph) {}
 
-  // Stops at the targets, stores their gradients in `results`, and follows only the paths that lead to them.
-  void restrict_to(const std::vector<NodePtr>& roots, const std::vector<NodePtr>& targets) {
+  // Stores the gradients of the targets in `results`, and follows only the paths that lead to them; if `ends` none
+  // through them.
+  void restrict_to(const std::vector<NodePtr>& roots, const std::vector<NodePtr>& targets, bool ends = false) {
     for (const NodePtr& target : targets) {
       results.emplace(target.get(), Tensor());
     }
     restricted_ = true;
+    ends_ = ends;
     mark_needed(roots);
   }
 
@@ -197,6 +200,10 @@ class Run {
   }
 
   void visit(Node& node, Tensor gradient) {
+    if (is_end(node)) {
+      results[&node] = std::move(gradient);
+      return;
+    }
     apply_hooks(node, gradient);
     if (checks_) {
       detail::check_whole_gradient(node, gradient);
@@ -231,6 +238,8 @@ class Run {
       node.release();
     }
   }
+
+  bool is_end(const Node& node) const { return ends_ && results.contains(&node); }
 
   // A target with no further targets behind it ends the traversal: its own graph is neither used nor freed.
   bool leads_on(const Node& node) const {
@@ -297,7 +306,7 @@ class Run {
     }
     for (std::size_t at = 0; at < order.size(); ++at) {
       const Node& node = *order[at];
-      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      for (std::size_t i = 0; i < node.inputs.size() && !is_end(node); ++i) {
         Node* input = node.inputs[i].get();
         if (input != nullptr && seen.insert(input).second) {
           order.push_back(input);
@@ -321,6 +330,7 @@ class Run {
   bool create_;
   bool checks_ = is_anomaly_enabled();
   bool restricted_ = false;
+  bool ends_ = false;
   std::unordered_map<const Node*, Tensor> pending_;
   std::unordered_map<const Node*, Tensor>::node_type spare_;  // the memory of an entry for the next one
   std::unordered_set<const Node*> needed_;
@@ -377,6 +387,18 @@ std::vector<Tensor> checked_grad_outputs(const char* where, const std::vector<Te
 
 }  // namespace
 
+std::vector<Tensor> detail::gradients_at(const Tensor& y, const Tensor& gy, const std::vector<NodePtr>& nodes) {
+  Run run(false, is_grad_enabled());
+  run.restrict_to({y.node()}, nodes, true);
+  run.deliver(y.node(), gy);
+  run.run();
+  std::vector<Tensor> found;
+  for (const NodePtr& node : nodes) {
+    found.push_back(std::move(run.results[node.get()]));
+  }
+  return found;
+}
+
 void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& grad_outputs, BackwardOptions options) {
   std::vector<Tensor> gradients = checked_grad_outputs("backward", outputs, grad_outputs);
   Run run(options.retain_graph, options.create_graph);
@@ -386,8 +408,8 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gra
   run.run();
 }
 
-std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
-                         const std::vector<Tensor>& grad_outputs, GradOptions options) {
+TensorList grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                const std::vector<Tensor>& grad_outputs, GradOptions options) {
   std::vector<Tensor> gradients = checked_grad_outputs("grad", outputs, grad_outputs);
   std::vector<NodePtr> roots;
   std::vector<NodePtr> targets;

@@ -22,7 +22,7 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gra
 /// entry of `grad_outputs` may be undefined (or the list empty) for outputs of one element; it then counts as 1. Inputs
 /// may be leaves or results. Throws GraphError if an output or input requires no gradient, if an input is unused
 /// (unless allow_unused), or if the graph was already freed.
-std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
-                         const std::vector<Tensor>& grad_outputs = {}, GradOptions options = {});
+TensorList grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                const std::vector<Tensor>& grad_outputs = {}, GradOptions options = {});
 
 }  // namespace normgrad

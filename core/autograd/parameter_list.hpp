@@ -13,13 +13,13 @@ namespace normgrad {
 
 /// A vector of tensors that also knows each parameter's name in its model. Returned by Module::parameters() and
 /// accepted by optimizers. Converts from a vector without names and from named parameters.
-class ParameterList : public std::vector<Tensor> {
+class ParameterList : public TensorList {
  public:
   ParameterList() = default;
-  ParameterList(std::initializer_list<Tensor> tensors) : std::vector<Tensor>(tensors) {}  ///< without names
+  ParameterList(std::initializer_list<Tensor> tensors) : TensorList(tensors) {}  ///< without names
   /// Constructs without names.
   ParameterList(std::vector<Tensor> tensors)  // NOLINT(google-explicit-constructor)
-      : std::vector<Tensor>(std::move(tensors)) {}
+      : TensorList(std::move(tensors)) {}
   /// Constructs with names, such as those of Module::named_parameters().
   ParameterList(std::vector<std::pair<std::string, Tensor>> named)  // NOLINT(google-explicit-constructor)
       : named_(std::move(named)) {

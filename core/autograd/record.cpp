@@ -4,10 +4,13 @@
 
 namespace normgrad {
 
+// A change in place may make a tensor depend on this operation. The operation must not own that tensor then: the graph
+// would contain a cycle. Only leaves that require gradients are never recorded as changed, nor other dtypes.
 Saved::Saved(const Tensor& tensor, bool needed) {
   if (needed && tensor.defined()) {
-    tensor_ = tensor;
-    version_ = tensor.version();
+    const bool is_lasting = !is_floating_point(tensor.dtype()) || (tensor.requires_grad() && tensor.is_leaf());
+    tensor_ = is_lasting ? tensor : tensor.snapshot();
+    version_ = tensor_.version();
   }
 }
 
@@ -32,7 +35,7 @@ void detail::note_origin(Node& node) {
   }
 }
 
-SavedOutput::SavedOutput(const Tensor& y) : plain_(y.detach()) {}
+SavedOutput::SavedOutput(const Tensor& y) : plain_(y.detach(), Saved::Own()) {}
 
 Tensor SavedOutput::get() const {
   Node* node = detail::current_node();

@@ -25,7 +25,7 @@
 namespace normgrad {
 
 /// An input saved for the backward. get() throws GraphError, naming the operation, if the tensor was changed in place
-/// or given other data since.
+/// or, as a leaf that requires gradients, given other data since.
 class Saved {
  public:
   Saved() = default;
@@ -34,6 +34,10 @@ class Saved {
   const Tensor& get() const;
 
  private:
+  friend class SavedOutput;
+  struct Own {};
+  Saved(Tensor tensor, Own) : tensor_(std::move(tensor)), version_(tensor_.version()) {}
+
   Tensor tensor_;
   std::uint64_t version_ = 0;
 };

@@ -59,7 +59,7 @@ const Tensor& StateDict::at(const std::string& name) const {
   return found->second;
 }
 
-Tensor& StateDict::operator[](const std::string& name) {
+Tensor& StateDict::operator[](const std::string& name) & {
   const auto [found, is_new] = positions_.try_emplace(name, entries_.size());
   if (is_new) {
     entries_.emplace_back(name, Tensor());

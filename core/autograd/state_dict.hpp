@@ -32,7 +32,9 @@ class StateDict {
   /// Returns the entry of that name. Throws ValueError, naming the key and the most similar ones, if there is none.
   const Tensor& at(const std::string& name) const;
   /// Returns the entry of that name; appends a new undefined one if there is none.
-  Tensor& operator[](const std::string& name);
+  Tensor& operator[](const std::string& name) &;
+  /// Of a temporary: `model.state_dict()["bias"] = y` is copy_() into the entry, which shares the memory of the model.
+  Tensor operator[](const std::string& name) && { return (*this)[name]; }
   /// Removes the entry of that name. Returns whether there was one.
   bool erase(const std::string& name);
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "normgrad/core/autograd/backward.hpp"
+#include "normgrad/core/autograd/detail/shared_graph.hpp"
 #include "normgrad/core/autograd/detail/storage.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
@@ -12,7 +13,7 @@
 namespace normgrad {
 
 TensorImpl::TensorImpl() = default;
-TensorImpl::~TensorImpl() = default;
+TensorImpl::~TensorImpl() { detail::leave_graph(*this); }
 
 namespace {
 const NodePtr kNoNode;
@@ -162,10 +163,30 @@ template std::vector<bool> Tensor::to_vector() const;
 template std::vector<std::uint8_t> Tensor::to_vector() const;
 template std::vector<std::int32_t> Tensor::to_vector() const;
 
-bool Tensor::requires_grad() const noexcept { return defined() && static_cast<bool>(impl_->node); }
+bool Tensor::requires_grad() const noexcept { return static_cast<bool>(node()); }
 bool Tensor::is_leaf() const noexcept { return !requires_grad() || impl_->node->is_leaf(); }
-const NodePtr& Tensor::node() const noexcept { return defined() ? impl_->node : kNoNode; }
-void Tensor::set_node(NodePtr node) { impl().node = std::move(node); }
+
+const NodePtr& Tensor::node() const noexcept {
+  if (!defined()) {
+    return kNoNode;
+  }
+  if (const detail::SharedGraph* graph = impl_->graph.load(std::memory_order_acquire);
+      graph != nullptr && impl_->seen.load(std::memory_order_acquire) != graph->changes) [[unlikely]] {
+    detail::refresh_node(*impl_);
+  }
+  return impl_->node;
+}
+
+void Tensor::set_node(NodePtr node) {
+  if (detail::SharedGraph* graph = impl().graph.load(std::memory_order_acquire); graph != nullptr) {
+    if (impl().first < 0) {
+      graph->node = node;
+    } else {
+      detail::leave_graph(*impl_);
+    }
+  }
+  impl().node = std::move(node);
+}
 
 Tensor& Tensor::requires_grad_(bool requires_grad) {
   require<GraphError>(is_leaf() || requires_grad, "requires_grad_: the tensor is the result of '",
@@ -174,7 +195,7 @@ Tensor& Tensor::requires_grad_(bool requires_grad) {
                       "requires_grad_: expected a float32 or float64 tensor but got ", dtype(),
                       "; convert it with to(kFloat32) first");
   if (requires_grad != this->requires_grad()) {
-    impl().node = requires_grad ? NodePtr(new LeafNode(shape(), dtype())) : NodePtr();
+    set_node(requires_grad ? NodePtr(new LeafNode(shape(), dtype())) : NodePtr());
   }
   return *this;
 }
@@ -250,8 +271,16 @@ Tensor& Tensor::lasting(const char* name) {
 }
 
 Tensor Tensor::of_temporary(Tensor part) const {
-  if (part_kind() == PartKind::copied) {
-    part.set_part_kind(PartKind::copied);
+  if (part_kind() == PartKind::copied || part_kind() == PartKind::shared_temporarily) {
+    part.set_part_kind(part_kind());
+  } else if (part.part_kind() == PartKind::shared && impl_->reference_count() == 1 && part.numel() > 0 &&
+             part.buffer().shares_block(buffer())) {
+    const std::ptrdiff_t offset = part.buffer().data() - buffer().data();
+    const std::size_t bytes = part.buffer().bytes();
+    part.impl_->buffer = Buffer();
+    const bool is_last = buffer().unique();
+    part.impl_->buffer = buffer().part(static_cast<std::size_t>(offset), bytes);
+    part.set_part_kind(is_last ? PartKind::shared_temporarily : PartKind::shared);
   }
   return part;
 }
@@ -260,6 +289,7 @@ Tensor Tensor::detach() const& { return alias(shape()); }
 
 void Tensor::set_data(const Tensor& source) {
   require<GraphError>(is_leaf(), "set_data: the tensor is the result of an operation; only leaves can be given data");
+  detail::leave_graph(impl());
   // `source` may be this tensor's own gradient or an alias. NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
   const Tensor kept = source;
   require<DTypeError>(!requires_grad() || is_floating_point(kept.dtype()),

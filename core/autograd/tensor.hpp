@@ -1,8 +1,9 @@
 // Tensor: a handle to an n-dimensional array that supports reverse-mode differentiation.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 #include <iosfwd>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "normgrad/core/autograd/tensor_options.hpp"
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/dtype.hpp"
 #include "normgrad/core/base/intrusive_ptr.hpp"
@@ -22,51 +24,20 @@ namespace normgrad {
 
 class Node;
 class Tensor;
+class TensorList;
 struct ValuesAndIndices;
+namespace detail {
+class SharedGraph;
+}
 using NodePtr = IntrusivePtr<Node>;  ///< shared ownership of a node
-
-/// Options of a new tensor.
-struct TensorOptions {
-  DType dtype = kFloat32;      ///< of the elements
-  bool requires_grad = false;  ///< record operations on it
-};
-
-/// Options of Tensor::backward().
-struct BackwardOptions {
-  /// Keep the graph for another backward. Otherwise the graph is freed during the backward.
-  bool retain_graph = false;
-  /// Record the backward itself, so that the gradients can be differentiated; also keeps the graph. The `grad()` of a
-  /// leaf then references a graph that references the leaf; set_grad({}) breaks this cycle. Gradients from grad() have
-  /// no such cycle.
-  bool create_graph = false;
-};
-
-/// Called with a gradient during a backward. Returns its replacement, or an undefined Tensor to keep it. Must not
-/// change the gradient in place, because other tensors may share it (GraphError). A hook added while hooks of the same
-/// tensor run takes effect from its next gradient on; a hook removed meanwhile is not called.
-using GradHook = std::function<Tensor(const Tensor& grad)>;
-/// Hooks with their ids, in calling order.
-using GradHooks = std::vector<std::pair<std::uint64_t, GradHook>>;
-
-/// Removes a hook. Does nothing once the tensor's graph is gone.
-class HookHandle {
- public:
-  HookHandle() = default;
-  /// Created by register_hook().
-  HookHandle(std::weak_ptr<GradHooks> hooks, std::uint64_t id);
-  void remove();  ///< removes the hook; does nothing the second time
-
- private:
-  std::weak_ptr<GradHooks> hooks_;  // does not keep the graph alive
-  std::uint64_t id_ = 0;
-};
 
 /// How an array came from another one.
 enum class PartKind : std::uint8_t {
   none,               ///< it has memory of its own
   shared,             ///< it shares memory with the other
   shared_unrecorded,  ///< the same, with one that requires gradients, by an operation that was not recorded
-  copied              ///< it is a copy of a part, where PyTorch has a view
+  copied,             ///< it is a copy of a part, where PyTorch has a view
+  shared_temporarily  ///< it shares memory with a temporary that nothing else shares
 };
 
 class TensorImpl;
@@ -95,7 +66,8 @@ class Tensor {
   Tensor& operator=(const Tensor& other) & noexcept = default;
   Tensor& operator=(Tensor&& other) & noexcept = default;
   /// `x[i] = y` is `x[i].copy_(y)`, and with a number `x[i].fill_(number)`; likewise for other temporaries that share
-  /// memory. Throws ValueError for those that do not, such as relu(x), because the value would be lost.
+  /// memory, such as x.split(2)[0]. Throws ValueError for those that do not, such as relu(x), because the value would
+  /// be lost.
   Tensor& operator=(const Tensor& values) &&;
   Tensor& operator=(Scalar value) &&;
   void operator=(const Tensor&) const& = delete;  // parts of a const tensor are const
@@ -168,9 +140,11 @@ class Tensor {
   /// Returns a number that changes with every in-place change of the memory and with set_data().
   std::uint64_t version() const noexcept;
 
-  // --- in place (core/ops/elementwise/inplace.cpp): not recorded; throws GraphError on tensors that require gradients,
-  //     except under NoGradGuard. An operand may overlap the tensor. The forms for temporaries throw ValueError for a
-  //     copy of a part (x.narrow(1, 0, 2).zero_()), whose change would be lost.
+  // --- in place (core/ops/elementwise/inplace.cpp): recorded like other operations if the tensor or an operand
+  //     requires gradients. The result then takes the place of the value of this tensor and of all that share its
+  //     memory as parts along axis 0 or in another shape. Throws GraphError for leaves that require gradients and their
+  //     parts, except under NoGradGuard. An operand broadcasts to the tensor, and may overlap it. The forms for
+  //     temporaries throw ValueError for a copy of a part (x.narrow(1, 0, 2).zero_()), whose change would be lost.
 
   Tensor& copy_(const Tensor& source) &;
   Tensor& fill_(Scalar value) &;
@@ -179,7 +153,10 @@ class Tensor {
   Tensor& sub_(const Tensor& other, Scalar alpha = 1) &;
   Tensor& mul_(const Tensor& other) &;
   Tensor& mul_(Scalar factor) &;
+  Tensor& div_(const Tensor& divisor) &;
   Tensor& div_(Scalar divisor) &;
+  Tensor& masked_fill_(const Tensor& mask, Scalar value) &;
+  Tensor& masked_fill_(const Tensor& mask, const Tensor& value) &;
   /// x[indices] = values, or += if `accumulate`: see core/ops/index/index.hpp.
   Tensor& index_put_(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate = false) &;
   Tensor& index_put_(const std::vector<TensorIndex>& indices, Scalar value, bool accumulate = false) &;
@@ -190,7 +167,12 @@ class Tensor {
   Tensor sub_(const Tensor& other, Scalar alpha = 1) && { return lasting("sub_").sub_(other, alpha); }
   Tensor mul_(const Tensor& other) && { return lasting("mul_").mul_(other); }
   Tensor mul_(Scalar factor) && { return lasting("mul_").mul_(factor); }
+  Tensor div_(const Tensor& divisor) && { return lasting("div_").div_(divisor); }
   Tensor div_(Scalar divisor) && { return lasting("div_").div_(divisor); }
+  template <class Value>
+  Tensor masked_fill_(const Tensor& mask, const Value& value) && {
+    return lasting("masked_fill_").masked_fill_(mask, value);
+  }
   template <class Values>
   Tensor index_put_(const std::vector<TensorIndex>& indices, const Values& values, bool accumulate = false) && {
     return lasting("index_put_").index_put_(indices, values, accumulate);
@@ -262,10 +244,10 @@ class Tensor {
   Tensor tile(const std::vector<std::int64_t>& repeats) const;
   Tensor repeat_interleave(std::int64_t repeats, std::optional<std::int64_t> axis = {}) const;
   Tensor repeat_interleave(const Tensor& repeats, std::optional<std::int64_t> axis = {}) const;
-  std::vector<Tensor> split(std::int64_t size, std::int64_t axis = 0) const;
-  std::vector<Tensor> split(const std::vector<std::int64_t>& sizes, std::int64_t axis = 0) const;
-  std::vector<Tensor> chunk(std::int64_t chunks, std::int64_t axis = 0) const;
-  std::vector<Tensor> unbind(std::int64_t axis = 0) const;
+  TensorList split(std::int64_t size, std::int64_t axis = 0) const;
+  TensorList split(const std::vector<std::int64_t>& sizes, std::int64_t axis = 0) const;
+  TensorList chunk(std::int64_t chunks, std::int64_t axis = 0) const;
+  TensorList unbind(std::int64_t axis = 0) const;
   Tensor sum(const Axes& axes = {}, ReduceFlag keepdim = false) const;
   Tensor mean(const Axes& axes = {}, ReduceFlag keepdim = false) const;
   Tensor var(const Axes& axes = {}, ReduceFlag unbiased = true, ReduceFlag keepdim = false) const;
@@ -333,6 +315,17 @@ class Tensor {
   /// How this tensor came from another one, which decides who may change it in place.
   PartKind part_kind() const;
   void set_part_kind(PartKind kind);
+  /// Makes this new tensor, the recorded result of an operation that shares the memory of x, a part of x from its
+  /// element `first` on, in row-major order: recorded in-place changes of either also change the node of the other.
+  void set_part_of(const Tensor& x, std::int64_t first);
+  /// Returns whether recorded in-place changes also change the value of a larger tensor: see set_part_of().
+  bool is_recorded_part() const noexcept;
+  /// Returns whether that larger tensor is a leaf that requires gradients.
+  bool is_part_of_leaf() const noexcept;
+  /// Makes `node` the one of the elements that an in-place change has just written.
+  void set_written(NodePtr node);
+  /// Returns another tensor with the same elements, memory and node, whose node no later in-place change replaces.
+  Tensor snapshot() const;
   const Buffer& buffer() const;
   /// Returns whether the elements of [N, C, ...] are stored as [N, ..., C]; see ChannelsLast. For operations that can
   /// use this layout.
@@ -392,8 +385,38 @@ class TensorImpl : public RefCounted {
   Buffer buffer;                   ///< the values
   NodePtr node;                    ///< the node that produced the values, if gradients are required
 
+  /// The graph of this memory and its parts, owned; null for tensors without parts. Made by a reader, so atomic.
+  std::atomic<detail::SharedGraph*> graph{nullptr};
+  std::atomic<std::uint64_t> seen{0};  ///< the state of the graph for which `node` is valid
+  std::int64_t first = -1;             ///< of a part: its first element in the whole
+
   TensorImpl();
   ~TensorImpl();
+};
+
+/// A vector of tensors. An element of a temporary is a temporary, too: `x.split(2)[0] = y` writes into x, instead of
+/// replacing an element of a vector that nobody keeps.
+class TensorList : public std::vector<Tensor> {
+ public:
+  using std::vector<Tensor>::vector;
+  /// Takes the tensors of a vector.
+  TensorList(std::vector<Tensor> tensors) noexcept  // NOLINT(google-explicit-constructor)
+      : std::vector<Tensor>(std::move(tensors)) {}
+
+  Tensor& operator[](std::size_t i) & { return std::vector<Tensor>::operator[](i); }
+  const Tensor& operator[](std::size_t i) const& { return std::vector<Tensor>::operator[](i); }
+  Tensor operator[](std::size_t i) && { return std::vector<Tensor>::operator[](i); }
+  /// Throws std::out_of_range.
+  Tensor& at(std::size_t i) & { return std::vector<Tensor>::at(i); }
+  const Tensor& at(std::size_t i) const& { return std::vector<Tensor>::at(i); }
+  Tensor at(std::size_t i) && { return std::vector<Tensor>::at(i); }
+  /// The first tensor, and the last one.
+  Tensor& front() & { return std::vector<Tensor>::front(); }
+  const Tensor& front() const& { return std::vector<Tensor>::front(); }
+  Tensor front() && { return std::vector<Tensor>::front(); }
+  Tensor& back() & { return std::vector<Tensor>::back(); }
+  const Tensor& back() const& { return std::vector<Tensor>::back(); }
+  Tensor back() && { return std::vector<Tensor>::back(); }
 };
 
 /// Prints the elements as PyTorch does: 4 digits; scientific notation when their range requires it; the dtype when the

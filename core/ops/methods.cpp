@@ -97,16 +97,10 @@ Tensor Tensor::repeat_interleave(std::int64_t repeats, std::optional<std::int64_
 Tensor Tensor::repeat_interleave(const Tensor& repeats, std::optional<std::int64_t> axis) const {
   return normgrad::repeat_interleave(*this, repeats, axis);
 }
-std::vector<Tensor> Tensor::split(std::int64_t size, std::int64_t axis) const {
-  return normgrad::split(*this, size, axis);
-}
-std::vector<Tensor> Tensor::split(const Sizes& sizes, std::int64_t axis) const {
-  return normgrad::split(*this, sizes, axis);
-}
-std::vector<Tensor> Tensor::chunk(std::int64_t chunks, std::int64_t axis) const {
-  return normgrad::chunk(*this, chunks, axis);
-}
-std::vector<Tensor> Tensor::unbind(std::int64_t axis) const { return normgrad::unbind(*this, axis); }
+TensorList Tensor::split(std::int64_t size, std::int64_t axis) const { return normgrad::split(*this, size, axis); }
+TensorList Tensor::split(const Sizes& sizes, std::int64_t axis) const { return normgrad::split(*this, sizes, axis); }
+TensorList Tensor::chunk(std::int64_t chunks, std::int64_t axis) const { return normgrad::chunk(*this, chunks, axis); }
+TensorList Tensor::unbind(std::int64_t axis) const { return normgrad::unbind(*this, axis); }
 
 Tensor Tensor::sum(const Axes& axes, ReduceFlag keepdim) const { return normgrad::sum(*this, axes, keepdim); }
 Tensor Tensor::mean(const Axes& axes, ReduceFlag keepdim) const { return normgrad::mean(*this, axes, keepdim); }

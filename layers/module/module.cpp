@@ -198,7 +198,7 @@ NamedTensors Module::named_parameters() const {
   return found;
 }
 
-std::vector<Tensor> Module::buffers() const { return without_names(named_buffers()); }
+TensorList Module::buffers() const { return without_names(named_buffers()); }
 
 NamedTensors Module::named_buffers() const {
   NamedTensors found;

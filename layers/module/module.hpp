@@ -134,7 +134,7 @@ class Module {
   /// handles to the module's own, and the list holds their names.
   ParameterList parameters() const;
   NamedTensors named_parameters() const;
-  std::vector<Tensor> buffers() const;
+  TensorList buffers() const;
   NamedTensors named_buffers() const;
   /// This module ("") and all modules below it, by full name.
   NamedModules named_modules();

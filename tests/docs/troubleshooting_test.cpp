@@ -154,10 +154,10 @@ const std::map<std::string, std::function<void()>>& mistakes() {
          Module& model = net;
          model(randn({1, 2}));
        }},
-      {"A recorded row that is written into a batch",
+      {"A part of a parameter that is changed in place",
        [] {
-         Tensor batch = zeros({2, 3});
-         batch[0] = randn({3}, {.requires_grad = true}) * 2.0;
+         Tensor table = randn({2, 3}, {.requires_grad = true});
+         table[0] = 0.0;
        }},
       {"An index that is no integer", [] { Embedding(10, 4)(ones({2})); }},
       {"A loader that gives no batch",

@@ -15,6 +15,7 @@
 #include "tests/support/fused_norms.hpp"
 #include "tests/support/gradients.hpp"
 #include "tests/support/simd_levels.hpp"
+#include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/elementwise/activation.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/norm/norm.hpp"

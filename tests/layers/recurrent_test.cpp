@@ -10,6 +10,7 @@
 #include "tests/support/simd_levels.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/values.hpp"
+#include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/ops/creation.hpp"

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/support/raises.hpp"
+#include "normgrad/core/autograd/backward.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/rounding.hpp"

@@ -72,10 +72,10 @@ TEST(InPlaceBroadcastTest, ChannelsLastMemory) {
       const Tensor plain = whole({2, 3, 4, 5}, kFloat32);
       Tensor x = plain.as_channels_last();
       change.in_place(x, y);
-      EXPECT_EQ(numbers(x), numbers(change.out_of_place(plain, y))) << change.name << " " << shape;
       if (std::string(change.name) == "add_" || std::string(change.name) == "mul_") {
         EXPECT_TRUE(x.is_physically_writable()) << change.name << " " << shape;  // no row-major copy was made
       }
+      EXPECT_EQ(numbers(x), numbers(change.out_of_place(plain, y))) << change.name << " " << shape;
     }
   }
 }

@@ -288,8 +288,8 @@ TEST(IndexTest, Errors) {
             "index_put: expected values of dtype float32 but got int64");
   Tensor learned = zeros({2}, {.requires_grad = true});
   EXPECT_EQ(error_of<GraphError>([&] { learned.index_put_({0}, 1.0); }),
-            "index_put_: the tensor requires gradients and in-place changes are not recorded; use the operation that "
-            "returns a new tensor, or NoGradGuard");
+            "index_put_: the tensor is a leaf that requires gradients, and leaves cannot be changed in place while "
+            "operations are recorded; change it under NoGradGuard, or use the operation that returns a new tensor");
   Tensor truth = zeros({2}, {.dtype = kBool});
   EXPECT_EQ(error_of<DTypeError>([&] { truth.index_put_({0}, truth[1], true); }),
             "index_put_: expected a tensor of numbers to accumulate but got bool");

@@ -42,7 +42,7 @@ TensorsFunction gradient_function(TensorsFunction f, std::size_t count) {
       }
     }
     if (outputs.empty()) {
-      return std::vector<Tensor>(wanted.size());
+      return TensorList(wanted.size());
     }
     return grad(outputs, wanted, gradients, {.create_graph = create_graph, .allow_unused = true});
   };

@@ -11,7 +11,7 @@ namespace normgrad::detail {
 class ForkSafeMutex {
  public:
   /// Order in which one thread may lock several of them.
-  enum class Rank { ties, names, primitives, lapack, row_major_copy, pool, shared_memory, bar, log };
+  enum class Rank { ties, names, primitives, lapack, graph, row_major_copy, pool, shared_memory, bar, log };
 
   explicit ForkSafeMutex(Rank rank);
   ForkSafeMutex(const ForkSafeMutex&) = delete;

@@ -1,4 +1,4 @@
-// The checks of operations that change a tensor in place. Internal.
+// Operations that change a tensor in place. Internal.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,13 @@
 
 namespace normgrad::detail {
 
-/// In-place operations are not recorded, so they must not change a tensor that needs a gradient. Throws GraphError if
-/// grad mode is on and `target` or `source`, which may be null, requires gradients.
-void check_not_recorded(const char* name, const Tensor& target, const Tensor* source = nullptr);
+/// Returns whether a change of `target` by an operation with the operand `source`, which may be null, must be recorded.
+/// Throws GraphError if grad mode is on and `target` is a leaf that requires gradients, or a part of one.
+bool is_recorded_change(const char* name, const Tensor& target, const Tensor* source = nullptr);
+
+/// Writes y, the recorded result of the same operation that returns a new tensor, into `target`, which gets its node.
+/// The operation must not have saved `target`, whose value is gone.
+void become(Tensor& target, const Tensor& y);
 
 /// Whether the two blocks of memory have bytes in common: a kernel could then read elements that it has changed.
 inline bool overlap(const void* a, std::size_t bytes_of_a, const void* b, std::size_t bytes_of_b) {

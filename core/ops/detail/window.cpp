@@ -50,7 +50,8 @@ Tensor take_window(const char* name, const Tensor& x, const Window& window) {
 }
 
 Tensor share_window(const char* name, const Tensor& x, const Window& window) {
-  return part_of(x, taken(name, x.alias_rows(window.start[0], window.shape[0]), x, window));
+  const std::int64_t first = window.start[0] * strides_of(x.shape())[0];
+  return part_of(x, taken(name, x.alias_rows(window.start[0], window.shape[0]), x, window), first);
 }
 
 void copy_into_window(const Tensor& x, const Window& window, Tensor& y) {

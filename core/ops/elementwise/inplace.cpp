@@ -2,8 +2,7 @@
 #include <optional>
 #include <type_traits>
 
-#include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/autograd/tensor.hpp"
+#include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/elementwise/binary.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
@@ -14,22 +13,10 @@
 
 namespace normgrad {
 
-// In-place operations are not recorded, so they must not change a tensor that needs a gradient.
-void detail::check_not_recorded(const char* name, const Tensor& target, const Tensor* source) {
-  require<GraphError>(!is_grad_enabled() || !target.requires_grad(), name,
-                      ": the tensor requires gradients and in-place changes are not recorded; use the operation that "
-                      "returns a new tensor, or NoGradGuard");
-  require<GraphError>(!is_grad_enabled() || target.part_kind() != PartKind::shared_unrecorded, name,
-                      ": the tensor is a part of one that requires gradients, taken under NoGradGuard; change it under "
-                      "NoGradGuard too, or take it from detach()");
-  require<GraphError>(!is_grad_enabled() || source == nullptr || !source->requires_grad(), name,
-                      ": the operand requires gradients and in-place changes are not recorded; detach() it, or use the "
-                      "operation that returns a new tensor");
-}
-
 namespace {
 
-using detail::check_not_recorded;
+using detail::become;
+using detail::is_recorded_change;
 
 constexpr std::int64_t kGrain = std::int64_t{1} << 16;
 
@@ -50,7 +37,6 @@ std::optional<Shape> common_shape(const Shape& a, const Shape& b) {
 
 // An operand may broadcast to the tensor, but not the tensor to the operand: its shape cannot change.
 void check_operand(const char* name, const Tensor& y, const Tensor& x) {
-  check_not_recorded(name, y, &x);
   if (x.shape() == y.shape()) [[likely]] {
     return;
   }
@@ -61,13 +47,18 @@ void check_operand(const char* name, const Tensor& y, const Tensor& x) {
 
 Tensor expanded(const Tensor& x, const Tensor& y) { return x.shape() == y.shape() ? x : expand_to(x, y.shape()); }
 
-// Calls f(result, operand) for operands of different dtypes, with both converted to their result type.
-template <class F>
-void in_common_type(const char* name, Tensor& y, const Tensor& x, F f) {
-  check_operand(name, y, x);
+// The dtype of the result, which must fit the tensor.
+DType checked_type(const char* name, const Tensor& y, const Tensor& x) {
   const DType type = result_type(y, x);
   require<DTypeError>(can_cast(type, y.dtype()), name, ": expected an operand whose result can be cast to ", y.dtype(),
                       " but got ", x.dtype(), ", whose result is ", type, "; convert the tensor with to() first");
+  return type;
+}
+
+// Calls f(result, operand) for operands of different dtypes, with both converted to their result type.
+template <class F>
+void in_common_type(const char* name, Tensor& y, const Tensor& x, F f) {
+  const DType type = checked_type(name, y, x);
   const NoGradGuard unrecorded;
   const Tensor operand = to(x, type);
   if (type == y.dtype()) {
@@ -120,7 +111,6 @@ void combine_broadcast(const char* name, kernels::BinaryOp op, Tensor& y, const 
 // y = y op x; bool is handled by `otherwise(a, b)`.
 template <class F>
 void combine(const char* name, kernels::BinaryOp op, Tensor& y, const Tensor& x, F otherwise) {
-  check_operand(name, y, x);
   if (x.shape() != y.shape() && y.dtype() != kBool) {
     combine_broadcast(name, op, y, x);
     return;
@@ -155,7 +145,6 @@ void check_whole_factor(const char* name, const Tensor& y, Scalar factor) {
 
 // y = y + alpha x
 void add_scaled(const char* name, Tensor& y, const Tensor& x, Scalar alpha) {
-  check_operand(name, y, x);
   check_whole_factor(name, y, alpha);
   on_blocks(y, expanded(x, y), [alpha](auto* to, const auto* from, std::int64_t n) {
     using T = std::remove_pointer_t<decltype(to)>;
@@ -169,8 +158,7 @@ void add_scaled(const char* name, Tensor& y, const Tensor& x, Scalar alpha) {
 
 // Calls f(first, last) for blocks of the elements of y.
 template <class F>
-void on_elements(const char* name, Tensor& y, F f) {
-  check_not_recorded(name, y);
+void on_elements(Tensor& y, F f) {
   dispatch_all(y.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = y.is_physically_writable() ? y.mutable_physical_data<T>() : y.mutable_data<T>();
@@ -180,14 +168,43 @@ void on_elements(const char* name, Tensor& y, F f) {
 
 // y = f(y, number), with the number converted once.
 template <class F>
-void change(const char* name, Tensor& y, Scalar number, F f) {
-  on_elements(name, y, [&f, number](auto* first, auto* last) {
+void change(Tensor& y, Scalar number, F f) {
+  on_elements(y, [&f, number](auto* first, auto* last) {
     using T = std::remove_pointer_t<decltype(first)>;
     using W = Wrapping<T>;
     std::transform(first, last, first, [&f, b = static_cast<W>(number_of<T>(number))](T a) {
       return static_cast<T>(f(static_cast<W>(a), b));
     });
   });
+}
+
+// The operand of a recorded operation that is about to change y, when the operation saves it.
+Tensor saved_operand(const Tensor& y, const Tensor& x) { return x.buffer().shares_block(y.buffer()) ? clone(x) : x; }
+
+// What the value of y after copy_() and fill_() depends on besides the source: its value before, with a gradient of 0,
+// so that y still requires gradients. The rest of a whole already does, of which y is a part.
+Tensor replaced(const Tensor& y) { return y.is_recorded_part() ? Tensor() : y; }
+
+// y is a float tensor.
+Tensor& div_by(Tensor& y, const Tensor& x) {
+  if (x.dtype() != y.dtype()) {
+    in_common_type("div_", y, x, [](Tensor& a, const Tensor& b) { div_by(a, b); });
+  } else {
+    combine("div_", kernels::BinaryOp::div, y, x, [](bool a, bool) { return a; });
+  }
+  return y;
+}
+
+// y = f(), an operation that returns a new tensor and does not save y.
+template <class F>
+Tensor& replace(const char* name, Tensor& y, const Tensor* source, F f) {
+  if (is_recorded_change(name, y, source)) {
+    become(y, f());
+  } else {
+    const NoGradGuard unrecorded;
+    y.copy_(f());
+  }
+  return y;
 }
 
 }  // namespace
@@ -203,34 +220,43 @@ Tensor& Tensor::operator=(Scalar value) && {
 }
 
 void Tensor::check_assignment(const Tensor* values) const {
+  const bool shares = part_kind() == PartKind::shared || part_kind() == PartKind::shared_unrecorded;
   require<ValueError>(
-      part_kind() == PartKind::shared || part_kind() == PartKind::shared_unrecorded,
+      shares && !is_sole_owner(),  // the last reshape() of an operation may share the memory of what is gone
       "x[i] = y: the value would be lost, because the left side ", shape(),
       " is a temporary that shares no memory; parts along axis 0 do. For other parts use index_put_() or "
       "slice_scatter(), and for a gradient set_grad()");
-  require<GraphError>(!is_grad_enabled() || !requires_grad(),
-                      "x[i] = y: x requires gradients and assignments are not recorded; use "
-                      "x = select_scatter(x, y, 0, i), or NoGradGuard");
-  require<GraphError>(
-      !is_grad_enabled() || values == nullptr || !values->requires_grad(),
-      "x[i] = y: y requires gradients and assignments are not recorded; join such parts with stack() or "
-      "cat(), use x = select_scatter(x, y, 0, i), or detach() y");
+  is_recorded_change("x[i] = y", *this, values);
 }
 
 Tensor& Tensor::copy_(const Tensor& source) & {
-  if (source.dtype() != dtype()) {
-    return copy_(source.detach().to(dtype()));
-  }
+  const bool recorded = is_recorded_change("copy_", *this, &source);
   check_operand("copy_", *this, source);
-  on_blocks(*this, expanded(source, *this),
-            [](auto* to, const auto* from, std::int64_t n) { std::copy_n(from, n, to); });
+  if (recorded) {
+    const Tensor value = expanded(normgrad::to(source, dtype()), *this);
+    become(*this, record("copy_", value.alias(shape()), {replaced(*this), value}, [](const Tensor& gy, GradSink& into) {
+      if (into.wants(0)) into.add(0, detail::zeros_of(gy));
+      if (into.wants(1)) into.add(1, gy);
+    }));
+  } else if (source.dtype() != dtype()) {
+    copy_(source.detach().to(dtype()));
+  } else {
+    const NoGradGuard unrecorded;
+    on_blocks(*this, expanded(source, *this),
+              [](auto* to, const auto* from, std::int64_t n) { std::copy_n(from, n, to); });
+  }
   return *this;
 }
 
 Tensor& Tensor::fill_(Scalar value) & {
   detail::check_fits("fill_", value, dtype());
+  if (is_recorded_change("fill_", *this)) {
+    become(*this, record("fill_", Tensor::empty(shape(), dtype()).fill_(value), {replaced(*this)},
+                         [](const Tensor& gy, GradSink& into) { into.add(0, detail::zeros_of(gy)); }));
+    return *this;
+  }
   // Does not read the elements, which may be uninitialized.
-  on_elements("fill_", *this, [value](auto* first, auto* last) {
+  on_elements(*this, [value](auto* first, auto* last) {
     std::fill(first, last, number_of<std::remove_pointer_t<decltype(first)>>(value));
   });
   return *this;
@@ -239,7 +265,12 @@ Tensor& Tensor::fill_(Scalar value) & {
 Tensor& Tensor::zero_() & { return fill_(0.0); }
 
 Tensor& Tensor::add_(const Tensor& other, Scalar alpha) & {
-  if (other.dtype() != dtype()) {
+  const bool recorded = is_recorded_change("add_", *this, &other);
+  check_operand("add_", *this, other);
+  if (recorded) {
+    const Tensor operand = normgrad::to(other, checked_type("add_", *this, other));
+    become(*this, add(*this, alpha.real() == 1.0 ? operand : mul(operand, alpha)));
+  } else if (other.dtype() != dtype()) {
     in_common_type("add_", *this, other, [alpha](Tensor& y, const Tensor& x) { y.add_(x, alpha); });
   } else if (alpha.real() == 1.0) {
     combine("add_", kernels::BinaryOp::add, *this, other, [](bool a, bool b) { return a || b; });
@@ -252,7 +283,12 @@ Tensor& Tensor::add_(const Tensor& other, Scalar alpha) & {
 Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) & {
   detail::check_numbers("sub_", *this);
   detail::check_numbers("sub_", other);
-  if (other.dtype() != dtype()) {
+  const bool recorded = is_recorded_change("sub_", *this, &other);
+  check_operand("sub_", *this, other);
+  if (recorded) {
+    const Tensor operand = normgrad::to(other, checked_type("sub_", *this, other));
+    become(*this, sub(*this, alpha.real() == 1.0 ? operand : mul(operand, alpha)));
+  } else if (other.dtype() != dtype()) {
     in_common_type("sub_", *this, other, [alpha](Tensor& y, const Tensor& x) { y.sub_(x, alpha); });
   } else {
     add_scaled("sub_", *this, other, -alpha);
@@ -261,11 +297,16 @@ Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) & {
 }
 
 Tensor& Tensor::mul_(const Tensor& other) & {
-  if (other.dtype() != dtype()) {
+  const bool recorded = is_recorded_change("mul_", *this, &other);
+  check_operand("mul_", *this, other);
+  if (recorded) {
+    checked_type("mul_", *this, other);
+    become(*this, mul(other.requires_grad() ? clone() : *this, saved_operand(*this, other)));
+  } else if (other.dtype() != dtype()) {
     in_common_type("mul_", *this, other, [](Tensor& y, const Tensor& x) { y.mul_(x); });
-    return *this;
+  } else {
+    combine("mul_", kernels::BinaryOp::mul, *this, other, [](bool a, bool b) { return a && b; });
   }
-  combine("mul_", kernels::BinaryOp::mul, *this, other, [](bool a, bool b) { return a && b; });
   return *this;
 }
 
@@ -273,14 +314,42 @@ Tensor& Tensor::mul_(Scalar factor) & {
   require<DTypeError>(dtype() != kBool || factor.is_bool(),
                       "mul_: expected a tensor of numbers but got bool; convert it with to()");
   check_whole_factor("mul_", *this, factor);
-  change("mul_", *this, factor, [](auto a, auto b) { return a * b; });
+  if (is_recorded_change("mul_", *this)) {
+    become(*this, mul(*this, factor));
+  } else {
+    change(*this, factor, [](auto a, auto b) { return a * b; });
+  }
+  return *this;
+}
+
+Tensor& Tensor::div_(const Tensor& divisor) & {
+  require<DTypeError>(is_floating_point(dtype()), "div_: expected a float32 or float64 tensor but got ", dtype());
+  const bool recorded = is_recorded_change("div_", *this, &divisor);
+  check_operand("div_", *this, divisor);
+  if (!recorded) {
+    return div_by(*this, divisor);
+  }
+  checked_type("div_", *this, divisor);
+  become(*this, div(divisor.requires_grad() ? clone() : *this, saved_operand(*this, divisor)));
   return *this;
 }
 
 Tensor& Tensor::div_(Scalar divisor) & {
   require<DTypeError>(is_floating_point(dtype()), "div_: expected a float32 or float64 tensor but got ", dtype());
-  change("div_", *this, divisor.real(), [](auto a, auto b) { return a / b; });
+  if (is_recorded_change("div_", *this)) {
+    become(*this, div(*this, divisor.real()));
+  } else {
+    change(*this, divisor.real(), [](auto a, auto b) { return a / b; });
+  }
   return *this;
+}
+
+Tensor& Tensor::masked_fill_(const Tensor& mask, Scalar value) & {
+  return replace("masked_fill_", *this, nullptr, [&] { return masked_fill(mask, value); });
+}
+
+Tensor& Tensor::masked_fill_(const Tensor& mask, const Tensor& value) & {
+  return replace("masked_fill_", *this, &value, [&] { return masked_fill(mask, value); });
 }
 
 }  // namespace normgrad

@@ -344,7 +344,10 @@ Tensor index_put(const Tensor& x, const std::vector<TensorIndex>& indices, Scala
 }
 
 Tensor& Tensor::index_put_(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate) & {
-  detail::check_not_recorded("index_put_", *this, &values);
+  if (detail::is_recorded_change("index_put_", *this, &values)) {
+    detail::become(*this, normgrad::index_put(*this, indices, values, accumulate));
+    return *this;
+  }
   const IndexPlan plan("index_put_", shape(), indices);
   const NoGradGuard no_grad;
   Tensor wide = checked_values("index_put_", *this, values, plan.result());

@@ -61,7 +61,9 @@ Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t axis0, std::i
   order.push_back(static_cast<std::int64_t>(a));
   order.push_back(static_cast<std::int64_t>(b));
   shape.push_back(rows * columns);
-  return index_select(reshape_to(permute(x, order), shape), -1, diagonal_positions(rows, columns, offset));
+  Tensor y = index_select(reshape_to(permute(x, order), shape), -1, diagonal_positions(rows, columns, offset));
+  y.set_part_kind(PartKind::copied);
+  return y;
 }
 
 Tensor diag(const Tensor& x, std::int64_t diagonal) {
@@ -76,7 +78,7 @@ Tensor diag(const Tensor& x, std::int64_t diagonal) {
   return reshape(scatter_add({n * n}, 0, diagonal_positions(n, n, diagonal), x), {n, n});
 }
 
-std::vector<Tensor> meshgrid(const std::vector<Tensor>& tensors, const std::string& indexing) {
+TensorList meshgrid(const std::vector<Tensor>& tensors, const std::string& indexing) {
   require<ValueError>(!tensors.empty(), "meshgrid: expected at least one tensor but got none");
   require<ValueError>(indexing == "ij" || indexing == "xy", "meshgrid: expected indexing \"ij\" or \"xy\" but got \"",
                       indexing, "\"");

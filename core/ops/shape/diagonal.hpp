@@ -22,6 +22,6 @@ Tensor diag(const Tensor& x, std::int64_t diagonal = 0);
 /// For vectors (or scalars) of n0, n1, ... elements, tensors [n0, n1, ...] of which number i repeats vector i along all
 /// axes but i. indexing = "xy" exchanges the first two axes. Throws ShapeError for tensors of more than one axis, and
 /// ValueError for another `indexing`.
-std::vector<Tensor> meshgrid(const std::vector<Tensor>& tensors, const std::string& indexing = "ij");
+TensorList meshgrid(const std::vector<Tensor>& tensors, const std::string& indexing = "ij");
 
 }  // namespace normgrad

@@ -35,6 +35,7 @@ Tensor permute(const Tensor& x, const std::vector<std::int64_t>& axes) {
   Tensor y = Tensor::empty(shape, x.dtype());
   kernels::strided_copy(plan, x.buffer().data(), y.buffer().data(), dtype_size(x.dtype()));
   detail::note_arguments("inverse", inverse);
+  y.set_part_kind(PartKind::copied);
   return record("permute", std::move(y), {x},
                 [inverse](const Tensor& gy, GradSink& into) { into.add(0, permute(gy, inverse)); });
 }
@@ -60,6 +61,7 @@ Tensor expand_to(const Tensor& x, const Shape& shape) {
   require<ShapeError>(fits, "expand: expected a shape that ", x.shape(), " broadcasts to but got ", shape);
   Tensor y = Tensor::empty(shape, x.dtype());
   kernels::strided_copy(plan, x.buffer().data(), y.buffer().data(), dtype_size(x.dtype()));
+  y.set_part_kind(PartKind::copied);
   return record("expand", std::move(y), {x},
                 [before = x.shape()](const Tensor& gy, GradSink& into) { into.add(0, sum_to(gy, before)); });
 }

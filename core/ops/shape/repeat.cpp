@@ -135,7 +135,7 @@ Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<s
   return index_select(row, static_cast<std::int64_t>(a), index);
 }
 
-std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis) {
+TensorList chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis) {
   const std::int64_t size = x.shape()[normalize_axis("chunk", axis, x.dim())];
   require<ValueError>(chunks >= 1, "chunk: expected at least 1 chunk but got ", chunks);
   if (size == 0) {
@@ -144,7 +144,7 @@ std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axi
   return split(x, size / chunks + (size % chunks == 0 ? 0 : 1), axis);
 }
 
-std::vector<Tensor> unbind(const Tensor& x, std::int64_t axis) {
+TensorList unbind(const Tensor& x, std::int64_t axis) {
   const std::int64_t size = x.shape()[normalize_axis("unbind", axis, x.dim())];
   std::vector<Tensor> parts;
   for (std::int64_t i = 0; i < size; ++i) {

@@ -51,12 +51,12 @@ Tensor scatter_add(const Shape& shape, std::int64_t axis, const Tensor& index, c
 Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis = 0);
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis = 0);
 /// Splits x into parts of `size` elements (the last one may be smaller), or of the given sizes.
-std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);
-std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis = 0);
+TensorList split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);
+TensorList split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis = 0);
 /// Splits x into at most `chunks` parts of equal size, except that the last one may be smaller.
-std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis = 0);
+TensorList chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis = 0);
 /// The parts x[0], x[1], ... along an axis, which is removed.
-std::vector<Tensor> unbind(const Tensor& x, std::int64_t axis = 0);
+TensorList unbind(const Tensor& x, std::int64_t axis = 0);
 /// cat along the second axis, or along the only one.
 Tensor hstack(const std::vector<Tensor>& tensors);
 /// cat along the first axis; vectors become rows.

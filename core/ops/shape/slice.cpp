@@ -100,7 +100,7 @@ Tensor select_scatter(const Tensor& x, const Tensor& source, std::int64_t axis, 
   return slice_scatter(x, source.unsqueeze(static_cast<std::int64_t>(a)), axis, at, at + 1);
 }
 
-std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis) {
+TensorList split(const Tensor& x, std::int64_t size, std::int64_t axis) {
   const std::size_t a = normalize_axis("split", axis, x.dim());
   require<ValueError>(size >= 1, "split: expected parts of at least 1 element but got ", size);
   std::vector<std::int64_t> sizes;
@@ -110,7 +110,7 @@ std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis)
   return split(x, sizes, axis);
 }
 
-std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis) {
+TensorList split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis) {
   const std::size_t a = normalize_axis("split", axis, x.dim());
   const bool valid = std::all_of(sizes.begin(), sizes.end(), [](std::int64_t size) { return size >= 0; });
   const std::int64_t sum = std::accumulate(
