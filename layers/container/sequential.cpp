@@ -90,10 +90,15 @@ void Sequential::members(MemberVisitor& visit) {
   }
 }
 
-Tensor Sequential::forward(const Tensor& x) {
+Tensor Sequential::forward(const Tensor& x) { return forward_range(x, 0, size()); }
+
+Tensor Sequential::forward_range(const Tensor& x, std::int64_t begin, std::int64_t end) {
+  require<IndexError>(begin >= 0 && begin <= end && end <= size(), "Sequential: expected a range within [0, ", size(),
+                      "] but got ", begin, " to ", end);
   Tensor y = x;
-  const auto entry = [&](std::size_t i) { return i < entries_.size() ? &*entries_[i].module : nullptr; };
-  for (std::size_t i = 0; i < entries_.size();) {
+  const auto last = static_cast<std::size_t>(end);
+  const auto entry = [&](std::size_t i) { return i < last ? &*entries_[i].module : nullptr; };
+  for (auto i = static_cast<std::size_t>(begin); i < last;) {
     i += step(*entry(i), entry(i + 1), entry(i + 2), y);
   }
   return y;

@@ -71,6 +71,8 @@ class Sequential final : public Module {
   bool assign_from(const Module& other) override;
   void members(MemberVisitor& visit) override;
   Tensor forward(const Tensor& x) override;
+  /// Passes x through modules begin to end - 1 alone. Throws IndexError unless 0 <= begin <= end <= size().
+  Tensor forward_range(const Tensor& x, std::int64_t begin, std::int64_t end);
 
  private:
   std::vector<NamedModule> entries_;

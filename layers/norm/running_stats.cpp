@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "normgrad/core/autograd/checkpoint.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/core/ops/creation.hpp"
@@ -69,7 +70,7 @@ const char* bool_text(bool on) { return on ? "true" : "false"; }
 
 FreezeStatisticsGuard::FreezeStatisticsGuard() noexcept { ++freeze_guards; }
 FreezeStatisticsGuard::~FreezeStatisticsGuard() { --freeze_guards; }
-bool FreezeStatisticsGuard::is_active() noexcept { return freeze_guards > 0; }
+bool FreezeStatisticsGuard::is_active() noexcept { return freeze_guards > 0 || detail::is_recomputing(); }
 
 std::string to_string(Affine affine) {
   switch (affine.kind()) {

@@ -13,7 +13,8 @@
 namespace normgrad {
 
 /// While a guard is alive on this thread, no norm changes its running statistics. For gradient checks, probes, line
-/// searches, and repeated forwards of the same batch. The statistics that normalize are the same as without it.
+/// searches, and repeated forwards of the same batch. The statistics that normalize are the same as without it. Active,
+/// too, while checkpoint() calls its function the second time.
 class FreezeStatisticsGuard {
  public:
   [[nodiscard("give it a name: an object without one ends at once")]] FreezeStatisticsGuard() noexcept;

@@ -55,7 +55,7 @@ const std::vector<Room> kRooms = {
     {"layers/recurrent", {"core/base", "core/autograd", "core/ops", "layers/module", "layers/init", "layers/norm"}},
     {"layers/transformer",
      {"core/base", "core/autograd", "core/ops", "layers/module", "layers/init", "layers", "layers/norm"}},
-    {"layers/container", {"layers/module"}},
+    {"layers/container", {"core/autograd", "layers/module"}},
     {"optim", {"core/base", "core/simd", "core/kernels/reduce", "core/autograd", "core/ops"}},
     {"optim/schedules", {"core/autograd", "optim"}},
     {"data", {"core/base", "core/autograd", "core/ops"}},
