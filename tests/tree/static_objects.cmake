@@ -4,7 +4,8 @@
 cmake_minimum_required(VERSION 3.22)
 set(made_before_main
     "ForkRegistry::registry()" "logger()" "log_mutex()" "pool()" "CopyMutexes::of(void const*)" "onednn::(anonymous namespace)::cpu()"
-    "onednn::(anonymous namespace)::cache()" "Names::instance()" "ties_mutex()" "open_blas()" "all_entries()" "glyphs()" "bar_mutex()")
+    "onednn::(anonymous namespace)::cache()" "Names::instance()" "ties_mutex()" "open_blas()" "all_entries()" "glyphs()" "bar_mutex()"
+    "graph_mutex()")
 set(thread_local_objects "onednn::(anonymous namespace)::stream()" "Module::enter()")
 string(REPLACE "," ";" objects "${OBJECTS}")
 set(found "")
