@@ -1,4 +1,5 @@
 // Linear algebra: identities over sizes and batches, empty and singular matrices, threads, errors.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -22,6 +23,8 @@
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
 
+using testing::DoubleNear;
+using testing::Pointwise;
 using tests::close_to;
 using tests::error_of;
 using tests::random_tensor;
@@ -140,6 +143,23 @@ TEST(LinalgPropertyTest, SingularMatricesHaveDeterminantsWithGradients) {
   EXPECT_NEAR(y[1].item(), 9.0, 1e-14);
   EXPECT_TRUE(tests::gradients_agree([](const std::vector<Tensor>& in) { return det(in[0]); }, {x}));
   EXPECT_EQ(slogdet(x).logabsdet[0].item() < -30.0, true);
+  // Singular but for rounding errors: the last row is 0.3 times the first plus 0.7 times the second, and its elements
+  // are not exact.
+  const Tensor rounded =
+      tensor({{1.1, 2.3, 3.2}, {0.2, 4.7, 0.9}, {0.47, 3.98, 1.59}}, {.dtype = kFloat64, .requires_grad = true});
+  EXPECT_NEAR(det(rounded).item(), 0.0, 1e-14);
+  const Tensor cofactor = grad({det(rounded)}, {rounded}, {}, {.create_graph = true})[0][0][0];
+  EXPECT_NEAR(cofactor.item(), 4.7 * 1.59 - 0.9 * 3.98, 1e-13);
+  const std::vector<double> slope = grad({cofactor}, {rounded})[0].to_vector<double>();
+  EXPECT_THAT(slope, Pointwise(DoubleNear(1e-13), std::vector<double>{0, 0, 0, 0, 1.59, -3.98, 0, -0.9, 4.7}));
+  // A determinant that underflows, of which the gradient does not.
+  const Tensor tiny = tensor({{1e-200, 0}, {0, 1e-200}}, {.dtype = kFloat64, .requires_grad = true});
+  det(tiny).backward();
+  EXPECT_DOUBLE_EQ(tiny.grad()[0][0].item(), 1e-200);
+  // Small pivots are exact where nothing was subtracted.
+  const Tensor scaled = tensor({{1e-20, 0}, {0, 1}}, {.dtype = kFloat64, .requires_grad = true});
+  det(scaled).backward();
+  EXPECT_EQ(scaled.grad().to_vector<double>(), (std::vector<double>{1, 0, 0, 1e-20}));
   const Tensor zero = zeros({3, 3}, {.dtype = kFloat64, .requires_grad = true});
   det(zero).backward();
   EXPECT_EQ(zero.grad().to_vector<double>(), std::vector<double>(9, 0.0));

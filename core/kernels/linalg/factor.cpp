@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "normgrad/core/kernels/linalg/lapack.hpp"
 #include "normgrad/core/kernels/linalg/linalg.hpp"
@@ -56,7 +57,9 @@ void lu_solve(std::int64_t batch, std::int64_t n, std::int64_t columns, bool tra
 }
 
 template <class T>
-void lu_determinant(std::int64_t batch, std::int64_t n, const T* lu, const int* pivots, T* sign, T* log, T* product) {
+bool lu_determinant(std::int64_t batch, std::int64_t n, const T* lu, const int* pivots, T* sign, T* log, T* product) {
+  const double rounding = static_cast<double>(n) * static_cast<double>(std::numeric_limits<T>::epsilon());
+  bool singular = false;
   for (std::int64_t b = 0; b < batch; ++b) {
     double sign_of = 1.0;
     double log_of = 0.0;
@@ -67,11 +70,18 @@ void lu_determinant(std::int64_t batch, std::int64_t n, const T* lu, const int* 
       sign_of *= exchanged * (value > 0.0 ? 1.0 : value < 0.0 ? -1.0 : value);  // keeps NaN
       log_of += std::log(std::abs(value));
       product_of *= exchanged * value;
+      double terms = 0.0;  // that elimination has subtracted from the pivot
+      for (std::int64_t k = 0; k < i; ++k) {
+        terms += std::abs(static_cast<double>(lu[(b * n + i) * n + k]) * static_cast<double>(lu[(b * n + k) * n + i]));
+      }
+      singular = singular || std::abs(value) <= rounding * terms;
     }
     sign[b] = static_cast<T>(sign_of);
     log[b] = static_cast<T>(log_of);
     product[b] = static_cast<T>(product_of);
+    singular = singular || product[b] == T{0};
   }
+  return singular;
 }
 
 template <class T>
@@ -123,7 +133,7 @@ Failure qr(std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, c
   template Failure cholesky<T>(std::int64_t, std::int64_t, bool, const T*, T*);                                       \
   template Failure lu_factor<T>(std::int64_t, std::int64_t, const T*, T*, int*);                                      \
   template void lu_solve<T>(std::int64_t, std::int64_t, std::int64_t, bool, const T*, const int*, const T*, T*);      \
-  template void lu_determinant<T>(std::int64_t, std::int64_t, const T*, const int*, T*, T*, T*);                      \
+  template bool lu_determinant<T>(std::int64_t, std::int64_t, const T*, const int*, T*, T*, T*);                      \
   template Failure triangular_solve<T>(std::int64_t, std::int64_t, std::int64_t, bool, bool, const T*, const T*, T*); \
   template Failure qr<T>(std::int64_t, std::int64_t, std::int64_t, std::int64_t, const T*, Batched<T>, Batched<T>);
 NORMGRAD_FACTOR(float)

@@ -39,9 +39,10 @@ template <class T>
 void lu_solve(std::int64_t batch, std::int64_t n, std::int64_t columns, bool transposed, const T* lu, const int* pivots,
               const T* b, T* y);
 /// The sign (-1, 0 or 1) of the determinant of each matrix and the logarithm of its magnitude, and the determinant.
-/// [batch] each.
+/// [batch] each. Returns whether a matrix is singular as far as its factors tell: a pivot is not larger than its
+/// rounding error, or the determinant is 0.
 template <class T>
-void lu_determinant(std::int64_t batch, std::int64_t n, const T* lu, const int* pivots, T* sign, T* log, T* product);
+bool lu_determinant(std::int64_t batch, std::int64_t n, const T* lu, const int* pivots, T* sign, T* log, T* product);
 
 /// y = inverse(x) b for triangular matrices x, of which the other triangle, and with `unit` the diagonal, is not read.
 /// info is k if the k-th element of the diagonal is 0.

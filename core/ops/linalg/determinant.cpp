@@ -3,7 +3,6 @@
 
 #include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/detail/matrices.hpp"
-#include "normgrad/core/ops/elementwise/unary.hpp"
 #include "normgrad/core/ops/linalg/linalg.hpp"
 
 namespace normgrad::linalg {
@@ -14,20 +13,21 @@ struct Determinants {
   Tensor sign;
   Tensor log;
   Tensor value;
+  bool singular = false;  // one of the matrices is
 };
 
 Determinants determinants(const char* name, const Tensor& x) {
   const detail::Matrices sizes = detail::square_matrices_of(name, x);
   const auto made = [&] { return Tensor::empty(sizes.batch, x.dtype()); };
-  Determinants y{made(), made(), made()};
+  Determinants y{.sign = made(), .log = made(), .value = made()};
   Tensor lu = Tensor::empty(x.shape(), x.dtype());
   std::vector<int> pivots(static_cast<std::size_t>(sizes.count * sizes.n));
   dispatch_float(name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* factors = lu.mutable_data<T>();
     kernels::lu_factor(sizes.count, sizes.n, x.data<T>(), factors, pivots.data());
-    kernels::lu_determinant(sizes.count, sizes.n, factors, pivots.data(), y.sign.mutable_data<T>(),
-                            y.log.mutable_data<T>(), y.value.mutable_data<T>());
+    y.singular = kernels::lu_determinant(sizes.count, sizes.n, factors, pivots.data(), y.sign.mutable_data<T>(),
+                                         y.log.mutable_data<T>(), y.value.mutable_data<T>());
   });
   return y;
 }
@@ -51,18 +51,16 @@ Tensor cofactors(const Tensor& x) {
 }  // namespace
 
 Tensor det(const Tensor& x) {
-  Tensor y = determinants("linalg.det", x).value;
-  SavedOutput out(y);
-  return record("linalg.det", std::move(y), {x},
-                [x = Saved(x), out = std::move(out)](const Tensor& gy, GradSink& into) {
-                  const Tensor value = out.get();
-                  const bool singular = any(eq(value.detach(), 0)).item() != 0.0;
+  Determinants y = determinants("linalg.det", x);
+  SavedOutput out(y.value);
+  return record("linalg.det", std::move(y.value), {x},
+                [x = Saved(x), out = std::move(out), singular = y.singular](const Tensor& gy, GradSink& into) {
                   if (x.get().numel() == 0) {
                     into.add(0, zeros_like(x.get()));
                   } else if (singular) {
                     into.add(0, mul(per_matrix(gy), cofactors(x.get())));
                   } else {
-                    into.add(0, mul(per_matrix(mul(gy, value)), detail::transposed(inv(x.get()))));
+                    into.add(0, mul(per_matrix(mul(gy, out.get())), detail::transposed(inv(x.get()))));
                   }
                 });
 }
