@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <unordered_set>
+#include <utility>
 
 #include "normgrad/core/autograd/detail/gradients_at.hpp"
 #include "normgrad/core/autograd/record.hpp"
@@ -19,10 +20,9 @@ thread_local int recomputing = 0;
 // Around the second call of a function: its mode and random numbers, and afterwards those of the backward again.
 class Recomputation {
  public:
-  explicit Recomputation(const std::optional<Generator>& generator)
-      : node_(detail::exchange_current_node(nullptr)), generator_(default_generator()), restores_(generator) {
+  explicit Recomputation(const std::optional<Generator>& generator) : node_(detail::exchange_current_node(nullptr)) {
     if (generator) {
-      default_generator() = *generator;
+      before_ = std::exchange(default_generator(), *generator);
     }
     ++recomputing;
   }
@@ -30,8 +30,8 @@ class Recomputation {
   Recomputation& operator=(const Recomputation&) = delete;
   ~Recomputation() {
     --recomputing;
-    if (restores_) {
-      default_generator() = generator_;
+    if (before_) {
+      default_generator() = *before_;
     }
     detail::exchange_current_node(node_);
   }
@@ -39,8 +39,7 @@ class Recomputation {
  private:
   GradModeGuard recorded_{true};
   Node* node_;
-  Generator generator_;
-  bool restores_;
+  std::optional<Generator> before_;
 };
 
 // The nodes outside of a function that its result depends on: those that are not newer than `start`.
@@ -126,14 +125,27 @@ Tensor checkpoint(const CheckpointFunction& function, const std::vector<Tensor>&
   if (!is_grad_enabled()) {
     return function(inputs);
   }
-  const std::optional<Generator> generator =
-      options.preserve_rng_state ? std::optional(default_generator()) : std::nullopt;
+  std::optional<Generator> generator = options.preserve_rng_state ? std::optional(default_generator()) : std::nullopt;
   const std::uint64_t start = detail::next_sequence();
   std::vector<Saved> saved(inputs.begin(), inputs.end());
+  std::vector<std::uint64_t> versions;
+  for (const Tensor& input : inputs) {
+    versions.push_back(input.version());
+  }
   Tensor y = function(inputs);
   require<ValueError>(y.defined(), "checkpoint: expected the function to return a tensor but got an undefined one");
-  if (!y.requires_grad() || y.node()->sequence() <= start) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    require<GraphError>(inputs[i].version() == versions[i], "checkpoint: the function changed input ", i,
+                        " in place, so it cannot be called again; change a clone() of it");
+  }
+  const auto is_view_of = [&](const Tensor& input) { return y.buffer().shares_block(input.buffer()); };
+  if (!y.requires_grad() || y.node()->sequence() <= start || std::any_of(inputs.begin(), inputs.end(), is_view_of)) {
     return y;
+  }
+  // A function that draws nothing leaves the generator alone in the backward, where other threads may use it.
+  if (generator && generator->seed() == default_generator().seed() &&
+      generator->position() == default_generator().position()) {
+    generator.reset();
   }
   using Operation = detail::OpNode<CheckpointBackward>;
   NodePtr node(

@@ -25,11 +25,14 @@ struct RecomputeOptions {
 /// The function must compute the same whenever it is called. It is copied, and what it refers to must live until the
 /// backward. Changes of the inputs in place since the forward are found, those of other tensors are not. Statistics
 /// that norms keep (see FreezeStatisticsGuard) are updated by the first call alone, whereas PyTorch updates them twice.
-/// A norm whose result in training depends on its running statistics, such as BatchRenorm, computes something else the
-/// second time. Hooks of modules are called twice. With NoGradGuard it is just function(inputs).
+/// A norm whose result in training depends on its running statistics, such as BatchRenorm and PowerNorm after its
+/// warmup, computes something else the second time. Hooks of modules are called twice. A function that holds a tensor
+/// by value which is later changed in place to depend on the result is never freed unless a backward runs. With
+/// NoGradGuard it is just function(inputs).
 ///
-/// Throws GraphError, during the backward, if the second result differs in shape or dtype or requires no gradient. What
-/// the function throws then leaves the backward, which can be repeated.
+/// Throws GraphError if the function changes an input in place, and, during the backward, if the second result differs
+/// in shape or dtype or requires no gradient. What the function throws then leaves the backward, which can be repeated
+/// if it keeps its graph.
 Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>& inputs)>& function,
                   const std::vector<Tensor>& inputs, RecomputeOptions options = {});
 

@@ -1,5 +1,6 @@
 #include "normgrad/core/autograd/function.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -70,7 +71,9 @@ Tensor apply_function(const std::string& name, const std::vector<Tensor>& inputs
                         " in place; compute with a clone() of it");
   }
   require<ValueError>(y.defined(), "function '", name, "': the forward returned an undefined tensor");
-  y = y.detach();  // it may be one of the inputs, whose node must not be replaced
+  // It may be one of the inputs: its node must not be replaced, and a change of the result must not change it.
+  const auto is_input = [&](const Tensor& input) { return y.buffer().shares_block(input.buffer()); };
+  y = std::any_of(inputs.begin(), inputs.end(), is_input) ? y.clone().detach() : y.detach();
   std::vector<Saved> saved;
   for (const Tensor& input : inputs) {
     saved.emplace_back(input);

@@ -72,12 +72,21 @@ NodePtr node_of(const char* name, const Shape& shape, DType dtype, std::initiali
   return node;
 }
 
-// The node of a part of the elements of `whole`.
-NodePtr part_node(const detail::SharedGraph& whole, std::int64_t first, const Shape& shape) {
-  return node_of(
-      "part", shape, whole.dtype, {whole.node},
-      [first, all = whole.shape](const Tensor& gy, GradSink& into) { into.add(0, put_elements(gy, first, all)); });
-}
+// The node of a part of the elements of `whole`. It saves nothing, so there is nothing to free.
+class PartNode final : public Node {
+ public:
+  PartNode(const detail::SharedGraph& whole, std::int64_t first, const Shape& shape)
+      : Node("part", shape, whole.dtype, whole.part_sequence), first_(first), whole_(whole.shape) {
+    inputs.push_back(whole.node);
+  }
+  void backward(const Tensor& gy, GradSink& into) override { into.add(0, put_elements(gy, first_, whole_)); }
+  void release() noexcept override {}
+  bool released() const noexcept override { return false; }
+
+ private:
+  std::int64_t first_;
+  Shape whole_;
+};
 
 // The node of the elements of `whole` after `node` has written a part of them.
 NodePtr written_node(const detail::SharedGraph& whole, const NodePtr& node, std::int64_t first, const Shape& shape) {
@@ -104,7 +113,11 @@ void detail::refresh_node(TensorImpl& impl) noexcept {
   if (impl.seen.load(std::memory_order_relaxed) == graph.changes) {
     return;  // another thread was faster
   }
-  impl.node = impl.first < 0 || !graph.node ? graph.node : part_node(graph, impl.first, impl.shape);
+  NodePtr next = impl.first < 0 || !graph.node ? graph.node : NodePtr(new PartNode(graph, impl.first, impl.shape));
+  if (impl.first >= 0) {
+    move_retained(impl.node, next);
+  }
+  impl.node = std::move(next);
   impl.seen.store(graph.changes, std::memory_order_release);
 }
 
@@ -163,6 +176,7 @@ void Tensor::set_written(NodePtr node) {
   move_retained(graph->node, whole);
   graph->node = std::move(whole);
   ++graph->changes;
+  graph->part_sequence = detail::next_sequence();
   if (before && before->retains_grad) {
     move_retained(before, this->node());
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "normgrad/core/autograd/record.hpp"
+#include "normgrad/core/ops/detail/part.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
@@ -92,8 +93,9 @@ struct BackwardCall {
 };
 
 Tensor through(const char* name, const Tensor& x, std::function<Tensor(const Tensor&)> action) {
-  return record(name, x.detach(), {x},
-                [action = std::move(action)](const Tensor& g, GradSink& into) { into.add(0, action(g)); });
+  return detail::part_of(
+      x, record(name, x.detach(), {x},
+                [action = std::move(action)](const Tensor& g, GradSink& into) { into.add(0, action(g)); }));
 }
 
 template <class Hook>

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "normgrad/core/autograd/checkpoint.hpp"
 #include "normgrad/core/autograd/function.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/ops/creation.hpp"
@@ -79,7 +80,9 @@ Tensor PowerNorm::divide_groups(const Tensor& x) const {
 // z of x: [N, C, P], with the backward of the authors.
 Tensor PowerNorm::power(const Tensor& x, const Tensor& mean_square, bool updates) const {
   const std::vector<std::int64_t> per_channel = {1, num_features(), 1};
-  const bool warm = num_batches_tracked.item<std::int64_t>() + 1 > warmup_iters_;
+  // The second call of a checkpoint finds the batch counted.
+  const std::int64_t batch = num_batches_tracked.item<std::int64_t>() + (updates && detail::is_recomputing() ? 0 : 1);
+  const bool warm = batch > warmup_iters_;
   const Tensor of_batch = (mean_square + eps()).rsqrt().reshape(per_channel);
   // A copy: the buffer changes before the backward.
   const Tensor divisor = warm ? (running_var.detach().to(kFloat64) + eps()).rsqrt().reshape(per_channel) : of_batch;
@@ -124,7 +127,7 @@ Tensor PowerNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   Tensor y;
   if (by_batch) {
     const std::vector<std::int64_t> per_channel = {1, num_features(), 1};
-    y = power(scaled, mean_square, updates);
+    y = power(scaled, mean_square, update_is_due(count, true));
     if (weight.defined()) {
       y = y * weight.to(kFloat64).reshape(per_channel);
     }

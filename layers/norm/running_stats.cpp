@@ -262,9 +262,9 @@ Tensor RunningStatsNorm::normalize_and_update(const Tensor& x, const Epilogue& e
   return result.y;
 }
 
-bool RunningStatsNorm::update_is_due(std::int64_t count) const noexcept {
+bool RunningStatsNorm::update_is_due(std::int64_t count, bool in_backward) const noexcept {
   return is_training() && tracks_running_stats() && *updates_ && !*frozen_ && count > 1 &&
-         !FreezeStatisticsGuard::is_active();
+         (in_backward ? freeze_guards == 0 : !FreezeStatisticsGuard::is_active());
 }
 
 bool RunningStatsNorm::accepts(std::initializer_list<Tensor> statistics) {

@@ -111,7 +111,8 @@ class RunningStatsNorm : public NormLayer {
   /// whether they enter the running ones. Throws ShapeError for one value per channel with SingleValue::error; `values`
   /// names the counted values in the message.
   bool use_batch_statistics(std::int64_t count, const char* values, const Shape& shape) const;
-  bool update_is_due(std::int64_t count) const noexcept;
+  /// `in_backward`: the backward of this forward updates something, also if a checkpoint has called the layer again.
+  bool update_is_due(std::int64_t count, bool in_backward = false) const noexcept;
   /// The batch of a forward, and how its statistics are computed.
   struct Batch {
     std::int64_t count;   ///< values per statistic

@@ -20,6 +20,9 @@ class SharedGraph final : public RefCounted {
   Shape shape;                ///< of the whole
   DType dtype;                ///< of the whole
   std::uint64_t changes = 0;  ///< how often the node was replaced
+  /// Of the nodes of parts for the present node, which are made when they are asked for: newer than that node, and
+  /// older than all that uses a part.
+  std::uint64_t part_sequence = 0;
 };
 
 /// Gives the tensor a node for the state of its graph. Several threads may do so at the same time.

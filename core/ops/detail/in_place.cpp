@@ -19,7 +19,7 @@ bool is_recorded_change(const char* name, const Tensor& target, const Tensor* so
                       "NoGradGuard too, or take it from detach()");
   const bool recorded =
       is_floating_point(target.dtype()) && (target.requires_grad() || (source != nullptr && source->requires_grad()));
-  require<GraphError>(!recorded || !target.is_part_of_leaf(), name,
+  require<GraphError>(!target.is_part_of_leaf(), name,
                       ": the tensor is a part of a leaf that requires gradients, and leaves cannot be changed in place "
                       "while operations are recorded; change it under NoGradGuard, or the same part of a clone()");
   return recorded;
