@@ -134,12 +134,15 @@ Tensor checkpoint(const CheckpointFunction& function, const std::vector<Tensor>&
   }
   Tensor y = function(inputs);
   require<ValueError>(y.defined(), "checkpoint: expected the function to return a tensor but got an undefined one");
+  if (!y.requires_grad()) {
+    return y;
+  }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     require<GraphError>(inputs[i].version() == versions[i], "checkpoint: the function changed input ", i,
                         " in place, so it cannot be called again; change a clone() of it");
   }
   const auto is_view_of = [&](const Tensor& input) { return y.buffer().shares_block(input.buffer()); };
-  if (!y.requires_grad() || y.node()->sequence() <= start || std::any_of(inputs.begin(), inputs.end(), is_view_of)) {
+  if (y.node()->sequence() <= start || std::any_of(inputs.begin(), inputs.end(), is_view_of)) {
     return y;
   }
   // A function that draws nothing leaves the generator alone in the backward, where other threads may use it.

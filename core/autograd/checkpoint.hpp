@@ -30,9 +30,9 @@ struct RecomputeOptions {
 /// by value which is later changed in place to depend on the result is never freed unless a backward runs. With
 /// NoGradGuard it is just function(inputs).
 ///
-/// Throws GraphError if the function changes an input in place, and, during the backward, if the second result differs
-/// in shape or dtype or requires no gradient. What the function throws then leaves the backward, which can be repeated
-/// if it keeps its graph.
+/// Throws GraphError if the function changes an input in place and its result requires gradients, and, during the
+/// backward, if the second result differs in shape or dtype or requires no gradient. What the function throws then
+/// leaves the backward, which can be repeated if it keeps its graph.
 Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>& inputs)>& function,
                   const std::vector<Tensor>& inputs, RecomputeOptions options = {});
 

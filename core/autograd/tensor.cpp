@@ -289,12 +289,12 @@ Tensor Tensor::detach() const& { return alias(shape()); }
 
 void Tensor::set_data(const Tensor& source) {
   require<GraphError>(is_leaf(), "set_data: the tensor is the result of an operation; only leaves can be given data");
-  detail::leave_graph(impl());
   // `source` may be this tensor's own gradient or an alias. NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
   const Tensor kept = source;
   require<DTypeError>(!requires_grad() || is_floating_point(kept.dtype()),
                       "set_data: expected float32 or float64 data for a tensor that requires gradients but got ",
                       kept.dtype());
+  detail::leave_graph(impl());
   impl().shape = kept.shape();
   impl().dtype = kept.dtype();
   impl().buffer = kept.buffer();

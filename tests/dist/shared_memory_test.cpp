@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,14 +23,27 @@ namespace NORMGRAD_TEST_FILE {
 
 constexpr const char* kVariable = "NORMGRAD_DIST_SHARED_MEMORY";
 
+/// Gives the variable another value for a while.
+class Setting {
+ public:
+  explicit Setting(const char* value) {
+    if (const char* before = std::getenv(kVariable)) {
+      before_ = before;
+    }
+    setenv(kVariable, value, 1);
+  }
+  Setting(const Setting&) = delete;
+  Setting& operator=(const Setting&) = delete;
+  ~Setting() { before_ ? setenv(kVariable, before_->c_str(), 1) : unsetenv(kVariable); }
+
+ private:
+  std::optional<std::string> before_;
+};
+
 /// All ranks in a group of its own with or without shared memory.
 ProcessGroup group_with(bool shared) {
-  const char* before = std::getenv(kVariable);
-  const std::string kept = before == nullptr ? "" : before;
-  setenv(kVariable, shared ? "1" : "0", 1);
-  ProcessGroup group = ProcessGroup::world().split(0);
-  before == nullptr ? unsetenv(kVariable) : setenv(kVariable, kept.c_str(), 1);
-  return group;
+  const Setting setting(shared ? "1" : "0");
+  return ProcessGroup::world().split(0);
 }
 
 Tensor values_of(std::int64_t n, DType dtype) {
@@ -147,12 +161,11 @@ TEST(SharedMemory, UncheckedCallsThatDifferAreNoticed) {
 }
 
 TEST(SharedMemory, TheSettingIsOneOrZero) {
-  setenv(kVariable, "yes", 1);
+  const Setting setting("yes");
   // All ranks throw, so that nobody waits for another.
   EXPECT_NE(
       error_of<ValueError>([] { ProcessGroup::world().split(0); }).find("NORMGRAD_DIST_SHARED_MEMORY: expected 0 or 1"),
       std::string::npos);
-  unsetenv(kVariable);
 }
 
 }  // namespace NORMGRAD_TEST_FILE

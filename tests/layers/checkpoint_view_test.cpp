@@ -55,6 +55,11 @@ TEST(CheckpointViewTest, TheFunctionMustNotChangeItsInput) {
   };
   EXPECT_THAT(error_of<GraphError>([&] { checkpoint(change, {h}); }),
               HasSubstr("checkpoint: the function changed input 0 in place"));
+  const auto doubled = [](const std::vector<Tensor>& in) {
+    Tensor a = in[0];
+    return a.mul_(2.0);
+  };
+  EXPECT_THAT(numbers(checkpoint(doubled, {ones({2})})), ElementsAre(2, 2));  // never called again
 }
 
 // A part that was taken before its whole was changed gets its node late.
@@ -158,6 +163,16 @@ TEST(AliasTest, APartOfWhatBecameALeaf) {
   x.requires_grad_();
   EXPECT_THAT(error_of<GraphError>([&] { part.mul_(2.0); }), HasSubstr("a part of a leaf that requires gradients"));
   EXPECT_THAT(numbers(x), ElementsAre(1, 2, 3));
+}
+
+TEST(AliasTest, RefusedDataLeavesALeafAndItsPartsAsTheyWere) {
+  Tensor w = parameter({1, 2});
+  Tensor part = w.narrow(0, 0, 1);
+  EXPECT_THROW(w.set_data(zeros({2}, {.dtype = kInt64})), DTypeError);
+  EXPECT_THAT(error_of<GraphError>([&] { part.mul_(2.0); }), HasSubstr("a part of a leaf that requires gradients"));
+  w.requires_grad_(false);
+  part.mul_(2.0);  // still knows w
+  EXPECT_THAT(numbers(w), ElementsAre(2, 2));
 }
 
 TEST(AliasTest, ARetainedGradientOfAPartIsThatOfItsLastValue) {

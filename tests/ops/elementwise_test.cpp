@@ -287,7 +287,8 @@ TEST(InPlaceTest, Computes) {
     EXPECT_EQ(y.copy_(x).to_vector<double>(), (std::vector<double>{10, 20, 30}));
     EXPECT_EQ(y.fill_(4.0).to_vector<double>(), (std::vector<double>{4, 4, 4}));
     EXPECT_EQ(error_of<ShapeError>([&] { y.add_(zeros({2}, {.dtype = dtype})); }),
-              "add_: expected an operand that broadcasts to [3] but got [2]");
+              "add_: expected shapes that broadcast but got [2] and [3]; axes are compared from the last one on: add "
+              "some with unsqueeze()");
   }
 }
 

@@ -147,7 +147,8 @@ TEST(InPlaceBroadcastTest, TheTensorKeepsItsShape) {
   EXPECT_EQ(error_of<ShapeError>([&] {
               x.add_(ones({3, 1}));
             }),
-            "add_: expected an operand that broadcasts to [2, 1] but got [3, 1]");
+            "add_: expected shapes that broadcast but got [3, 1] and [2, 1]; axes are compared from the last one on: "
+            "add some with unsqueeze()");
   EXPECT_EQ(x.version(), zeros({2, 1}).version());
 }
 

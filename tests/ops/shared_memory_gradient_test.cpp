@@ -121,7 +121,8 @@ TEST(AssignmentTest, WhatWouldBeLostIsRefused) {
   x[1].index_put_({1}, tensor(8));
   EXPECT_THAT(numbers(x), ElementsAre(9, 5.5, 7, 8));
   EXPECT_EQ(error_of<ShapeError>([&] { x[0] = zeros({3}); }),
-            "copy_: expected an operand that broadcasts to [2] but got [3]");
+            "copy_: expected shapes that broadcast but got [3] and [2]; axes are compared from the last one on: add "
+            "some with unsqueeze()");
   EXPECT_EQ(error_of<IndexError>([&] { x[2] = 0.0; }),
             "select: expected an index in [-2, 2) for axis 0 of [2, 2] but got 2");
 }

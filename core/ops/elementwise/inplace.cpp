@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <optional>
 #include <type_traits>
 
 #include "normgrad/core/autograd/record.hpp"
@@ -20,29 +19,14 @@ using detail::is_recorded_change;
 
 constexpr std::int64_t kGrain = std::int64_t{1} << 16;
 
-// The shape to which both broadcast, if there is one.
-std::optional<Shape> common_shape(const Shape& a, const Shape& b) {
-  const std::size_t rank = std::max(a.rank(), b.rank());
-  Shape common;
-  for (std::size_t i = 0; i < rank; ++i) {
-    const std::int64_t sa = i + a.rank() < rank ? 1 : a[i + a.rank() - rank];
-    const std::int64_t sb = i + b.rank() < rank ? 1 : b[i + b.rank() - rank];
-    if (sa != sb && sa != 1 && sb != 1) {
-      return {};
-    }
-    common.push_back(sa == 1 ? sb : sa);
-  }
-  return common;
-}
-
 // An operand may broadcast to the tensor, but not the tensor to the operand: its shape cannot change.
 void check_operand(const char* name, const Tensor& y, const Tensor& x) {
   if (x.shape() == y.shape()) [[likely]] {
     return;
   }
-  const std::optional<Shape> common = common_shape(x.shape(), y.shape());
+  const Shape common = broadcast_shapes(name, x.shape(), y.shape());
   require<ShapeError>(common == y.shape(), name, ": expected an operand that broadcasts to ", y.shape(), " but got ",
-                      x.shape(), common ? detail::concat(", and the result would have the shape ", *common) : "");
+                      x.shape(), ", and the result would have the shape ", common);
 }
 
 Tensor expanded(const Tensor& x, const Tensor& y) { return x.shape() == y.shape() ? x : expand_to(x, y.shape()); }
