@@ -71,6 +71,9 @@ class Rank {
   };
 
   double others() const { return ranks_ - 1; }
+  double latency(const Call& call) const {
+    return message(call) > network_.long_bytes ? std::max(network_.latency, network_.long_latency) : network_.latency;
+  }
   double message(const Call& call) const { return call.phases == 1 ? call.bytes : call.bytes / ranks_; }
 
   // A message to and one from each other rank.
@@ -80,10 +83,10 @@ class Rank {
     if (ranks_ == 1) {
       return;
     }
-    call.arrival += network_.latency;
+    call.arrival += latency(call);
     if (network_.offloaded) {
       link_free_ = std::max(link_free_, now) + others() * std::max(network_.gap, message(call) * network_.byte_gap);
-      call.arrival = link_free_ + network_.latency;
+      call.arrival = link_free_ + latency(call);
     }
   }
 
@@ -117,10 +120,25 @@ std::int64_t StepProfile::gradient_bytes() const {
 }
 
 const std::vector<Network>& typical_networks() {
-  static const std::vector<Network> networks = {
-      {.name = "Ethernet 10 Gbit/s", .latency = 25e-6, .overhead = 4e-6, .gap = 4e-6, .byte_gap = 0.87e-9},
-      {.name = "Ethernet 100 Gbit/s", .latency = 12e-6, .overhead = 3e-6, .gap = 3e-6, .byte_gap = 0.11e-9},
-      {.name = "InfiniBand EDR", .latency = 1.2e-6, .overhead = 0.4e-6, .gap = 0.4e-6, .byte_gap = 0.086e-9}};
+  // A long message is preceded by a request and an answer.
+  static const std::vector<Network> networks = {{.name = "Ethernet 10 Gbit/s",
+                                                 .latency = 25e-6,
+                                                 .long_latency = 75e-6,
+                                                 .overhead = 4e-6,
+                                                 .gap = 4e-6,
+                                                 .byte_gap = 0.87e-9},
+                                                {.name = "Ethernet 100 Gbit/s",
+                                                 .latency = 12e-6,
+                                                 .long_latency = 36e-6,
+                                                 .overhead = 3e-6,
+                                                 .gap = 3e-6,
+                                                 .byte_gap = 0.11e-9},
+                                                {.name = "InfiniBand EDR",
+                                                 .latency = 1.2e-6,
+                                                 .long_latency = 3.6e-6,
+                                                 .overhead = 0.4e-6,
+                                                 .gap = 0.4e-6,
+                                                 .byte_gap = 0.086e-9}};
   return networks;
 }
 

@@ -9,15 +9,18 @@
 namespace lab {
 
 /// A network in the LogGP model (Alexandrov, Ionescu, Schauser and Scheiman, "LogGP: Incorporating Long Messages into
-/// the LogP Model", 1995). Times in seconds.
+/// the LogP Model", 1995), with the agreement of sender and receiver on a long message (LogGPS: Ino, Fujimoto and
+/// Hagihara, 2001). Times in seconds.
 struct Network {
   std::string name;
-  double latency = 0;     ///< L: from the end of sending a short message to the begin of its receipt
-  double overhead = 0;    ///< o: processor time to send or to receive a message
-  double gap = 0;         ///< g: least time between two messages of a rank
-  double byte_gap = 0;    ///< G: time per byte of a long message, while another one arrives at the same speed
-  bool offloaded = true;  ///< the network moves the bytes; false: the processors do
-  bool shared = false;    ///< ranks read each other's memory: ProcessGroup::shares_memory()
+  double latency = 0;         ///< L: from the end of sending a short message to the begin of its receipt
+  double long_latency = 0;    ///< of a message of more than long_bytes, whose receiver agrees first; at least L
+  double long_bytes = 65536;  ///< S; Open MPI's over TCP
+  double overhead = 0;        ///< o: processor time to send or to receive a message
+  double gap = 0;             ///< g: least time between two messages of a rank
+  double byte_gap = 0;        ///< G: time per byte of a long message, while another one arrives at the same speed
+  bool offloaded = true;      ///< the network moves the bytes; false: the processors do
+  bool shared = false;        ///< ranks read each other's memory: ProcessGroup::shares_memory()
 };
 
 /// Ethernet of 10 and of 100 Gbit/s over TCP, and InfiniBand EDR, with typical figures.

@@ -4,9 +4,9 @@
 //   mpirun -n 2 build/bench/bench_scaling [--rounds 5] [--trace FOLDER] ...
 //
 // One rank: the step of one process, and the steps of 2 to 1024 ranks predicted for three networks. Several ranks on
-// one machine: in each round the network is measured by messages between pairs of ranks, the computation by steps of
-// as many ranks as there are processors at the same time without communication, and the prediction made of these is
-// printed beside the measured step, and beside that of one rank alone (weak scaling).
+// one machine: in each round the network is measured by messages between pairs of ranks and by reductions of all, the
+// computation by steps of all ranks at the same time without communication, and the prediction made of these is printed
+// beside the measured step, and beside that of one rank alone (weak scaling).
 #include <unistd.h>
 
 #include <algorithm>
@@ -77,6 +77,11 @@ class Trainer {
   Tensor labels_;
 };
 
+/// Of the largest bucket, about.
+std::int64_t bucket_bytes(std::int64_t gradient_bytes, const Arguments& arguments) {
+  return std::min(gradient_bytes, static_cast<std::int64_t>(arguments.bucket_mb * 1024 * 1024));
+}
+
 /// The step of this process alone in `own`, a group of one. All ranks measure at the same time.
 lab::StepProfile measured_profile(const std::string& name, const Arguments& arguments, const ProcessGroup& own) {
   lab::StepProfile profile;
@@ -112,21 +117,26 @@ lab::StepProfile measured_profile(const std::string& name, const Arguments& argu
   for (std::size_t i = 0; i < ready.size(); ++i) {
     profile.gradients.push_back({profile.backward * typical(ready[i]), ddp.trace().buckets[i].elements * 4});
   }
-  const Tensor number = zeros({1});
-  profile.call = typical_time(200, [&] { own.all_reduce_async(number).wait(); });
-  profile.reduce = reduction_time(own);
-  profile.copy = copy_time();
+  const std::int64_t bytes = bucket_bytes(profile.gradient_bytes(), arguments);
+  profile.call = short_call_time(own);
+  profile.reduce = reduction_time(own, bytes);
+  profile.copy = copy_time(bytes);
   return profile;
 }
 
-/// The typical time of the slowest rank over that of a rank: equal ranks differ by chance, and a step takes as long as
-/// the slowest.
-double slowest_of(const ProcessGroup& group, const std::vector<double>& own) {
-  Tensor times = Tensor::empty({static_cast<std::int64_t>(own.size())}, kFloat64);
-  std::copy(own.begin(), own.end(), times.mutable_data<double>());
-  const double slowest = typical(group.all_reduce(times, ReduceOp::max).to_vector<double>());
-  const double usual = typical(group.all_reduce(times, ReduceOp::mean).to_vector<double>());
-  return slowest / usual;
+/// The typical time from the first rank's start of a step without communication to the last rank's end: ranks differ by
+/// chance, take turns if they share a processor, and disturb each other's caches.
+double step_of_all(const ProcessGroup& group, Trainer& trainer, std::int64_t steps) {
+  std::vector<double> times;
+  for (std::int64_t i = 0; i < steps; ++i) {
+    group.barrier();
+    const double start = now();
+    trainer.step();
+    const Tensor ends = tensor({start, -now()}, {.dtype = kFloat64});
+    const std::vector<double> all = group.all_reduce(ends, ReduceOp::min).to_vector<double>();
+    times.push_back(-all[1] - all[0]);
+  }
+  return typical(times);
 }
 
 void print_time(const std::string& what, double seconds) {
@@ -164,7 +174,7 @@ void one_rank(const std::string& name, const Arguments& arguments, const Process
 /// What one round measures of a model.
 struct Round {
   double one_rank = 0;   ///< a step of one rank, while the others sleep
-  double unlinked = 0;   ///< a step of as many ranks as there are processors, without communication
+  double unlinked = 0;   ///< a step of all ranks without communication
   double predicted = 0;  ///< a step of all ranks
   double measured = 0;
 };
@@ -174,38 +184,32 @@ double plain_step(const std::string& name, const Arguments& arguments) {
   return typical_time(arguments.steps, [&] { trainer.step(); });
 }
 
-/// The step of `ranks` ranks that take turns on `processors`: each waits while the others compute, and what overlaps
-/// with the computation on a processor of its own has none here.
-double predicted_step(lab::StepProfile profile, lab::Network network, int ranks, int processors, double bucket_mb) {
-  const double turns = std::max(1.0, static_cast<double>(ranks) / processors);
-  for (double* part : {&profile.forward, &profile.backward, &profile.optimizer, &profile.call, &profile.copy,
-                       &profile.reduce, &network.overhead, &network.byte_gap}) {
-    *part *= turns;
+/// The profile of a rank, from ranks with a processor each, with the times that all ranks need together. Empty on a
+/// rank without a processor of its own.
+lab::StepProfile profile_of_all(const std::string& name, const Arguments& arguments, const ProcessGroup& group,
+                                int processors, double turns) {
+  lab::StepProfile profile;
+  const ProcessGroup own = group.split(group.rank());
+  if (group.rank() < processors) {
+    profile = measured_profile(name, arguments, own);
   }
-  for (lab::ReadyGradient& gradient : profile.gradients) {
-    gradient.ready *= turns;
-  }
-  return lab::predict_step(profile, network, ranks, bucket_mb * 1024 * 1024).seconds;
-}
-
-/// The profile and the network as `busy`, the ranks that have a processor each, see them at the same time.
-void measure_parts(const std::string& name, const Arguments& arguments, const ProcessGroup& busy,
-                   lab::StepProfile& profile, lab::Network& network) {
-  network = measured_network(busy);
-  profile = measured_profile(name, arguments, busy.split(busy.rank()));
-  std::vector<double> computed;
+  group.barrier();  // in which the others have slept
   Trainer trainer(name, arguments.batch);
-  for (std::int64_t i = 0; i < arguments.steps; ++i) {
-    busy.barrier();
-    computed.push_back(trainer.step().all());
+  const double together = step_of_all(group, trainer, arguments.steps);
+  if (group.rank() >= processors) {
+    return profile;
   }
-  const double slower = slowest_of(busy, computed);
+  const double slower = together / profile.compute();
   for (double* part : {&profile.forward, &profile.backward, &profile.optimizer}) {
     *part *= slower;
   }
   for (lab::ReadyGradient& gradient : profile.gradients) {
     gradient.ready *= slower;
   }
+  for (double* part : {&profile.call, &profile.copy, &profile.reduce}) {
+    *part *= turns;
+  }
+  return profile;
 }
 
 /// The backward and the buckets of the last step, as a chart of intervals.
@@ -229,10 +233,13 @@ lab::Chart trace_chart(const std::string& name, int ranks, const BackwardTrace& 
 void several_ranks(const std::string& name, const Arguments& arguments, const ProcessGroup& group,
                    std::vector<lab::Chart>& charts) {
   const int processors = std::min(arguments.processors, group.size());
-  const bool is_busy = group.rank() < processors;
-  const ProcessGroup busy = group.split(is_busy ? 0 : 1);
+  const double turns = static_cast<double>(group.size()) / processors;
   Trainer trainer(name, arguments.batch);
   DistributedDataParallel ddp(trainer.model(), {.bucket_cap_mb = arguments.bucket_mb}, group);
+  std::int64_t gradient_bytes = 0;
+  for (const Tensor& parameter : trainer.model().parameters()) {
+    gradient_bytes += parameter.numel() * static_cast<std::int64_t>(sizeof(float));
+  }
   std::vector<Round> rounds;
   lab::StepProfile profile;
   lab::Network network;
@@ -244,10 +251,11 @@ void several_ranks(const std::string& name, const Arguments& arguments, const Pr
       round.one_rank = plain_step(name, arguments);
     }
     group.barrier();
-    if (is_busy) {
-      measure_parts(name, arguments, busy, profile, network);
+    network = measured_network(group, bucket_bytes(gradient_bytes, arguments), turns);
+    profile = profile_of_all(name, arguments, group, processors, turns);
+    if (group.rank() == 0) {
       round.unlinked = profile.compute();
-      round.predicted = predicted_step(profile, network, group.size(), processors, arguments.bucket_mb);
+      round.predicted = lab::predict_step(profile, network, group.size(), arguments.bucket_mb * 1024 * 1024).seconds;
     }
     group.barrier();
     round.measured = typical_time(arguments.steps, [&] { trainer.step(); });
@@ -266,8 +274,7 @@ void several_ranks(const std::string& name, const Arguments& arguments, const Pr
   std::cout << name << ", batch " << arguments.batch << " on each of " << group.size() << " ranks, " << processors
             << (processors == 1 ? " processor" : " processors") << ", medians of " << rounds.size() << " rounds\n";
   print_time("step of one rank, the others idle", median([](const Round& r) { return r.one_rank; }));
-  print_time("step of a rank on each processor, without communication",
-             median([](const Round& r) { return r.unlinked; }));
+  print_time("step of all ranks without communication", median([](const Round& r) { return r.unlinked; }));
   print_time("step, predicted", median([](const Round& r) { return r.predicted; }));
   print_time("step, measured", median([](const Round& r) { return r.measured; }));
   std::cout << "  predicted / measured: " << std::setprecision(2)
@@ -281,10 +288,11 @@ void several_ranks(const std::string& name, const Arguments& arguments, const Pr
             << median([&](const Round& r) { return images / r.one_rank; }) << std::setprecision(2)
             << "\n  of the speed of one rank times " << group.size() << ": "
             << median([](const Round& r) { return r.one_rank / r.measured; }) << "; without communication, times "
-            << processors << ": " << median([](const Round& r) { return r.one_rank / r.unlinked; }) << "\n"
-            << "  L " << 1e6 * network.latency << " us, o " << 1e6 * network.overhead << " us, G "
-            << 1e9 * network.byte_gap << " ns/byte; a call " << 1e6 * profile.call << " us, copy " << 1e9 * profile.copy
-            << " ns/byte, reduce " << 1e9 * profile.reduce << " ns/byte\n";
+            << group.size() << ": " << median([](const Round& r) { return r.one_rank / r.unlinked; }) << "\n"
+            << "  L " << 1e6 * network.latency << " us, of long messages " << 1e6 * network.long_latency << " us, o "
+            << 1e6 * network.overhead << " us, G " << 1e9 * network.byte_gap << " ns/byte; a call "
+            << 1e6 * profile.call << " us, copy " << 1e9 * profile.copy << " ns/byte, reduce " << 1e9 * profile.reduce
+            << " ns/byte\n";
   for (const BucketTimes& bucket : ddp.trace().buckets) {
     std::cout << "  bucket of " << bucket.elements * 4 << " bytes: from " << 1e3 * bucket.started << " to "
               << 1e3 * bucket.finished << " ms; all computed at " << 1e3 * ddp.trace().computed << " ms\n";

@@ -34,24 +34,6 @@ double typical_time(std::int64_t times, const std::function<void()>& part) {
 
 namespace {
 
-/// Long buffers are used in turn, so that they have left the inner caches when their turn comes, as in a step.
-constexpr std::size_t kLong = std::size_t{1} << 20;
-constexpr std::size_t kLongBuffers = 8;
-
-/// Messages of so many bytes in both directions between this rank and its partner, all pairs at the same time.
-double exchange_time(int partner, std::size_t bytes, int times) {
-  std::vector<std::vector<char>> buffers(2 * kLongBuffers, std::vector<char>(bytes));
-  std::size_t turn = 0;
-  return typical_time(times, [&] {
-    std::vector<char>& in = buffers[turn++ % buffers.size()];
-    std::vector<char>& out = buffers[turn++ % buffers.size()];
-    std::array<MPI_Request, 2> requests{};
-    MPI_Irecv(in.data(), static_cast<int>(bytes), MPI_BYTE, partner, 0, MPI_COMM_WORLD, requests.data());
-    MPI_Isend(out.data(), static_cast<int>(bytes), MPI_BYTE, partner, 0, MPI_COMM_WORLD, &requests[1]);
-    MPI_Waitall(2, requests.data(), MPI_STATUSES_IGNORE);
-  });
-}
-
 /// The time of starting to receive and to send a short message, per message.
 double message_overhead(int partner) {
   constexpr int kMessages = 50;
@@ -69,54 +51,77 @@ double message_overhead(int partner) {
          (2.0 * kMessages);
 }
 
-/// 1 MiB of floats in turn, so that they have left the inner caches when their turn comes, as in a step.
-class LongTensors {
+/// Tensors of so many bytes in turn, as many as a step has of a bucket: parameters, gradients, momentum, and the sum.
+class StepTensors {
  public:
-  LongTensors() {
-    for (std::size_t i = 0; i < kLongBuffers; ++i) {
-      tensors_.push_back(randn({static_cast<std::int64_t>(kLong / sizeof(float))}));
+  explicit StepTensors(std::int64_t bytes) {
+    for (Tensor& tensor : tensors_) {
+      tensor = randn({bytes / static_cast<std::int64_t>(sizeof(float))});
     }
   }
-  Tensor& next() { return tensors_[turn_++ % kLongBuffers]; }
+  Tensor& next() { return tensors_[turn_++ % tensors_.size()]; }
 
  private:
-  std::vector<Tensor> tensors_;
+  std::array<Tensor, 4> tensors_;
   std::size_t turn_ = 0;
 };
 
+/// The time of a reduction as a line over its bytes.
+struct Line {
+  double constant = 0;
+  double per_byte = 0;
+};
+
+Line reduction_line(const ProcessGroup& group, std::int64_t bytes) {
+  const auto time_of = [&](std::int64_t length) {
+    StepTensors tensors(length);
+    return typical_time(30, [&] { group.all_reduce_async(tensors.next()).wait(); });
+  };
+  const std::int64_t fewer = bytes / 4;
+  const double shorter = time_of(fewer);
+  const double per_byte = std::max(0.0, time_of(bytes) - shorter) / static_cast<double>(bytes - fewer);
+  return {std::max(0.0, shorter - per_byte * static_cast<double>(fewer)), per_byte};
+}
+
 }  // namespace
 
-double reduction_time(const ProcessGroup& group) {
-  LongTensors tensors;
-  return typical_time(30, [&] { group.all_reduce_async(tensors.next()).wait(); }) / static_cast<double>(kLong);
+double reduction_time(const ProcessGroup& group, std::int64_t bytes) { return reduction_line(group, bytes).per_byte; }
+
+double copy_time(std::int64_t bytes) {
+  StepTensors tensors(bytes);
+  return typical_time(20, [&] { tensors.next().copy_(tensors.next()); }) / static_cast<double>(bytes);
 }
 
-double copy_time() {
-  LongTensors tensors;
-  return typical_time(20, [&] { tensors.next().copy_(tensors.next()); }) / static_cast<double>(kLong);
+double short_call_time(const ProcessGroup& group) {
+  const Tensor number = zeros({1});
+  return typical_time(200, [&] { group.all_reduce_async(number).wait(); });
 }
 
-lab::Network measured_network(const ProcessGroup& group) {
+lab::Network measured_network(const ProcessGroup& group, std::int64_t bytes, double turns) {
   lab::Network network{.name = "this machine", .offloaded = false, .shared = group.shares_memory()};
   const int partner = group.rank() ^ 1;
   const ProcessGroup alone = group.split(group.rank());
-  const ProcessGroup pair = group.split(group.rank() / 2);
+  const double others = group.size() - 1;
   if (partner < group.size()) {
     network.overhead = message_overhead(partner);
-    network.latency = std::max(0.0, exchange_time(partner, 1, 100) - 2 * network.overhead);
-    network.byte_gap = network.shared ? std::max(0.0, reduction_time(pair) - reduction_time(alone) - copy_time())
-                                      : exchange_time(partner, kLong, 30) / static_cast<double>(kLong);
   }
+  const double call = turns * short_call_time(alone);
+  network.latency = std::max(0.0, short_call_time(group) - call - 2 * network.overhead * others);
+  // What remains of a reduction without its calls and sums, in its phases (lab/scaling.cpp).
+  const bool one_phase = network.shared && group.size() == 2;
+  const double phases = one_phase ? 1 : 2;
+  const double part = one_phase ? 1.0 : 1.0 / group.size();  // of the bytes, in a message
+  const Line line = reduction_line(group, bytes);
+  const double sums = turns * reduction_time(alone, bytes) * part * others;
+  const double copies = network.shared ? turns * copy_time(bytes) : 0.0;  // into shared memory
+  network.byte_gap = std::max(0.0, line.per_byte - sums - copies) / (phases * part * others);
+  network.long_latency = std::max(0.0, (line.constant - call) / phases - 2 * network.overhead * others);
+  network.long_bytes = network.shared ? 8192 : 65536;
   // The mean over the ranks.
-  Tensor all = Tensor::empty({3}, kFloat64);
-  double* values = all.mutable_data<double>();
-  values[0] = network.overhead;
-  values[1] = network.latency;
-  values[2] = network.byte_gap;
-  const std::vector<double> mean = group.all_reduce(all, ReduceOp::mean).to_vector<double>();
-  network.overhead = mean[0];
-  network.latency = mean[1];
-  network.byte_gap = mean[2];
+  std::array<double*, 4> values{&network.overhead, &network.latency, &network.long_latency, &network.byte_gap};
+  for (double* value : values) {
+    *value = group.all_reduce(full({1}, *value, {.dtype = kFloat64}), ReduceOp::mean).item<double>();
+  }
   return network;
 }
 

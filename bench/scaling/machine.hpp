@@ -20,11 +20,14 @@ double typical(std::vector<double> seconds);
 /// The typical time that `part` takes, after two calls that do not count.
 double typical_time(std::int64_t times, const std::function<void()>& part);
 
-/// The time per byte of adding floats of the group.
-double reduction_time(const normgrad::ProcessGroup& group);
-/// The time per byte of a copy into the bucket; the gradients are parts of it afterwards.
-double copy_time();
-/// Between pairs of ranks, all at the same time; the mean over the ranks.
-lab::Network measured_network(const normgrad::ProcessGroup& group);
+/// The time per byte of adding floats of the group, of tensors with so many bytes.
+double reduction_time(const normgrad::ProcessGroup& group, std::int64_t bytes);
+/// The time per byte of a copy into a bucket of so many bytes; the gradients are parts of it afterwards.
+double copy_time(std::int64_t bytes);
+/// The time of an all_reduce of one number.
+double short_call_time(const normgrad::ProcessGroup& group);
+/// From messages between pairs of ranks and from reductions of one number and of so many bytes, with all ranks at the
+/// same time: if they take turns on a processor, the times contain those of the others. The mean over the ranks.
+lab::Network measured_network(const normgrad::ProcessGroup& group, std::int64_t bytes, double turns);
 
 }  // namespace scaling

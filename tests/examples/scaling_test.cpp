@@ -94,6 +94,18 @@ TEST(PredictStep, TwoRanksThatShareMemoryReduceInOnePhase) {
   EXPECT_NEAR(seconds(4, true), seconds(4, false), kTiny);
 }
 
+// Messages of 1 MB in two phases.
+TEST(PredictStep, AgreesOnLongMessagesFirst) {
+  Network network = network_of(1e-3, 0, 0, 1e-8);
+  const auto seconds = [&] { return predict_step(two_gradients(), network, 4, 1e9).seconds; };
+  const double without = seconds();
+  network.long_latency = 5e-3;
+  network.long_bytes = 1e6;
+  EXPECT_NEAR(seconds(), without, kTiny);
+  network.long_bytes = 999'999;
+  EXPECT_NEAR(seconds(), without + 2 * (5e-3 - 1e-3), kTiny);
+}
+
 TEST(PredictStep, RefusesNoRanks) {
   EXPECT_EQ(tests::error_of<ValueError>([] { predict_step({}, {}, 0, 1.0); }),
             "predict_step: expected ranks > 0 and bucket_cap > 0 but got 0 and 1");
