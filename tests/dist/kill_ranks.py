@@ -97,9 +97,12 @@ def main():
         time.sleep(after * after * 0.6 * length)  # rather early: a run that is through cannot be killed
         process = processes_of(out).get(rank)
         killed = time.monotonic()
-        kills += process is not None
         if process:
-            os.kill(process, signal.SIGKILL)
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:  # it has just ended
+                process = None
+        kills += process is not None
         code = run.wait(30)
         seconds = time.monotonic() - killed
         wrong = []
