@@ -91,7 +91,7 @@ class Gan final : public Learner {
     const Tensor real = flatten(examples->batch(first).inputs, 1);
     Generator same(kTestLatents);
     generator_.eval();
-    const Tensor made = flatten(make(randn({n, kLatent}, {}, &same)), 1);
+    const Tensor made = flatten(with_finite_pixels(make(randn({n, kLatent}, {}, &same))), 1);
     generator_.train();
     const double distance = kernel_distance(real, made);
     std::vector<double> parts;

@@ -55,6 +55,8 @@ std::unique_ptr<Learner> make_learner(const Plan& plan, std::uint64_t seed, cons
   return std::make_unique<Classifier>(plan, std::move(model));
 }
 
+Tensor with_finite_pixels(const Tensor& images) { return where(isfinite(images), images, 0.0); }
+
 std::unique_ptr<Optimizer> make_optimizer(const Plan& plan, const std::vector<Tensor>& parameters) {
   // Adversaries move each other's goals: DCGAN's authors halve the inertia.
   const std::array<double, 2> betas = {plan.model == "dcgan" ? 0.5 : 0.9, 0.999};

@@ -37,6 +37,9 @@ std::unique_ptr<Learner> make_denoiser(const Plan& plan, std::uint64_t seed, con
 /// by the squared kernel distance of 500 images made in evaluation mode from the first 500 test images.
 std::unique_ptr<Learner> make_gan(const Plan& plan, std::uint64_t seed, const Data& data, normgrad::Sequential model);
 
+/// Images whose elements that are not finite are 0, the mean pixel: what a diverged model makes can be measured.
+normgrad::Tensor with_finite_pixels(const normgrad::Tensor& images);
+
 /// The optimizer of a plan.
 std::unique_ptr<normgrad::Optimizer> make_optimizer(const Plan& plan, const std::vector<normgrad::Tensor>& parameters);
 /// The learning rate of a step, counted from 1: a linear rise over the warmup, then the plan's schedule. "constant";

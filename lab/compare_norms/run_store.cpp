@@ -84,7 +84,7 @@ Json run_json(const Run& run) {
                {"probes", Json::array()}};
   for (const Measurement& m : run.measurements) {
     json["measurements"].push_back({m.step, m.epoch, stored_number(m.train_loss), stored_number(m.test_loss),
-                                    m.test_accuracy, m.seconds, m.test_deviation});
+                                    stored_number(m.test_accuracy), m.seconds, stored_number(m.test_deviation)});
   }
   for (const Probe& probe : run.probes) {
     json["probes"].push_back(probe_json(probe));
@@ -105,9 +105,9 @@ Run run_of(const Json& json) {
                                 .epoch = m.at(1),
                                 .train_loss = value_of(m.at(2)),
                                 .test_loss = value_of(m.at(3)),
-                                .test_accuracy = m.at(4),
+                                .test_accuracy = value_of(m.at(4)),
                                 .seconds = m.at(5),
-                                .test_deviation = m.at(6)});
+                                .test_deviation = value_of(m.at(6))});
   }
   for (const Json& probe : json.at("probes")) {
     run.probes.push_back(probe_of(probe));

@@ -65,8 +65,10 @@ void on_message(const std::string& message, Cell& cell, std::size_t task, Progre
       return;
     case 'm': {
       std::string loss;  // may be "nan", which a stream does not parse as a number
-      in >> measurement.step >> loss >> measurement.test_accuracy >> measurement.seconds;
+      std::string accuracy;
+      in >> measurement.step >> loss >> accuracy >> measurement.seconds;
       measurement.train_loss = std::stod(loss);
+      measurement.test_accuracy = std::stod(accuracy);
       progress.measured(task, measurement);
       return;
     }

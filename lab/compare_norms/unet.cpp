@@ -78,7 +78,8 @@ class Denoiser final : public Learner {
     std::iota(first.begin(), first.end(), 0);
     const Tensor images = examples->batch(first).inputs;
     // In units of a pixel's range of 1.
-    const Tensor errors = square((model_(noisy(images, same)) - images).to(kFloat64) * std_).mean(Axes{1, 2, 3});
+    const Tensor made = with_finite_pixels(model_(noisy(images, same)));
+    const Tensor errors = square((made - images).to(kFloat64) * std_).mean(Axes{1, 2, 3});
     model_.train();
     const Tensor decibels = log10(errors + 1e-12) * -10.0;
     const auto n = static_cast<double>(first.size());

@@ -9,6 +9,7 @@
 
 #include "lab/compare_norms/metric.hpp"
 #include "lab/compare_norms/panels.hpp"
+#include "lab/compare_norms/run_store.hpp"
 #include "lab/compare_norms/summary.hpp"
 #include "lab/files.hpp"
 #include "tests/support/raises.hpp"
@@ -106,6 +107,37 @@ TEST(LearnerTest, TheGeneratorComesNearerToTheImages) {
   // Stored with a minus: higher is better.
   EXPECT_LT(first.measurements.back().test_accuracy, 0.0);
   EXPECT_GT(last.measurements.back().test_accuracy, 0.5 * first.measurements.back().test_accuracy);
+}
+
+// A diverged model of images has no more to show than a gray image.
+TEST(LearnerTest, DivergedRunsHaveAResultAndCanBeStored) {
+  for (const std::string model : {"unet", "dcgan"}) {
+    Plan plan = plan_of(model, "none", 20);
+    plan.optimizer = "sgd";
+    plan.lr = 1e38;
+    const auto run = run_of(plan, 1, digits());
+    ASSERT_TRUE(run.diverged) << model;
+    ASSERT_FALSE(run.measurements.empty()) << model;
+    EXPECT_TRUE(std::isfinite(run.measurements.back().test_accuracy)) << model;
+    EXPECT_TRUE(std::isfinite(run.measurements.back().test_deviation)) << model;
+    ASSERT_TRUE(run_from_json(to_json(run))) << model;
+  }
+}
+
+TEST(LearnerTest, RunsCanBeStoredWhateverTheyMeasured) {
+  compare_norms::Run run;
+  run.measurements = {{.step = 1,
+                       .epoch = 0.1,
+                       .train_loss = std::nan(""),
+                       .test_loss = HUGE_VAL,
+                       .test_accuracy = std::nan(""),
+                       .seconds = 1.0,
+                       .test_deviation = -HUGE_VAL}};
+  const auto read = run_from_json(to_json(run));
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(std::isnan(read->measurements.at(0).test_accuracy));
+  EXPECT_EQ(read->measurements.at(0).test_deviation, -HUGE_VAL);
+  EXPECT_EQ(read->measurements.at(0).test_loss, HUGE_VAL);
 }
 
 TEST(LearnerTest, TheKernelDistanceIsThatOfItsDefinition) {
