@@ -154,15 +154,19 @@ void drop_repeated(std::vector<T>& values) {
   values = kept;
 }
 
-/// Throws for unknown names, and for a norm that no model can have.
+/// Throws for unknown names, for a norm that no model can have, and if none of the models can have any of the norms.
 void check_models_and_norms(const Options& options) {
+  bool some_run = false;
+  std::string why;
   for (const std::string& norm : options.norms) {
     std::optional<normgrad::ValueError> refusal;
     bool fits_one = false;
     for (const std::string& model : options.models) {
       check_model_name(model);
       try {
-        why_not_applicable(model, norm);
+        const std::string reason = why_not_applicable(model, norm);
+        some_run = some_run || reason.empty();
+        why += reason.empty() ? "" : (why.empty() ? "" : "; ") + model + ": " + reason;
         fits_one = true;
       } catch (const normgrad::ValueError& error) {
         refusal = error;
@@ -172,6 +176,7 @@ void check_models_and_norms(const Options& options) {
       throw normgrad::ValueError(*refusal);
     }
   }
+  normgrad::require<normgrad::ValueError>(some_run, "--norms: expected a norm that one of the models can have; ", why);
 }
 
 template <class T>

@@ -194,6 +194,9 @@ TEST_F(CompareNormsTest, RefusesWrongFlags) {
   EXPECT_THAT(refusal({"--norms", "group:7"}), HasSubstr("7"));
   EXPECT_THAT(refusal({"--norms", "group:x"}), HasSubstr("group:x"));
   EXPECT_THAT(refusal({"--norms", "batch:2"}), HasSubstr("batch:2"));
+  EXPECT_THAT(refusal({"--models", "mlp,vit", "--norms", "frn"}),
+              AllOf(HasSubstr("--norms: expected a norm that one of the models can have; mlp: frn needs positions"),
+                    HasSubstr("; vit: frn needs positions")));
   EXPECT_THAT(refusal({"--steps", "0"}), HasSubstr("--steps: expected a number above 0 but got 0"));
   EXPECT_THAT(refusal({"--steps", "many"}), HasSubstr("--steps"));
   EXPECT_THAT(refusal({"--steps", "3", "--epochs", "1"}), HasSubstr("--epochs"));
