@@ -1,5 +1,6 @@
 #include "lab/command_line.hpp"
 
+#include <charconv>
 #include <iostream>
 #include <CLI/CLI.hpp>
 
@@ -37,6 +38,18 @@ CLI::Validator within(Range range) {
       "");
 }
 
+/// The conversion to a whole number takes 1e20 for the largest one that there is, and 010 for 8.
+CLI::Validator whole() {
+  return CLI::Validator(
+      [](std::string& text) {
+        std::int64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool fits = error == std::errc() && end == text.data() + text.size();
+        return fits && std::to_string(value) == text ? std::string() : "expected a whole number but got '" + text + "'";
+      },
+      "");
+}
+
 template <class T>
 CLI::Option* add_number(CLI::App& app, const std::string& flag, T& value, const std::string& help, Range range) {
   return app.add_option(flag, value, help)->capture_default_str()->check(within(range));
@@ -66,7 +79,7 @@ void CommandLine::add(const std::string& flag, std::string& value, const std::st
 }
 
 void CommandLine::add(const std::string& flag, std::int64_t& value, const std::string& help, Range range) {
-  add_number(parser_->app, flag, value, help, range);
+  add_number(parser_->app, flag, value, help, range)->check(whole());
 }
 
 void CommandLine::add(const std::string& flag, double& value, const std::string& help, Range range) {
@@ -89,7 +102,8 @@ void CommandLine::add_run_options(RunOptions& options) {
       ->excludes(resume)
       ->excludes(anyway);
   app.add_option("--seed", options.seed, "Initialization and order of the data")->capture_default_str();
-  add_number(app, "--checkpoint-every", options.checkpoint_every, "Steps from checkpoint to checkpoint", kAtLeastOne);
+  add_number(app, "--checkpoint-every", options.checkpoint_every, "Steps from checkpoint to checkpoint", kAtLeastOne)
+      ->check(whole());
   app.add_option("--threads", options.threads, "Threads; results do not depend on it. Default: all processors")
       ->check(within({1.0, 1024.0}));
   add("--log-level", options.log_level, "trace, debug, info, warn, error or off",
