@@ -311,15 +311,21 @@ std::vector<Plan> make_plans(const Options& options, std::int64_t train_size, st
       const bool has_own = panel != nullptr && optimizer == defaults.optimizer;
       return has_own ? panel->lr : optimizer == "sgd" ? defaults.lr : 1e-3;
     };
+    const std::int64_t available = reads_text(model) ? text_windows : train_size;
+    std::vector<std::int64_t> batch_sizes = or_default(options.batch_sizes, defaults.batch_size);
+    for (std::int64_t& size : batch_sizes) {
+      size = std::min(size, available);
+    }
+    drop_repeated(batch_sizes);  // larger ones than there are examples are one and the same
     const std::vector<std::string> placements =
         has_placements(model) ? or_default(options.placements, std::string("pre")) : std::vector<std::string>{""};
     for (const std::string& placement : placements) {
       for (const std::string& optimizer : or_default(options.optimizers, std::string(defaults.optimizer))) {
         for (const std::string& activation : or_default(options.activations, std::string(defaults.activation))) {
-          for (const std::int64_t batch_size : or_default(options.batch_sizes, defaults.batch_size)) {
+          for (const std::int64_t batch_size : batch_sizes) {
             for (const double lr : or_default(options.lrs, default_lr(optimizer))) {
               for (const std::string& norm : panel != nullptr && options.own_norms ? panel->norms : options.norms) {
-                Plan plan = make_plan(options, model, batch_size, reads_text(model) ? text_windows : train_size);
+                Plan plan = make_plan(options, model, batch_size, available);
                 plan.norm = norm;
                 plan.placement = placement;
                 plan.activation = activation;

@@ -251,6 +251,20 @@ TEST(MetricTest, VerdictsInItsUnits) {
   EXPECT_THAT(conclusions(sweep, settings_of(sweep)[0])[1], HasSubstr("no difference from none beyond noise"));
 }
 
+// Larger batches than there are images are one setting.
+TEST(PlansTest, EachSettingOnce) {
+  Options options;
+  options.models = {"mlp"};
+  options.norms = {"none", "batch"};
+  options.batch_sizes = {20, 100, 200};
+  std::vector<std::pair<std::string, std::int64_t>> found;
+  for (const Plan& plan : make_plans(options, 50)) {
+    found.emplace_back(plan.norm, plan.batch_size);
+  }
+  EXPECT_THAT(found, ElementsAre(testing::Pair("none", 20), testing::Pair("batch", 20), testing::Pair("none", 50),
+                                 testing::Pair("batch", 50)));
+}
+
 TEST(PanelsTest, EachHasItsNormsAndItsTraining) {
   const char* arguments[] = {"compare_norms"};
   const Options options = *parse_options(1, arguments);
