@@ -240,6 +240,8 @@ void check_that_flags_serve(const Options& options) {
   normgrad::require<normgrad::ValueError>(
       !options.probes || some_model(has_classes),
       "--probes: expected a model that predicts classes, whose accuracy is probed, but got ", options.models.front());
+  normgrad::require<normgrad::ValueError>(options.text.empty() || some_model(reads_text),
+                                          "--text: only gpt reads text, not ", options.models.front());
   normgrad::require<normgrad::ValueError>(!options.qk_norm || some_model(has_placements),
                                           "--qk-norm: only transformers (vit, gpt) have queries and keys, not ",
                                           options.models.front());

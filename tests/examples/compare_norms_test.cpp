@@ -210,6 +210,7 @@ TEST_F(CompareNormsTest, RefusesWrongFlags) {
   EXPECT_THAT(refusal({"--lr", "-1"}), HasSubstr("--lr"));
   EXPECT_THAT(refusal({"--optimizer", "newton"}), HasSubstr("newton"));
   EXPECT_THAT(refusal({"--optimizer", "adam", "--momentum", "0.5"}), HasSubstr("--momentum"));
+  EXPECT_THAT(refusal({"--model", "mlp", "--text", "book.txt"}), HasSubstr("--text: only gpt reads text, not mlp"));
   EXPECT_THAT(refusal({"--threads", "0"}), HasSubstr("--threads"));
   EXPECT_THAT(refusal({"--log-level", "loud"}), HasSubstr("loud"));
 }
