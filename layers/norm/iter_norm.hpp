@@ -51,6 +51,9 @@ class IterNorm : public RunningStatsNorm {
  protected:
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
   std::string expected_input() const override;
+  std::string single_value_advice() const override {
+    return "larger batches (leave out the last one: DataLoader {.drop_last = true}), or eval()";
+  }
 
  private:
   Tensor whitening(const Tensor& centered) const;

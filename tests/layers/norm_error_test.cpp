@@ -276,5 +276,19 @@ TEST(NormErrorTest, TheRegistrySaysWhatItKnows) {
             "make_norm: expected num_features > 0 but got 0");
 }
 
+// The advice is one that the layer can follow: these have no option single_value.
+TEST(NormErrorTest, OneValuePerChannelIsAnsweredWithWhatTheLayerHas) {
+  for (const std::string name : {"switchable", "power", "iter", "mobn", "bin", "evo-b0"}) {
+    const bool needs_positions = name == "bin" || name == "evo-b0";
+    const std::unique_ptr<Module> norm = make_norm(name, {.num_features = 4, .spatial_dims = needs_positions ? 2 : 0});
+    const Tensor x = needs_positions ? ones({1, 4, 1, 1}) : ones({1, 4});
+    EXPECT_THAT(error_of<ShapeError>([&] { (*norm)(x); }),
+                testing::AllOf(testing::HasSubstr("expected more than 1 value per channel"),
+                               testing::EndsWith("; use larger batches (leave out the last one: DataLoader {.drop_last "
+                                                 "= true}), or eval()")))
+        << name;
+  }
+}
+
 }  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad
