@@ -72,6 +72,9 @@ void DivisiveNorm::reset_parameters() {
 Tensor DivisiveNorm::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   const Tensor& own = weight.defined() ? weight : bias.defined() ? bias : sigma;
   detail::check_images(*this, x, 2, num_features_, own);
+  if (x.numel() == 0) {
+    return detail::apply_epilogue(epilogue, detail::apply_affine(x, weight, bias, 1));
+  }
   const bool features = x.dim() == 2;
   const Tensor wide = features ? x.to(kFloat64).unsqueeze(1) : x.to(kFloat64);
   const auto local_mean = [&](const Tensor& values, std::int64_t width) {

@@ -42,6 +42,9 @@ void EvoNormS0::reset_parameters() {
 
 Tensor EvoNormS0::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   detail::check_images(*this, x, 2, num_features_, weight);
+  if (x.numel() == 0) {
+    return detail::apply_epilogue(epilogue, detail::apply_affine(x, weight, bias, 1));
+  }
   std::int64_t values = num_features_ / num_groups_;
   for (std::int64_t axis = 2; axis < x.dim(); ++axis) {
     values *= x.size(axis);

@@ -290,5 +290,18 @@ TEST(NormErrorTest, OneValuePerChannelIsAnsweredWithWhatTheLayerHas) {
   }
 }
 
+TEST(NormErrorTest, NoExamplesAndNoPositionsAreNoErrorForAnyNorm) {
+  for (const std::string& name : norm_names()) {
+    for (const Shape& shape : {Shape{0, 8, 3, 2}, Shape{4, 8, 0, 2}}) {
+      const std::unique_ptr<Module> norm = make_norm(name, {.num_features = 8, .spatial_dims = 2});
+      const Tensor x = zeros(shape).requires_grad_();
+      const Tensor y = (*norm)(x);
+      EXPECT_EQ(y.shape(), shape) << name;
+      y.sum().backward();
+      EXPECT_EQ(x.grad().shape(), shape) << name;
+    }
+  }
+}
+
 }  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad
