@@ -114,15 +114,16 @@ std::string in_words(const PairedDifference& d, const std::string& other) {
   const std::string size = points(d, d.points.value);
   const int digits = metric_of(d.model).digits;
   const std::string direction = d.points.value >= 0.0 ? " better than " : " worse than ";
+  const std::string measured = d.points.value == 0.0 ? size : size + direction + "it";
   if (d.seeds == 1) {
     const std::string noise = "the choice of test examples alone explains " + points(d, d.image_noise);
     return d.beyond_noise ? size + direction + other + " with one seed (" + noise + ")"
-                          : "no difference from " + other + " beyond noise: " + size + direction + "it, and " + noise;
+                          : "no difference from " + other + " beyond noise: " + measured + ", and " + noise;
   }
   const std::string interval =
       "95 % interval " + fixed(d.points.low, digits) + " to " + fixed(d.points.high, digits) + ", " + seeds(d.seeds);
   if (!d.beyond_noise) {
-    return "no difference from " + other + " beyond noise: " + size + direction + "it (" + interval + ")";
+    return "no difference from " + other + " beyond noise: " + measured + " (" + interval + ")";
   }
   std::string text = size + direction + other + " (" + interval + ")";
   if (d.seeds < kManySeeds) {

@@ -143,6 +143,9 @@ TEST(SummaryTest, OneSeedIsJudgedByTheNoiseOfTheImages) {
   EXPECT_NEAR(near->image_noise, 1.96 * std::sqrt(2.0) * 0.4, 0.02);
   EXPECT_FALSE(near->beyond_noise);
   EXPECT_THAT(in_words(*near, "none"), HasSubstr("the choice of test examples alone explains 1.1 points"));
+  EXPECT_EQ(
+      in_words(*compare_cells(none, none, 10'000), "none"),
+      "no difference from none beyond noise: 0.0 points, and the choice of test examples alone explains 1.1 points");
   const auto far = compare_cells(cell_with("batch", {0.70}), none, 10'000);
   EXPECT_TRUE(far->beyond_noise);
   EXPECT_THAT(in_words(*far, "none"), StartsWith("10.0 points worse than none with one seed"));
