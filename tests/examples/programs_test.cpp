@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "tests/support/files.hpp"
+#include "tests/support/idx_files.hpp"
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "normgrad/io/safetensors.hpp"
@@ -34,6 +35,19 @@ TEST(NormAtlasTest, WritesAPageWithACardForEachNorm) {
     EXPECT_THAT(page, testing::HasSubstr("<h2>" + name + "</h2>"));
   }
   EXPECT_EQ(run_program({NORMGRAD_BINARY_DIR "/examples/norm_atlas", "--data", "/nowhere"}).exit_code, 2);
+}
+
+TEST(NormAtlasTest, TakesImagesOfAnyNumberOfClasses) {
+  const tests::TemporaryFolder folder;
+  const std::filesystem::path data = folder / "data";
+  tests::write_mnist_folder(data, 20, 20);
+  const std::filesystem::path labels = data / "t10k-labels-idx1-ubyte";
+  tests::Bytes bytes = tests::read_bytes(labels);
+  bytes.back() = 25;
+  tests::write_file(labels, bytes);
+  const ProgramResult result = run_program(
+      {NORMGRAD_BINARY_DIR "/examples/norm_atlas", "--data", data.string(), "--out", (folder / "out").string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
 }
 
 TEST(ReadmeTrainingTest, Learns) {
