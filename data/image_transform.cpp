@@ -257,4 +257,29 @@ std::function<Batch(Batch batch, Generator& generator)> compose(std::vector<Imag
   };
 }
 
+std::function<Batch(Batch batch, Generator& generator)> compose(std::vector<ImageTransform> of_images,
+                                                                std::vector<ImageTransform> of_masks) {
+  require<ValueError>(of_images.size() == of_masks.size(), "compose: expected one transform of masks for each of the ",
+                      of_images.size(), " of images (null: none) but got ", of_masks.size());
+  return [of_images = std::move(of_images), of_masks = std::move(of_masks)](Batch batch, Generator& generator) {
+    const Tensor& labels = batch.labels;
+    const std::int64_t axes = labels.defined() ? labels.dim() : 0;
+    require<ShapeError>(
+        batch.inputs.dim() == 4 && (axes == 3 || axes == 4) && labels.size(0) == batch.inputs.size(0) &&
+            labels.size(-2) == batch.inputs.size(2) && labels.size(-1) == batch.inputs.size(3),
+        "compose: expected images [n, C, H, W] and masks [n, H, W] or [n, C, H, W] of the same n, H and W but got ",
+        batch.inputs.shape(), " and ", labels.defined() ? to_string(labels.shape()) : "no labels");
+    const DType dtype = labels.dtype();
+    Tensor masks = is_floating_point(dtype) ? labels : labels.to(kFloat64);
+    masks = axes == 3 ? masks.unsqueeze(1) : masks;
+    for (std::size_t i = 0; i < of_images.size(); ++i) {
+      Generator again = generator;
+      batch.inputs = of_images[i](batch.inputs, generator);
+      masks = of_masks[i] ? of_masks[i](masks, again) : masks;
+    }
+    batch.labels = (axes == 3 ? masks.squeeze(1) : masks).to(dtype);
+    return batch;
+  };
+}
+
 }  // namespace normgrad

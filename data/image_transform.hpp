@@ -93,4 +93,16 @@ struct Normalize {
 ///                              .transform = compose({RandomShift{2}, RandomHorizontalFlip{}})});
 std::function<Batch(Batch batch, Generator& generator)> compose(std::vector<ImageTransform> transforms);
 
+/// Applies transforms to the images of a batch and to its masks: labels [n, H, W] or [n, C, H, W] of any dtype. The
+/// i-th transforms of both lists make the same draws, so that image and mask move together; a null one leaves the masks
+/// as they are. Masks of integers are computed in float64 and converted back: use the nearest pixel, not bilinear ones.
+///
+///   compose({RandomCrop{32, 32, 4}, RandomHorizontalFlip{}, ColorJitter{.brightness = 0.2}},
+///           {RandomCrop{32, 32, 4, /*fill=*/255}, RandomHorizontalFlip{}, nullptr})
+///
+/// Throws ValueError unless the lists have the same length. The transform throws ShapeError unless images and masks
+/// have the same number, height and width.
+std::function<Batch(Batch batch, Generator& generator)> compose(std::vector<ImageTransform> of_images,
+                                                                std::vector<ImageTransform> of_masks);
+
 }  // namespace normgrad

@@ -10,39 +10,11 @@
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/core/base/serial.hpp"
+#include "normgrad/data/detail/of_batch.hpp"
 
 namespace normgrad::detail {
 
 namespace {
-
-// A separate random stream for each batch.
-Generator generator_of(std::uint64_t seed, std::int64_t epoch, std::int64_t batch) {
-  const auto half = [](auto value, int shift) {
-    return static_cast<std::uint32_t>(static_cast<std::uint64_t>(value) >> shift);
-  };
-  const auto mixed =
-      philox({half(epoch, 0), half(epoch, 32), half(batch, 0), half(batch, 32)}, {half(seed, 0), half(seed, 32)});
-  return Generator(std::uint64_t{mixed[0]} << 32 | mixed[1]);
-}
-
-template <class E>
-void rethrow_if(const std::exception& error, const std::string& text) {
-  if (dynamic_cast<const E*>(&error) != nullptr) {
-    throw E(text);
-  }
-}
-
-[[noreturn]] void rethrow_with(const std::string& where, const std::exception& error) {
-  const std::string text = where + ": " + error.what();
-  rethrow_if<ShapeError>(error, text);
-  rethrow_if<ValueError>(error, text);
-  rethrow_if<DTypeError>(error, text);
-  rethrow_if<IndexError>(error, text);
-  rethrow_if<GraphError>(error, text);
-  rethrow_if<IoError>(error, text);
-  rethrow_if<OutOfMemoryError>(error, text);
-  throw Error(text);
-}
 
 // First example that fails when read alone; null if none does.
 const std::int64_t* culprit(const Dataset& dataset, std::span<const std::int64_t> indices) {
@@ -74,7 +46,7 @@ Batch EpochPlan::batch(std::int64_t number) const {
     rethrow_with(index == nullptr ? place("") : place(concat("example ", *index, " (")) + ")", error);
   }
   if (transform) {
-    Generator generator = generator_of(seed, epoch, number);
+    Generator generator = generator_of_batch(seed, epoch, number);
     try {
       made = transform(std::move(made), generator);
     } catch (const std::exception& error) {

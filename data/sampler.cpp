@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <exception>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -11,62 +10,18 @@
 #include "normgrad/core/autograd/tensor.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/random.hpp"
+#include "normgrad/data/detail/epoch_order.hpp"
 #include "normgrad/data/detail/state_entries.hpp"
 
 namespace normgrad {
 
+using detail::checksum;
+using detail::counted;
+using detail::empty_order;
+using detail::shuffle;
 using detail::whole_number;
 
 namespace {
-
-// An epoch of fewer than 2^31 examples draws fewer numbers than this, so the streams of epochs do not overlap.
-constexpr int kDrawsPerEpochBits = 36;
-
-Generator generator_of(std::uint64_t seed, std::int64_t epoch) {
-  Generator generator(seed);
-  generator.set_position(static_cast<std::uint64_t>(epoch) << kDrawsPerEpochBits);
-  return generator;
-}
-
-// Reserves memory for an order.
-std::vector<std::int64_t> empty_order(const char* where, std::int64_t count) {
-  std::vector<std::int64_t> order;
-  try {
-    order.reserve(static_cast<std::size_t>(count));
-  } catch (const std::exception&) {
-    fail<ValueError>(where, ": expected an epoch that fits into memory but got one of ", count, " examples");
-  }
-  return order;
-}
-
-std::vector<std::int64_t> counted(const char* where, std::int64_t size) {
-  std::vector<std::int64_t> order = empty_order(where, size);
-  order.resize(static_cast<std::size_t>(size));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  return order;
-}
-
-void shuffle(std::vector<std::int64_t>& order, Generator& generator) {
-  for (std::size_t i = order.size(); i > 1; --i) {
-    std::swap(order[i - 1], order[generator.below(i)]);
-  }
-}
-
-void mix(std::uint64_t& hash, std::uint64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) {
-    hash = (hash ^ ((value >> shift) & 0xff)) * 0x100000001b3;  // FNV-1a
-  }
-}
-
-// Represents all the numbers in a state.
-template <class T>
-Tensor checksum(const std::vector<T>& values) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const T value : values) {
-    mix(hash, std::bit_cast<std::uint64_t>(value));
-  }
-  return whole_number(std::bit_cast<std::int64_t>(hash));
-}
 
 bool equal(const Tensor& a, const Tensor& b) {
   if (!a.defined() || !b.defined() || a.dtype() != b.dtype() || a.shape() != b.shape()) {
@@ -154,7 +109,7 @@ RandomSampler::RandomSampler(std::int64_t size, const RandomSamplerOptions& opti
 }
 
 std::vector<std::int64_t> RandomSampler::order(std::int64_t epoch) const {
-  Generator generator = generator_of(seed(), epoch);
+  Generator generator = detail::generator_of_epoch(seed(), epoch);
   std::vector<std::int64_t> order;
   if (options_.replacement) {
     order = empty_order("RandomSampler", options_.num_samples);
@@ -193,7 +148,7 @@ WeightedRandomSampler::WeightedRandomSampler(std::vector<double> weights, std::i
 }
 
 std::vector<std::int64_t> WeightedRandomSampler::order(std::int64_t epoch) const {
-  Generator generator = generator_of(seed(), epoch);
+  Generator generator = detail::generator_of_epoch(seed(), epoch);
   const auto count = static_cast<std::size_t>(num_samples_);
   std::vector<std::int64_t> order = empty_order("WeightedRandomSampler", num_samples_);
   if (options_.replacement) {
@@ -250,7 +205,7 @@ ClassBalancedSampler::ClassBalancedSampler(const Tensor& labels, const ClassBala
 }
 
 std::vector<std::int64_t> ClassBalancedSampler::order(std::int64_t epoch) const {
-  Generator generator = generator_of(seed(), epoch);
+  Generator generator = detail::generator_of_epoch(seed(), epoch);
   const auto count = static_cast<std::size_t>(options_.num_samples);
   const std::size_t classes = classes_.size();
   std::vector<std::int64_t> order = empty_order("ClassBalancedSampler", options_.num_samples);

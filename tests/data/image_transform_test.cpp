@@ -10,6 +10,7 @@
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/core/ops/elementwise/arithmetic.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -132,6 +133,52 @@ TEST(ImageTransformTest, Refuses) {
   EXPECT_THAT(error_of<ShapeError>([&] { RandomCrop{4, 4}(x, g); }), HasSubstr("1x1 to 3x4 for images [1, 2, 3, 4]"));
   EXPECT_THAT(error_of<ShapeError>([&] { Normalize{{1.0}, {1.0}}(x, g); }), HasSubstr("expected 2 means"));
   EXPECT_THAT(error_of<ValueError>([&] { Normalize{{1.0, 1.0}, {1.0, 0.0}}(x, g); }), HasSubstr("above 0 but got 0"));
+}
+
+TEST(ComposeTest, ImageAndMaskMoveTogether) {
+  // The mask of each pixel is its number in the first channel.
+  const Tensor x = counting(40);
+  const auto with_masks = [&](const Tensor& labels, std::uint64_t seed) {
+    Generator generator(seed);
+    return compose({RandomCrop{3, 4, 1}, RandomHorizontalFlip{}, RandomAffine{.degrees = {-90.0, 90.0}}, ColorJitter{}},
+                   {RandomCrop{3, 4, 1, 255.0}, RandomHorizontalFlip{},
+                    RandomAffine{.degrees = {-90.0, 90.0}, .fill = 255.0}, nullptr})(Batch{x, labels}, generator);
+  };
+  const Tensor numbers = (x.select(1, 0) - 1.0).to(kInt64);
+  const Batch y = with_masks(numbers, 3);
+  EXPECT_EQ(y.labels.dtype(), kInt64);
+  EXPECT_EQ(y.labels.shape(), (Shape{40, 3, 4}));
+  const std::vector<double> pixels = y.inputs.select(1, 0).to_vector<double>();
+  const std::vector<double> masks = y.labels.to_vector<double>();
+  int moved = 0;
+  for (std::size_t i = 0; i < pixels.size(); ++i) {
+    ASSERT_EQ(masks[i], pixels[i] == 0.0 ? 255.0 : pixels[i] - 1.0) << i;
+    moved += masks[i] == 255.0 ? 1 : 0;
+  }
+  EXPECT_GT(moved, 100);
+  EXPECT_NE(with_masks(numbers, 4).labels.to_vector<double>(), masks);
+  // The images are those without masks, and masks with channels keep them.
+  Generator generator(3);
+  const Batch alone = compose({RandomCrop{3, 4, 1}, RandomHorizontalFlip{}, RandomAffine{.degrees = {-90.0, 90.0}},
+                               ColorJitter{}})(Batch{x, numbers}, generator);
+  EXPECT_EQ(alone.inputs.to_vector<double>(), y.inputs.to_vector<double>());
+  EXPECT_EQ(with_masks(numbers.unsqueeze(1).to(kInt32), 3).labels.to_vector<double>(), masks);
+}
+
+TEST(ComposeTest, RefusesMasksThatDoNotFit) {
+  EXPECT_EQ(error_of<ValueError>([] {
+              compose({RandomHorizontalFlip{}, RandomVerticalFlip{}}, {RandomHorizontalFlip{}});
+            }),
+            "compose: expected one transform of masks for each of the 2 of images (null: none) but got 1");
+  const auto error = [](const Tensor& labels) {
+    Generator generator(1);
+    return error_of<ShapeError>([&] {
+      compose({RandomHorizontalFlip{}}, {RandomHorizontalFlip{}})(Batch{counting(2), labels}, generator);
+    });
+  };
+  EXPECT_THAT(error(ones({2}, {.dtype = kInt64})), HasSubstr("but got [2, 2, 3, 4] and [2]"));
+  EXPECT_THAT(error(ones({2, 4, 3}, {.dtype = kInt64})), HasSubstr("and [2, 4, 3]"));
+  EXPECT_THAT(error(Tensor()), HasSubstr("and no labels"));
 }
 
 }  // namespace NORMGRAD_TEST_FILE

@@ -14,6 +14,7 @@
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/data/digits.hpp"
 #include "normgrad/data/image_transform.hpp"
+#include "normgrad/data/length_grouped_sampler.hpp"
 #include "normgrad/data/loader.hpp"
 
 namespace normgrad {
@@ -114,7 +115,8 @@ TEST(LoaderSeedTest, SamplersToo) {
   const auto orders = [&](std::uint64_t seed) {
     manual_seed(seed);
     return std::vector{RandomSampler(20).order(0), WeightedRandomSampler(weights, 20).order(0),
-                       ClassBalancedSampler(labels).order(0)};
+                       ClassBalancedSampler(labels).order(0),
+                       LengthGroupedSampler(std::vector<std::int64_t>(20, 3), {.batch_size = 4}).order(0)};
   };
   const auto one = orders(1);
   const auto two = orders(2);

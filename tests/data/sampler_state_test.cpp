@@ -7,6 +7,7 @@
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/ops/creation.hpp"
+#include "normgrad/data/length_grouped_sampler.hpp"
 #include "normgrad/data/loader.hpp"
 
 namespace normgrad {
@@ -102,9 +103,16 @@ std::shared_ptr<Sampler> balanced(std::int64_t first) {
   return std::make_shared<ClassBalancedSampler>(labels, ClassBalancedSamplerOptions{.seed = 4});
 }
 
+std::shared_ptr<Sampler> by_length(std::int64_t last) {
+  return std::make_shared<LengthGroupedSampler>(
+      std::vector<std::int64_t>{3, 9, 4, 4, 7, 1, 2, 8, 8, last},
+      LengthGroupedSamplerOptions{.batch_size = 3, .mega_batch_mult = 2, .seed = 6});
+}
+
 TEST(SamplerStateTest, GoesOnAfterEveryBatch) {
   expect_to_go_on_everywhere([] { return weighted(3); });
   expect_to_go_on_everywhere([] { return balanced(2); });
+  expect_to_go_on_everywhere([] { return by_length(5); });
   expect_to_go_on_everywhere([] {
     return std::make_shared<RandomSampler>(
         kExamples, RandomSamplerOptions{.replacement = true, .num_samples = kExamples, .seed = 8});
@@ -146,6 +154,7 @@ TEST(SamplerStateTest, RefusesTheStateOfAnotherSampler) {
             "Sampler: load_state_dict: 'seed' differs: the state is from a sampler with another order");
   EXPECT_THAT(error(weighted(3), weighted(3, 3.0000001)), HasSubstr("'weights' differs"));
   EXPECT_THAT(error(balanced(1), balanced(2)), HasSubstr("'classes' differs"));
+  EXPECT_THAT(error(by_length(5), by_length(6)), HasSubstr("'lengths' differs"));
   EXPECT_EQ(error(weighted(3), balanced(2)),
             "Sampler: load_state_dict: unexpected entry 'weights': the state is from another kind of sampler");
   EXPECT_THAT(error(std::make_shared<SequentialSampler>(kExamples),

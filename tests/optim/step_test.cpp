@@ -45,6 +45,7 @@ const std::vector<OptimizerMaker>& optimizer_makers() {
       optimizer_of<LAMB>,
       optimizer_of<LARS>,
       optimizer_of<Adafactor>,
+      optimizer_of<SparseAdam>,
       optimizer_of<RMSprop>};
   return all;
 }
