@@ -27,7 +27,9 @@ void blend(Tensor& average, std::vector<double>& exact, const Tensor& model, dou
       if (a[i] != static_cast<T>(exact[i])) {  // the averaged model was modified since
         exact[i] = static_cast<double>(a[i]);
       }
-      exact[i] += weight * (m[i] - exact[i]);
+      if (m[i] != exact[i]) {  // equal infinities, such as those of a mask, have no difference
+        exact[i] += weight * (m[i] - exact[i]);
+      }
       a[i] = static_cast<T>(exact[i]);
     }
   });

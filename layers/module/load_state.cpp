@@ -173,8 +173,7 @@ void prepare_sources(std::vector<TensorLoad>& loads, const NamedTensors& own) {
 
 PreparedLoad prepare_load(Module& model, const StateDict& state, const LoadOptions& options) {
   NamedTensors own;
-  const detail::TensorAction action = [&](const std::string& name, Tensor& tensor) { own.emplace_back(name, tensor); };
-  detail::MemberWalk(action, action).run(model);
+  detail::StateWalk([&](const std::string& name, Tensor& tensor) { own.emplace_back(name, tensor); }).run(model);
   const StateDict given = under_own_keys(model.type_name(), state, options, own);
 
   PreparedLoad prepared{.model = &model};
@@ -191,6 +190,8 @@ PreparedLoad prepare_load(Module& model, const StateDict& state, const LoadOptio
     }
     if (!found->second.defined()) {
       wrong += "\n  without a value: " + name;
+    } else if (!fits(tensor, found->second) && options.ignore_mismatched_sizes) {
+      report.mismatched_keys.push_back(name);
     } else if (!fits(tensor, found->second)) {
       wrong += detail::concat("\n  of another shape: ", name, ": expected ", tensor.shape(), " but got ",
                               found->second.shape());

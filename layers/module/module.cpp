@@ -300,8 +300,7 @@ std::int64_t Module::num_parameters() const {
 
 StateDict Module::state_dict() const {
   StateDict state;
-  const TensorAction action = [&](const std::string& name, Tensor& tensor) { state[name] = tensor.detach(); };
-  for_each_tensor(*this, action, action);
+  detail::StateWalk([&](const std::string& name, Tensor& tensor) { state[name] = tensor.detach(); }).run(*this);
   return state;
 }
 

@@ -46,16 +46,20 @@ using NamedModules = std::vector<std::pair<std::string, Module*>>;  ///< by full
 /// Options of load_state_dict().
 struct LoadOptions {
   bool strict = true;  ///< missing and unexpected keys are errors
+  /// Entries of another shape are skipped and reported, as with Hugging Face's option of this name, instead of an
+  /// error.
+  bool ignore_mismatched_sizes = false;
   /// Only keys with this prefix are loaded, and the prefix is removed: "backbone." selects one part of a larger model's
   /// state. If empty, a "module." (DataParallel) or "_orig_mod." (torch.compile) common to all keys is removed.
   std::string prefix = {};
   /// Maps a key of the state (without prefix) to the model's key; "" skips the entry.
   std::function<std::string(const std::string& key)> rename = {};
 };
-/// The keys that load_state_dict(state, {.strict = false}) skipped.
+/// The keys that load_state_dict() skipped.
 struct LoadReport {
   std::vector<std::string> missing_keys;     ///< keys of the model that the state lacks
   std::vector<std::string> unexpected_keys;  ///< keys of the state that the model lacks
+  std::vector<std::string> mismatched_keys;  ///< keys of the model whose shape in the state is another one
 };
 
 namespace detail {
@@ -174,13 +178,14 @@ class Module {
   void to(DType dtype);
   std::int64_t num_parameters() const;
 
-  /// Returns all parameters and buffers by full name, under PyTorch's keys, outside any graph. They share the module's
-  /// memory: clone() them or copy the module for a snapshot. Tied parameters appear under each of their names.
+  /// Returns all parameters and persistent buffers by full name, under PyTorch's keys, outside any graph. They share
+  /// the module's memory: clone() them or copy the module for a snapshot. Tied parameters appear under each of their
+  /// names.
   StateDict state_dict() const;
   /// Copies values into the module. Throws ValueError, changing nothing, unless everything fits; the message lists
   /// missing, unexpected and mis-shaped keys, and tied parameters with different values. dtypes are converted;
   /// requires_grad and handles held by optimizers are unchanged. With `strict` false, missing and unexpected keys are
-  /// only reported.
+  /// only reported, and with `ignore_mismatched_sizes` those of another shape.
   ///
   /// As in PyTorch, a state may lack num_batches_tracked, and [1] fits a tensor without axes. One name of a tied
   /// parameter is sufficient.

@@ -97,16 +97,19 @@ Parameter& Parameter::operator=(Parameter&& other) {
   return *this;
 }
 
-StateBuffer::StateBuffer(const Tensor& value) : Tensor(outside_graph(value)) {}
+StateBuffer::StateBuffer(const Tensor& value, StateBufferOptions options)
+    : Tensor(outside_graph(value)), persistent_(options.persistent) {}
 
-StateBuffer::StateBuffer(const StateBuffer& other) : Tensor(member_copy(other)) {}
+StateBuffer::StateBuffer(const StateBuffer& other) : Tensor(member_copy(other)), persistent_(other.persistent_) {}
 
 StateBuffer& StateBuffer::operator=(const StateBuffer& other) {
+  persistent_ = defined() ? persistent_ : other.persistent_;
   copy_into(*this, other);
   return *this;
 }
 
 StateBuffer& StateBuffer::operator=(StateBuffer&& other) {
+  persistent_ = defined() ? persistent_ : other.persistent_;
   move_into(*this, other);
   return *this;
 }

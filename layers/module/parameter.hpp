@@ -47,11 +47,21 @@ class Parameter : public Tensor {
   std::shared_ptr<ParametrizationList> parametrizations_;  // null unless parametrized; owned by this parameter alone
 };
 
-/// A tensor in a layer's state that is not learned, such as running statistics. Copies and assigns like a Parameter.
+/// Options of a StateBuffer; name and default are those of PyTorch's register_buffer().
+struct StateBufferOptions {
+  /// Part of state_dict() and of files. Without it, the buffer is converted, copied and listed with the others, but the
+  /// constructor of the layer must be able to make it: a table of positions, a constant mask.
+  bool persistent = true;
+};
+
+/// A tensor in a layer's state that is not learned, such as running statistics. Copies and assigns like a Parameter. A
+/// copy is persistent if the original is. Assignment keeps the setting of a defined buffer; an undefined one takes that
+/// of the source.
 class StateBuffer : public Tensor {
  public:
   StateBuffer() = default;
-  explicit StateBuffer(const Tensor& value);  ///< shares memory with it
+  /// Shares memory with `value`.
+  explicit StateBuffer(const Tensor& value, StateBufferOptions options = {});
   explicit StateBuffer(const StateBuffer& other);
   // `auto m = norm.running_mean` would be a copy that looks like a handle: write `Tensor m = ...` or `auto& m`.
   template <std::same_as<StateBuffer> B>
@@ -60,6 +70,12 @@ class StateBuffer : public Tensor {
   StateBuffer& operator=(const StateBuffer& other);
   StateBuffer& operator=(StateBuffer&& other);  // NOLINT(performance-noexcept-move-constructor): may copy
   ~StateBuffer() = default;
+
+  /// Whether it is part of state_dict() and of files.
+  bool is_persistent() const noexcept { return persistent_; }
+
+ private:
+  bool persistent_ = true;
 };
 
 /// The argument of Module::tie_weights().

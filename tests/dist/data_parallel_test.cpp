@@ -145,6 +145,19 @@ TEST(DistributedDataParallel, BeginsWithTheModelOfRank0) {
   EXPECT_TRUE(ddp.group() == group);
 }
 
+struct WithTable : Module {
+  Linear fc{2, 2};
+  StateBuffer table;
+  explicit WithTable(double value) : table(full({3}, value), {.persistent = false}) {}
+  NORMGRAD_MEMBERS(WithTable, fc, table)
+};
+
+TEST(DistributedDataParallel, BroadcastsBuffersThatAreNotPersistent) {
+  WithTable model(ProcessGroup::world().rank() + 5.0);
+  const DistributedDataParallel ddp(model);
+  EXPECT_EQ(model.table.to_vector<double>(), (std::vector<double>{5.0, 5.0, 5.0}));
+}
+
 TEST(DistributedDataParallel, GivesTheMeanAndLeavesTheRest) {
   const ProcessGroup group = ProcessGroup::world();
   manual_seed(21);

@@ -76,6 +76,13 @@ struct WeightFromOthers : Module {
   }
 };
 
+struct WithMask : Module {  // its mask is not part of the state
+  Linear fc{4, 4};
+  StateBuffer mask{triu(full({4, 4}, -2.0), 1), {.persistent = false}};
+  NORMGRAD_MEMBERS(WithMask, fc, mask)
+  Tensor forward(const Tensor& x) override { return softmax(fc(x) + mask, -1); }
+};
+
 struct Words : Module {
   Embedding words{11, 8};
   TransformerEncoder encoder{
@@ -109,6 +116,7 @@ std::vector<Case> networks() {
   add("cnn_instance", filled(cnn("instance")), input({2, 1, 16, 16}));
   add("cnn_group", filled(cnn("group:4")), input({2, 1, 16, 16}));
   add("cnn_rms", filled(cnn("rms")), input({2, 1, 16, 16}));
+  add("buffer_not_in_the_state", filled(WithMask()), input({2, 4, 4}));
   add("lstm", filled(Lstm()), input({2, 7, 5}));
   add("lstm_states", filled(States()), input({5, 2, 4}), {.batch_axis = 1});
   add("gru", filled(GRU(4, 5, {.num_layers = 2, .bidirectional = true})), input({6, 2, 4}), {.batch_axis = 1});

@@ -356,5 +356,24 @@ TEST_F(SafetensorsTest, NamesTheKeysThatDoNotFit) {
   EXPECT_EQ(net.conv.weight.data<float>()[5], 0.0F);
 }
 
+struct WithMask : Module {
+  Linear fc{2, 2};
+  StateBuffer mask{Tensor::empty({3}, kFloat32).fill_(1.0), {.persistent = false}};
+  NORMGRAD_MEMBERS(WithMask, fc, mask)
+};
+
+TEST(SafetensorsTest, BuffersThatAreNotPersistentAreNotInTheFile) {
+  const tests::TemporaryFolder folder;
+  const auto path = folder.path() / "net.safetensors";
+  const WithMask model;
+  save_safetensors(path, model);
+  EXPECT_EQ(load_safetensors(path).tensors.size(), 2U);
+  WithMask loaded;
+  loaded.mask.fill_(4.0);
+  load_safetensors(path, loaded);
+  EXPECT_EQ(loaded.fc.weight.to_vector<double>(), model.fc.weight.to_vector<double>());
+  EXPECT_EQ(loaded.mask.to_vector<double>(), (std::vector<double>{4.0, 4.0, 4.0}));
+}
+
 }  // namespace NORMGRAD_TEST_FILE
 }  // namespace normgrad

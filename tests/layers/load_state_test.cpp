@@ -51,6 +51,27 @@ TEST(LoadStateTest, NumBatchesTrackedMayBeMissingOrOfOneAxis) {
   EXPECT_THAT(text, HasSubstr("of another shape: norm.num_batches_tracked: expected [] but got [2]"));
 }
 
+TEST(LoadStateTest, SkipsWhatDoesNotFitByRequest) {
+  // A head for another number of classes.
+  const Sequential from({{"body", Linear(2, 3)}, {"head", Linear(3, 10)}});
+  Sequential into({{"body", Linear(2, 3)}, {"head", Linear(3, 4)}});
+  const Sequential before = into;
+  EXPECT_THROW(into.load_state_dict(from.state_dict(), {.strict = false}), ValueError);
+  const LoadReport report = into.load_state_dict(from.state_dict(), {.ignore_mismatched_sizes = true});
+  EXPECT_THAT(report.mismatched_keys, ElementsAre("head.weight", "head.bias"));
+  EXPECT_TRUE(report.missing_keys.empty());
+  EXPECT_TRUE(report.unexpected_keys.empty());
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(into.parameters()[i].to_vector<double>(), (i < 2 ? from : before).parameters()[i].to_vector<double>());
+  }
+  // Missing keys remain errors, and a state that fits has nothing to report.
+  StateDict state = from.state_dict();
+  state.erase("body.bias");
+  EXPECT_THAT(error_of<ValueError>([&] { into.load_state_dict(state, {.ignore_mismatched_sizes = true}); }),
+              HasSubstr("missing: body.bias"));
+  EXPECT_TRUE(into.load_state_dict(before.state_dict(), {.ignore_mismatched_sizes = true}).mismatched_keys.empty());
+}
+
 TEST(LoadStateTest, PrefixesOfWrappersAreTakenOff) {
   const Sequential from = small_net();
   for (const std::string prefix : {"module.", "_orig_mod.", "module._orig_mod."}) {

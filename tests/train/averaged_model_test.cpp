@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "tests/support/raises.hpp"
+#include "tests/support/values.hpp"
 #include "tests/train/train_support.hpp"
 #include "normgrad/normgrad.hpp"
 
@@ -215,6 +216,33 @@ TEST(AveragedModelErrorTest, Refuses) {
   EXPECT_EQ(error_of<ValueError>([&] { average.update(Sequential{Linear(2, 3)}); }),
             "AveragedModel: expected a model with the parameters and buffers it was created with");
   EXPECT_EQ(average.num_averaged(), 0);
+}
+
+struct Causal : Module {
+  Linear fc{2, 2};
+  StateBuffer mask{full({2, 2}, -tests::kInf), {.persistent = false}};
+  NORMGRAD_MEMBERS(Causal, fc, mask)
+  Tensor forward(const Tensor& x) override { return softmax(fc(x) + triu(mask, 1), -1); }
+};
+
+TEST(AveragedModelBufferTest, ThoseThatAreNotPersistentAreAveragedButNotSaved) {
+  Causal net;
+  AveragedModel average(net, {.decay = 0.5, .buffers = AveragedBuffers::average});
+  for (int i = 0; i < 3; ++i) {
+    average.update(net);
+  }
+  EXPECT_EQ(average.module().mask.to_vector<double>(), std::vector<double>(4, -tests::kInf)) << "not NaN";
+  net.mask = StateBuffer(ones({2, 2}));
+  AveragedModel finite(net, {.decay = 0.5, .buffers = AveragedBuffers::average});
+  finite.update(net);
+  net.mask.fill_(3.0);
+  finite.update(net);
+  EXPECT_EQ(finite.module().mask.to_vector<double>(), std::vector<double>(4, 2.0));
+  EXPECT_FALSE(finite.state_dict().contains("module.mask"));
+  AveragedModel resumed(net, {.decay = 0.5, .buffers = AveragedBuffers::average});
+  resumed.load_state_dict(finite.state_dict());
+  EXPECT_EQ(resumed.num_averaged(), 2);
+  EXPECT_EQ(resumed.module().mask.to_vector<double>(), std::vector<double>(4, 3.0)) << "that of the model";
 }
 
 // --- as a value

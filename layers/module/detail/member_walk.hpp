@@ -64,6 +64,17 @@ class MemberWalk : public MemberVisitor {
   std::string prefix_;
 };
 
+/// Calls the action with every parameter and buffer below a module that its state_dict() contains.
+class StateWalk : public MemberWalk {
+ public:
+  explicit StateWalk(const TensorAction& action) : MemberWalk(action, action) {}
+  void buffer(const std::string& name, StateBuffer& buffer) override {
+    if (buffer.is_persistent()) {
+      MemberWalk::buffer(name, buffer);
+    }
+  }
+};
+
 /// Identifies a tensor: equal for all handles to it.
 inline const void* identity_of(const Tensor& tensor) { return &tensor.shape(); }
 
