@@ -1,6 +1,8 @@
 #include "normgrad/core/autograd/function.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -104,6 +106,80 @@ Tensor apply_function(const std::string& name, const std::vector<Tensor>& inputs
                     }
                   }
                 });
+}
+
+namespace {
+
+// The results of a function: those with gradients lie one after another in one tensor, which is the recorded result.
+struct Results {
+  std::vector<Tensor> all;  // undefined where the result is in the joined tensor
+  std::vector<Shape> shapes;
+
+  // Returns one tensor for each result: the parts of `whole`, and the others.
+  std::vector<Tensor> with_parts_of(Tensor whole, bool others) const {
+    std::vector<Tensor> parts;
+    std::int64_t at = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i].defined()) {
+        parts.push_back(others ? all[i] : Tensor());
+        continue;
+      }
+      const std::int64_t count = shapes[i].numel();
+      parts.push_back(whole.narrow(0, at, count).reshape({shapes[i].begin(), shapes[i].end()}));
+      at += count;
+    }
+    return parts;
+  }
+};
+
+Tensor joined(const std::string& name, const std::vector<Tensor>& results) {
+  std::int64_t count = 0;
+  std::optional<DType> dtype;
+  for (const Tensor& y : results) {
+    require<ValueError>(y.defined(), "function '", name, "': the forward returned an undefined tensor");
+    if (is_floating_point(y.dtype())) {
+      require<ValueError>(!dtype || *dtype == y.dtype(), "function '", name,
+                          "': expected results of one floating-point ", "dtype but got ", dtype.value_or(kFloat32),
+                          " and ", y.dtype());
+      dtype = y.dtype();
+      count += y.numel();
+    }
+  }
+  require<ValueError>(dtype.has_value(), "function '", name, "': expected a floating-point result but got none");
+  Tensor flat = Tensor::empty({count}, *dtype);
+  std::int64_t at = 0;
+  for (const Tensor& y : results) {
+    if (is_floating_point(y.dtype())) {
+      flat.alias_rows(at, y.numel()).copy_(y.reshape({y.numel()}));
+      at += y.numel();
+    }
+  }
+  return flat;
+}
+
+}  // namespace
+
+std::vector<Tensor> apply_function_multi(
+    const std::string& name, const std::vector<Tensor>& inputs,
+    const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>& forward,
+    const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs, const std::vector<Tensor>& results,
+                                            const std::vector<Tensor>& gradients)>& backward) {
+  const auto results = std::make_shared<Results>();
+  const Tensor flat = apply_function(
+      name, inputs,
+      [&](const std::vector<Tensor>& in) {
+        std::vector<Tensor> made = forward(in);
+        Tensor flat_result = joined(name, made);
+        for (Tensor& y : made) {
+          results->shapes.push_back(y.shape());
+          results->all.push_back(is_floating_point(y.dtype()) ? Tensor() : y.detach());
+        }
+        return flat_result;
+      },
+      [results, backward](const std::vector<Tensor>& in, const Tensor& y, const Tensor& gy) {
+        return backward(in, results->with_parts_of(y, true), results->with_parts_of(gy, false));
+      });
+  return results->with_parts_of(flat, true);
 }
 
 }  // namespace normgrad

@@ -22,4 +22,17 @@ Tensor apply_function(const std::string& name, const std::vector<Tensor>& inputs
                       const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs, const Tensor& y,
                                                               const Tensor& gy)>& backward);
 
+/// The same for a function with several results. backward(inputs, results, gradients) gets a gradient for each result,
+/// zeros for one that was not used. Floating-point results have one dtype and require gradients; others, such as
+/// indices, do not, and their gradients are undefined. What only the backward needs, both functions capture:
+///
+///   auto where = std::make_shared<Tensor>();  // set by the forward, read by the backward
+///
+/// Throws as apply_function() does, and ValueError for floating-point results of several dtypes, or for none.
+std::vector<Tensor> apply_function_multi(
+    const std::string& name, const std::vector<Tensor>& inputs,
+    const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>& forward,
+    const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs, const std::vector<Tensor>& results,
+                                            const std::vector<Tensor>& gradients)>& backward);
+
 }  // namespace normgrad

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "tests/support/gradients.hpp"
 #include "tests/support/raises.hpp"
 #include "tests/support/toy_ops.hpp"
@@ -154,6 +156,76 @@ TEST(FunctionTest, NothingIsRecordedWithoutNeed) {
   EXPECT_FALSE(my_exp(values({1})).requires_grad());
   const NoGradGuard guard;
   EXPECT_FALSE(my_exp(leaf({1})).requires_grad());
+}
+
+// The product and the double of the first, with a mask that only the functions know.
+std::vector<Tensor> product_and_double(const Tensor& a, const Tensor& b) {
+  auto saved = std::make_shared<Tensor>();
+  return apply_function_multi(
+      "product_and_double", {a, b},
+      [saved](auto& in) {
+        *saved = in[0].detach().clone();
+        return std::vector{tests::mul(in[0], in[1]), tests::scale(in[0], 2)};
+      },
+      [saved](auto& in, auto& results, auto& g) {
+        EXPECT_EQ(numbers(results[1])[0], 2 * numbers(*saved)[0]);
+        return std::vector{tests::add(tests::mul(g[0], in[1]), tests::scale(g[1], 2)), tests::mul(g[0], in[0])};
+      });
+}
+
+TEST(FunctionTest, SeveralResultsHaveGradientsOfAnyOrder) {
+  EXPECT_TRUE(gradients_agree(
+      [](auto& in) {
+        const std::vector<Tensor> y = product_and_double(in[0], in[1]);
+        return tests::mul(y[0], tests::exp(y[1]));
+      },
+      {leaf({0.5, -0.3}), leaf({0.2, -0.7})}, 3));
+  const Tensor a = leaf({1, 2});
+  const Tensor b = leaf({3, 4});
+  const std::vector<Tensor> y = product_and_double(a, b);
+  EXPECT_THAT(numbers(y[0]), ElementsAre(3, 8));
+  EXPECT_THAT(numbers(y[1]), ElementsAre(2, 4));
+  tests::sum(y[0]).backward();  // the other result is not used
+  EXPECT_THAT(numbers(a.grad()), ElementsAre(3, 4));
+  EXPECT_THAT(numbers(b.grad()), ElementsAre(1, 2));
+}
+
+TEST(FunctionTest, ResultsOfOtherShapesAndDtypes) {
+  const Tensor x = leaf({3, 1, 2});
+  const std::vector<Tensor> y = apply_function_multi(
+      "with_count", {x},
+      [](auto& in) {
+        Tensor count = Tensor::empty({}, kInt64);
+        *count.mutable_data<std::int64_t>() = in[0].numel();
+        return std::vector{tests::sum(in[0]), count, tests::scale(in[0], 1).reshape({3, 1})};
+      },
+      [](auto& in, auto& results, auto& g) {
+        EXPECT_EQ(results[1].item(), 3.0);
+        EXPECT_FALSE(g[1].defined());
+        EXPECT_EQ(g[0].shape(), Shape{});
+        EXPECT_EQ(numbers(g[0])[0], 0.0) << "not used";
+        return std::vector{g[2].reshape({in[0].numel()})};
+      });
+  EXPECT_EQ(y[0].shape(), Shape{});
+  EXPECT_EQ(y[0].item(), 6.0);
+  EXPECT_EQ(y[1].item<std::int64_t>(), 3);
+  EXPECT_FALSE(y[1].requires_grad());
+  EXPECT_EQ(y[2].shape(), (Shape{3, 1}));
+  tests::sum(y[2]).backward();
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(1, 1, 1));
+}
+
+TEST(FunctionTest, SeveralResultsThatDoNotFit) {
+  const auto with = [](const std::vector<Tensor>& results) {
+    return error_of<ValueError>([&] {
+      apply_function_multi(
+          "mine", {leaf({1})}, [&](auto&) { return results; }, [](auto&, auto&, auto& g) { return g; });
+    });
+  };
+  EXPECT_EQ(with({values({1}), Tensor()}), "function 'mine': the forward returned an undefined tensor");
+  EXPECT_EQ(with({}), "function 'mine': expected a floating-point result but got none");
+  EXPECT_EQ(with({values({1}), Tensor::empty({1}, kFloat32)}),
+            "function 'mine': expected results of one floating-point dtype but got float64 and float32");
 }
 
 }  // namespace NORMGRAD_TEST_FILE
