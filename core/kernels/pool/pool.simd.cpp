@@ -113,8 +113,8 @@ void max_row_of_channels(const PoolGeometry& g, std::int64_t od, std::int64_t oh
 }
 
 // Positions are held as the bits of float lanes, so that comparisons and selections use one type.
-Batch<float> bits_of(const Batch<std::int32_t>& v) { return xsimd::bitwise_cast<Batch<float>>(v); }
-Batch<std::int32_t> integers_of(const Batch<float>& v) { return xsimd::bitwise_cast<Batch<std::int32_t>>(v); }
+Batch<float> bits_of(const Batch<std::int32_t>& v) { return same_bits<float>(v); }
+Batch<std::int32_t> integers_of(const Batch<float>& v) { return same_bits<std::int32_t>(v); }
 
 // max_row_of_channels() for the channels that fill registers; returns their number. `start_row` is the result of
 // first_row().

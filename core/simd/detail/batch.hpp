@@ -127,6 +127,17 @@ inline auto is_nan(const Batch<T>& x) {
   return !(x == x);
 }
 
+/// The lanes of type To that have the bits of v.
+template <class To, class From>
+inline Batch<To> same_bits(const Batch<From>& v) {
+#if XSIMD_VERSION_MAJOR >= 11
+  return xsimd::bitwise_cast<To>(v);
+#else
+  using Result = Batch<To>;
+  return xsimd::bitwise_cast<Result>(v);
+#endif
+}
+
 /// Sum of the lanes.
 template <class T>
 inline T sum_lanes(const Batch<T>& v) {
