@@ -38,9 +38,7 @@ class BatchInstanceNorm : public RunningStatsNorm {
  protected:
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
   std::string expected_input() const override;
-  std::string single_value_advice() const override {
-    return "larger batches (leave out the last one: DataLoader {.drop_last = true}), or eval()";
-  }
+  std::string single_value_advice() const override { return larger_batches_or_eval(); }
 };
 
 }  // namespace normgrad

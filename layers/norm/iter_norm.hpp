@@ -51,9 +51,7 @@ class IterNorm : public RunningStatsNorm {
  protected:
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
   std::string expected_input() const override;
-  std::string single_value_advice() const override {
-    return "larger batches (leave out the last one: DataLoader {.drop_last = true}), or eval()";
-  }
+  std::string single_value_advice() const override { return larger_batches_or_eval(); }
 
  private:
   Tensor whitening(const Tensor& centered) const;

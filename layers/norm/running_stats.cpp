@@ -218,6 +218,10 @@ std::string RunningStatsNorm::single_value_advice() const {
          "{.single_value = SingleValue::use_running}";
 }
 
+std::string RunningStatsNorm::larger_batches_or_eval() {
+  return "larger batches (leave out the last one: DataLoader {.drop_last = true}), or eval()";
+}
+
 bool RunningStatsNorm::is_identity() const {
   if (!tracks_running_stats()) {
     return false;

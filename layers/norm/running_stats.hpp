@@ -105,6 +105,8 @@ class RunningStatsNorm : public NormLayer {
   virtual std::string expected_input() const = 0;
   /// The remedy for one value per channel, for error messages.
   virtual std::string single_value_advice() const;
+  /// The remedy of layers without an option for it.
+  static std::string larger_batches_or_eval();
   /// Throws unless x has the layer's channels on `axis` and its dtype.
   void check_channels(const Tensor& x, std::int64_t axis) const;
   /// Whether a batch with `count` values per channel is normalized with its own statistics; update_is_due() returns

@@ -39,9 +39,7 @@ class SwitchableNorm : public BatchStatisticsNorm {
   Parameter var_weight;   ///< as mean_weight, of the variances
 
  protected:
-  std::string single_value_advice() const override {
-    return "larger batches (leave out the last one: DataLoader {.drop_last = true}), or eval()";
-  }
+  std::string single_value_advice() const override { return larger_batches_or_eval(); }
   /// `type` is the layer's name. Inputs have `rank` axes.
   SwitchableNorm(const char* type, std::int64_t num_features, const SwitchableNormOptions& options, std::int64_t rank);
   Tensor forward_fused(const Tensor& x, const Epilogue& epilogue) override;
