@@ -30,7 +30,9 @@ function(normgrad_add_simd_objects out)
     get_target_property(xsimd_dirs xsimd INTERFACE_INCLUDE_DIRECTORIES)
     target_include_directories(normgrad_simd_${arch} SYSTEM PRIVATE ${xsimd_dirs})
     target_compile_definitions(normgrad_simd_${arch} PRIVATE NORMGRAD_SIMD_NAMESPACE=${arch} NORMGRAD_SIMD_${arch}=1)
-    target_compile_options(normgrad_simd_${arch} PRIVATE ${flags_${arch}} $<$<CONFIG:Release>:-O3>)
+    # Without optimization, GCC's intrinsics are macros, which xsimd 8 does not compile with.
+    target_compile_options(normgrad_simd_${arch} PRIVATE ${flags_${arch}} $<$<CONFIG:Release>:-O3>
+                           $<$<NOT:$<CONFIG:Release,RelWithDebInfo,MinSizeRel>>:-O1>)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       # GCC's avx512fintrin.h creates "undefined" registers by `__m512 y = y`.
       target_compile_options(normgrad_simd_${arch} PRIVATE -Wno-uninitialized -Wno-maybe-uninitialized)
