@@ -252,10 +252,11 @@ lab::Page report_page(const Sweep& sweep) {
 
 void print_tables(const Sweep& sweep, std::ostream& out) {
   for (const Setting& setting : settings_of(sweep)) {
+    const Plan& plan = setting.cells.front()->plan;
     out << '\n'
-        << setting.cells.front()->plan.model << " on " << sweep.data << ": " << to_string(setting.cells.front()->plan)
+        << plan.model << " on " << data_of(sweep, plan.model) << ": " << to_string(plan)
         << (sweep.options.seeds > 1 ? ", median of " + number_text(sweep.options.seeds) + " seeds" : "") << '\n';
-    print_header(sweep, setting.cells.front()->plan.model, out);
+    print_header(sweep, plan.model, out);
     for (const Cell* cell : setting.cells) {
       print_row(sweep, *cell, out);
     }
