@@ -362,7 +362,7 @@ struct WithMask : Module {
   NORMGRAD_MEMBERS(WithMask, fc, mask)
 };
 
-TEST(SafetensorsTest, BuffersThatAreNotPersistentAreNotInTheFile) {
+TEST_F(SafetensorsTest, BuffersThatAreNotPersistentAreNotInTheFile) {
   const tests::TemporaryFolder folder;
   const auto path = folder.path() / "net.safetensors";
   const WithMask model;

@@ -50,14 +50,14 @@ std::vector<std::string> keys_of(const StateDict& state) {
 TEST(StateBufferTest, IsListedButNotPartOfTheState) {
   const Masked model;
   EXPECT_THAT(names_of(model.named_buffers()), ElementsAre("mask", "seen", "tables.0"));
-  EXPECT_THAT(keys_of(model.state_dict()), ElementsAre("fc.bias", "fc.weight", "seen"));
+  EXPECT_THAT(keys_of(model.state_dict()), ElementsAre("fc.weight", "fc.bias", "seen"));
   EXPECT_FALSE(model.mask.is_persistent());
   EXPECT_TRUE(model.seen.is_persistent());
   EXPECT_TRUE(StateBuffer().is_persistent());
   // Inside of another model, and in the bytes of its summary: 9 + 3 + 9 + 1 + 2 numbers.
   Sequential outer(Masked{});
   EXPECT_EQ(outer.buffers().size(), 3U);
-  EXPECT_THAT(keys_of(outer.state_dict()), ElementsAre("0.fc.bias", "0.fc.weight", "0.seen"));
+  EXPECT_THAT(keys_of(outer.state_dict()), ElementsAre("0.fc.weight", "0.fc.bias", "0.seen"));
   EXPECT_EQ(summary(outer, {1, 3}).parameter_bytes, 24 * 4);
 }
 
