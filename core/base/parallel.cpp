@@ -10,6 +10,7 @@
 #include <exception>
 
 #include "normgrad/core/base/detail/fork.hpp"
+#include "normgrad/core/base/detail/one_openmp_thread.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/near.hpp"
 #include "normgrad/core/base/serial.hpp"
@@ -91,19 +92,7 @@ namespace detail {
 void run_parallel(std::int64_t tasks, void* context, void (*task)(void*, std::int64_t)) {
   const int threads = static_cast<int>(std::min<std::int64_t>(get_num_threads(), tasks));
   if (threads <= 1 || omp_in_parallel() != 0) {
-    // As inside a parallel region: a library called by the task must not start its own threads.
-    const int before = omp_get_max_threads();
-    if (before != 1) {
-      omp_set_num_threads(1);
-    }
-    struct Restore {
-      int threads;
-      ~Restore() {
-        if (threads != 1) {
-          omp_set_num_threads(threads);
-        }
-      }
-    } const restore{before};
+    const OneOpenMpThread alone;  // as inside a parallel region
     for (std::int64_t i = 0; i < tasks; ++i) {
       task(context, i);
     }

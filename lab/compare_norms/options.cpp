@@ -28,7 +28,7 @@ constexpr const char* kFooter =
     "extended sweep runs only what is new. Ctrl-C keeps what was measured.\n"
     "Exit code: 0 done, 2 wrong input, 130 interrupted, 1 any other error.";
 
-constexpr std::int64_t kMostSeeds = 10'000;
+constexpr std::int64_t kMaxSeeds = 10'000;
 
 CLI::Validator number_check(const std::string& expected, bool (*fits)(double)) {
   return CLI::Validator(
@@ -111,7 +111,7 @@ void add_sweep_flags(CLI::App& app, Options& options) {
       ->delimiter(',')
       ->check(CLI::IsMember(activation_names()));
   app.add_option("--seeds", options.seeds, "Runs of every setting, each with another seed. Default: 1")
-      ->check(whole_number(1, kMostSeeds));
+      ->check(whole_number(1, kMaxSeeds));
   app.add_option("--seed", options.first_seed, "Seed of the first run: initialization and order of images. Default: 1");
 }
 

@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/gradients.hpp"
@@ -119,6 +121,31 @@ TEST(LinalgPropertyTest, BitsDoNotDependOnThreads) {
   for (std::size_t i = 0; i < one.size(); ++i) {
     EXPECT_EQ(one[i].to_vector<float>(), four[i].to_vector<float>()) << i;
   }
+}
+
+// OpenBLAS for OpenMP takes its number of threads from the thread that calls it.
+TEST(LinalgPropertyTest, BitsDoNotDependOnOtherThreads) {
+  const Tensor x = random_tensor({33, 33}, kFloat64, 7);
+  const auto results = [&] {
+    std::vector<std::vector<double>> list;
+    for (const Tensor& y :
+         {linalg::eigvalsh(x), linalg::eigh(x).eigenvectors, linalg::svdvals(x), linalg::qr(x).R, inverse(x), det(x)}) {
+      list.push_back(y.to_vector<double>());
+    }
+    return list;
+  };
+  const auto expected = results();
+  std::atomic<int> different{0};
+  const auto calls = [&] {
+    for (int i = 0; i < 200; ++i) {
+      different += results() == expected ? 0 : 1;
+    }
+  };
+  std::thread first(calls);
+  std::thread second(calls);
+  first.join();
+  second.join();
+  EXPECT_EQ(different, 0);
 }
 
 TEST(LinalgPropertyTest, MatricesWithoutElements) {

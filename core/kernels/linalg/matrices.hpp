@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "normgrad/core/base/detail/one_openmp_thread.hpp"
 #include "normgrad/core/base/parallel.hpp"
 #include "normgrad/core/kernels/linalg/linalg.hpp"
 #include "normgrad/core/kernels/linalg/one_thread.hpp"
@@ -41,6 +42,7 @@ Failure for_each_matrix(std::int64_t batch, double flops, F f) {
   std::vector<int> infos(static_cast<std::size_t>(batch));
   const auto grain = static_cast<std::int64_t>(std::clamp(1e5 / std::max(flops, 1.0), 1.0, 1e5));
   parallel_for(batch, grain, [&](std::int64_t begin, std::int64_t end) {
+    const detail::OneOpenMpThread alone;
     for (std::int64_t i = begin; i < end; ++i) {
       infos[static_cast<std::size_t>(i)] = f(i);
     }
