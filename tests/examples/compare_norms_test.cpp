@@ -118,13 +118,6 @@ TEST_F(CompareNormsTest, WritesRowsSummaryFigureAndTable) {
   }
 }
 
-TEST_F(CompareNormsTest, NamesTheTextThatGptLearns) {
-  const ProgramResult result = run_into("gpt", {"--data", "digits", "--models", "gpt", "--norms", "rms", "--steps", "2",
-                                                "--eval-every", "2", "--batch-size", "2"});
-  ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("gpt on stories: 2 steps of 2 texts"));
-}
-
 TEST_F(CompareNormsTest, DrawsTheFigureWithGnuplot) {
   if (std::system("gnuplot --version > /dev/null 2>&1") != 0) {
     GTEST_SKIP() << "gnuplot is not installed";

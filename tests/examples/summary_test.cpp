@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <sstream>
 
 #include "lab/compare_norms/results.hpp"
 
 namespace compare_norms {
 namespace NORMGRAD_TEST_FILE {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -68,6 +70,17 @@ TEST(SummaryTest, MediansOverTheSeeds) {
   EXPECT_EQ(*s.seconds_to[1], 10.0);
   EXPECT_DOUBLE_EQ(s.mean_step_ms, 500.0);
   EXPECT_TRUE(s.verdict.empty());
+}
+
+TEST(TablesTest, NameTheDataOfEachModel) {
+  Cell text = cell_with("none", {0.859});
+  text.plan.model = "gpt";
+  Sweep sweep = sweep_with({cell_with("none", {0.862}), text});
+  sweep.data = "fashion-mnist";
+  sweep.text = "stories";
+  std::ostringstream out;
+  print_tables(sweep, out);
+  EXPECT_THAT(out.str(), AllOf(HasSubstr("mlp on fashion-mnist: "), HasSubstr("gpt on stories: ")));
 }
 
 // The median of three runs is at chance if two of them are.
