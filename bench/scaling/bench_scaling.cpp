@@ -57,7 +57,6 @@ class Trainer {
     double forward = 0;
     double backward = 0;
     double optimizer = 0;
-    double all() const { return forward + backward + optimizer; }
   };
   Times step() {
     const double start = now();
