@@ -90,7 +90,7 @@ TEST(RandomKernelTest, NormalNumbersOfExtremeDraws) {
       for (std::size_t j = 0; j < 4; ++j) {
         numbers[j] = static_cast<std::uint32_t>(columns[j][i]);
       }
-      const auto want = static_cast<float>(detail::normal(numbers));
+      const auto want = static_cast<float>(normgrad::detail::normal(numbers));
       EXPECT_TRUE(low[i] != high[i] || high[i] == want) << i << " on " << simd_name(level);
       EXPECT_TRUE(low[i] <= want && want <= high[i]) << low[i] << " " << want << " " << high[i];
     }

@@ -5,6 +5,7 @@
 
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
+#include "normgrad/core/ops/elementwise/rounding.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -253,6 +254,47 @@ TEST(PadTest, AddsAndCuts) {
         pad(x, {-2, -2});
       },
       ThrowsMessage<ValueError>("pad: cannot cut 2 and 2 elements off axis 1 of [2, 3]"));
+}
+
+// Large enough that the padding is written around x instead of under it, and of all element sizes.
+TEST(PadTest, LargePaddingSurroundsX) {
+  struct Case {
+    Shape shape;
+    std::vector<std::int64_t> pad;  // in order of the axes
+  };
+  const Case cases[] = {{{9000}, {3, 5}},
+                        {{40, 200}, {0, 0, 3, 100}},
+                        {{40, 200}, {7, 0, 0, 300}},
+                        {{40, 200}, {2, 30, 0, 0}},
+                        {{20, 5, 100}, {3, 0, 1, 2, 0, 130}},
+                        {{6, 20, 70}, {0, 1, 30, 0, 0, 0}},
+                        {{3, 4, 10, 90}, {1, 0, 0, 2, 3, 4, 200, 1}}};
+  for (const DType dtype : {kFloat32, kFloat64, kUInt8}) {
+    for (const Case& c : cases) {
+      const Tensor x = reshape_to(remainder(counted({c.shape.numel()}), 200.0).to(dtype), c.shape);
+      std::vector<std::int64_t> from_last;
+      for (std::size_t i = c.shape.rank(); i-- > 0;) {
+        from_last.insert(from_last.end(), {c.pad[2 * i], c.pad[2 * i + 1]});
+      }
+      const std::vector<double> from = x.to_vector<double>();
+      const Tensor padded = pad(x, from_last, 7.0);
+      const std::vector<double> y = padded.to_vector<double>();
+      std::size_t wrong = 0;
+      std::size_t flat = 0;
+      for_all(padded.shape(), [&](const Index& index) {
+        std::int64_t source = 0;
+        bool within = true;
+        for (std::size_t i = 0; i < index.size(); ++i) {
+          const std::int64_t k = index[i] - c.pad[2 * i];
+          within = within && k >= 0 && k < c.shape[i];
+          source = source * c.shape[i] + k;
+        }
+        wrong += y[flat++] != (within ? from[static_cast<std::size_t>(source)] : 7.0) ? 1 : 0;
+      });
+      EXPECT_EQ(flat, y.size());
+      EXPECT_EQ(wrong, 0U) << padded.shape() << " of " << dtype;
+    }
+  }
 }
 
 TEST(CloneTest, IsACopy) {

@@ -72,7 +72,11 @@ void binary(BinaryOp op, const Broadcast<2>& layout, const T* a, const T* b, T* 
     if constexpr (std::is_integral_v<T>) {
       plain_rows(rows, [op](T u, T v) { return combine(op, u, v); });
     } else if (op == BinaryOp::pow) {
-      plain_rows(rows, [](T u, T v) { return std::pow(u, v); });
+      if constexpr (std::is_same_v<T, float>) {
+        NORMGRAD_SIMD_SELECT(power_rows)(rows);
+      } else {
+        plain_rows(rows, [](T u, T v) { return std::pow(u, v); });
+      }
     } else {
       NORMGRAD_SIMD_SELECT(binary_rows<T>)(op, rows);
     }
