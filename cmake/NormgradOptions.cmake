@@ -1,5 +1,5 @@
-# Sanitized builds optimize the library. Tests and programs set -O0, and are not searched for undefined behavior of their
-# own, to compile faster.
+# Sanitized builds optimize the library. Tests and programs set -O0, and are not searched for undefined behavior nor for
+# uses of locals after their scopes of their own, to compile faster.
 set(NORMGRAD_SANITIZED_OPTIMISATION -O1)
 
 # Compiler options of all targets in the project.
@@ -22,6 +22,9 @@ function(normgrad_set_options target)
                            -fno-omit-frame-pointer ${NORMGRAD_SANITIZED_OPTIMISATION} -g1
                            # gcc's analysis is misled by the added checks.
                            $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+    if(NORMGRAD_SANITIZE MATCHES "address" AND NORMGRAD_SANITIZED_OPTIMISATION STREQUAL "-O0")
+      target_compile_options(${target} PRIVATE -fno-sanitize-address-use-after-scope)
+    endif()
     target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS XTENSOR_ENABLE_ASSERT)
     target_link_options(${target} PRIVATE -fsanitize=${NORMGRAD_SANITIZE})
   endif()
