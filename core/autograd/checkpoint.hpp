@@ -26,9 +26,10 @@ struct RecomputeOptions {
 /// backward. Changes of the inputs in place since the forward are found, those of other tensors are not. Statistics
 /// that norms keep (see FreezeStatisticsGuard) are updated by the first call alone, whereas PyTorch updates them twice.
 /// A norm whose result in training depends on its running statistics, such as BatchRenorm and PowerNorm after its
-/// warmup, computes something else the second time. Hooks of modules are called twice. A function that holds a tensor
-/// by value which is later changed in place to depend on the result is never freed unless a backward runs. With
-/// NoGradGuard it is just function(inputs).
+/// warmup, computes something else the second time, and so does a layer with SpectralNorm if another call has renewed
+/// its vectors since. Hooks of modules are called twice. A function that holds a tensor by value which is later changed
+/// in place to depend on the result is never freed unless a backward runs. With NoGradGuard it is just
+/// function(inputs).
 ///
 /// Throws GraphError if the function changes an input in place and its result requires gradients, and, during the
 /// backward, if the second result differs in shape or dtype or requires no gradient. What the function throws then

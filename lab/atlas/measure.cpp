@@ -16,7 +16,6 @@ const Shape kShape = {kSamples, kChannels, kHeight, kWidth};
 constexpr double kStep = 1e-4;       // of a perturbation
 constexpr double kNoEffect = 1e-9;   // rounding of an output divided by the step
 constexpr double kInvariant = 1e-3;  // eps takes less from a norm's invariance to scale
-constexpr std::int64_t kSweeps = 60;
 
 Tensor input() {
   Generator generator(5);
@@ -55,64 +54,12 @@ Invariances invariances_of(Module& norm, const Tensor& x) {
           .scale_of_channels = keeps(x * factors(channels))};
 }
 
-/// The eigenvalues of a symmetric matrix, by Jacobi's rotations.
-std::vector<double> eigenvalues(std::vector<std::vector<double>> a) {
-  const std::size_t n = a.size();
-  for (std::int64_t sweep = 0; sweep < kSweeps; ++sweep) {
-    double off = 0.0;
-    for (std::size_t p = 0; p < n; ++p) {
-      for (std::size_t q = p + 1; q < n; ++q) {
-        off += a[p][q] * a[p][q];
-        if (a[p][q] == 0.0) {
-          continue;
-        }
-        const double theta = (a[q][q] - a[p][p]) / (2.0 * a[p][q]);
-        const double t = (theta >= 0.0 ? 1.0 : -1.0) / (std::abs(theta) + std::sqrt(theta * theta + 1.0));
-        const double c = 1.0 / std::sqrt(t * t + 1.0);
-        const double s = t * c;
-        for (std::size_t k = 0; k < n; ++k) {
-          const double kp = a[k][p];
-          a[k][p] = c * kp - s * a[k][q];
-          a[k][q] = s * kp + c * a[k][q];
-        }
-        for (std::size_t k = 0; k < n; ++k) {
-          const double pk = a[p][k];
-          a[p][k] = c * pk - s * a[q][k];
-          a[q][k] = s * pk + c * a[q][k];
-        }
-      }
-    }
-    if (off < 1e-26) {
-      break;
-    }
-  }
-  std::vector<double> values;
-  for (std::size_t i = 0; i < n; ++i) {
-    values.push_back(a[i][i]);
-  }
-  return values;
-}
-
 /// How many directions of x change no output, to first order: singular values of the Jacobian below a thousandth of the
 /// largest.
-std::int64_t null_directions_of(Module& norm, const Tensor& values) {
-  const Tensor x = values.clone().requires_grad_();
-  const Tensor y = norm(x);
-  const auto n = static_cast<std::size_t>(x.numel());
-  std::vector<std::vector<double>> gram(n, std::vector<double>(n, 0.0));
-  for (std::size_t i = 0; i < n; ++i) {
-    Tensor one = zeros(kShape, {.dtype = kFloat64});
-    one.mutable_data<double>()[i] = 1.0;
-    const std::vector<double> row = grad({y}, {x}, {one}, {.retain_graph = true})[0].to_vector<double>();
-    for (std::size_t p = 0; p < n; ++p) {
-      for (std::size_t q = 0; q < n; ++q) {
-        gram[p][q] += row[p] * row[q];
-      }
-    }
-  }
-  const std::vector<double> squares = eigenvalues(std::move(gram));
-  const double top = *std::max_element(squares.begin(), squares.end());
-  return std::count_if(squares.begin(), squares.end(), [&](double value) { return value < 1e-6 * top; });
+std::int64_t null_directions_of(Module& norm, const Tensor& x) {
+  const Tensor derivatives = jacobian([&norm](const Tensor& input) { return norm(input); }, x);
+  const Tensor values = linalg::svdvals(derivatives.reshape({x.numel(), x.numel()}));
+  return static_cast<std::int64_t>((values < 1e-3 * values.max().item()).sum().item());
 }
 
 double seconds_of(const std::function<void()>& work) {
@@ -136,16 +83,6 @@ double cost_of(const std::string& name) {
   return forward / copy;
 }
 
-std::string images_behind(const std::string& name, const Tensor& images) {
-  const NormContext place = {.num_features = images.size(1), .spatial_dims = 2};
-  const std::string spec = name == "group" ? "group:1" : name;
-  if (!is_norm_applicable(spec, place)) {
-    return {};
-  }
-  const NoGradGuard no_grad;
-  return bitmap_uri((*make_norm(spec, place))(images));
-}
-
 /// Replaces first values of parameters that hide the formula.
 void show_formula(Module& norm) {
   const NoGradGuard no_grad;
@@ -159,6 +96,18 @@ void show_formula(Module& norm) {
     constexpr double kBelowAll = -1e3;
     filter->tau.fill_(kBelowAll);
   }
+}
+
+std::string images_behind(const std::string& name, const Tensor& images) {
+  const NormContext place = {.num_features = images.size(1), .spatial_dims = 2};
+  const std::string spec = name == "group" ? "group:1" : name;
+  if (!is_norm_applicable(spec, place)) {
+    return {};
+  }
+  const NoGradGuard no_grad;
+  const std::unique_ptr<Module> norm = make_norm(spec, place);
+  show_formula(*norm);
+  return bitmap_uri((*norm)(images));
 }
 
 Entry measure(const NormEntry& norm, const Tensor& images) {

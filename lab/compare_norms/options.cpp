@@ -194,7 +194,7 @@ void check_models_and_norms(const Options& options) {
       }
     }
     if (refusal && !fits_one) {
-      throw normgrad::ValueError(*refusal);
+      throw normgrad::ValueError(std::string("--norms: ") + refusal->what());
     }
   }
   normgrad::require<normgrad::ValueError>(some_run, "--norms: expected a norm that one of the models can have; ", why);
@@ -346,6 +346,16 @@ std::vector<Plan> make_plans(const Options& options, std::int64_t train_size, st
     }
   }
   return plans;
+}
+
+Plan without_idle_settings(Plan plan) {
+  const bool has_no_norms = plan.norm == "none" || (plan.placement == "none" && !plan.qk_norm);
+  if (has_placements(plan.model) && has_no_norms && plan.placement != "deepnorm") {  // which scales its sums
+    plan.placement = "pre";
+    plan.norm = "none";
+    plan.qk_norm = false;
+  }
+  return plan;
 }
 
 std::string short_number(double value) {

@@ -64,10 +64,13 @@ struct Plan {
 /// Prints the help and returns nothing for --help. Throws normgrad::ValueError for invalid flags.
 std::optional<Options> parse_options(int argc, const char* const* argv);
 
-/// All settings in order: by model, placement, optimizer, activation, batch size, learning
-/// rate, and norm. `train_size` is the
-/// number of training images, which, like `text_windows` for language models, determines the steps per epoch.
+/// All settings in order: by model, placement, optimizer, activation, batch size, learning rate, and norm. `train_size`
+/// is the number of training images, which, like `text_windows` for language models, determines the steps per epoch.
 std::vector<Plan> make_plans(const Options& options, std::int64_t train_size, std::int64_t text_windows = 0);
+
+/// The plan with its placement, norm and norm of queries and keys set to "pre", "none" and false where they make no
+/// difference: in a transformer without norms.
+Plan without_idle_settings(Plan plan);
 
 /// "5000 steps of 60 images, sgd, lr 0.1": everything except model and norm. The activation is included unless it is
 /// the model's default.

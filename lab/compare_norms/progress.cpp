@@ -67,7 +67,7 @@ void Progress::finish(std::size_t run, const Run& result) {
   states_[run] = {.step = runs_[run].steps, .accuracy = states_[run].accuracy, .running = false, .done = true};
   ++finished_;
   if (result.diverged) {
-    log(LogLevel::warn, runs_[run].name, ": the loss is no longer finite at step ", result.steps,
+    log(LogLevel::warn, runs_[run].name, ": the loss or a weight is no longer finite at step ", result.steps,
         "; this run ends here");
   } else if (result.complete && (terminal_ || !every_measurement_)) {
     log(LogLevel::info, place(run), ": ", measured_text(runs_[run], states_[run].accuracy.value_or(0.0)), " after ",

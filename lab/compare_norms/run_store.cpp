@@ -125,7 +125,8 @@ std::string data_key(const std::string& model, const Data& data) {
 
 }  // namespace
 
-std::string run_key(const Plan& plan, std::uint64_t seed, const Data& data) {
+std::string run_key(const Plan& planned, std::uint64_t seed, const Data& data) {
+  const Plan plan = without_idle_settings(planned);
   std::ostringstream key;
   key.precision(17);
   key << "format " << kFormat << "; model " << plan.model << "; norm " << plan.norm << "; activation "

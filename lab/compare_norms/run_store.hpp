@@ -10,7 +10,8 @@
 namespace compare_norms {
 
 /// A text with everything that a run's results depend on: two runs with the same key are the same. It includes the
-/// build of the program, the instruction sets and the data.
+/// build of the program, the instruction sets and the data. Plans of the same net, such as those of a transformer
+/// without norms that differ in its placement, have the same key.
 std::string run_key(const Plan& plan, std::uint64_t seed, const Data& data);
 
 /// A run as JSON. Numbers are stored exactly.

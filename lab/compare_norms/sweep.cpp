@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "lab/compare_norms/models.hpp"
@@ -21,7 +22,7 @@ namespace {
 constexpr auto kTellEvery = std::chrono::milliseconds(50);
 
 struct Task {
-  std::size_t cell = 0;
+  std::vector<std::size_t> cells;  // all with this key
   std::uint64_t seed = 0;
   std::string key;
 };
@@ -48,14 +49,20 @@ void work(const Task& task, const Sweep& sweep, const Data& data, const RunStore
                                   channel.send(text.str());
                                 },
                             .should_stop = [] { return lab::interrupted() != 0; }};
-  const Run run = train(sweep.cells[task.cell].plan, task.seed, data, events);
+  const Run run = train(sweep.cells[task.cells.front()].plan, task.seed, data, events);
   if (run.complete || run.diverged) {
     store.save(task.key, run);
   }
   channel.send("r " + to_json(run));
 }
 
-void on_message(const std::string& message, Cell& cell, std::size_t task, Progress& progress) {
+void add_run(const Task& task, const Run& run, Sweep& sweep) {
+  for (const std::size_t cell : task.cells) {
+    sweep.cells[cell].runs.push_back(run);
+  }
+}
+
+void on_message(const std::string& message, const Task& its, std::size_t task, Sweep& sweep, Progress& progress) {
   std::istringstream in(message.substr(2));
   Measurement measurement;
   switch (message[0]) {
@@ -73,9 +80,9 @@ void on_message(const std::string& message, Cell& cell, std::size_t task, Progre
       return;
     }
     default: {
-      const std::optional<Run> run = run_from_json(message.substr(2));
-      cell.runs.push_back(run.value());
-      progress.finish(task, cell.runs.back());
+      const Run run = run_from_json(message.substr(2)).value();
+      add_run(its, run, sweep);
+      progress.finish(task, run);
     }
   }
 }
@@ -181,7 +188,8 @@ Sweep plan_sweep(const Options& options, const Data& data) {
 void run_sweep(Sweep& sweep, const Data& data, const RunStore& store, const std::filesystem::path& claims) {
   std::vector<Task> tasks;
   std::vector<ProgressRun> shown;
-  std::int64_t stored = 0;
+  std::map<std::string, std::size_t> task_of;  // by key
+  std::set<std::string> stored;
   for (std::int64_t k = 0; k < sweep.options.seeds; ++k) {
     const std::uint64_t seed = sweep.options.first_seed + static_cast<std::uint64_t>(k);
     for (std::size_t i = 0; i < sweep.cells.size(); ++i) {
@@ -193,18 +201,23 @@ void run_sweep(Sweep& sweep, const Data& data, const RunStore& store, const std:
       std::optional<Run> run = sweep.options.fresh ? std::nullopt : store.load(key);
       if (run) {
         cell.runs.push_back(*run);
-        ++stored;
+        stored.insert(key);
         continue;
       }
-      tasks.push_back({.cell = i, .seed = seed, .key = key});
+      const auto [same, is_new] = task_of.emplace(key, tasks.size());
+      if (!is_new) {
+        tasks[same->second].cells.push_back(i);
+        continue;
+      }
+      tasks.push_back({.cells = {i}, .seed = seed, .key = key});
       shown.push_back({.name = name_of(sweep, cell.plan) + " seed " + std::to_string(seed),
                        .steps = cell.plan.steps,
                        .work = static_cast<double>(cell.plan.steps * cell.plan.batch_size) * work_of(cell.plan.model),
                        .model = cell.plan.model});
     }
   }
-  if (stored > 0) {
-    log(LogLevel::info, stored, " of ", stored + static_cast<std::int64_t>(tasks.size()),
+  if (!stored.empty()) {
+    log(LogLevel::info, stored.size(), " of ", stored.size() + tasks.size(),
         " runs were done before and are not repeated (--fresh repeats them)");
   }
   Progress progress(shown);
@@ -216,7 +229,7 @@ void run_sweep(Sweep& sweep, const Data& data, const RunStore& store, const std:
       return lab::Turn::elsewhere;
     }
     if (const std::optional<Run> run = store.load(tasks[i].key)) {
-      sweep.cells[tasks[i].cell].runs.push_back(*run);
+      add_run(tasks[i], *run, sweep);
       progress.finish(i, *run);
       return lab::Turn::done;
     }
@@ -227,7 +240,7 @@ void run_sweep(Sweep& sweep, const Data& data, const RunStore& store, const std:
       .on_turn = claims.empty() ? std::function<lab::Turn(std::size_t)>() : on_turn,
       .on_start = [&](std::size_t i) { progress.start(i); },
       .on_message = [&](std::size_t i,
-                        const std::string& message) { on_message(message, sweep.cells[tasks[i].cell], i, progress); },
+                        const std::string& message) { on_message(message, tasks[i], i, sweep, progress); },
       .on_end = [&](std::size_t i) { claimed.erase(i); },
       .on_tick = [&] { progress.tick(); }};
   const bool all = lab::run_in_processes(

@@ -1,5 +1,6 @@
 #include "lab/compare_norms/training.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <memory>
@@ -38,6 +39,13 @@ std::string contents_of(const ImageDataset& images) {
     text += static_cast<char>(images.label(i));
   }
   return text;
+}
+
+bool has_finite_parameters(const Module& model) {
+  const NoGradGuard no_grad;
+  const std::vector<Tensor> parameters = model.parameters();
+  return std::all_of(parameters.begin(), parameters.end(),
+                     [](const Tensor& parameter) { return isfinite(parameter).all().item() != 0.0; });
 }
 
 }  // namespace
@@ -157,6 +165,7 @@ Run train(const Plan& plan, std::uint64_t seed, const Data& data, const RunEvent
       continue;
     }
     run.peak_memory = std::max(run.peak_memory, memory_stats().peak_bytes_in_use);
+    run.diverged = run.diverged || !has_finite_parameters(learner->model());  // the last step may have been too large
     const Score test = learner->evaluate(data.test_set(plan.model));
     run.measurements.push_back(
         {.step = step,

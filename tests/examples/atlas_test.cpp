@@ -52,6 +52,10 @@ TEST(AtlasTest, ElementsThatShareAStatistic) {
   EXPECT_EQ(std::count(mixed.begin(), mixed.end(), true), 4);
 }
 
+TEST(AtlasTest, ImagesAreNotThoseOfFirstValuesThatHideTheFormula) {
+  EXPECT_NE(entry("bin").images, entry("batch").images);
+}
+
 TEST(AtlasTest, DirectionsThatTheGradientDoesNotSee) {
   // Shift and scale of each set; the root mean square alone of each sample of rms.
   const std::map<std::string, std::int64_t> expected = {

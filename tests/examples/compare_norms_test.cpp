@@ -182,7 +182,7 @@ TEST_F(CompareNormsTest, TellsDivergedRunsFromOthers) {
   const ProgramResult result = run_into("a", {"--data", "digits", "--model", "cnn", "--norms", "none", "--steps", "40",
                                               "--lr", "1e20", "--train-limit", "640"});
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_THAT(result.err, HasSubstr("the loss is no longer finite at step"));
+  EXPECT_THAT(result.err, HasSubstr("the loss or a weight is no longer finite at step"));
   EXPECT_THAT(result.out, HasSubstr("diverged with 1 of 1 seeds"));
   EXPECT_EQ(summary_in("a").at("results")[0].at("runs")[0].at("diverged"), true);
 }

@@ -124,6 +124,16 @@ TEST(LearnerTest, DivergedRunsHaveAResultAndCanBeStored) {
   }
 }
 
+TEST(LearnerTest, ARunWhoseLastStepIsTooLargeDiverges) {
+  Plan plan = plan_of("mlp", "none", 1);
+  plan.optimizer = "sgd";
+  plan.lr = 1e300;
+  const auto run = run_of(plan, 1, digits());
+  EXPECT_TRUE(std::isfinite(run.measurements.at(0).train_loss));
+  EXPECT_TRUE(run.diverged);
+  EXPECT_FALSE(run.complete);
+}
+
 TEST(LearnerTest, RunsCanBeStoredWhateverTheyMeasured) {
   compare_norms::Run run;
   run.measurements = {{.step = 1,

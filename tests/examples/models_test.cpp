@@ -103,7 +103,21 @@ TEST(ModelsTest, ThePlacementDecidesWhereTheNormsOfATransformerStand) {
     return model(x).to_vector<float>();
   };
   EXPECT_NE(scores("layer", "pre"), scores("layer", "post"));
-  EXPECT_EQ(scores("none", "pre"), scores("none", "post"));
+  const auto simplest = [](const std::string& norm, const std::string& placement) {
+    Plan plan;
+    plan.model = "vit";
+    plan.norm = norm;
+    plan.placement = placement;
+    plan = without_idle_settings(plan);
+    return plan.norm + " " + plan.placement;
+  };
+  for (const auto& [norm, placement] : {std::pair("none", "post"), {"none", "sandwich"}, {"rms", "none"}}) {
+    EXPECT_EQ(scores("none", "pre"), scores(norm, placement)) << norm << ' ' << placement;
+    EXPECT_EQ(simplest(norm, placement), "none pre");
+  }
+  EXPECT_NE(scores("none", "pre"), scores("none", "deepnorm"));
+  EXPECT_EQ(simplest("none", "deepnorm"), "none deepnorm");
+  EXPECT_EQ(simplest("rms", "post"), "rms post");
   // 16 patches of 49 pixels, 6 blocks of 12 d^2 weights and 9 d biases; 12 norms in the blocks, one behind them.
   const std::int64_t d = 96;
   const std::int64_t plain = 50 * d + 16 * d + 6 * (12 * d * d + 9 * d) + (d + 1) * 10;

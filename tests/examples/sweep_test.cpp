@@ -126,6 +126,21 @@ TEST_F(SweepTest, TellsHowSureADifferenceIs) {
                                 HasSubstr("3 seeds); so few seeds agree by chance one time in 4")));
 }
 
+TEST_F(SweepTest, TrainsATransformerWithoutNormsOnceForAllPlacements) {
+  const std::vector<std::string> flags = {"--model",      "vit",           "--norms", "none,rms",
+                                          "--placements", "pre,post,none", "--steps", "1"};
+  run("a", flags);
+  EXPECT_EQ(stored_runs(folder_ / "a"), 3U);
+  const std::vector<std::string> rows = rows_of(folder_ / "a");
+  ASSERT_EQ(rows.size(), 7U);
+  const auto results = [&](std::size_t row) { return rows[row].substr(rows[row].find(",1,1,")); };
+  for (const std::size_t same : {3, 5, 6}) {  // post-norm without a norm; no norms
+    EXPECT_EQ(results(same), results(1)) << rows[same];
+  }
+  EXPECT_NE(results(2), results(1));
+  EXPECT_THAT(run("a", flags).err, HasSubstr("3 of 3 runs were done before"));
+}
+
 TEST_F(SweepTest, RunsNothingTwice) {
   const std::vector<std::string> flags = {"--model", "mlp", "--norms", "none,batch", "--steps", "6"};
   run("a", flags);
