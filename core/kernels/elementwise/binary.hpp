@@ -25,7 +25,7 @@ struct BinaryRows {
 };
 
 NORMGRAD_SIMD_DECLARE(template <class T> void binary_rows(BinaryOp op, const BinaryRows<T>& rows);)
-/// Powers, computed in float64: within 0.5001 units in the last place. Special cases as those of C's powf().
+/// Powers, computed in float64: within 0.501 units in the last place. Special cases as those of C's powf().
 NORMGRAD_SIMD_DECLARE(void power_rows(const BinaryRows<float>& rows);)
 
 /// T: float, double, std::int64_t, std::int32_t or std::uint8_t. Integers wrap around. div, larger_share and pow of

@@ -1,6 +1,5 @@
 #include "normgrad/core/kernels/elementwise/binary.hpp"
-#include "normgrad/core/simd/detail/math.hpp"
-#include "normgrad/core/simd/detail/words.hpp"
+#include "normgrad/core/simd/detail/wide_math.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
@@ -8,40 +7,57 @@ namespace {
 
 constexpr double kLargestFloat = 3.4028234663852886e38;
 
-/// exp(exponent log(base)) in float64 where the base is above 0 and both are finite; otherwise, which is rare, the C
-/// library's function.
-void powers(const double* base, const double* exponent, std::int64_t n, float* y) {
-  const auto a = Batch<double>::load_aligned(base);
-  const auto b = Batch<double>::load_aligned(exponent);
+/// kWords powers: exp(exponent log(base)) in float64 where the bases are above 0 and all numbers finite; otherwise,
+/// which is rare, the C library's function.
+void powers(const Batch<double>& base, const Batch<double>& exponent, float* y) {
   const Batch<double> largest(kLargestFloat);
-  if (xsimd::all((a > Batch<double>(0.0)) & (a <= largest) & (xsimd::abs(b) <= largest))) {
-    alignas(64) float results[static_cast<std::size_t>(kLanes<double>)];
-    store_narrow(results, vexp(b * vlog(a)));
-    for (std::int64_t i = 0; i < n; ++i) {
-      y[i] = results[i];
-    }
+  if (xsimd::all((base > Batch<double>(0.0)) & (base <= largest) & (xsimd::abs(exponent) <= largest))) {
+    store_narrow(y, exp_for_float(exponent * log_for_float(base)));
     return;
   }
-  for (std::int64_t i = 0; i < n; ++i) {
-    y[i] = __builtin_powf(static_cast<float>(base[i]), static_cast<float>(exponent[i]));
+  alignas(64) double bases[static_cast<std::size_t>(kWords)];
+  alignas(64) double exponents[static_cast<std::size_t>(kWords)];
+  base.store_aligned(bases);
+  exponent.store_aligned(exponents);
+  for (std::int64_t i = 0; i < kWords; ++i) {
+    y[i] = __builtin_powf(static_cast<float>(bases[i]), static_cast<float>(exponents[i]));
   }
+}
+
+/// The first n <= kWords numbers of p, or one number; then ones.
+Batch<double> operand(const float* p, bool walks, std::int64_t n) {
+  if (!walks) {
+    return Batch<double>(static_cast<double>(*p));
+  }
+  if (n == kWords) {
+    return load_wide(p);
+  }
+  alignas(64) float numbers[static_cast<std::size_t>(kWords)];
+  for (std::int64_t i = 0; i < kWords; ++i) {
+    numbers[i] = i < n ? p[i] : 1.0F;
+  }
+  return load_wide(numbers);
 }
 
 }  // namespace
 
 void power_rows(const BinaryRows<float>& r) {
-  alignas(64) double base[static_cast<std::size_t>(kLanes<double>)];
-  alignas(64) double exponent[static_cast<std::size_t>(kLanes<double>)];
   for (std::int64_t row = 0; row < r.rows; ++row) {
     const float* a = r.a + row * r.a_row;
     const float* b = r.b + row * r.b_row;
-    for (std::int64_t i = 0; i < r.n; i += kLanes<double>) {
-      const std::int64_t n = smaller(kLanes<double>, r.n - i);
-      for (std::int64_t j = 0; j < kLanes<double>; ++j) {
-        base[j] = j < n ? static_cast<double>(a[r.a_walks ? i + j : 0]) : 1.0;
-        exponent[j] = j < n ? static_cast<double>(b[r.b_walks ? i + j : 0]) : 1.0;
+    float* y = r.y + row * r.n;
+    std::int64_t i = 0;
+    for (; i + kWords <= r.n; i += kWords) {
+      powers(operand(a + (r.a_walks ? i : 0), r.a_walks, kWords), operand(b + (r.b_walks ? i : 0), r.b_walks, kWords),
+             y + i);
+    }
+    if (i < r.n) {
+      alignas(64) float last[static_cast<std::size_t>(kWords)];
+      powers(operand(a + (r.a_walks ? i : 0), r.a_walks, r.n - i), operand(b + (r.b_walks ? i : 0), r.b_walks, r.n - i),
+             last);
+      for (std::int64_t j = i; j < r.n; ++j) {
+        y[j] = last[j - i];
       }
-      powers(base, exponent, n, r.y + row * r.n + i);
     }
   }
 }

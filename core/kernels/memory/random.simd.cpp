@@ -1,7 +1,6 @@
 #include "normgrad/core/kernels/memory/random.hpp"
 
-#include "normgrad/core/simd/detail/math.hpp"
-#include "normgrad/core/simd/detail/words.hpp"
+#include "normgrad/core/simd/detail/wide_math.hpp"
 
 namespace normgrad::kernels::NORMGRAD_SIMD_NAMESPACE {
 
@@ -56,26 +55,10 @@ struct UniformParts {
 };
 constexpr double kUniformOffset = 1048576.5;
 
-// Chebyshev interpolations, lowest power first: ((log(1 + s) - log(1 - s)) / s - 2) / s^2 in powers of s^2, and
-// sin(2 pi q) / q in powers of q^2 for |q| <= 1/4. Both are accurate to 2^-43.
-constexpr double kLogSeries[] = {0.66666666667378685659, 0.39999998792441688583, 0.28571755535032942409,
-                                 0.2219133742806578374, 0.19363884986633199356};
+// sin(2 pi q) / q in powers of q^2 for |q| <= 1/4, accurate to 2^-43.
 constexpr double kTurnSeries[] = {6.2831853071792701236,  -41.341702239903672014, 81.605249149015829376,
                                   -76.705847543773266658, 42.058134871372057197,  -15.081483206892999734,
                                   3.6658551595639611937};
-
-// log(v) for v in (0, 1].
-Batch<double> log_below_one(const Batch<double>& v) {
-  constexpr std::uint64_t kRootHalf = 0x3FE6A09E667F3BCDU;  // the bits of sqrt(1/2)
-  constexpr std::uint64_t kOne = 0x3FF0000000000000U;
-  const Words shifted = words_of(v) + (kOne - kRootHalf);
-  const Batch<double> exponent = doubles_of((shifted >> 52) | 0x4330000000000000U) - Batch<double>(0x1p52 + 1023.0);
-  const Batch<double> f = doubles_of((shifted & 0xFFFFFFFFFFFFFU) + kRootHalf) - Batch<double>(1.0);
-  const Batch<double> s = f / (f + Batch<double>(2.0));
-  const Batch<double> z = s * s;
-  const Batch<double> of_fraction = s * muladd(z, polynomial(z, kLogSeries), Batch<double>(2.0));
-  return muladd(exponent, Batch<double>(0.69314718055994530942), of_fraction);
-}
 
 }  // namespace
 
@@ -109,7 +92,7 @@ bool normal_numbers(const std::uint64_t* const (&x)[4], std::int64_t n, float* l
     const UniformParts second(load_words(x[2] + i), load_words(x[3] + i));
     // 1 - u, exactly.
     const Batch<double> v = (Batch<double>(kUniformOffset + 1.0) - first.coarse) - first.fine;
-    const Batch<double> radius = xsimd::sqrt(Batch<double>(-2.0) * log_below_one(v));
+    const Batch<double> radius = xsimd::sqrt(Batch<double>(-2.0) * log_for_float(v));
     // cos(2 pi u) = sin(2 pi (|u - 1/2| - 1/4))
     const Batch<double> middle = (second.coarse - Batch<double>(kUniformOffset + 0.5)) + second.fine;
     const Batch<double> q = xsimd::abs(middle) - Batch<double>(0.25);
