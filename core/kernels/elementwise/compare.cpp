@@ -9,6 +9,7 @@ namespace normgrad::kernels {
 namespace {
 
 constexpr std::int64_t kCompareGrain = std::int64_t{1} << 16;
+constexpr std::int64_t kSelectGrain = std::int64_t{1} << 15;
 
 template <class T, class F>
 void compare_with(const Broadcast<2>& layout, const T* a, const T* b, bool* y, F f) {
@@ -82,7 +83,7 @@ void compare(CompareOp op, const Broadcast<2>& layout, const T* a, const T* b, b
 
 template <class T>
 void select(const Broadcast<3>& layout, const bool* condition, const T* a, const T* b, T* y) {
-  for_row_blocks(layout, kCompareGrain, [&](const RowBlock<3>& block) {
+  for_row_blocks(layout, kSelectGrain, [&](const RowBlock<3>& block) {
     for (std::int64_t row = 0; row < block.rows; ++row) {
       const bool* c = condition + block.offset[0] + row * block.row_stride[0];
       const T* u = a + block.offset[1] + row * block.row_stride[1];
