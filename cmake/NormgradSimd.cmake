@@ -38,7 +38,8 @@ function(normgrad_add_simd_objects out)
       target_compile_options(normgrad_simd_${arch} PRIVATE -Wno-uninitialized -Wno-maybe-uninitialized)
     endif()
     if(NORMGRAD_SANITIZE MATCHES "address")
-      # The scopes of the temporaries of vectors multiply the time of compilation; the kernels keep no addresses of locals.
+      # The scopes of the temporaries of vectors multiply the time of compilation. Overflows of
+      # buffers on the stack are still found.
       target_compile_options(normgrad_simd_${arch} PRIVATE -fno-sanitize-address-use-after-scope)
     endif()
     list(APPEND objects $<TARGET_OBJECTS:normgrad_simd_${arch}>)

@@ -62,13 +62,13 @@ void add_run(const Task& task, const Run& run, Sweep& sweep) {
   }
 }
 
-void on_message(const std::string& message, const Task& its, std::size_t task, Sweep& sweep, Progress& progress) {
+void on_message(const std::string& message, const Task& task, std::size_t index, Sweep& sweep, Progress& progress) {
   std::istringstream in(message.substr(2));
   Measurement measurement;
   switch (message[0]) {
     case 's':
       in >> measurement.step;
-      progress.step(task, measurement.step);
+      progress.step(index, measurement.step);
       return;
     case 'm': {
       std::string loss;  // may be "nan", which a stream does not parse as a number
@@ -76,13 +76,13 @@ void on_message(const std::string& message, const Task& its, std::size_t task, S
       in >> measurement.step >> loss >> accuracy >> measurement.seconds;
       measurement.train_loss = std::stod(loss);
       measurement.test_accuracy = std::stod(accuracy);
-      progress.measured(task, measurement);
+      progress.measured(index, measurement);
       return;
     }
     default: {
       const Run run = run_from_json(message.substr(2)).value();
-      add_run(its, run, sweep);
-      progress.finish(task, run);
+      add_run(task, run, sweep);
+      progress.finish(index, run);
     }
   }
 }
