@@ -1,5 +1,6 @@
 #include "normgrad/data/cifar.hpp"
 
+#include <filesystem>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -25,8 +26,7 @@ struct CifarImages {
   std::vector<std::uint8_t> labels;
 };
 
-void read_cifar_file(const char* operation, const std::filesystem::path& path, const CifarLabel& label,
-                     CifarImages& to) {
+void read_cifar_file(const char* operation, const Path& path, const CifarLabel& label, CifarImages& to) {
   const detail::InputFile file(operation, path);
   const auto record = static_cast<std::uint64_t>(label.count + kCifarValues);
   const std::uint64_t images = file.size() / record;
@@ -44,12 +44,13 @@ void read_cifar_file(const char* operation, const std::filesystem::path& path, c
   }
 }
 
-ImageDataset read_cifar_part(const char* operation, const std::filesystem::path& folder,
-                             std::initializer_list<const char*> files, const CifarLabel& label) {
+ImageDataset read_cifar_part(const char* operation, const Path& folder, std::initializer_list<const char*> files,
+                             const CifarLabel& label) {
   CifarImages all;
   for (const char* file : files) {
-    detail::with_io_errors(detail::concat(operation, ": '", (folder / file).string(), "': "),
-                           [&] { read_cifar_file(operation, folder / file, label, all); });
+    const Path path = std::filesystem::path(folder) / file;
+    detail::with_io_errors(detail::concat(operation, ": '", path.string(), "': "),
+                           [&] { read_cifar_file(operation, path, label, all); });
   }
   const Shape shape = {static_cast<std::int64_t>(all.labels.size()), 3, 32, 32};
   return {shape, std::move(all.pixels), std::move(all.labels), label.num_classes};
@@ -57,7 +58,7 @@ ImageDataset read_cifar_part(const char* operation, const std::filesystem::path&
 
 }  // namespace
 
-ImageSplits read_cifar10(const std::filesystem::path& folder) {
+ImageSplits read_cifar10(const Path& folder) {
   const CifarLabel label = {.count = 1, .used = 0, .num_classes = 10};
   return {
       .train = read_cifar_part(
@@ -66,7 +67,7 @@ ImageSplits read_cifar10(const std::filesystem::path& folder) {
       .test = read_cifar_part("read_cifar10", folder, {"test_batch.bin"}, label)};
 }
 
-ImageSplits read_cifar100(const std::filesystem::path& folder, Cifar100Options options) {
+ImageSplits read_cifar100(const Path& folder, Cifar100Options options) {
   const CifarLabel label = {.count = 2, .used = options.coarse ? 0 : 1, .num_classes = options.coarse ? 20 : 100};
   return {.train = read_cifar_part("read_cifar100", folder, {"train.bin"}, label),
           .test = read_cifar_part("read_cifar100", folder, {"test.bin"}, label)};

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -52,6 +53,20 @@ Example to_example(const std::pair<A, B>& item) {
 /// from the first, and ValueError for no examples or if only some have an input or a label.
 Batch collate(const std::vector<Example>& examples);
 
+namespace detail {
+/// Returns copies of some elements of an indexable object. Throws IndexError for indices outside of it.
+template <Indexable D>
+std::vector<ItemOf<D>> items_at(const D& all, std::span<const std::int64_t> indices) {
+  check_indices("Dataset", indices, static_cast<std::int64_t>(all.size()));
+  std::vector<ItemOf<D>> chosen;
+  chosen.reserve(indices.size());
+  for (const std::int64_t index : indices) {
+    chosen.push_back(all[static_cast<std::size_t>(index)]);
+  }
+  return chosen;
+}
+}  // namespace detail
+
 /// Collates items of any type for which there is a to_example().
 struct DefaultCollate {
   /// Returns all items as one batch.
@@ -74,13 +89,7 @@ class IndexedDataset final : public Dataset {
   explicit IndexedDataset(D items, Collate collate = {}) : items_(std::move(items)), collate_(std::move(collate)) {}
   std::int64_t size() const override { return static_cast<std::int64_t>(items_.size()); }
   Batch batch(std::span<const std::int64_t> indices) const override {
-    check_indices("Dataset", indices, size());
-    std::vector<ItemOf<D>> chosen;
-    chosen.reserve(indices.size());
-    for (const std::int64_t index : indices) {
-      chosen.push_back(items_[static_cast<std::size_t>(index)]);
-    }
-    return collate_(chosen);
+    return collate_(detail::items_at(items_, indices));
   }
 
  private:

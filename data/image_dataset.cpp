@@ -100,4 +100,6 @@ ImageDataset ImageDataset::standardized(const PixelStatistics& statistics) const
   return scaled;
 }
 
+DatasetPtr share_dataset(ImageDataset images) { return std::make_shared<const ImageDataset>(std::move(images)); }
+
 }  // namespace normgrad

@@ -3,13 +3,13 @@
 
 #include <array>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "normgrad/data/collate.hpp"
 #include "normgrad/data/dataset.hpp"
 
 namespace normgrad {
@@ -60,6 +60,9 @@ class ImageDataset : public Dataset {
   std::int64_t size_ = 0;
   std::array<float, 256> value_of_{};  // float value of each pixel value
 };
+
+/// As for any dataset, see collate.hpp.
+DatasetPtr share_dataset(ImageDataset images);
 
 /// The training and test parts of a published dataset.
 struct ImageSplits {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <initializer_list>
 
 #include "normgrad/core/base/detail/io_errors.hpp"

@@ -17,10 +17,10 @@ namespace normgrad::detail {
 namespace {
 
 // First example that fails when read alone; null if none does.
-const std::int64_t* culprit(const Dataset& dataset, std::span<const std::int64_t> indices) {
+const std::int64_t* culprit(const BatchSource& source, std::span<const std::int64_t> indices) {
   for (const std::int64_t& index : indices) {
     try {
-      dataset.batch({&index, 1});
+      source.batch({&index, 1});
     } catch (...) {
       return &index;
     }
@@ -30,30 +30,27 @@ const std::int64_t* culprit(const Dataset& dataset, std::span<const std::int64_t
 
 }  // namespace
 
-Batch EpochPlan::batch(std::int64_t number) const {
+std::shared_ptr<const void> EpochPlan::batch(std::int64_t number) const {
   const NoGradGuard no_grad;
   const auto begin = static_cast<std::size_t>(number * batch_size);
   const std::span<const std::int64_t> indices =
       std::span(order).subspan(begin, std::min(static_cast<std::size_t>(batch_size), order.size() - begin));
   const auto place = [&](const std::string& what) {
-    return concat("DataLoader: ", what, "batch ", number, " of epoch ", epoch);
+    return concat(loader, ": ", what, "batch ", number, " of epoch ", epoch);
   };
-  Batch made;
+  std::shared_ptr<void> made;
   try {
-    made = dataset->batch(indices);
+    made = source->batch(indices);
   } catch (const std::exception& error) {
-    const std::int64_t* index = culprit(*dataset, indices);
+    const std::int64_t* index = culprit(*source, indices);
     rethrow_with(index == nullptr ? place("") : place(concat("example ", *index, " (")) + ")", error);
   }
-  if (transform) {
-    Generator generator = generator_of_batch(seed, epoch, number);
-    try {
-      made = transform(std::move(made), generator);
-    } catch (const std::exception& error) {
-      rethrow_with(place("transform of "), error);
-    }
+  Generator generator = generator_of_batch(seed, epoch, number);
+  try {
+    return source->transformed(std::move(made), generator);
+  } catch (const std::exception& error) {
+    rethrow_with(place("transform of "), error);
   }
-  return made;
 }
 
 Prefetcher::Prefetcher(std::shared_ptr<const EpochPlan> plan, std::int64_t first, std::int64_t count, int workers,
@@ -65,8 +62,8 @@ Prefetcher::Prefetcher(std::shared_ptr<const EpochPlan> plan, std::int64_t first
       threads_.emplace_back([this] { work(); });
     }
   } catch (const std::system_error& refused) {
-    log(LogLevel::warn, "DataLoader: ", threads_.size(), " of ", workers, " workers were started (", refused.what(),
-        "); the batches are the same");
+    log(LogLevel::warn, plan_->loader, ": ", threads_.size(), " of ", workers, " workers were started (",
+        refused.what(), "); the batches are the same");
   }
 }
 
@@ -113,7 +110,7 @@ void Prefetcher::work() {
   }
 }
 
-Batch Prefetcher::batch(std::int64_t number) {
+std::shared_ptr<const void> Prefetcher::batch(std::int64_t number) {
   if (fork_generation() != generation_) {
     return plan_->batch(number);
   }

@@ -1,4 +1,5 @@
 // compare_norms: trains the same models with and without each normalization layer. See --help.
+#include <filesystem>
 #include <iostream>
 
 #include "lab/compare_norms/models.hpp"

@@ -1,5 +1,6 @@
 // images: trains a ResNet on CIFAR, on a folder of image files, or on generated digits, with the usual tricks:
 // augmentation, one cycle of the learning rate, label smoothing, and an average of the weights. See docs/cookbook.md.
+#include <filesystem>
 #include <iostream>
 
 #include "lab/training_run.hpp"

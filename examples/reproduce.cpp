@@ -1,6 +1,7 @@
 // reproduce: repeats published experiments on normalization, at a size for two cores. See --help.
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <iostream>
 #include <optional>
 #include <CLI/CLI.hpp>

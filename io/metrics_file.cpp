@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 #include <nlohmann/json.hpp>
 
@@ -124,7 +125,7 @@ struct MetricsFile::Impl {
   }
 };
 
-MetricsFile::MetricsFile(std::string name, const std::filesystem::path& path, MetricsFileOptions options)
+MetricsFile::MetricsFile(std::string name, const Path& path, MetricsFileOptions options)
     : impl_(std::make_unique<Impl>(
           Impl{.operation = std::move(name), .path = path, .append = options.append, .heading = {}})) {
   detail::with_io_errors(impl_->where, [&] { detail::check_output_name(impl_->where, path); });

@@ -40,8 +40,7 @@ std::vector<Tensor> other_inputs(const std::vector<Tensor>& inputs, const OnnxOp
 
 }  // namespace
 
-void write_onnx(const std::filesystem::path& path,
-                const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>& function,
+void write_onnx(const Path& path, const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>& function,
                 const std::vector<Tensor>& example_inputs, const OnnxOptions& options, const StateDict& names) {
   const std::string where = std::string(kWriteOnnx) + ": '" + path.string() + "': ";
   require<ValueError>(!example_inputs.empty(), kWriteOnnx, ": expected an example of at least one input");
@@ -73,8 +72,7 @@ void write_onnx(const std::filesystem::path& path,
   });
 }
 
-void write_onnx(const std::filesystem::path& path, Module& model, const Tensor& example_input,
-                const OnnxOptions& options) {
+void write_onnx(const Path& path, Module& model, const Tensor& example_input, const OnnxOptions& options) {
   const detail::EvalModeGuard eval(model);
   write_onnx(
       path, [&](const std::vector<Tensor>& inputs) { return std::vector<Tensor>{model(inputs[0])}; }, {example_input},

@@ -78,8 +78,8 @@ void check_checksum(const InputFile& file, std::string json, const std::string& 
 
 }  // namespace
 
-void write_safetensors(const char* operation, const std::filesystem::path& path, const StateDict& tensors,
-                       const Metadata& metadata, Checksum checksum) {
+void write_safetensors(const char* operation, const Path& path, const StateDict& tensors, const Metadata& metadata,
+                       Checksum checksum) {
   SafetensorsHeader header;
   header.metadata = metadata;
   if (checksum == Checksum::yes) {
@@ -122,7 +122,7 @@ void write_safetensors(const char* operation, const std::filesystem::path& path,
   file.commit();
 }
 
-Safetensors read_safetensors(const char* operation, const std::filesystem::path& path, Checksum checksum) {
+Safetensors read_safetensors(const char* operation, const Path& path, Checksum checksum) {
   const InputFile file(operation, path);
   const std::string& where = file.where();
   require<IoError>(file.size() >= kLengthBytes, where, "expected the length of a header but the file has only ",
@@ -162,19 +162,19 @@ namespace {
 constexpr const char* kSaveSafetensors = "save_safetensors";
 constexpr const char* kLoadSafetensors = "load_safetensors";
 
-std::string where_of_safetensors(const char* operation, const std::filesystem::path& path) {
+std::string where_of_safetensors(const char* operation, const Path& path) {
   return std::string(operation) + ": '" + path.string() + "': ";
 }
 
 }  // namespace
 
-void save_safetensors(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata) {
+void save_safetensors(const Path& path, const StateDict& tensors, const Metadata& metadata) {
   detail::with_io_errors(where_of_safetensors(kSaveSafetensors, path), [&] {
     detail::write_safetensors(kSaveSafetensors, path, tensors, metadata, detail::Checksum::no);
   });
 }
 
-void save_safetensors(const std::filesystem::path& path, const Module& model, const Metadata& metadata) {
+void save_safetensors(const Path& path, const Module& model, const Metadata& metadata) {
   StateDict tensors;
   Metadata with_aliases = metadata;
   std::unordered_map<const void*, std::string> first_name;
@@ -192,12 +192,12 @@ void save_safetensors(const std::filesystem::path& path, const Module& model, co
   save_safetensors(path, tensors, with_aliases);
 }
 
-Safetensors load_safetensors(const std::filesystem::path& path) {
+Safetensors load_safetensors(const Path& path) {
   return detail::with_io_errors(where_of_safetensors(kLoadSafetensors, path),
                                 [&] { return detail::read_safetensors(kLoadSafetensors, path, detail::Checksum::no); });
 }
 
-LoadReport load_safetensors(const std::filesystem::path& path, Module& model, LoadOptions options) {
+LoadReport load_safetensors(const Path& path, Module& model, LoadOptions options) {
   auto [state, metadata] = load_safetensors(path);
   const StateDict own = model.state_dict();
   const auto own_name = [&](const std::string& name) {

@@ -10,12 +10,12 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <string>
 #include <variant>
 
 #include "normgrad/core/autograd/state_dict.hpp"
+#include "normgrad/core/base/path.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
@@ -26,8 +26,8 @@ using TorchValue = std::variant<std::monostate, bool, std::int64_t, double, std:
 /// The contents of a PyTorch file. The names of nested values are joined by dots, as "optimizer.param_groups.0.lr": the
 /// keys of dicts, and positions in lists and tuples. The name of a file's only value is "".
 struct TorchFile {
-  StateDict tensors;                              ///< in the order of the file
-  std::map<std::string, TorchValue> values = {};  ///< the other values by name
+  StateDict tensors;                         ///< in the order of the file
+  std::map<std::string, TorchValue> values;  ///< the other values by name
 };
 
 /// Options of load_torch().
@@ -48,13 +48,12 @@ struct LoadTorchOptions {
 /// for other dtypes, sparse, quantized and expanded tensors and more than 8 axes; for keys that are no str, int or
 /// bool; for two values of one name, and for more than 64 levels; for TorchScript and for files of PyTorch before 1.6;
 /// and if it needs more than max_bytes. Throws ValueError if no name begins with the prefix.
-TorchFile load_torch(const std::filesystem::path& path, LoadTorchOptions options = {});
+TorchFile load_torch(const Path& path, LoadTorchOptions options = {});
 
 /// Reads the tensors of a file into a model with Module::load_state_dict(); only those with options.prefix are read,
 /// and a "module." or "_orig_mod." that all others share is removed.
 /// Throws ValueError, listing missing, unexpected and mis-shaped keys by name, and leaves the model unchanged. With
 /// {.strict = false} missing and unexpected keys are returned instead. `max_bytes` as in LoadTorchOptions.
-LoadReport load_torch(const std::filesystem::path& path, Module& model, LoadOptions options = {},
-                      std::uint64_t max_bytes = 0);
+LoadReport load_torch(const Path& path, Module& model, LoadOptions options = {}, std::uint64_t max_bytes = 0);
 
 }  // namespace normgrad

@@ -1,5 +1,7 @@
 #include "lab/training_run.hpp"
 
+#include <filesystem>
+
 #include "normgrad/core/base/log.hpp"
 
 namespace lab {

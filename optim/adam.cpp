@@ -46,3 +46,19 @@ template class AdamLike<AdamOptions>;
 template class AdamLike<AdamWOptions>;
 
 }  // namespace normgrad::detail
+
+namespace normgrad {
+
+Adam::Adam(ParameterList params, AdamOptions options) { add_param_group({std::move(params), options}); }
+
+Adam::Adam(std::vector<ParamGroup<AdamOptions>> groups) { add_param_groups(std::move(groups)); }
+
+const char* Adam::type_name() const noexcept { return "Adam"; }
+
+AdamW::AdamW(ParameterList params, AdamWOptions options) { add_param_group({std::move(params), options}); }
+
+AdamW::AdamW(std::vector<ParamGroup<AdamWOptions>> groups) { add_param_groups(std::move(groups)); }
+
+const char* AdamW::type_name() const noexcept { return "AdamW"; }
+
+}  // namespace normgrad

@@ -50,9 +50,9 @@ extern template class AdamLike<AdamWOptions>;
 class Adam final : public detail::AdamLike<AdamOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit Adam(ParameterList params, AdamOptions options = {}) { add_param_group({std::move(params), options}); }
-  explicit Adam(std::vector<ParamGroup<AdamOptions>> groups) { add_param_groups(std::move(groups)); }
-  const char* type_name() const noexcept override { return "Adam"; }
+  explicit Adam(ParameterList params, AdamOptions options = {});
+  explicit Adam(std::vector<ParamGroup<AdamOptions>> groups);
+  const char* type_name() const noexcept override;
 };
 
 /// torch.optim.AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019): p *= 1 - lr *
@@ -60,9 +60,9 @@ class Adam final : public detail::AdamLike<AdamOptions> {
 class AdamW final : public detail::AdamLike<AdamWOptions> {
  public:
   /// Throws ValueError for options out of range.
-  explicit AdamW(ParameterList params, AdamWOptions options = {}) { add_param_group({std::move(params), options}); }
-  explicit AdamW(std::vector<ParamGroup<AdamWOptions>> groups) { add_param_groups(std::move(groups)); }
-  const char* type_name() const noexcept override { return "AdamW"; }
+  explicit AdamW(ParameterList params, AdamWOptions options = {});
+  explicit AdamW(std::vector<ParamGroup<AdamWOptions>> groups);
+  const char* type_name() const noexcept override;
 };
 
 }  // namespace normgrad

@@ -16,6 +16,18 @@ using detail::set_option_value;
 
 std::span<const char* const> Optimizer::scalar_names() const { return {}; }
 
+Optimizer::SlotStarts Optimizer::slots_in_use_of(std::size_t group, const Tensor& /*param*/) const {
+  return slots_in_use(group);
+}
+
+Shape Optimizer::slot_shape(std::size_t /*slot*/, const Shape& param) const { return param; }
+
+StateDict Optimizer::common_state() const { return {}; }
+
+std::function<void()> Optimizer::prepare_common(const StateDict& /*state*/) {
+  return [] {};
+}
+
 void Optimizer::add_params(ParameterList params) {
   require<ValueError>(
       !params.empty(), type_name(),

@@ -131,8 +131,8 @@ class Optimizer {
   /// Returns which slots the next step of a group needs.
   virtual SlotStarts slots_in_use(std::size_t group) const = 0;
   /// The same for one parameter, and the shape of its slots, for optimizers in which they depend on its shape.
-  virtual SlotStarts slots_in_use_of(std::size_t group, const Tensor& /*param*/) const { return slots_in_use(group); }
-  virtual Shape slot_shape(std::size_t /*slot*/, const Shape& param) const { return param; }
+  virtual SlotStarts slots_in_use_of(std::size_t group, const Tensor& param) const;
+  virtual Shape slot_shape(std::size_t slot, const Shape& param) const;
   /// Returns the names of the numbers kept for each parameter; they start at 1.
   virtual std::span<const char* const> scalar_names() const;
   /// Performs the step of one parameter. `state.step` already includes it, slots in use exist, and the gradient
@@ -141,10 +141,8 @@ class Optimizer {
 
   /// State that belongs to no single parameter, in state_dict() under "all.<key>". prepare_common() checks it, throws
   /// ValueError, and returns a function that loads it and does not throw. Parameters then load in their own order only.
-  virtual StateDict common_state() const { return {}; }
-  virtual std::function<void()> prepare_common(const StateDict& /*state*/) {
-    return [] {};
-  }
+  virtual StateDict common_state() const;
+  virtual std::function<void()> prepare_common(const StateDict& state);
   /// Calls the closure as step() does.
   Tensor evaluate(const Closure& closure) const;
 

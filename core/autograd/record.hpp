@@ -20,7 +20,7 @@
 
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/autograd/node.hpp"
-#include "normgrad/core/autograd/watch.hpp"
+#include "normgrad/core/autograd/op_arguments.hpp"
 
 namespace normgrad {
 

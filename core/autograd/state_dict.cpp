@@ -11,9 +11,15 @@ StateDict::StateDict(std::initializer_list<value_type> entries) {
   }
 }
 
+StateDict::Order::const_iterator StateDict::place_of(const std::string& name) const {
+  return std::lower_bound(by_name_.begin(), by_name_.end(), name, [this](std::uint32_t position, const std::string& n) {
+    return entries_[position].first < n;
+  });
+}
+
 StateDict::const_iterator StateDict::find(const std::string& name) const {
-  const auto found = positions_.find(name);
-  return found == positions_.end() ? end() : begin() + static_cast<std::ptrdiff_t>(found->second);
+  const auto place = place_of(name);
+  return place != by_name_.end() && entries_[*place].first == name ? begin() + *place : end();
 }
 
 namespace {
@@ -60,22 +66,28 @@ const Tensor& StateDict::at(const std::string& name) const {
 }
 
 Tensor& StateDict::operator[](const std::string& name) & {
-  const auto [found, is_new] = positions_.try_emplace(name, entries_.size());
-  if (is_new) {
-    entries_.emplace_back(name, Tensor());
+  const auto place = place_of(name);
+  if (place != by_name_.end() && entries_[*place].first == name) {
+    return entries_[*place].second;
   }
-  return entries_[found->second].second;
+  const auto at = by_name_.insert(place, static_cast<std::uint32_t>(entries_.size()));
+  try {
+    return entries_.emplace_back(name, Tensor()).second;
+  } catch (...) {
+    by_name_.erase(at);
+    throw;
+  }
 }
 
 bool StateDict::erase(const std::string& name) {
-  const auto found = positions_.find(name);
-  if (found == positions_.end()) {
+  const auto place = place_of(name);
+  if (place == by_name_.end() || entries_[*place].first != name) {
     return false;
   }
-  const std::size_t gone = found->second;
-  entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(gone));
-  positions_.erase(found);
-  for (auto& [key, position] : positions_) {
+  const std::uint32_t gone = *place;
+  by_name_.erase(place);
+  entries_.erase(entries_.begin() + gone);
+  for (std::uint32_t& position : by_name_) {
     position -= position > gone ? 1 : 0;
   }
   return true;

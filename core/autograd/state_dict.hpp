@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -27,8 +27,8 @@ class StateDict {
   const_iterator begin() const noexcept { return entries_.begin(); }  ///< the first entry
   const_iterator end() const noexcept { return entries_.end(); }      ///< past the last entry
 
-  bool contains(const std::string& name) const { return positions_.contains(name); }  ///< whether there is such a name
-  const_iterator find(const std::string& name) const;                                 ///< end() if there is none
+  bool contains(const std::string& name) const { return find(name) != end(); }  ///< whether there is such a name
+  const_iterator find(const std::string& name) const;                           ///< end() if there is none
   /// Returns the entry of that name. Throws ValueError, naming the key and the most similar ones, if there is none.
   const Tensor& at(const std::string& name) const;
   /// Returns the entry of that name; appends a new undefined one if there is none.
@@ -39,8 +39,11 @@ class StateDict {
   bool erase(const std::string& name);
 
  private:
+  using Order = std::vector<std::uint32_t>;
+  Order::const_iterator place_of(const std::string& name) const;  // in by_name_, also of a name that is not there
+
   std::vector<value_type> entries_;
-  std::unordered_map<std::string, std::size_t> positions_;
+  Order by_name_;  // positions of the entries in the order of their names
 };
 
 }  // namespace normgrad

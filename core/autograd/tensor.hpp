@@ -1,7 +1,9 @@
 // Tensor: a handle to an n-dimensional array that supports reverse-mode differentiation.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -13,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "normgrad/core/autograd/tensor_methods.hpp"
 #include "normgrad/core/autograd/tensor_options.hpp"
 #include "normgrad/core/base/buffer.hpp"
 #include "normgrad/core/base/dtype.hpp"
@@ -23,9 +26,6 @@
 namespace normgrad {
 
 class Node;
-class Tensor;
-class TensorList;
-struct ValuesAndIndices;
 namespace detail {
 class SharedGraph;
 }
@@ -41,9 +41,6 @@ enum class PartKind : std::uint8_t {
 };
 
 class TensorImpl;
-inline namespace indexing {
-class TensorIndex;
-}
 
 /// A handle to an array: copies refer to the same array. Elements are contiguous and indexed in row-major order.
 ///
@@ -54,8 +51,9 @@ class TensorIndex;
 /// Any number of threads may read and compute with the same tensor at the same time. Changing it in place, giving it
 /// other data, or running a backward that adds to its grad() requires exclusive access (docs/threads_and_processes.md).
 ///
-/// Methods that compute are shorthand for the functions of the same name in core/ops; see there for shapes and errors.
-class Tensor {
+/// Methods that compute, here and in TensorMethods, are shorthand for the functions of the same name in core/ops; see
+/// there for shapes and errors.
+class Tensor : public TensorMethods {
  public:
   /// Constructs the undefined tensor: no shape, no elements, and `defined()` is false.
   Tensor() noexcept = default;
@@ -82,6 +80,11 @@ class Tensor {
   std::int64_t size(std::int64_t axis) const { return shape().at(axis); }
   /// Number of axes.
   std::int64_t dim() const { return shape().dim(); }
+  /// The sizes of all axes: `auto [n, c] = x.sizes<2>()`. Throws ShapeError unless there are N axes.
+  template <std::size_t N>
+  std::array<std::int64_t, N> sizes() const {
+    return shape().template sizes<N>();
+  }
   std::int64_t numel() const;
   DType dtype() const;
 
@@ -150,7 +153,9 @@ class Tensor {
   Tensor& fill_(Scalar value) &;
   Tensor& zero_() &;
   Tensor& add_(const Tensor& other, Scalar alpha = 1) &;
+  Tensor& add_(Scalar number) &;
   Tensor& sub_(const Tensor& other, Scalar alpha = 1) &;
+  Tensor& sub_(Scalar number) &;
   Tensor& mul_(const Tensor& other) &;
   Tensor& mul_(Scalar factor) &;
   Tensor& div_(const Tensor& divisor) &;
@@ -165,6 +170,8 @@ class Tensor {
   Tensor zero_() && { return lasting("zero_").zero_(); }
   Tensor add_(const Tensor& other, Scalar alpha = 1) && { return lasting("add_").add_(other, alpha); }
   Tensor sub_(const Tensor& other, Scalar alpha = 1) && { return lasting("sub_").sub_(other, alpha); }
+  Tensor add_(Scalar number) && { return lasting("add_").add_(number); }
+  Tensor sub_(Scalar number) && { return lasting("sub_").sub_(number); }
   Tensor mul_(const Tensor& other) && { return lasting("mul_").mul_(other); }
   Tensor mul_(Scalar factor) && { return lasting("mul_").mul_(factor); }
   Tensor div_(const Tensor& divisor) && { return lasting("div_").div_(divisor); }
@@ -177,6 +184,39 @@ class Tensor {
   Tensor index_put_(const std::vector<TensorIndex>& indices, const Values& values, bool accumulate = false) && {
     return lasting("index_put_").index_put_(indices, values, accumulate);
   }
+  /// x += y is x.add_(y), and so on; y is a tensor or a number.
+  template <class Y>
+  Tensor& operator+=(const Y& y) & {
+    return add_(y);
+  }
+  template <class Y>
+  Tensor& operator-=(const Y& y) & {
+    return sub_(y);
+  }
+  template <class Y>
+  Tensor& operator*=(const Y& y) & {
+    return mul_(y);
+  }
+  template <class Y>
+  Tensor& operator/=(const Y& y) & {
+    return div_(y);
+  }
+  template <class Y>
+  Tensor operator+=(const Y& y) && {
+    return lasting("+=").add_(y);
+  }
+  template <class Y>
+  Tensor operator-=(const Y& y) && {
+    return lasting("-=").sub_(y);
+  }
+  template <class Y>
+  Tensor operator*=(const Y& y) && {
+    return lasting("*=").mul_(y);
+  }
+  template <class Y>
+  Tensor operator/=(const Y& y) && {
+    return lasting("/=").div_(y);
+  }
   /// Makes this tensor refer to the elements, shape and dtype of another one (memory is shared). All handles to this
   /// tensor see the change. Used to convert or load parameters.
   void set_data(const Tensor& source);
@@ -187,6 +227,14 @@ class Tensor {
   Tensor to(DType dtype) const;
   Tensor reshape(const std::vector<std::int64_t>& shape) const&;
   Tensor view(const std::vector<std::int64_t>& shape) const&;
+  template <std::same_as<Shape> S>
+  Tensor reshape(const S& shape) const& {  ///< x.reshape(y.shape())
+    return reshape(shape.to_vector());
+  }
+  template <std::same_as<Shape> S>
+  Tensor view(const S& shape) const& {  ///< x.view(y.shape())
+    return view(shape.to_vector());
+  }
   Tensor flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) const&;
   Tensor squeeze(Axes axes = {}) const&;
   Tensor unsqueeze(std::int64_t axis) const&;
@@ -197,6 +245,10 @@ class Tensor {
   const Tensor transpose(std::int64_t axis0, std::int64_t axis1) const;
   const Tensor t() const;
   const Tensor expand(const std::vector<std::int64_t>& shape) const;
+  template <std::same_as<Shape> S>
+  const Tensor expand(const S& shape) const {  ///< x.expand(y.shape())
+    return expand(shape.to_vector());
+  }
   // These share memory along axis 0 (slice(): with a step of 1), and copy along others. Parts of a const tensor are
   // const.
   Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length) &;
@@ -212,6 +264,14 @@ class Tensor {
   // Of a temporary: the same, except that a part of a copy cannot be changed either (x.select(1, 0)[0] = 1).
   Tensor reshape(const std::vector<std::int64_t>& shape) && { return of_temporary(reshape(shape)); }
   Tensor view(const std::vector<std::int64_t>& shape) && { return of_temporary(view(shape)); }
+  template <std::same_as<Shape> S>
+  Tensor reshape(const S& shape) && {
+    return of_temporary(reshape(shape));
+  }
+  template <std::same_as<Shape> S>
+  Tensor view(const S& shape) && {
+    return of_temporary(view(shape));
+  }
   Tensor flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) && {
     return of_temporary(flatten(start_dim, end_dim));
   }
@@ -227,81 +287,6 @@ class Tensor {
   }
   Tensor select(std::int64_t axis, std::int64_t index) && { return of_temporary(select(axis, index)); }
   Tensor operator[](std::int64_t index) && { return of_temporary(select(0, index)); }
-  Tensor index_select(std::int64_t axis, const Tensor& index) const;
-  Tensor gather(std::int64_t axis, const Tensor& index) const;
-  const Tensor index(const std::vector<TensorIndex>& indices) const;
-  Tensor index_put(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate = false) const;
-  Tensor index_add(std::int64_t axis, const Tensor& index, const Tensor& source, Scalar alpha = 1) const;
-  Tensor take_along_dim(const Tensor& indices, std::optional<std::int64_t> axis = {}) const;
-  Tensor scatter(std::int64_t axis, const Tensor& index, const Tensor& source) const;
-  Tensor scatter(std::int64_t axis, const Tensor& index, Scalar value) const;
-  Tensor scatter_add(std::int64_t axis, const Tensor& index, const Tensor& source) const;
-  Tensor scatter_reduce(std::int64_t axis, const Tensor& index, const Tensor& source, const std::string& reduce,
-                        bool include_self = true) const;
-  Tensor flip(const Axes& axes) const;
-  Tensor roll(const std::vector<std::int64_t>& shifts, const std::vector<std::int64_t>& axes = {}) const;
-  Tensor repeat(const std::vector<std::int64_t>& repeats) const;
-  Tensor tile(const std::vector<std::int64_t>& repeats) const;
-  Tensor repeat_interleave(std::int64_t repeats, std::optional<std::int64_t> axis = {}) const;
-  Tensor repeat_interleave(const Tensor& repeats, std::optional<std::int64_t> axis = {}) const;
-  TensorList split(std::int64_t size, std::int64_t axis = 0) const;
-  TensorList split(const std::vector<std::int64_t>& sizes, std::int64_t axis = 0) const;
-  TensorList chunk(std::int64_t chunks, std::int64_t axis = 0) const;
-  TensorList unbind(std::int64_t axis = 0) const;
-  Tensor sum(const Axes& axes = {}, ReduceFlag keepdim = false) const;
-  Tensor mean(const Axes& axes = {}, ReduceFlag keepdim = false) const;
-  Tensor var(const Axes& axes = {}, ReduceFlag unbiased = true, ReduceFlag keepdim = false) const;
-  Tensor max(const Axes& axes = {}, ReduceFlag keepdim = false) const;
-  Tensor min(const Axes& axes = {}, ReduceFlag keepdim = false) const;
-  Tensor prod(const Axes& axes = {}, ReduceFlag keepdim = false) const;
-  Tensor argmax(std::optional<std::int64_t> axis = {}, ReduceFlag keepdim = false) const;
-  Tensor argmin(std::optional<std::int64_t> axis = {}, ReduceFlag keepdim = false) const;
-  Tensor matmul(const Tensor& other) const;
-  Tensor neg() const;
-  Tensor abs() const;
-  Tensor exp() const;
-  Tensor log() const;
-  Tensor sqrt() const;
-  Tensor rsqrt() const;
-  Tensor pow(Scalar exponent) const;
-  Tensor square() const;
-  Tensor relu() const;
-  Tensor sigmoid() const;
-  Tensor tanh() const;
-  Tensor clamp(std::optional<Scalar> low, std::optional<Scalar> high) const;
-  Tensor softmax(std::int64_t axis) const;
-  Tensor log_softmax(std::int64_t axis) const;
-  Tensor floor() const;
-  Tensor ceil() const;
-  Tensor round() const;
-  Tensor trunc() const;
-  Tensor log1p() const;
-  Tensor expm1() const;
-  Tensor sin() const;
-  Tensor cos() const;
-  Tensor reciprocal() const;
-  Tensor std(const Axes& axes = {}, ReduceFlag unbiased = true, ReduceFlag keepdim = false) const;
-  Tensor norm(double p = 2.0, const Axes& axes = {}, ReduceFlag keepdim = false) const;
-  Tensor isnan() const;
-  Tensor isinf() const;
-  Tensor isfinite() const;
-  Tensor all(const Axes& axes = {}, ReduceFlag keepdim = false) const;
-  Tensor any(const Axes& axes = {}, ReduceFlag keepdim = false) const;
-  Tensor logical_not() const;
-  Tensor masked_fill(const Tensor& mask, Scalar value) const;
-  Tensor masked_fill(const Tensor& mask, const Tensor& value) const;
-  Tensor masked_select(const Tensor& mask) const;
-  Tensor nonzero() const;
-  ValuesAndIndices sort(std::int64_t axis = -1, bool descending = false) const;
-  Tensor argsort(std::int64_t axis = -1, bool descending = false) const;
-  ValuesAndIndices topk(std::int64_t k, std::int64_t axis = -1, bool largest = true, bool sorted = true) const;
-  ValuesAndIndices kthvalue(std::int64_t k, std::int64_t axis = -1, ReduceFlag keepdim = false) const;
-  Tensor median() const;
-  ValuesAndIndices median(std::int64_t axis, ReduceFlag keepdim = false) const;
-  Tensor cumsum(std::int64_t axis) const;
-  Tensor cumprod(std::int64_t axis) const;
-  Tensor tril(std::int64_t diagonal = 0) const;
-  Tensor triu(std::int64_t diagonal = 0) const;
 
   // --- for authors of operations
 

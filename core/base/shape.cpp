@@ -31,6 +31,11 @@ std::int64_t Shape::numel() const noexcept {
 
 std::int64_t Shape::at(std::int64_t axis) const { return sizes_[normalize_axis("size", axis, dim())]; }
 
+void Shape::check_dims(std::size_t expected) const {
+  require<ShapeError>(rank_ == expected, "sizes: expected ", expected, expected == 1 ? " axis" : " axes", " but got ",
+                      *this);
+}
+
 void Shape::push_back(std::int64_t size) { insert(rank_, size); }
 
 void Shape::insert(std::size_t position, std::int64_t size) {

@@ -39,6 +39,18 @@ class Shape {
   const std::int64_t* begin() const noexcept { return sizes_.data(); }        ///< the outermost size
   const std::int64_t* end() const noexcept { return sizes_.data() + rank_; }  ///< past the innermost size
 
+  /// Returns all sizes: `auto [n, c] = shape.sizes<2>()`. Throws ShapeError unless there are N.
+  template <std::size_t N>
+  std::array<std::int64_t, N> sizes() const {
+    check_dims(N);
+    std::array<std::int64_t, N> all;
+    for (std::size_t i = 0; i < N; ++i) {
+      all[i] = sizes_[i];
+    }
+    return all;
+  }
+  std::vector<std::int64_t> to_vector() const { return {begin(), end()}; }  ///< the sizes
+
   void push_back(std::int64_t size);                     ///< appends an innermost axis
   void insert(std::size_t position, std::int64_t size);  ///< inserts an axis before that position
   void erase(std::size_t position);                      ///< removes the axis at that position
@@ -46,6 +58,8 @@ class Shape {
   friend bool operator==(const Shape& a, const Shape& b) noexcept;
 
  private:
+  void check_dims(std::size_t expected) const;
+
   std::array<std::int64_t, kMaxDims> sizes_{};
   std::size_t rank_ = 0;
 };

@@ -179,6 +179,29 @@ void flatten_values(const NestedValues& values, const Shape& shape, std::size_t 
 
 }  // namespace
 
+namespace {
+
+// Whether `is` holds for all numbers.
+template <class F>
+bool all_of(const NestedValues& values, F is) {
+  return values.is_list()
+             ? std::all_of(values.items().begin(), values.items().end(), [&](const auto& v) { return all_of(v, is); })
+             : is(values.value());
+}
+
+}  // namespace
+
+Tensor tensor(const NestedValues& values) {
+  const bool any = !values.is_list() || !values.items().empty();
+  DType dtype = kFloat32;
+  if (any && all_of(values, [](Scalar value) { return value.is_bool(); })) {
+    dtype = kBool;
+  } else if (any && all_of(values, [](Scalar value) { return value.is_integer(); })) {
+    dtype = kInt64;
+  }
+  return tensor(values, {.dtype = dtype});
+}
+
 Tensor tensor(const NestedValues& values, TensorOptions options) {
   Shape shape;
   for (const NestedValues* at = &values; at->is_list(); at = at->items().data()) {

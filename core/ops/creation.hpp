@@ -1,6 +1,7 @@
 // Functions that create tensors.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -12,8 +13,15 @@
 
 namespace normgrad {
 
-Tensor zeros(const Shape& shape, TensorOptions options = {});               ///< all 0
-Tensor ones(const Shape& shape, TensorOptions options = {});                ///< all 1
+Tensor zeros(const Shape& shape, TensorOptions options = {});  ///< all 0
+Tensor ones(const Shape& shape, TensorOptions options = {});   ///< all 1
+/// The same with the sizes one by one: zeros(2, 3).
+template <std::integral... Sizes>
+requires(sizeof...(Sizes) > 0) Tensor zeros(Sizes... sizes) {
+  return zeros(Shape{static_cast<std::int64_t>(sizes)...});
+}
+template <std::integral... Sizes>
+requires(sizeof...(Sizes) > 0) Tensor ones(Sizes... sizes) { return ones(Shape{static_cast<std::int64_t>(sizes)...}); }
 Tensor full(const Shape& shape, Scalar value, TensorOptions options = {});  ///< all `value`
 Tensor zeros_like(const Tensor& x);                                         ///< shape and dtype of x
 Tensor ones_like(const Tensor& x);                                          ///< shape and dtype of x
@@ -30,6 +38,13 @@ Tensor eye(std::int64_t n, TensorOptions options = {});
 Tensor rand(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
 /// Normal with mean 0 and standard deviation 1.
 Tensor randn(const Shape& shape, TensorOptions options = {}, Generator* generator = nullptr);
+/// The same with the sizes one by one: randn(2, 3).
+template <std::integral... Sizes>
+requires(sizeof...(Sizes) > 0) Tensor rand(Sizes... sizes) { return rand(Shape{static_cast<std::int64_t>(sizes)...}); }
+template <std::integral... Sizes>
+requires(sizeof...(Sizes) > 0) Tensor randn(Sizes... sizes) {
+  return randn(Shape{static_cast<std::int64_t>(sizes)...});
+}
 /// Integers in [low, high). The default dtype is int64.
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOptions options = {.dtype = kInt64},
                Generator* generator = nullptr);
@@ -52,8 +67,11 @@ class NestedValues {
   std::vector<NestedValues> items_;
   bool is_list_ = false;
 };
-/// A tensor of the values. Throws ShapeError if the braces do not have equal lengths.
-Tensor tensor(const NestedValues& values, TensorOptions options = {});
+/// A tensor of the values: bool if all are bools, int64 if all are integers or bools, otherwise float32. Throws
+/// ShapeError if the braces do not have equal lengths.
+Tensor tensor(const NestedValues& values);
+/// The same with a dtype, by default float32. Throws ValueError for a value that the dtype cannot represent.
+Tensor tensor(const NestedValues& values, TensorOptions options);
 /// A tensor of the values in row-major order. Throws ShapeError unless there are shape.numel() of them.
 template <class T>
 Tensor from_vector(const std::vector<T>& values, const Shape& shape);

@@ -1,4 +1,4 @@
-// Internals of a DataLoader's loop: the batches of one epoch, and the threads that prefetch them.
+// Internals of a loader's loop: the batches of one epoch, and the threads that prefetch them.
 #pragma once
 
 #include <condition_variable>
@@ -11,21 +11,21 @@
 #include <vector>
 
 #include "normgrad/core/base/detail/fork.hpp"
-#include "normgrad/data/loader.hpp"
+#include "normgrad/data/loader_base.hpp"
 
 namespace normgrad::detail {
 
 /// The batches of an epoch, as a function of their index.
 struct EpochPlan {
-  DatasetPtr dataset;
-  BatchTransform transform;
+  const char* loader = "";  // begins the messages
+  std::shared_ptr<const BatchSource> source;
   std::vector<std::int64_t> order;
   std::int64_t batch_size = 1;
   std::uint64_t seed = 0;
   std::int64_t epoch = 0;
 
   /// Returns batch `number`. Errors name the example that caused them.
-  Batch batch(std::int64_t number) const;
+  std::shared_ptr<const void> batch(std::int64_t number) const;
 };
 
 /// Makes the batches first, ..., count - 1 of a plan on its own threads, at most `ahead` * workers batches beyond the
@@ -39,11 +39,11 @@ class Prefetcher {
   ~Prefetcher();
 
   /// Waits for a batch. Rethrows an error from making it. Earlier batches are dropped and made anew if requested again.
-  Batch batch(std::int64_t number);
+  std::shared_ptr<const void> batch(std::int64_t number);
 
  private:
   struct Made {
-    Batch batch;
+    std::shared_ptr<const void> batch;
     std::exception_ptr error;
   };
 

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #ifdef NORMGRAD_HAS_DIST
 #include "normgrad/dist.hpp"

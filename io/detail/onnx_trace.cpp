@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
-#include "normgrad/core/autograd/watch.hpp"
+#include "normgrad/core/autograd/op_arguments.hpp"
 #include "normgrad/layers/module/detail/member_walk.hpp"
 
 namespace normgrad::detail {

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+
+#include "normgrad/core/base/path.hpp"
 
 struct zip;
 
@@ -16,7 +17,7 @@ class ZipArchive {
  public:
   /// `where` begins all messages. At most `limit` bytes may be taken in all. Throws IoError if the file is not a
   /// consistent archive.
-  ZipArchive(std::string where, const std::filesystem::path& path, std::uint64_t limit);
+  ZipArchive(std::string where, const Path& path, std::uint64_t limit);
 
   std::uint64_t size() const noexcept { return size_; }  ///< number of entries
   /// Throws IoError if the entry has no name.

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <filesystem>
 
 #include "lab/atlas/atlas.hpp"
 #include "lab/files.hpp"

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "lab/compare_norms/models.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/normgrad.hpp"
 
 namespace compare_norms {

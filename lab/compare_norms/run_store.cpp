@@ -1,6 +1,7 @@
 #include "lab/compare_norms/run_store.hpp"
 
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <sstream>
 #include <nlohmann/json.hpp>

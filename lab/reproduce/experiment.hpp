@@ -10,6 +10,7 @@
 #include "lab/compare_norms/training.hpp"
 #include "lab/page.hpp"
 #include "lab/statistics.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/normgrad.hpp"
 
 namespace reproduce {

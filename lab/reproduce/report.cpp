@@ -1,5 +1,6 @@
 #include "lab/reproduce/report.hpp"
 
+#include <filesystem>
 #include <ostream>
 #include <sstream>
 #include <nlohmann/json.hpp>

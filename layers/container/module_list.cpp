@@ -41,6 +41,8 @@ Module& ModuleList::operator[](std::int64_t i) const {
   return *entries_[static_cast<std::size_t>(i < 0 ? i + size() : i)];
 }
 
+std::unique_ptr<Module> ModuleList::clone() const { return std::make_unique<ModuleList>(*this); }
+
 bool ModuleList::assign_from(const Module& other) {
   const auto* source = dynamic_cast<const ModuleList*>(&other);
   if (source != nullptr) {
@@ -136,6 +138,8 @@ std::size_t ModuleDict::found(const std::string& name) const {
 }
 
 Module& ModuleDict::operator[](const std::string& name) const { return *entries_[found(name)].module; }
+
+std::unique_ptr<Module> ModuleDict::clone() const { return std::make_unique<ModuleDict>(*this); }
 
 bool ModuleDict::assign_from(const Module& other) {
   const auto* source = dynamic_cast<const ModuleDict*>(&other);

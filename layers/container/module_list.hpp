@@ -91,7 +91,7 @@ class ModuleList final : public Module {
   }
 
   std::string type_name() const override { return "ModuleList"; }
-  std::unique_ptr<Module> clone() const override { return std::make_unique<ModuleList>(*this); }
+  std::unique_ptr<Module> clone() const override;
   bool assign_from(const Module& other) override;
   void members(MemberVisitor& visit) override;
 
@@ -130,7 +130,7 @@ class ModuleDict final : public Module {
   }
 
   std::string type_name() const override { return "ModuleDict"; }
-  std::unique_ptr<Module> clone() const override { return std::make_unique<ModuleDict>(*this); }
+  std::unique_ptr<Module> clone() const override;
   bool assign_from(const Module& other) override;
   void members(MemberVisitor& visit) override;
 

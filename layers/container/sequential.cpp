@@ -76,6 +76,8 @@ Module& Sequential::operator[](std::int64_t i) const {
   return *entries_[static_cast<std::size_t>(i < 0 ? i + size() : i)].module;
 }
 
+std::unique_ptr<Module> Sequential::clone() const { return std::make_unique<Sequential>(*this); }
+
 bool Sequential::assign_from(const Module& other) {
   const auto* source = dynamic_cast<const Sequential*>(&other);
   if (source != nullptr) {

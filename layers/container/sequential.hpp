@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
@@ -67,7 +68,7 @@ class Sequential final : public Module {
   }
 
   std::string type_name() const override { return "Sequential"; }
-  std::unique_ptr<Module> clone() const override { return std::make_unique<Sequential>(*this); }
+  std::unique_ptr<Module> clone() const override;
   bool assign_from(const Module& other) override;
   void members(MemberVisitor& visit) override;
   Tensor forward(const Tensor& x) override;

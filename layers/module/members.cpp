@@ -3,6 +3,7 @@
 #include <cstring>
 #include <typeinfo>
 
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/module/detail/parametrized.hpp"
 #include "normgrad/layers/module/module.hpp"
 

@@ -7,6 +7,7 @@
 #include "normgrad/core/autograd/grad_mode.hpp"
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/core/ops/detail/epilogue.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/module/detail/member_walk.hpp"
 #include "normgrad/layers/module/detail/parametrized.hpp"
 
@@ -83,6 +84,16 @@ Module& Module::operator=(const Module& other) {
   return *this;
 }
 
+std::string Module::extra_repr() const { return {}; }
+
+Tensor Module::forward(const Tensor& x) { return forward_fused(x, {}); }
+
+Epilogue Module::as_epilogue() const { return {}; }
+
+Epilogue Module::fusable(const Epilogue& /*offered*/, const Tensor& /*x*/) const { return {}; }
+
+Tensor Module::call_after(FusedActivation /*activation*/, const Tensor& /*x*/) { return {}; }
+
 Tensor Module::forward_fused(const Tensor& x, const Epilogue& epilogue) {
   if (!epilogue.is_empty()) {
     return detail::apply_epilogue(epilogue, forward(x));
@@ -119,6 +130,14 @@ void Module::leave(bool watched, bool first) noexcept {
   if (first) {
     first_caller = nullptr;
   }
+}
+
+// A forward in evaluation mode changes no tensors and no options of a module, only its atomic notes.
+Module& Module::evaluated() const {
+  require<ValueError>(!training_, type_name(),
+                      ": expected a const module in evaluation mode but it is in training mode, in which a call may "
+                      "change it; call eval() first, or pass the module by a reference to non-const");
+  return const_cast<Module&>(*this);
 }
 
 Tensor Module::call_activated(const Tensor& x, Tensor (*activation)(const Tensor&), bool is_relu) {

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/module/detail/own_parameters.hpp"
 #include "normgrad/layers/module/detail/parametrized.hpp"
 

@@ -8,6 +8,7 @@
 
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/layers/conv.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {

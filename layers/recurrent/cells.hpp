@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/recurrent/recurrent.hpp"
 
 namespace normgrad {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/transformer/encoder.hpp"
 
 namespace normgrad {

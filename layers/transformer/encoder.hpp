@@ -8,6 +8,7 @@
 
 #include "normgrad/layers/dropout.hpp"
 #include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/transformer/multihead_attention.hpp"
 #include "normgrad/layers/transformer/placement.hpp"
 

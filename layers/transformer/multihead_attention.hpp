@@ -7,6 +7,7 @@
 
 #include "normgrad/core/base/random.hpp"
 #include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {

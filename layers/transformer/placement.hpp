@@ -6,6 +6,7 @@
 #include <string>
 
 #include "normgrad/core/base/random.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {

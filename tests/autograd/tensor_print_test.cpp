@@ -13,23 +13,23 @@ namespace NORMGRAD_TEST_FILE {
 // The output of PyTorch, except for true and false.
 TEST(TensorPrintTest, ScalarsAndVectors) {
   EXPECT_EQ(to_string(tensor(2.5)), "tensor(2.5000)");
-  EXPECT_EQ(to_string(tensor(3)), "tensor(3.)");
-  EXPECT_EQ(to_string(tensor({1, 2, 3})), "tensor([1., 2., 3.])");
+  EXPECT_EQ(to_string(tensor(3.0)), "tensor(3.)");
+  EXPECT_EQ(to_string(tensor({1.0, 2, 3})), "tensor([1., 2., 3.])");
   EXPECT_EQ(to_string(tensor({1, -2.5, 3})), "tensor([ 1.0000, -2.5000,  3.0000])");
-  EXPECT_EQ(to_string(tensor({0, 0})), "tensor([0., 0.])");
+  EXPECT_EQ(to_string(tensor({0.0, 0})), "tensor([0., 0.])");
   EXPECT_EQ(to_string(arange(8, 12)), "tensor([ 8,  9, 10, 11])");
   EXPECT_EQ(to_string(tensor({1, 0}, {.dtype = kBool})), "tensor([ true, false])");
   EXPECT_EQ(to_string(tensor({0.5}, {.dtype = kFloat64})), "tensor([0.5000], dtype=float64)");
   std::ostringstream out;
-  out << tensor({1});
+  out << tensor({1.0});
   EXPECT_EQ(out.str(), "tensor([1.])");
 }
 
 TEST(TensorPrintTest, ScientificWhenTheRangeAsksForIt) {
   EXPECT_EQ(to_string(tensor({1e-5, 2})), "tensor([1.0000e-05, 2.0000e+00])");
   EXPECT_EQ(to_string(tensor({0.5, 2000.5})), "tensor([5.0000e-01, 2.0005e+03])");
-  EXPECT_EQ(to_string(tensor({1, 1000})), "tensor([   1., 1000.])");
-  EXPECT_EQ(to_string(tensor({1, 1001})), "tensor([1.0000e+00, 1.0010e+03])");
+  EXPECT_EQ(to_string(tensor({1.0, 1000})), "tensor([   1., 1000.])");
+  EXPECT_EQ(to_string(tensor({1.0, 1001})), "tensor([1.0000e+00, 1.0010e+03])");
   EXPECT_EQ(to_string(tensor({2e8})), "tensor([2.0000e+08])");
   EXPECT_EQ(to_string(tensor({1e-5, 0})), "tensor([1.0000e-05, 0.0000e+00])");
 }
@@ -40,7 +40,7 @@ TEST(TensorPrintTest, NotFinite) {
 }
 
 TEST(TensorPrintTest, Nested) {
-  EXPECT_EQ(to_string(tensor({{1, 2}, {3, 40}})), "tensor([[ 1.,  2.],\n        [ 3., 40.]])");
+  EXPECT_EQ(to_string(tensor({{1.0, 2}, {3, 40}})), "tensor([[ 1.,  2.],\n        [ 3., 40.]])");
   EXPECT_EQ(to_string(arange(8).reshape({2, 2, 2})),
             "tensor([[[0, 1],\n         [2, 3]],\n\n        [[4, 5],\n         [6, 7]]])");
 }

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "normgrad/data/cifar.hpp"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "normgrad/data/idx.hpp"
 
 #include <gmock/gmock.h>

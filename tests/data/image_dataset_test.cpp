@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "tests/support/idx_files.hpp"
 #include "tests/support/temporary_folder.hpp"

@@ -48,7 +48,7 @@ TEST(AccuracyTest, RefusesOtherTensors) {
 }
 
 TEST(ConfusionMatrixTest, CountsPairsOfLabelAndGuess) {
-  const Tensor scores = tensor({{1, 2, 3}, {0, 5, 1}, {9, -1, -2}, {4, 4, 0}});  // guesses 2, 1, 0, 0
+  const Tensor scores = tensor({{1.0, 2, 3}, {0, 5, 1}, {9, -1, -2}, {4, 4, 0}});  // guesses 2, 1, 0, 0
   const Tensor counts = confusion_matrix(scores, from_vector<std::int64_t>({2, 0, 1, 1}, {4}));
   EXPECT_EQ(counts.shape(), Shape({3, 3}));
   EXPECT_THAT(counts.to_vector<std::int64_t>(), testing::ElementsAre(0, 1, 0, 2, 0, 0, 0, 0, 1));
@@ -58,7 +58,7 @@ TEST(ConfusionMatrixTest, CountsPairsOfLabelAndGuess) {
 
 TEST(ConfusionMatrixTest, APixelHasALabel) {
   // Two images of 1 x 2 pixels and two classes.
-  const Tensor scores = tensor({{{{1, 0}}, {{0, 1}}}, {{{1, 1}}, {{0, 2}}}});  // guesses 0 1, 0 1
+  const Tensor scores = tensor({{{{1.0, 0}}, {{0, 1}}}, {{{1, 1}}, {{0, 2}}}});  // guesses 0 1, 0 1
   const Tensor labels = from_vector<std::int64_t>({0, 1, 1, 1}, {2, 1, 2});
   const Tensor counts = confusion_matrix(scores, labels);
   EXPECT_THAT(counts.to_vector<std::int64_t>(), testing::ElementsAre(1, 0, 1, 2));

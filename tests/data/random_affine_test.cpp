@@ -19,7 +19,7 @@ namespace NORMGRAD_TEST_FILE {
 using tests::error_of;
 using tests::Numbers;
 
-Tensor square_image() { return tensor({{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}).reshape({1, 1, 3, 3}); }
+Tensor square_image() { return tensor({{1.0, 2, 3}, {4, 5, 6}, {7, 8, 9}}).reshape({1, 1, 3, 3}); }
 
 Numbers applied(const RandomAffine& transform, const Tensor& x) {
   Generator generator(1);

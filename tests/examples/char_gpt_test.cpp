@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <filesystem>
 
 #include "tests/support/files.hpp"
 #include "tests/support/run_program.hpp"

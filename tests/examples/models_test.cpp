@@ -143,8 +143,8 @@ TEST(ModelsTest, EveryPlacementIsATransformerOfItsOwn) {
 TEST(ModelsTest, TheLanguageModelSeesOnlyEarlierCharacters) {
   manual_seed(7);
   Sequential model = make_model({.model = "gpt", .norm = "layer", .activation = "gelu", .num_classes = 5});
-  const Tensor one = tensor({0, 1, 2, 3}).to(kInt64).reshape({1, 4});
-  const Tensor other = tensor({0, 1, 4, 3}).to(kInt64).reshape({1, 4});
+  const Tensor one = tensor({0.0, 1, 2, 3}).to(kInt64).reshape({1, 4});
+  const Tensor other = tensor({0.0, 1, 4, 3}).to(kInt64).reshape({1, 4});
   const NoGradGuard no_grad;
   const Tensor a = model(one);
   const Tensor b = model(other);

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/support/cifar_files.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/run_program.hpp"

@@ -5,6 +5,7 @@
 
 #include <zlib.h>
 
+#include <filesystem>
 #include <map>
 #include <sstream>
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <filesystem>
 #include <functional>
 #include <new>
 

@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <csignal>
+#include <filesystem>
 
 #include "tests/support/files.hpp"
 #include "tests/support/raises.hpp"

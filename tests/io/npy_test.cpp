@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "normgrad/io/npy.hpp"
 
 #include <gmock/gmock.h>

@@ -6,6 +6,7 @@
 #include <zip.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "tests/support/files.hpp"
 #include "tests/support/raises.hpp"

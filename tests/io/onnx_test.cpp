@@ -1,4 +1,6 @@
 // The structure of ONNX files, and what write_onnx() refuses.
+#include <filesystem>
+
 #include "normgrad/io/onnx.hpp"
 
 #include <gmock/gmock.h>
@@ -94,7 +96,7 @@ TEST_F(OnnxTest, UnusedOperationsAreLeftOut) {
 }
 
 struct FirstRow : Module {
-  Parameter weight{tensor({{1, 2, 3}, {4, 5, 6}})};
+  Parameter weight{tensor({{1.0, 2, 3}, {4, 5, 6}})};
   NORMGRAD_MEMBERS(FirstRow, weight)
   Tensor forward(const Tensor& x) override { return x * weight[0]; }
 };

@@ -4,6 +4,8 @@
 
 #include <zip.h>
 
+#include <filesystem>
+
 #include "tests/support/files.hpp"
 #include "tests/support/raises.hpp"
 #include "tests/support/temporary_folder.hpp"

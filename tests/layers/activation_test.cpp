@@ -7,6 +7,7 @@
 
 #include "tests/support/raises.hpp"
 #include "tests/support/values.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {

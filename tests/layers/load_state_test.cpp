@@ -143,8 +143,8 @@ TEST(LoadStateTest, AModulesOwnStateUnderOtherNames) {
 
 TEST(LoadStateTest, APartOfTheModulesOwnTensors) {
   Linear layer(2, 2);
-  layer.weight = Parameter(tensor({{1, 2}, {3, 4}}));
-  const StateDict state = {{"weight", tensor({{5, 6}, {7, 8}})}, {"bias", layer.weight.detach()[1]}};
+  layer.weight = Parameter(tensor({{1.0, 2}, {3, 4}}));
+  const StateDict state = {{"weight", tensor({{5.0, 6}, {7, 8}})}, {"bias", layer.weight.detach()[1]}};
   layer.load_state_dict(state);
   EXPECT_THAT(layer.weight.to_vector<double>(), ElementsAre(5, 6, 7, 8));
   EXPECT_THAT(layer.bias.to_vector<double>(), ElementsAre(3, 4));
@@ -154,7 +154,7 @@ TEST(LoadStateTest, APartOfTheModulesOwnTensors) {
 
 // Parameters that are parts of one tensor, and sources that are other parts of it: one begins before a parameter.
 TEST(LoadStateTest, PartsThatOverlapTheModulesOwnTensors) {
-  const Tensor all = tensor({0, 1, 2, 3, 4, 5, 6});
+  const Tensor all = tensor({0.0, 1, 2, 3, 4, 5, 6});
   Linear layer(2, 2);
   layer.weight.set_data(all.narrow(0, 1, 4).view({2, 2}));
   layer.load_state_dict({{"weight", full({2, 2}, 9.0)}, {"bias", all.narrow(0, 0, 2)}});

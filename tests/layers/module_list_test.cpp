@@ -11,6 +11,7 @@
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/module/summary.hpp"
 
 namespace normgrad {

@@ -1,4 +1,5 @@
 #include "normgrad/layers/module/module.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -12,6 +12,7 @@
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 
 namespace normgrad {

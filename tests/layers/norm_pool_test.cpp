@@ -22,6 +22,7 @@
 #include "normgrad/core/ops/pool/pool.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/identity.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/norm/instance_norm.hpp"

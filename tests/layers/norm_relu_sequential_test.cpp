@@ -16,6 +16,7 @@
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/identity.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
 #include "normgrad/layers/norm/group_norm.hpp"
 #include "normgrad/layers/pooling.hpp"

@@ -209,7 +209,7 @@ TEST(RunningStatsTest, SingleValuePolicy) {
   BatchNorm1d norm(2, {.single_value = SingleValue::use_running});
   norm.running_mean.fill_(1.0);
   norm.running_var.fill_(4.0);
-  EXPECT_THAT(values(norm(tensor({{3, 5}}))), ElementsAre(DoubleNear(1, 1e-5), DoubleNear(2, 1e-5)));
+  EXPECT_THAT(values(norm(tensor({{3.0, 5}}))), ElementsAre(DoubleNear(1, 1e-5), DoubleNear(2, 1e-5)));
   EXPECT_EQ(norm.num_batches_tracked.item(), 0);
   EXPECT_EQ(norm.running_mean.to_vector<float>(), (std::vector<float>{1, 1}));
 }

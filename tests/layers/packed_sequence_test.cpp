@@ -79,7 +79,7 @@ TEST(PackedSequenceTest, EachSequenceIsComputedAsIfAlone) {
 }
 
 TEST(PackedSequenceTest, PacksAndPads) {
-  const Tensor x = tensor({{1, 2, 3}, {4, 0, 0}, {5, 6, 0}});
+  const Tensor x = tensor({{1.0, 2, 3}, {4, 0, 0}, {5, 6, 0}});
   const PackedSequence packed = pack_padded_sequence(x, List{3, 1, 2}, true, false);
   EXPECT_EQ(packed.data.to_vector<double>(), (std::vector<double>{1, 5, 4, 2, 6, 3}));
   EXPECT_EQ(packed.batch_sizes, (List{3, 2, 1}));

@@ -21,6 +21,7 @@
 #include "normgrad/layers/conv.hpp"
 #include "normgrad/layers/embedding.hpp"
 #include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/module/parametrize.hpp"
 #include "normgrad/layers/module/summary.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"

@@ -1,5 +1,6 @@
 // The activations of layers/piecewise.hpp and layers/gated.hpp pass their options on to the functions.
 #include "normgrad/layers/piecewise.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 
 #include <gtest/gtest.h>
 

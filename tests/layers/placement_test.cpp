@@ -18,6 +18,7 @@
 #include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/core/ops/reduction/statistics.hpp"
 #include "normgrad/core/ops/shape/shape.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/norm/layer_norm.hpp"
 #include "normgrad/layers/transformer/decoder.hpp"
 #include "normgrad/layers/transformer/encoder.hpp"

@@ -12,6 +12,7 @@
 #include "normgrad/core/ops/reduction/reduction.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/linear.hpp"
+#include "normgrad/layers/module/any_module.hpp"
 #include "normgrad/layers/pooling.hpp"
 
 namespace normgrad {

@@ -57,7 +57,7 @@ TEST(CreationTest, RangeErrors) {
 }
 
 TEST(CreationTest, NestedBraces) {
-  const Tensor x = tensor({{1, 2, 3}, {4, 5, 6}});
+  const Tensor x = tensor({{1.0, 2, 3}, {4, 5, 6}});
   EXPECT_EQ(x.shape(), Shape({2, 3}));
   EXPECT_THAT(x.to_vector<float>(), ElementsAre(1, 2, 3, 4, 5, 6));
   EXPECT_EQ(tensor(3.5).shape(), Shape());
@@ -65,19 +65,44 @@ TEST(CreationTest, NestedBraces) {
   EXPECT_EQ(tensor({{{1}, {2}}}, {.dtype = kInt64}).shape(), Shape({1, 2, 1}));
   EXPECT_THAT(
       [] {
-        tensor({{1, 2}, {3}});
+        tensor({{1.0, 2}, {3}});
       },
       ThrowsMessage<ShapeError>("tensor: expected lists of equal length, as in [2, 2], but got 1 values at depth 1"));
   EXPECT_THAT(
       [] {
-        tensor({{1, 2}, 3});
+        tensor({{1.0, 2}, 3});
       },
       ThrowsMessage<ShapeError>("tensor: expected lists of equal length, as in [2, 2], but got a number at depth 1"));
   EXPECT_THAT(
       [] {
-        tensor({1, {2}});
+        tensor({1.0, {2}});
       },
       ThrowsMessage<ShapeError>("tensor: expected a number but got a list below [2]"));
+}
+
+TEST(CreationTest, TheNumbersDecideTheDType) {
+  EXPECT_EQ(tensor({0, 1}).dtype(), kInt64);
+  EXPECT_EQ(tensor({{true, 2}, {3, 4}}).dtype(), kInt64);
+  EXPECT_EQ(tensor(std::int64_t{9007199254740993}).item<std::int64_t>(), 9007199254740993);  // 2^53 + 1
+  EXPECT_EQ(tensor({true, false}).dtype(), kBool);
+  EXPECT_EQ(tensor({0, 1.0}).dtype(), kFloat32);
+  EXPECT_EQ(tensor(2.0F).dtype(), kFloat32);
+  EXPECT_EQ(tensor({}).dtype(), kFloat32);
+  EXPECT_EQ(tensor({0, 1}, {.requires_grad = true}).dtype(), kFloat32);
+  EXPECT_EQ(tensor({0, 1}, {.dtype = kFloat64}).dtype(), kFloat64);
+}
+
+TEST(CreationTest, SizesOneByOne) {
+  EXPECT_EQ(zeros(3).shape(), Shape({3}));
+  EXPECT_THAT(ones(2, 3).to_vector<double>(), testing::SizeIs(6));
+  EXPECT_THAT(ones(2, 3).to_vector<double>(), Each(1.0));
+  manual_seed(5);
+  const auto normal = randn({4, 2}).to_vector<float>();
+  const auto uniform = rand({3}).to_vector<float>();
+  manual_seed(5);
+  EXPECT_EQ(randn(4, 2).to_vector<float>(), normal);
+  EXPECT_EQ(rand(3).to_vector<float>(), uniform);
+  EXPECT_THAT([] { zeros(-1); }, ThrowsMessage<ShapeError>(testing::HasSubstr("-1")));
 }
 
 TEST(CreationTest, FromVector) {

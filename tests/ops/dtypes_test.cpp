@@ -85,7 +85,7 @@ TEST(SmallIntegersTest, NumbersThatDoNotFit) {
   EXPECT_EQ(error_of<ValueError>([] { arange(0, 1, 0.25, kInts); }),
             "arange: expected whole numbers for int32 but got start 0 and step 0.25; pass {.dtype = kFloat32}");
   EXPECT_EQ(error_of<ValueError>([] {
-              tensor({1, 300}).to_vector<std::uint8_t>();
+              tensor({1.0, 300}).to_vector<std::uint8_t>();
             }),
             "to_vector: expected a number that fits uint8 but got 300");
   const Tensor bytes = tensor({7, 250}, kBytes);

@@ -23,7 +23,7 @@ using tests::random_tensor;
 Tensor whole(const std::vector<std::int64_t>& values, const Shape& shape) { return from_vector(values, shape); }
 
 TEST(EmbeddingBagTest, ReducesBags) {
-  const Tensor weight = tensor({{1, 10}, {2, 20}, {3, 5}});
+  const Tensor weight = tensor({{1.0, 10}, {2, 20}, {3, 5}});
   const Tensor index = whole({0, 1, 2, 2, 1}, {5});
   const Tensor offsets = whole({0, 2, 2}, {3});  // {0, 1}, {}, {2, 2, 1}
   EXPECT_THAT(embedding_bag(index, weight, offsets, {.mode = "sum"}).to_vector<float>(),
@@ -37,7 +37,7 @@ TEST(EmbeddingBagTest, ReducesBags) {
               ElementsAre(3, 30, 8, 30));
   EXPECT_THAT(embedding_bag(index, weight, offsets, {.mode = "mean", .padding_idx = -1}).to_vector<float>(),
               ElementsAre(1.5, 15, 0, 0, 2, 20));
-  EXPECT_THAT(embedding_bag(index, weight, offsets, {.mode = "sum"}, tensor({1, 2, 3, 0, -1})).to_vector<float>(),
+  EXPECT_THAT(embedding_bag(index, weight, offsets, {.mode = "sum"}, tensor({1.0, 2, 3, 0, -1})).to_vector<float>(),
               ElementsAre(5, 50, 0, 0, 7, -5));
   EXPECT_THAT(embedding_bag(whole({0, 1, 2, 2}, {2, 2}), weight).to_vector<float>(), ElementsAre(1.5, 15, 3, 5));
   EXPECT_EQ(embedding_bag(whole({}, {0, 2}), weight).shape(), Shape({0, 2}));

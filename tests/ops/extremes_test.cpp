@@ -150,7 +150,7 @@ TEST(ExtremesTest, ElementwiseLosses) {
     return binary_cross_entropy_with_logits(x, t, {.reduction = Reduction::none});
   };
   const auto weighted_bce = [](auto& x, auto& t) {
-    const Tensor weight = tensor({0, 1, 0, 1}).to(x.dtype());
+    const Tensor weight = tensor({0.0, 1, 0, 1}).to(x.dtype());
     return binary_cross_entropy_with_logits(
         x, t, {.weight = weight, .pos_weight = full({}, 3, {.dtype = x.dtype()}), .reduction = Reduction::none});
   };

@@ -377,7 +377,7 @@ TEST(GeometryTest, MeansOfEqualNumbersAreThatNumber) {
 
 // A norm of a single value is 0 for every value. The functions throw, as the layers do.
 TEST(GeometryTest, NormsOfOneValueAreRefused) {
-  const Tensor row = tensor({{1, 2, 3}});
+  const Tensor row = tensor({{1.0, 2, 3}});
   EXPECT_EQ(error_of<ShapeError>([&] { instance_norm(row); }),
             "instance_norm: expected more than 1 value per sample and channel to take statistics of but got [1, 3]");
   EXPECT_EQ(

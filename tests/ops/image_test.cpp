@@ -115,7 +115,7 @@ TEST(InterpolateTest, AgreesWithLoops) {
 }
 
 TEST(InterpolateTest, OtherAxesFactorsAndArea) {
-  const Tensor line = tensor({{{1, 2, 4}}});
+  const Tensor line = tensor({{{1.0, 2, 4}}});
   EXPECT_THAT(interpolate(line, {.scale_factor = 2}).to_vector<float>(), ElementsAre(1, 1, 2, 2, 4, 4));
   EXPECT_THAT(interpolate(line, {.size = 5, .mode = "linear", .align_corners = true}).to_vector<float>(),
               ElementsAre(1, 1.5, 2, 3, 4));
@@ -135,7 +135,7 @@ TEST(InterpolateTest, OtherAxesFactorsAndArea) {
   EXPECT_EQ(interpolate(image, {.size = {2, 3}, .mode = "area"}).to_vector<float>(),
             adaptive_avg_pool2d(image, {2, 3}).to_vector<float>());
   // A factor that is not the ratio of the sizes: floor(5 * 0.5) = 2 pixels at 0.5 and 2.5, or of 2.5 each.
-  const Tensor five = tensor({{{0, 1, 2, 3, 4}}});
+  const Tensor five = tensor({{{0.0, 1, 2, 3, 4}}});
   EXPECT_THAT(interpolate(five, {.scale_factor = 0.5, .mode = "linear"}).to_vector<float>(), ElementsAre(0.5, 2.5));
   EXPECT_THAT(
       interpolate(five, {.scale_factor = 0.5, .mode = "linear", .recompute_scale_factor = true}).to_vector<float>(),
@@ -145,7 +145,7 @@ TEST(InterpolateTest, OtherAxesFactorsAndArea) {
 
 TEST(InterpolateTest, AntialiasAveragesWhenShrinking) {
   // 8 -> 4, linear: weights 1, 3, 3, 1 over 8, cut off at the ends and normalized.
-  const Tensor x = reshape_to(tensor({1, 2, 3, 5, 8, 13, 21, 34}), {1, 1, 1, 8});
+  const Tensor x = reshape_to(tensor({1.0, 2, 3, 5, 8, 13, 21, 34}), {1, 1, 1, 8});
   const auto y = interpolate(x, {.size = {1, 4}, .mode = "bilinear", .antialias = true}).to_vector<float>();
   EXPECT_THAT(y, ElementsAre(FloatEq((3 * 1 + 3 * 2 + 3) / 7.0F), FloatEq((2 + 3 * 3 + 3 * 5 + 8) / 8.0F),
                              FloatEq((5 + 3 * 8 + 3 * 13 + 21) / 8.0F), FloatEq((13 + 3 * 21 + 3 * 34) / 7.0F)));
@@ -385,7 +385,7 @@ TEST(GridSampleTest, TheIdentityGivesTheImage) {
     }
   }
   // The grid of an affine map: x' = 2 x + 1 along the columns.
-  const Tensor grid = affine_grid(tensor({{{2, 0, 1}, {0, 1, 0}}}), {1, 1, 1, 2}, false);
+  const Tensor grid = affine_grid(tensor({{{2.0, 0, 1}, {0, 1, 0}}}), {1, 1, 1, 2}, false);
   EXPECT_THAT(grid.to_vector<float>(), ElementsAre(0, 0, 2, 0));
 }
 

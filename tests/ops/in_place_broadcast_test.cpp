@@ -94,7 +94,7 @@ TEST(InPlaceBroadcastTest, TheOperandMayBePartOfTheTensor) {
 TEST(InPlaceBroadcastTest, PartsAndLargeTensors) {
   Tensor x = zeros({3, 2});
   x[1].add_(tensor(2.0));
-  x.narrow(0, 1, 2).add_(tensor({{1}, {3}}));
+  x.narrow(0, 1, 2).add_(tensor({{1.0}, {3}}));
   x[0] = tensor(7.0);
   EXPECT_EQ(numbers(x), (std::vector<double>{7, 7, 3, 3, 3, 3}));
   Tensor mask = zeros({2, 2}, {.dtype = kBool});
@@ -109,7 +109,7 @@ TEST(InPlaceBroadcastTest, PartsAndLargeTensors) {
 }
 
 TEST(InPlaceBroadcastTest, AnotherDTypeIsPromoted) {
-  Tensor x = tensor({{1, 2}, {3, 4}});
+  Tensor x = tensor({{1.0, 2}, {3, 4}});
   x.add_(tensor({10, 20}, {.dtype = kInt64}));
   EXPECT_EQ(numbers(x), (std::vector<double>{11, 22, 13, 24}));
   x.mul_(tensor({{2}, {1}}, {.dtype = kFloat64}));

@@ -192,7 +192,7 @@ TEST(LinalgPropertyTest, SingularMatricesHaveDeterminantsWithGradients) {
   EXPECT_EQ(zero.grad().to_vector<double>(), std::vector<double>(9, 0.0));
   EXPECT_EQ(slogdet(zero).sign.item(), 0.0);
   EXPECT_EQ(slogdet(zero).logabsdet.item(), -std::numeric_limits<double>::infinity());
-  EXPECT_TRUE(std::isnan(logdet(tensor({{0, 1}, {1, 0}})).item()));
+  EXPECT_TRUE(std::isnan(logdet(tensor({{0.0, 1}, {1, 0}})).item()));
   // The determinant underflows, but not its logarithm.
   const Tensor small = 1e-3 * eye(200);
   EXPECT_EQ(det(small).item(), 0.0);
@@ -213,8 +213,8 @@ TEST(LinalgPropertyTest, LeastSquaresReportsRanksAndResiduals) {
   const Tensor b = tensor({{3, 1}, {4, 1}, {5, 2}}, {.dtype = kFloat64});
   const linalg::Lstsq y = linalg::lstsq(a, b);
   EXPECT_TRUE(close_to(y.solution, tensor({{3, 1}, {2, 0.5}}), 1e-15));
-  EXPECT_TRUE(close_to(y.residuals, tensor({25, 4}), 1e-15));
-  EXPECT_TRUE(close_to(y.singular_values, tensor({2, 1}), 1e-15));
+  EXPECT_TRUE(close_to(y.residuals, tensor({25.0, 4}), 1e-15));
+  EXPECT_TRUE(close_to(y.singular_values, tensor({2.0, 1}), 1e-15));
   EXPECT_EQ(y.rank.item(), 2.0);
   const linalg::Lstsq poor = linalg::lstsq(a, b, 0.6);
   EXPECT_EQ(poor.rank.item(), 1.0);

@@ -131,10 +131,10 @@ TEST(MaskTest, WhereWithANumber) {
 }
 
 TEST(MaskTest, MaskedFill) {
-  const Tensor x = tensor({{1, 2, 3}, {4, 5, 6}});
+  const Tensor x = tensor({{1.0, 2, 3}, {4, 5, 6}});
   const Tensor row = mask_of({0, 1, 0});
   EXPECT_EQ(numbers(x.masked_fill(row, -1)), (Numbers{1, -1, 3, 4, -1, 6}));
-  EXPECT_EQ(numbers(masked_fill(x, row, tensor(9))), (Numbers{1, 9, 3, 4, 9, 6}));
+  EXPECT_EQ(numbers(masked_fill(x, row, tensor(9.0))), (Numbers{1, 9, 3, 4, 9, 6}));
   EXPECT_EQ(numbers(masked_fill(x.to(kInt64), x > 4, 0)), (Numbers{1, 2, 3, 4, 0, 0}));
   EXPECT_EQ(masked_fill(zeros({0, 3}), row, 1).shape(), (Shape{0, 3}));
   EXPECT_EQ(error_of<ShapeError>([&] {
@@ -143,7 +143,7 @@ TEST(MaskTest, MaskedFill) {
             "masked_fill: expected shapes that broadcast but got [2, 3] and [2]; axes are compared from the last one "
             "on: add some with unsqueeze()");
   EXPECT_EQ(error_of<ShapeError>([&] {
-              masked_fill(tensor({1, 2, 3}), x > 0, 0);
+              masked_fill(tensor({1.0, 2, 3}), x > 0, 0);
             }),
             "masked_fill: expected a mask that broadcasts to [3] but got [2, 3]");
   EXPECT_EQ(error_of<DTypeError>([&] { masked_fill(x, x, 0); }), "masked_fill: expected a bool mask but got float32");
@@ -153,17 +153,17 @@ TEST(MaskTest, MaskedFill) {
 }
 
 TEST(MaskTest, MaskedSelect) {
-  const Tensor x = tensor({{1, 2, 3}, {4, 5, 6}});
+  const Tensor x = tensor({{1.0, 2, 3}, {4, 5, 6}});
   EXPECT_EQ(numbers(masked_select(x, x > 2.5)), (Numbers{3, 4, 5, 6}));
   EXPECT_EQ(numbers(x.masked_select(mask_of({1, 0, 1}))), (Numbers{1, 3, 4, 6}));
-  EXPECT_EQ(numbers(masked_select(tensor({7, 8}), mask_of({0, 1, 1}).unsqueeze(1))), (Numbers{7, 8, 7, 8}));
+  EXPECT_EQ(numbers(masked_select(tensor({7.0, 8}), mask_of({0, 1, 1}).unsqueeze(1))), (Numbers{7, 8, 7, 8}));
   EXPECT_EQ(masked_select(x, x > 9).shape(), (Shape{0}));
   EXPECT_EQ(masked_select(zeros({0}), zeros({0}).to(kBool)).shape(), (Shape{0}));
-  EXPECT_EQ(numbers(masked_select(tensor(5), mask_of({1}))), (Numbers{5}));
+  EXPECT_EQ(numbers(masked_select(tensor(5.0), mask_of({1}))), (Numbers{5}));
   EXPECT_EQ(error_of<DTypeError>([&] { masked_select(x, x); }), "masked_select: expected a bool mask but got float32");
   // The gradient of an element that is selected twice is the sum.
   Tensor twice = tensor({7, 8}, {.requires_grad = true});
-  masked_select(twice, mask_of({0, 1, 1}).unsqueeze(1)).backward(tensor({1, 2, 3, 4}));
+  masked_select(twice, mask_of({0, 1, 1}).unsqueeze(1)).backward(tensor({1.0, 2, 3, 4}));
   EXPECT_EQ(numbers(twice.grad()), (Numbers{4, 6}));
 }
 
@@ -174,8 +174,8 @@ TEST(MaskTest, Nonzero) {
   EXPECT_EQ(y.shape(), (Shape{3, 2}));
   EXPECT_EQ(numbers(y), (Numbers{0, 1, 1, 0, 1, 2}));
   EXPECT_EQ(numbers((x == 0.0).nonzero()), (Numbers{0, 0, 0, 2, 1, 1}));
-  EXPECT_EQ(nonzero(tensor(3)).shape(), (Shape{1, 0}));
-  EXPECT_EQ(nonzero(tensor(0)).shape(), (Shape{0, 0}));
+  EXPECT_EQ(nonzero(tensor(3.0)).shape(), (Shape{1, 0}));
+  EXPECT_EQ(nonzero(tensor(0.0)).shape(), (Shape{0, 0}));
   EXPECT_EQ(nonzero(zeros({2, 0, 3})).shape(), (Shape{0, 3}));
 }
 

@@ -126,14 +126,14 @@ INSTANTIATE_TEST_SUITE_P(All, ElementwiseLossTest, testing::ValuesIn(kLosses),
                          [](const auto& test) { return std::string(test.param.name); });
 
 TEST(LossTest, ReductionOfTheDefaultsIsTheMean) {
-  EXPECT_NEAR(mse_loss(tensor({1, 2}), tensor({3, 5})).item(), 6.5, 1e-6);
-  EXPECT_NEAR(l1_loss(tensor({1, 2}), tensor({3, 5})).item(), 2.5, 1e-6);
-  EXPECT_NEAR(smooth_l1_loss(tensor({1, 2}), tensor({1.5, 5})).item(), (0.125 + 2.5) / 2, 1e-6);
-  EXPECT_NEAR(huber_loss(tensor({1, 2}), tensor({1.5, 5})).item(), (0.125 + 2.5) / 2, 1e-6);
+  EXPECT_NEAR(mse_loss(tensor({1.0, 2}), tensor({3.0, 5})).item(), 6.5, 1e-6);
+  EXPECT_NEAR(l1_loss(tensor({1.0, 2}), tensor({3.0, 5})).item(), 2.5, 1e-6);
+  EXPECT_NEAR(smooth_l1_loss(tensor({1.0, 2}), tensor({1.5, 5})).item(), (0.125 + 2.5) / 2, 1e-6);
+  EXPECT_NEAR(huber_loss(tensor({1.0, 2}), tensor({1.5, 5})).item(), (0.125 + 2.5) / 2, 1e-6);
 }
 
 TEST(LossTest, SmoothL1WithBetaZeroIsL1) {
-  const Tensor x = tensor({1, -2});
+  const Tensor x = tensor({1.0, -2});
   EXPECT_THAT(smooth_l1_loss(x, zeros({2}), {.beta = 0, .reduction = Reduction::none}).to_vector<float>(),
               ElementsAre(1, 2));
   EXPECT_THAT([&] { smooth_l1_loss(x, x, {.beta = -1}); },
@@ -170,7 +170,7 @@ TEST(BceWithLogitsTest, WeightsAndPosWeights) {
 
 TEST(BceWithLogitsTest, LargeLogitsAndZero) {
   const Tensor x = tensor({500, -500, 500, -500, 0}, {.requires_grad = true});
-  const Tensor t = tensor({1, 0, 0, 1, 1});
+  const Tensor t = tensor({1.0, 0, 0, 1, 1});
   const Tensor loss = binary_cross_entropy_with_logits(x, t, {.reduction = Reduction::none});
   EXPECT_THAT(loss.to_vector<float>(), ElementsAre(0, 0, 500, 500, testing::FloatEq(std::log(2.0F))));
   const auto gx = grad({loss}, {x}, {ones({5})})[0].to_vector<float>();

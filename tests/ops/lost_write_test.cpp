@@ -47,8 +47,8 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  const Tensor row = tensor({7, 8});
-  const Tensor column = tensor({{7}, {8}});
+  const Tensor row = tensor({7.0, 8});
+  const Tensor column = tensor({{7.0}, {8}});
   const Values first = {7, 8, 3, 4};
   const Values second = {1, 2, 7, 8};
   const Values zeros_first = {0, 0, 3, 4};
@@ -61,7 +61,7 @@ std::vector<Case> cases() {
       {"slice_function", [=](Tensor& x) { slice(x, 0, 1, {}) = row; }, second},
       {"reshape_function",
        [=](Tensor& x) {
-         reshape(x, {4}) = tensor({7, 8, 3, 4});
+         reshape(x, {4}) = tensor({7.0, 8, 3, 4});
        },
        first},
       {"flatten_function", [=](Tensor& x) { flatten(x)[0] = 7.0; }, {7, 2, 3, 4}},
@@ -96,13 +96,13 @@ std::vector<Case> cases() {
       {"state_dict",
        [=](Tensor& x) {
          const auto state = [&x] { return StateDict{{"x", x.detach()}}; };
-         state()["x"] = tensor({{7, 8}, {3, 4}});
+         state()["x"] = tensor({{7.0, 8}, {3, 4}});
        },
        first},
       {"parameters_in_place",
        [=](Tensor& x) {
          const auto parameters = [&x] { return ParameterList({x}); };
-         parameters()[0].copy_(tensor({{7, 8}, {3, 4}}));
+         parameters()[0].copy_(tensor({{7.0, 8}, {3, 4}}));
        },
        first},
       // The value of such an expression may still be used.
@@ -200,7 +200,7 @@ std::vector<Case> cases() {
 class TemporaryWriteTest : public testing::TestWithParam<Case> {};
 
 TEST_P(TemporaryWriteTest, WritesOrThrows) {
-  Tensor x = tensor({{1, 2}, {3, 4}});
+  Tensor x = tensor({{1.0, 2}, {3, 4}});
   if (GetParam().expected.empty()) {
     EXPECT_THROW(GetParam().write(x), ValueError);
     EXPECT_EQ(numbers(x), (Values{1, 2, 3, 4}));
@@ -214,7 +214,7 @@ INSTANTIATE_TEST_SUITE_P(All, TemporaryWriteTest, testing::ValuesIn(cases()),
                          [](const auto& test) { return std::string(test.param.name); });
 
 TEST(TensorListTest, IsAVector) {
-  const Tensor x = tensor({{1, 2}, {3, 4}});
+  const Tensor x = tensor({{1.0, 2}, {3, 4}});
   std::vector<Tensor> parts = x.split(1);
   const TensorList list = parts;
   EXPECT_EQ(list.size(), 2U);

@@ -82,6 +82,7 @@ TEST_P(MarginLossTest, OneValuePerElement) {
   }
   EXPECT_EQ(margin_ranking_loss(given({1, 2}), given({2, 1}), given({1, 1})).item(), 0.5);
   EXPECT_EQ(hinge_embedding_loss(given({0.5}), given({-1})).item(), 0.5);  // the default margin is 1
+  EXPECT_EQ(hinge_embedding_loss(given({0.5}), given({-1}), {.reduction = Reduction::sum}).item(), 0.5);
 }
 
 TEST_P(MarginLossTest, CosineEmbedding) {
@@ -108,7 +109,7 @@ TEST_P(MarginLossTest, CosineEmbedding) {
       "cosine_embedding_loss",
       [&](Reduction r) { return cosine_embedding_loss(a, b, target, {.margin = -0.5, .reduction = r}); }, expected,
       1e-6);
-  EXPECT_NEAR(cosine_embedding_loss(a[0], b[0], tensor(1)).item(), expected[0], 1e-6);
+  EXPECT_NEAR(cosine_embedding_loss(a[0], b[0], tensor(1.0)).item(), expected[0], 1e-6);
 }
 
 TEST_P(MarginLossTest, MultiMargin) {

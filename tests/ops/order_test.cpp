@@ -138,7 +138,7 @@ TEST(OrderTest, KthValueAndMedian) {
   EXPECT_EQ(numbers(indices), (Numbers{3, 1}));
   EXPECT_EQ(median(tensor({{5, 2}, {9, 7}, {1, 1}}, {.dtype = kInt64})).item(), 2.0);
   EXPECT_TRUE(std::isnan(median(tensor({1.0, kNan, 2.0})).item()));
-  EXPECT_EQ(median(tensor({3, 1, 2}), 0, true).values.shape(), (Shape{1}));
+  EXPECT_EQ(median(tensor({3.0, 1, 2}), 0, true).values.shape(), (Shape{1}));
 }
 
 TEST(OrderTest, MedianSharesItsGradient) {
@@ -267,7 +267,7 @@ TEST(SearchTest, Unique) {
   EXPECT_EQ(numbers(with_nan.counts), (Numbers{2, 1, 1}));
   EXPECT_EQ(unique(zeros({0, 2})).values.shape(), (Shape{0}));
   EXPECT_EQ(unique(zeros({0, 2})).inverse.shape(), (Shape{0, 2}));
-  EXPECT_EQ(numbers(unique(tensor({1, 0, 1}).to(kBool)).counts), (Numbers{1, 2}));
+  EXPECT_EQ(numbers(unique(tensor({1.0, 0, 1}).to(kBool)).counts), (Numbers{1, 2}));
   EXPECT_EQ(unique(tensor(4.0)).values.shape(), (Shape{1}));
 }
 

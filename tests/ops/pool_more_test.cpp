@@ -212,8 +212,8 @@ TEST(AdaptivePoolTest, AgreesWithLoops) {
     return y * y;
   };
   EXPECT_TRUE(gradients_agree(f, {random_tensor({1, 2, 3, 2, 3}, kFloat64, 2).requires_grad_()}));
-  EXPECT_THAT(adaptive_avg_pool1d(tensor({{1, 2, 3, 5}}), 2).to_vector<float>(), ElementsAre(1.5, 4));
-  EXPECT_THAT(adaptive_max_pool1d(tensor({{1, 2, 3, 5}}), 3).to_vector<float>(), ElementsAre(2, 3, 5));
+  EXPECT_THAT(adaptive_avg_pool1d(tensor({{1.0, 2, 3, 5}}), 2).to_vector<float>(), ElementsAre(1.5, 4));
+  EXPECT_THAT(adaptive_max_pool1d(tensor({{1.0, 2, 3, 5}}), 3).to_vector<float>(), ElementsAre(2, 3, 5));
   const Tensor image = random_tensor({2, 3, 4, 5}, kFloat32, 3);
   EXPECT_EQ(adaptive_max_pool2d(image.as_channels_last(), 2).to_vector<float>(),
             adaptive_max_pool2d(image, 2).to_vector<float>());
@@ -231,7 +231,7 @@ TEST(AdaptivePoolTest, AgreesWithLoops) {
 }
 
 TEST(LPPoolTest, IsTheNormOfEachWindow) {
-  const Tensor x = tensor({{3, 4, 0, 5, 12, 2}});
+  const Tensor x = tensor({{3.0, 4, 0, 5, 12, 2}});
   EXPECT_THAT(lp_pool1d(x, 2, 2).to_vector<float>(),
               ElementsAre(testing::FloatEq(5), testing::FloatEq(5), testing::FloatEq(std::sqrt(148.0F))));
   EXPECT_THAT(lp_pool1d(x, 1, 3).to_vector<float>(), ElementsAre(7, 19));
@@ -243,7 +243,7 @@ TEST(LPPoolTest, IsTheNormOfEachWindow) {
 }
 
 TEST(MaxUnpoolTest, PutsBackWhatPoolingTook) {
-  const Tensor x = tensor({{1, 5, 2, 7, 6, 3}});
+  const Tensor x = tensor({{1.0, 5, 2, 7, 6, 3}});
   const auto first = max_pool1d_with_indices(x, 2);
   const Tensor& values = first.values;
   const Tensor& indices = first.indices;

@@ -121,8 +121,8 @@ TEST(PromotionTest, ArithmeticOfAllPairs) {
       for (const DType t : kTypes) {
         if (s == kBool && t == kBool && !op.takes_bool) continue;
         SCOPED_TRACE(detail::concat(op.name, " of ", s, " and ", t));
-        const Tensor a = to(tensor({7, 1, 3}), s);
-        for (const Tensor& b : {to(tensor({2, 1, 3}), t), to(tensor(2.0), t)}) {
+        const Tensor a = to(tensor({7.0, 1, 3}), s);
+        for (const Tensor& b : {to(tensor({2.0, 1, 3}), t), to(tensor(2.0), t)}) {
           const DType type = result_type(a, b);
           const Tensor y = op.run(a, b);
           EXPECT_EQ(y.dtype(), type);
@@ -137,7 +137,7 @@ TEST(PromotionTest, ArithmeticOfAllPairs) {
 TEST(PromotionTest, Differences) {
   for (const DType s : {kUInt8, kInt32, kInt64, kFloat32, kFloat64}) {
     for (const DType t : {kUInt8, kInt32, kInt64, kFloat32, kFloat64}) {
-      const Tensor y = to(tensor({7, 1}), s) - to(tensor({2, 1}), t);
+      const Tensor y = to(tensor({7.0, 1}), s) - to(tensor({2.0, 1}), t);
       EXPECT_EQ(y.dtype(), promote_types(s, t));
       EXPECT_THAT(y.to_vector<double>(), ElementsAre(5, 0));
     }
@@ -153,7 +153,7 @@ TEST(PromotionTest, Differences) {
 TEST(PromotionTest, QuotientsOfIntegersAreFloat32) {
   for (const DType s : kTypes) {
     for (const DType t : kTypes) {
-      const Tensor y = to(tensor({1, 3}), s) / to(tensor({1, 4}), t);
+      const Tensor y = to(tensor({1.0, 3}), s) / to(tensor({1.0, 4}), t);
       const DType type = promote_types(s, t);
       EXPECT_EQ(y.dtype(), is_floating_point(type) ? type : kFloat32);
       EXPECT_THAT(y.to_vector<double>(), ElementsAre(1, (s == kBool ? 1.0 : 3.0) / (t == kBool ? 1.0 : 4.0)));
@@ -211,8 +211,8 @@ TEST(PromotionTest, Comparisons) {
                                                    {true, true, false},  {false, false, true}, {false, true, true}};
   for (const DType s : kTypes) {
     for (const DType t : kTypes) {
-      const Tensor a = to(tensor({0, 1, 1}), s);
-      const Tensor b = to(tensor({1, 1, 0}), t);
+      const Tensor a = to(tensor({0.0, 1, 1}), s);
+      const Tensor b = to(tensor({1.0, 1, 0}), t);
       for (std::size_t i = 0; i < ops.size(); ++i) {
         EXPECT_EQ(ops[i](a, b).to_vector<bool>(), expected[i]) << s << " " << t << " " << i;
       }
@@ -235,8 +235,8 @@ TEST(PromotionTest, JoinedTensors) {
   for (const DType s : kTypes) {
     for (const DType t : kTypes) {
       const DType type = promote_types(s, t);
-      const Tensor a = to(tensor({1, 0}), s);
-      const Tensor b = to(tensor({0, 1}), t);
+      const Tensor a = to(tensor({1.0, 0}), s);
+      const Tensor b = to(tensor({0.0, 1}), t);
       for (const Tensor& y :
            {cat({a, b}), stack({a, b}), hstack({a, b}), vstack({a, b}), cat({a, a, b}).narrow(0, 2, 4)}) {
         EXPECT_EQ(y.dtype(), type);
@@ -261,7 +261,7 @@ TEST(PromotionTest, GradientsHaveTheDtypesOfTheOperands) {
   ops.push_back({"atan2", [](const Tensor& a, const Tensor& b) { return atan2(a, b); }});
   ops.push_back({"hypot", [](const Tensor& a, const Tensor& b) { return hypot(a, b); }});
   ops.push_back({"addcmul", [](const Tensor& a, const Tensor& b) { return addcmul(a, b, tensor({0.1, 3, 7}), 2); }});
-  ops.push_back({"addcdiv", [](const Tensor& a, const Tensor& b) { return addcdiv(a, tensor({1, 3, 7}), b); }});
+  ops.push_back({"addcdiv", [](const Tensor& a, const Tensor& b) { return addcdiv(a, tensor({1.0, 3, 7}), b); }});
   ops.push_back({"cat", [](const Tensor& a, const Tensor& b) { return cat({a, b.reshape({-1})}); }});
   const std::vector<double> x = {0.5, 1.5, 2.25};
   for (const NamedOp& op : ops) {
@@ -312,7 +312,7 @@ TEST(PromotionTest, DerivativesOfAnyOrder) {
 TEST(PromotionTest, InPlace) {
   const NoGradGuard no_grad;
   const Tensor wide = tensor({0.1, 1e9}, {.dtype = kFloat64});
-  Tensor x = tensor({1, 1});
+  Tensor x = tensor({1.0, 1});
   EXPECT_EQ(x.add_(wide).dtype(), kFloat32);
   EXPECT_THAT(x.to_vector<float>(), ElementsAre(1.1F, 1000000001.0F));
   // Computed in float64, rounded once: in float32, 1e8 + 4.5 - 1e8 would be 8.
@@ -329,7 +329,7 @@ TEST(PromotionTest, InPlace) {
 
   Tensor whole = tensor({1, 2}, {.dtype = kInt64});
   EXPECT_EQ(error_of<DTypeError>([&] {
-              whole.add_(tensor({1, 2}));
+              whole.add_(tensor({1.0, 2}));
             }),
             "add_: expected an operand whose result can be cast to int64 but got float32, whose result is float32; "
             "convert the tensor with to() first");
@@ -367,8 +367,8 @@ TEST(PromotionTest, MaskedFillKeepsTheDtype) {
   EXPECT_EQ(masked_fill(whole, mask, 7.0).dtype(), kInt64);
   EXPECT_EQ(error_of<ValueError>([&] { masked_fill(whole, mask, 0.5); }),
             "masked_fill: expected a whole number for an int64 tensor but got 0.5");
-  EXPECT_EQ(masked_fill(tensor({1, 2}), mask, tensor(3, {.dtype = kInt32})).dtype(), kFloat32);
-  EXPECT_EQ(masked_fill(tensor({1, 2}), mask, tensor(3, {.dtype = kFloat64})).dtype(), kFloat32);
+  EXPECT_EQ(masked_fill(tensor({1.0, 2}), mask, tensor(3, {.dtype = kInt32})).dtype(), kFloat32);
+  EXPECT_EQ(masked_fill(tensor({1.0, 2}), mask, tensor(3, {.dtype = kFloat64})).dtype(), kFloat32);
   EXPECT_EQ(error_of<DTypeError>([&] { masked_fill(whole, mask, tensor(0.5)); }),
             "masked_fill: expected a value that can be cast to int64 but got float32");
 }

@@ -35,11 +35,11 @@ TEST(RandomTest, LikeAndNormal) {
   const Tensor std = tensor({{0.0}, {3.0}}, {.dtype = kFloat64});
   EXPECT_EQ(normal(x + 5.0, std, &g).to_vector<double>(), (noise * std + 5.0).to_vector<double>());
   EXPECT_EQ(normal(2.0, 0.0, {3}).to_vector<float>(), std::vector<float>(3, 2.0F));
-  EXPECT_EQ(normal(1.0, tensor({0, 0})).to_vector<float>(), std::vector<float>(2, 1.0F));
+  EXPECT_EQ(normal(1.0, tensor({0.0, 0})).to_vector<float>(), std::vector<float>(2, 1.0F));
   EXPECT_TRUE(normal(0.0, 1.0, {2}, {.requires_grad = true}).requires_grad());
   EXPECT_FALSE(normal(x.clone().requires_grad_()).requires_grad());
   EXPECT_EQ(error_of<ValueError>([] {
-              normal(0.0, tensor({1, -1}));
+              normal(0.0, tensor({1.0, -1}));
             }),
             "normal: expected a standard deviation of at least 0 but got -1 at position 1");
   EXPECT_EQ(error_of<DTypeError>([] { normal(0.0, 1.0, {1}, {.dtype = kInt64}); }),
@@ -66,7 +66,7 @@ TEST(RandomTest, Bernoulli) {
 
 TEST(RandomTest, MultinomialFrequencies) {
   Generator g(3);
-  const Tensor weights = tensor({{0, 1, 3, 0}, {5, 0, 0, 0}});
+  const Tensor weights = tensor({{0.0, 1, 3, 0}, {5, 0, 0, 0}});
   const Tensor draws = multinomial(weights, 4000, true, &g);
   ASSERT_EQ(draws.shape(), Shape({2, 4000}));
   const auto drawn = draws.to_vector<std::int64_t>();
@@ -80,18 +80,18 @@ TEST(RandomTest, MultinomialFrequencies) {
   // Without replacement: different, only weights above 0, the first in proportion to the weights.
   double first = 0;
   for (int i = 0; i < 2000; ++i) {
-    const auto pair = multinomial(tensor({0, 1, 3, 0}), 2, false, &g).to_vector<std::int64_t>();
+    const auto pair = multinomial(tensor({0.0, 1, 3, 0}), 2, false, &g).to_vector<std::int64_t>();
     EXPECT_EQ(std::set<std::int64_t>(pair.begin(), pair.end()), (std::set<std::int64_t>{1, 2}));
     first += pair[0] == 2 ? 1 : 0;
   }
   EXPECT_NEAR(first / 2000, 0.75, 5 * std::sqrt(0.75 * 0.25 / 2000));
   EXPECT_EQ(multinomial(tensor({2.0}), 1).shape(), Shape({1}));
   EXPECT_EQ(error_of<ValueError>([] {
-              multinomial(tensor({0, 1}), 2);
+              multinomial(tensor({0.0, 1}), 2);
             }),
             "multinomial: expected at most 1 samples without replacement, the number of weights above 0, but got 2");
   EXPECT_EQ(error_of<ValueError>([] {
-              multinomial(tensor({{1, 2}, {-1, 2}}), 1);
+              multinomial(tensor({{1.0, 2}, {-1, 2}}), 1);
             }),
             "multinomial: expected finite weights of at least 0 but got -1 at position 2");
   EXPECT_EQ(error_of<ValueError>([] { multinomial(zeros({2}), 1); }),
@@ -106,11 +106,11 @@ TEST(RandomTest, MultinomialFrequencies) {
 
 TEST(RandomTest, GumbelSoftmax) {
   Generator g(4);
-  const Tensor logits = log_softmax(tensor({0, 1, 2}), 0);
+  const Tensor logits = log_softmax(tensor({0.0, 1, 2}), 0);
   const Tensor many = expand(logits, {4000, 3});
   const Tensor hard = gumbel_softmax(many, 0.7, true, -1, &g);
   const auto frequencies = hard.mean(0).to_vector<double>();
-  const auto p = softmax(tensor({0, 1, 2}), 0).to_vector<double>();
+  const auto p = softmax(tensor({0.0, 1, 2}), 0).to_vector<double>();
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_NEAR(frequencies[i], p[i], 5 * std::sqrt(p[i] * (1 - p[i]) / 4000));
   }

@@ -351,7 +351,7 @@ TEST(SoftmaxTest, SaysWhatIsWrong) {
   EXPECT_EQ(error_of<IndexError>([] { softmax(zeros({2, 3}), 2); }), "softmax: expected an axis in [-2, 1] but got 2");
   EXPECT_EQ(error_of<DTypeError>([] { log_softmax(zeros({2}, {.dtype = kInt64}), 0); }),
             "log_softmax: expected a float32 or float64 tensor but got int64");
-  EXPECT_EQ(softmax(tensor(3), 0).item(), 1.0);
+  EXPECT_EQ(softmax(tensor(3.0), 0).item(), 1.0);
 }
 
 }  // namespace NORMGRAD_TEST_FILE

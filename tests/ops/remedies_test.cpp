@@ -79,16 +79,16 @@ TEST(RemediesTest, SavedOperandsKeepTheirShapes) {
 
 // Applies the remedies of these messages.
 TEST(RemediesTest, TheRemediesWork) {
-  const Tensor a = tensor({1, 1, 0, 0}).to(kBool);
-  const Tensor b = tensor({1, 0, 1, 0}).to(kBool);
+  const Tensor a = tensor({1.0, 1, 0, 0}).to(kBool);
+  const Tensor b = tensor({1.0, 0, 1, 0}).to(kBool);
   EXPECT_EQ((a & b).to_vector<double>(), (std::vector<double>{1, 0, 0, 0}));
   EXPECT_EQ((a | b).to_vector<double>(), (std::vector<double>{1, 1, 1, 0}));
   EXPECT_EQ((a ^ b).to_vector<double>(), (std::vector<double>{0, 1, 1, 0}));
-  const Tensor x = tensor({{1, 2}, {3, 4}, {5, 6}});
+  const Tensor x = tensor({{1.0, 2}, {3, 4}, {5, 6}});
   EXPECT_EQ(gather(x, 1, tensor({1, 0, 1}, {.dtype = kInt64}).unsqueeze(1)).to_vector<double>(),
             (std::vector<double>{2, 3, 6}));
   EXPECT_EQ(index_select(x, 0, arange(2, -1, -1)).to_vector<double>(), (std::vector<double>{5, 6, 3, 4, 1, 2}));
-  EXPECT_EQ(select_scatter(x, tensor({7, 8}), 0, 0).to_vector<double>(), (std::vector<double>{7, 8, 3, 4, 5, 6}));
+  EXPECT_EQ(select_scatter(x, tensor({7.0, 8}), 0, 0).to_vector<double>(), (std::vector<double>{7, 8, 3, 4, 5, 6}));
   EXPECT_EQ((x - 1.5).to_vector<double>(), (std::vector<double>{-0.5, 0.5, 1.5, 2.5, 3.5, 4.5}));
 }
 

@@ -107,22 +107,22 @@ TEST(ScatterReduceTest, WholeNumbersNaNTiesAndZeros) {
   EXPECT_THAT(x.scatter_reduce(0, index, whole({2, 3, 9}, {3}), "prod").to_vector<std::int64_t>(),
               ElementsAre(30, 6, 63));
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const auto largest = tensor({1, 2, 3}).scatter_reduce(0, index, tensor({nan, 4, 5}), "amax").to_vector<float>();
+  const auto largest = tensor({1.0, 2, 3}).scatter_reduce(0, index, tensor({nan, 4, 5}), "amax").to_vector<float>();
   EXPECT_TRUE(std::isnan(largest[0]));
   EXPECT_EQ(largest[2], 5);
   // Equal values share the gradient; a zero in a product gives the product of the others.
   const Tensor a = tensor({4, 1, 0}, {.requires_grad = true});
   const Tensor b = tensor({4, 4, 3}, {.requires_grad = true});
-  const auto ties = grad({scatter_reduce(a, 0, index, b, "amax")}, {a, b}, {tensor({6, 7, 8})});
+  const auto ties = grad({scatter_reduce(a, 0, index, b, "amax")}, {a, b}, {tensor({6.0, 7, 8})});
   EXPECT_THAT(ties[0].to_vector<float>(), ElementsAre(2, 7, 0));
   EXPECT_THAT(ties[1].to_vector<float>(), ElementsAre(2, 2, 8));
-  const auto apart = grad({scatter_reduce(a, 0, index, b, "amax", false)}, {a, b}, {tensor({6, 7, 8})});
+  const auto apart = grad({scatter_reduce(a, 0, index, b, "amax", false)}, {a, b}, {tensor({6.0, 7, 8})});
   EXPECT_THAT(apart[0].to_vector<float>(), ElementsAre(0, 7, 0));  // 4 is also x's value, which does not take part
   EXPECT_THAT(apart[1].to_vector<float>(), ElementsAre(3, 3, 8));
-  const auto zeros_in = grad({scatter_reduce(a, 0, index, b, "prod")}, {a, b}, {tensor({1, 1, 2})});
+  const auto zeros_in = grad({scatter_reduce(a, 0, index, b, "prod")}, {a, b}, {tensor({1.0, 1, 2})});
   EXPECT_THAT(zeros_in[0].to_vector<float>(), ElementsAre(16, 1, 6));
   EXPECT_THAT(zeros_in[1].to_vector<float>(), ElementsAre(16, 16, 0));
-  EXPECT_THAT(scatter_reduce(tensor({1, 2}), 0, whole({}, {0}), zeros({0}), "amin", false).to_vector<float>(),
+  EXPECT_THAT(scatter_reduce(tensor({1.0, 2}), 0, whole({}, {0}), zeros({0}), "amin", false).to_vector<float>(),
               ElementsAre(1, 2));
 }
 

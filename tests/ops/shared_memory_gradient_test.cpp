@@ -41,10 +41,10 @@ TEST(AssignmentTest, FillsABatch) {
   batch[0][1] = -1;
   batch[2] = 0.5;
   EXPECT_THAT(numbers(batch), ElementsAre(1, -1, 3, 3, 0.5, 0.5));
-  batch.narrow(0, 0, 2) = tensor({{1, 2}, {3, 4}});
+  batch.narrow(0, 0, 2) = tensor({{1.0, 2}, {3, 4}});
   batch.view({6}).slice(0, 4) = tensor({5, 6}, {.dtype = kInt64});  // converted, as by copy_()
   EXPECT_THAT(numbers(batch), ElementsAre(1, 2, 3, 4, 5, 6));
-  const Tensor& row = (batch[0] = tensor({8, 9})).clone();
+  const Tensor& row = (batch[0] = tensor({8.0, 9})).clone();
   EXPECT_THAT(numbers(row), ElementsAre(8, 9));
   Tensor images = zeros({2, 3, 2, 2}).as_channels_last();
   images[1] = arange(12).reshape({3, 2, 2});
@@ -56,13 +56,13 @@ TEST(AssignmentTest, FillsABatch) {
 }
 
 TEST(AssignmentTest, AVariableRefersToAnotherTensor) {
-  Tensor x = tensor({{1, 2}, {3, 4}});
+  Tensor x = tensor({{1.0, 2}, {3, 4}});
   Tensor row = x[0];
-  row = tensor({7, 8});
+  row = tensor({7.0, 8});
   row = x[1];
-  row = std::move(row).add_(tensor({1, 1}));
+  row = std::move(row).add_(tensor({1.0, 1}));
   std::vector<Tensor> rows = x.unbind();
-  rows[0] = tensor({9, 9});
+  rows[0] = tensor({9.0, 9});
   std::swap(rows[0], rows[1]);
   rows.erase(rows.begin());
   auto other = x[0];
@@ -72,7 +72,7 @@ TEST(AssignmentTest, AVariableRefersToAnotherTensor) {
 }
 
 TEST(AssignmentTest, WhatWouldBeLostIsRefused) {
-  Tensor x = tensor({{1, 2}, {3, 4}});
+  Tensor x = tensor({{1.0, 2}, {3, 4}});
   const std::string remedy =
       " is a temporary that shares no memory; parts along axis 0 do. For other parts use index_put_() or "
       "slice_scatter(), and for a gradient set_grad()";
@@ -116,9 +116,9 @@ TEST(AssignmentTest, WhatWouldBeLostIsRefused) {
   copy.view({2})[1] = 6.0;
   EXPECT_THAT(numbers(copy), ElementsAre(5, 6));
   EXPECT_THAT(numbers(x), ElementsAre(1, 2, 3, 4));
-  x[0].zero_().add_(tensor({5, 6}), 2.0).sub_(tensor({1, 1})).mul_(tensor({2, 1})).mul_(2.0).div_(4.0);
+  x[0].zero_().add_(tensor({5.0, 6}), 2.0).sub_(tensor({1.0, 1})).mul_(tensor({2.0, 1})).mul_(2.0).div_(4.0);
   x[1].index_put_({0}, 7.0);
-  x[1].index_put_({1}, tensor(8));
+  x[1].index_put_({1}, tensor(8.0));
   EXPECT_THAT(numbers(x), ElementsAre(9, 5.5, 7, 8));
   EXPECT_EQ(error_of<ShapeError>([&] { x[0] = zeros({3}); }),
             "copy_: expected shapes that broadcast but got [3] and [2]; axes are compared from the last one on: add "
@@ -138,7 +138,10 @@ TEST(AssignmentTest, LeavesAreRefused) {
   EXPECT_EQ(error_of<GraphError>([&] { w.view({4})[0] = w[0][1]; }), "x[i] = y" + of_part);
   EXPECT_EQ(error_of<GraphError>([&] { w.split(1)[0] = zeros({2}); }), "x[i] = y" + of_part);
   EXPECT_EQ(error_of<GraphError>([&] { w.narrow(0, 0, 1).mul_(2.0); }), "mul_" + of_part);
-  EXPECT_EQ(error_of<GraphError>([&] { w[0].masked_fill_(tensor({1, 0}).to(kBool), 2.0); }), "masked_fill_" + of_part);
+  EXPECT_EQ(error_of<GraphError>([&] {
+              w[0].masked_fill_(tensor({1.0, 0}).to(kBool), 2.0);
+            }),
+            "masked_fill_" + of_part);
   EXPECT_EQ(error_of<GraphError>([&] { w[0].index_put_({0}, 2.0); }), "index_put_" + of_part);
   EXPECT_EQ(
       error_of<GraphError>([&] { w.add_(w); }),
@@ -175,8 +178,8 @@ TEST(AssignmentTest, LeavesAreRefused) {
   EXPECT_THAT(numbers(w.grad()), ElementsAre(0, 0, 2, 2));
   const NoGradGuard no_grad;
   w[0] = 5.0;
-  row.add_(tensor({1, 2}));
-  unrecorded.add_(tensor({0, 1}));
+  row.add_(tensor({1.0, 2}));
+  unrecorded.add_(tensor({0.0, 1}));
   EXPECT_THAT(numbers(w), ElementsAre(6, 7, 3, 5));
 }
 
@@ -194,7 +197,7 @@ TEST(SharedMemoryGradientTest, AChangeThroughAnyPartCounts) {
       [](Tensor& x) { *x[1].mutable_data<float>() = 2.0F; },
   };
   for (const auto& change : changes) {
-    Tensor x = tensor({{1, 2}, {3, 4}});
+    Tensor x = tensor({{1.0, 2}, {3, 4}});
     const Tensor y = (w * x).sum();
     change(x);
     EXPECT_EQ(error_of<GraphError>([&] { y.backward(); }), error);

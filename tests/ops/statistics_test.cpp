@@ -70,7 +70,7 @@ TEST(StatisticsTest, Norms) {
     EXPECT_EQ(norm(x.to(dtype), -kInf).item(), 0.0);
     EXPECT_EQ(norm(x.to(dtype), 0.0).item(), 3.0);
   }
-  const Tensor matrix = tensor({{3, 4}, {6, 8}});
+  const Tensor matrix = tensor({{3.0, 4}, {6, 8}});
   EXPECT_EQ(numbers(matrix.norm(2, 1)), (Numbers{5, 10}));
   EXPECT_EQ(matrix.norm(2, 1, true).shape(), (Shape{2, 1}));
   EXPECT_EQ(norm(zeros({0})).item(), 0.0);
@@ -129,8 +129,8 @@ TEST(DiagonalTest, Diagonals) {
   const Tensor y = diagonal(x, 1, 2, 0);  // x[1][j][0]
   EXPECT_EQ(y.shape(), (Shape{3, 1}));
   EXPECT_EQ(numbers(y), (Numbers{12, 16, 20}));
-  EXPECT_EQ(numbers(diag(tensor({1, 2}), 1)), (Numbers{0, 1, 0, 0, 0, 2, 0, 0, 0}));
-  EXPECT_EQ(numbers(diag(tensor({1, 2}), -1)), (Numbers{0, 0, 0, 1, 0, 0, 0, 2, 0}));
+  EXPECT_EQ(numbers(diag(tensor({1.0, 2}), 1)), (Numbers{0, 1, 0, 0, 0, 2, 0, 0, 0}));
+  EXPECT_EQ(numbers(diag(tensor({1.0, 2}), -1)), (Numbers{0, 0, 0, 1, 0, 0, 0, 2, 0}));
   EXPECT_EQ(numbers(diag(x[1], 1)), (Numbers{13, 18, 23}));
   EXPECT_EQ(diag(zeros({0})).shape(), (Shape{0, 0}));
   EXPECT_EQ(error_of<ShapeError>([&] { diagonal(x, 5); }),

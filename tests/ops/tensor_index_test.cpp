@@ -236,11 +236,11 @@ INSTANTIATE_TEST_SUITE_P(All, IndexTest, testing::ValuesIn(cases()),
 TEST(IndexPutTest, ValuesBroadcastAndNumbers) {
   Tensor x = zeros({2, 3});
   x.index_put_({Slice(), 1}, 5.0);
-  x.index_put_({0}, tensor({1, 2, 3}), true);
+  x.index_put_({0}, tensor({1.0, 2, 3}), true);
   EXPECT_THAT(x.to_vector<float>(), ElementsAre(1, 7, 3, 0, 5, 0));
   x.index_put_({x.index({"..."}) > 4.0}, -1);
   EXPECT_THAT(x.to_vector<float>(), ElementsAre(1, -1, 3, 0, -1, 0));
-  EXPECT_THAT(index_put(x, {whole({0, 1}, {2}), whole({2, 2}, {2})}, tensor({9})).to_vector<float>(),
+  EXPECT_THAT(index_put(x, {whole({0, 1}, {2}), whole({2, 2}, {2})}, tensor({9.0})).to_vector<float>(),
               ElementsAre(1, -1, 9, 0, -1, 9));
   EXPECT_THAT(index_put(x, {1, 0}, 4.0, true).to_vector<float>(), ElementsAre(1, -1, 3, 4, -1, 0));
   x.index_put_({whole({1, 0}, {2})}, x);  // x is among its own values
@@ -256,8 +256,8 @@ TEST(IndexPutTest, ChannelsLastAndViews) {
   const Indices indices = {0, whole({1, 0, 1}, {3}), "...", 2};
   EXPECT_EQ(x.as_channels_last().index(indices).to_vector<float>(), x.index(indices).to_vector<float>());
   Tensor y = x.as_channels_last().clone();
-  y.index_put_(indices, tensor({1, 2, 3}));
-  EXPECT_EQ(y.to_vector<float>(), x.index_put(indices, tensor({1, 2, 3})).to_vector<float>());
+  y.index_put_(indices, tensor({1.0, 2, 3}));
+  EXPECT_EQ(y.to_vector<float>(), x.index_put(indices, tensor({1.0, 2, 3})).to_vector<float>());
 }
 
 TEST(IndexTest, Errors) {

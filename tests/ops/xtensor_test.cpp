@@ -51,7 +51,7 @@ TEST(XtensorTest, TakesMovedMemoryOver) {
 }
 
 TEST(XtensorTest, ViewsShareAndKeepTheMemory) {
-  Tensor x = tensor({{1, 2, 3}, {4, 5, 6}});
+  Tensor x = tensor({{1.0, 2, 3}, {4, 5, 6}});
   const auto view = as_xtensor<float>(x);
   EXPECT_EQ(view.data(), x.data<float>());
   EXPECT_EQ(view(1, 2), 6.0F);

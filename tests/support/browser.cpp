@@ -1,5 +1,6 @@
 #include "tests/support/browser.hpp"
 
+#include <filesystem>
 #include <sstream>
 
 #include "tests/support/run_program.hpp"

@@ -3,8 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <string>
+
+#include "normgrad/core/base/path.hpp"
 
 namespace normgrad::detail {
 
@@ -12,7 +13,7 @@ namespace normgrad::detail {
 /// that begins with the operation and the file's name.
 class InputFile {
  public:
-  InputFile(const char* operation, const std::filesystem::path& path);
+  InputFile(const char* operation, const Path& path);
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
   ~InputFile();

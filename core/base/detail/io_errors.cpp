@@ -1,6 +1,7 @@
 #include "normgrad/core/base/detail/io_errors.hpp"
 
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <stdexcept>
 #include <system_error>

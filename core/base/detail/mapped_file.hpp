@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 
 #include "normgrad/core/base/buffer.hpp"
 

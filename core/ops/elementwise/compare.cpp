@@ -4,7 +4,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "normgrad/core/autograd/watch.hpp"
+#include "normgrad/core/autograd/op_arguments.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/detail/promotion.hpp"
 #include "normgrad/core/ops/detail/row_major.hpp"

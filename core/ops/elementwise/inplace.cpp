@@ -253,13 +253,35 @@ Tensor& Tensor::add_(const Tensor& other, Scalar alpha) & {
   check_operand("add_", *this, other);
   if (recorded) {
     const Tensor operand = normgrad::to(other, checked_type("add_", *this, other));
-    become(*this, add(*this, alpha.real() == 1.0 ? operand : mul(operand, alpha)));
+    become(*this, normgrad::add(*this, alpha.real() == 1.0 ? operand : normgrad::mul(operand, alpha)));
   } else if (other.dtype() != dtype()) {
     in_common_type("add_", *this, other, [alpha](Tensor& y, const Tensor& x) { y.add_(x, alpha); });
   } else if (alpha.real() == 1.0) {
     combine("add_", kernels::BinaryOp::add, *this, other, [](bool a, bool b) { return a || b; });
   } else {
     add_scaled("add_", *this, other, alpha);
+  }
+  return *this;
+}
+
+Tensor& Tensor::add_(Scalar number) & {
+  require<DTypeError>(dtype() != kBool, "add_: expected a tensor of numbers but got bool; convert it with to()");
+  check_whole_factor("add_", *this, number);
+  if (is_recorded_change("add_", *this)) {
+    become(*this, add(number));
+  } else {
+    change(*this, number, [](auto a, auto b) { return a + b; });
+  }
+  return *this;
+}
+
+Tensor& Tensor::sub_(Scalar number) & {
+  require<DTypeError>(dtype() != kBool, "sub_: expected a tensor of numbers but got bool; convert it with to()");
+  check_whole_factor("sub_", *this, number);
+  if (is_recorded_change("sub_", *this)) {
+    become(*this, sub(number));
+  } else {
+    change(*this, number, [](auto a, auto b) { return a - b; });
   }
   return *this;
 }
@@ -271,7 +293,7 @@ Tensor& Tensor::sub_(const Tensor& other, Scalar alpha) & {
   check_operand("sub_", *this, other);
   if (recorded) {
     const Tensor operand = normgrad::to(other, checked_type("sub_", *this, other));
-    become(*this, sub(*this, alpha.real() == 1.0 ? operand : mul(operand, alpha)));
+    become(*this, normgrad::sub(*this, alpha.real() == 1.0 ? operand : normgrad::mul(operand, alpha)));
   } else if (other.dtype() != dtype()) {
     in_common_type("sub_", *this, other, [alpha](Tensor& y, const Tensor& x) { y.sub_(x, alpha); });
   } else {
@@ -285,7 +307,7 @@ Tensor& Tensor::mul_(const Tensor& other) & {
   check_operand("mul_", *this, other);
   if (recorded) {
     checked_type("mul_", *this, other);
-    become(*this, mul(other.requires_grad() ? clone() : *this, saved_operand(*this, other)));
+    become(*this, normgrad::mul(other.requires_grad() ? clone() : *this, saved_operand(*this, other)));
   } else if (other.dtype() != dtype()) {
     in_common_type("mul_", *this, other, [](Tensor& y, const Tensor& x) { y.mul_(x); });
   } else {
@@ -299,7 +321,7 @@ Tensor& Tensor::mul_(Scalar factor) & {
                       "mul_: expected a tensor of numbers but got bool; convert it with to()");
   check_whole_factor("mul_", *this, factor);
   if (is_recorded_change("mul_", *this)) {
-    become(*this, mul(*this, factor));
+    become(*this, normgrad::mul(*this, factor));
   } else {
     change(*this, factor, [](auto a, auto b) { return a * b; });
   }
@@ -314,14 +336,14 @@ Tensor& Tensor::div_(const Tensor& divisor) & {
     return div_by(*this, divisor);
   }
   checked_type("div_", *this, divisor);
-  become(*this, div(divisor.requires_grad() ? clone() : *this, saved_operand(*this, divisor)));
+  become(*this, normgrad::div(divisor.requires_grad() ? clone() : *this, saved_operand(*this, divisor)));
   return *this;
 }
 
 Tensor& Tensor::div_(Scalar divisor) & {
   require<DTypeError>(is_floating_point(dtype()), "div_: expected a float32 or float64 tensor but got ", dtype());
   if (is_recorded_change("div_", *this)) {
-    become(*this, div(*this, divisor.real()));
+    become(*this, normgrad::div(*this, divisor.real()));
   } else {
     change(*this, divisor.real(), [](auto a, auto b) { return a / b; });
   }

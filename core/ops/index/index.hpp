@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "normgrad/core/autograd/tensor.hpp"
@@ -46,29 +45,36 @@ class Slice {
 /// One index of a list: a position, a Slice, None, Ellipsis, an index tensor (int64 or int32) or a mask (bool).
 class TensorIndex {
  public:
-  /// What it stands for; a monostate is a new axis.
-  using Value = std::variant<std::monostate, EllipsisIndex, std::int64_t, Slice, Tensor>;
+  /// What it stands for.
+  enum class Kind : std::uint8_t { new_axis, ellipsis, position, slice, tensor };
 
   /// A position.
   template <std::integral T>
   TensorIndex(T position)  // NOLINT(google-explicit-constructor): indices are written as they are
-      : value_(static_cast<std::int64_t>(position)) {}
+      : kind_(Kind::position), position_(static_cast<std::int64_t>(position)) {}
   /// A mask without axes: adds an axis of size 1 (true) or 0 (false).
   TensorIndex(bool mask);  // NOLINT(google-explicit-constructor)
   /// None.
-  TensorIndex(std::nullopt_t) {}  // NOLINT(google-explicit-constructor)
+  TensorIndex(std::nullopt_t) : kind_(Kind::new_axis) {}  // NOLINT(google-explicit-constructor)
   /// Ellipsis.
-  TensorIndex(EllipsisIndex dots) : value_(dots) {}  // NOLINT(google-explicit-constructor)
+  TensorIndex(EllipsisIndex /*dots*/) : kind_(Kind::ellipsis) {}  // NOLINT(google-explicit-constructor)
   /// "...", the same as Ellipsis. Throws ValueError for another text.
   TensorIndex(const char* dots);  // NOLINT(google-explicit-constructor)
   /// A Slice.
-  TensorIndex(const Slice& slice) : value_(slice) {}  // NOLINT(google-explicit-constructor)
+  TensorIndex(const Slice& slice) : kind_(Kind::slice), slice_(slice) {}  // NOLINT(google-explicit-constructor)
   /// An index tensor or a mask.
-  TensorIndex(const Tensor& tensor) : value_(tensor) {}   // NOLINT(google-explicit-constructor)
-  const Value& value() const noexcept { return value_; }  ///< the index
+  TensorIndex(const Tensor& tensor) : kind_(Kind::tensor), tensor_(tensor) {}  // NOLINT(google-explicit-constructor)
+
+  Kind kind() const noexcept { return kind_; }                  ///< which of the following it is
+  std::int64_t position() const noexcept { return position_; }  ///< may be negative
+  const Slice& slice() const noexcept { return slice_; }        ///< a Slice
+  const Tensor& tensor() const noexcept { return tensor_; }     ///< an index tensor or a mask
 
  private:
-  Value value_;
+  Kind kind_;
+  std::int64_t position_ = 0;
+  Slice slice_;
+  Tensor tensor_;
 };
 
 }  // namespace indexing

@@ -21,9 +21,9 @@ Slice::Slice(std::optional<std::int64_t> start, std::optional<std::int64_t> stop
                       step_ < 0 ? "; flip() reverses an axis" : "");
 }
 
-TensorIndex::TensorIndex(bool mask) : value_(full({}, mask, {.dtype = kBool})) {}
+TensorIndex::TensorIndex(bool mask) : kind_(Kind::tensor), tensor_(full({}, mask, {.dtype = kBool})) {}
 
-TensorIndex::TensorIndex(const char* dots) : value_(EllipsisIndex()) {
+TensorIndex::TensorIndex(const char* dots) : kind_(Kind::ellipsis) {
   require<ValueError>(dots != nullptr && std::string_view(dots) == "...",
                       "index: expected \"...\", a number, Slice, None or a tensor but got the text \"",
                       dots == nullptr ? "" : dots, "\"");
@@ -31,6 +31,7 @@ TensorIndex::TensorIndex(const char* dots) : value_(EllipsisIndex()) {
 
 namespace {
 
+using Kind = TensorIndex::Kind;
 using Positions = std::vector<std::int64_t>;
 
 // One axis of the result: the elements start, start + step, ... of axis `axis`, or a new axis (no axis, one element).
@@ -55,11 +56,11 @@ class IndexPlan {
     const std::size_t dots = whole_axes(indices);
     bool any_dots = false;
     for (const TensorIndex& index : indices) {
-      if (std::holds_alternative<EllipsisIndex>(index.value())) {
+      if (index.kind() == Kind::ellipsis) {
         any_dots = true;
         take_whole(dots);
       } else {
-        take(index.value());
+        take(index);
       }
     }
     take_whole(any_dots ? 0 : dots);
@@ -114,18 +115,17 @@ class IndexPlan {
     std::size_t used = 0;
     std::size_t dots = 0;
     for (const TensorIndex& index : indices) {
-      const TensorIndex::Value& value = index.value();
-      const auto* tensor = std::get_if<Tensor>(&value);
-      if (tensor != nullptr) {
-        require<ValueError>(tensor->defined(), where_, ": expected an index tensor but got an undefined one");
-        require<DTypeError>(tensor->dtype() == kInt64 || tensor->dtype() == kInt32 || tensor->dtype() == kBool, where_,
-                            ": expected an int64, int32 or bool index but got ", tensor->dtype(),
+      const Tensor& tensor = index.tensor();
+      if (index.kind() == Kind::tensor) {
+        require<ValueError>(tensor.defined(), where_, ": expected an index tensor but got an undefined one");
+        require<DTypeError>(tensor.dtype() == kInt64 || tensor.dtype() == kInt32 || tensor.dtype() == kBool, where_,
+                            ": expected an int64, int32 or bool index but got ", tensor.dtype(),
                             "; convert it with to(kInt64)",
-                            tensor->dtype() == kUInt8 ? ", or a mask with to(kBool)" : "");
-        used += tensor->dtype() == kBool ? tensor->shape().rank() : 1;
-      } else if (std::holds_alternative<EllipsisIndex>(value)) {
+                            tensor.dtype() == kUInt8 ? ", or a mask with to(kBool)" : "");
+        used += tensor.dtype() == kBool ? tensor.shape().rank() : 1;
+      } else if (index.kind() == Kind::ellipsis) {
         ++dots;
-      } else if (!std::holds_alternative<std::monostate>(value)) {
+      } else if (index.kind() != Kind::new_axis) {
         ++used;
       }
     }
@@ -163,20 +163,22 @@ class IndexPlan {
     is_position_[axis_] = is_position;
   }
 
-  void take(const TensorIndex::Value& value) {
-    if (std::holds_alternative<std::monostate>(value)) {
+  void take(const TensorIndex& index) {
+    const Tensor& tensor = index.tensor();
+    if (index.kind() == Kind::new_axis) {
       order_.push_back(ranges_.size());
       ranges_.push_back({});
-    } else if (const auto* position = std::get_if<std::int64_t>(&value)) {
-      take_position(*position);
-    } else if (const auto* slice = std::get_if<Slice>(&value)) {
+    } else if (index.kind() == Kind::position) {
+      take_position(index.position());
+    } else if (index.kind() == Kind::slice) {
+      const Slice& slice = index.slice();
       const std::int64_t size = shape_[axis_];
       const auto bound = [size](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + size : p, 0, size); };
-      const std::int64_t first = bound(slice->start().value_or(0));
-      const std::int64_t last = std::max(first, bound(slice->stop().value_or(size)));
-      const std::int64_t count = last == first ? 0 : (last - first - 1) / slice->step() + 1;
-      take_range(first, count > 1 ? slice->step() : 1, count);
-    } else if (const auto& tensor = std::get<Tensor>(value); tensor.dtype() == kBool) {
+      const std::int64_t first = bound(slice.start().value_or(0));
+      const std::int64_t last = std::max(first, bound(slice.stop().value_or(size)));
+      const std::int64_t count = last == first ? 0 : (last - first - 1) / slice.step() + 1;
+      take_range(first, count > 1 ? slice.step() : 1, count);
+    } else if (tensor.dtype() == kBool) {
       take_mask(tensor);
     } else if (tensor.dim() == 0) {
       take_position(tensor.item<std::int64_t>());

@@ -77,7 +77,7 @@ Tensor margin_ranking_loss(const Tensor& x1, const Tensor& x2, const Tensor& tar
                         options.reduction);
 }
 
-Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, const MarginOptions& options) {
+Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, const HingeEmbeddingOptions& options) {
   check_alike("hinge_embedding_loss", x, target);
   const Tensor apart = where(ne(target, 1), at_least_zero(options.margin - x), 0.0);
   return reduced_losses("hinge_embedding_loss", add(apart, where(ne(target, -1), x, 0.0)), options.reduction);

@@ -9,7 +9,7 @@
 
 namespace normgrad {
 
-/// Options of the losses with a margin and a reduction.
+/// Options of margin_ranking_loss and cosine_embedding_loss.
 struct MarginOptions {
   double margin = 0.0;                    ///< the distance that is enough
   Reduction reduction = Reduction::mean;  ///< reduction of the element losses
@@ -18,8 +18,14 @@ struct MarginOptions {
 /// max(0, -target (x1 - x2) + margin): x1 should be larger where the target is 1, smaller where it is -1. All three
 /// broadcast.
 Tensor margin_ranking_loss(const Tensor& x1, const Tensor& x2, const Tensor& target, const MarginOptions& options = {});
+
+/// Options of hinge_embedding_loss.
+struct HingeEmbeddingOptions {
+  double margin = 1.0;                    ///< the distance that is enough
+  Reduction reduction = Reduction::mean;  ///< reduction of the element losses
+};
 /// x where the target is 1, and max(0, margin - x) where it is -1. Of one shape.
-Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, const MarginOptions& options = {.margin = 1.0});
+Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, const HingeEmbeddingOptions& options = {});
 /// log(1 + exp(-target x)). Of one shape.
 Tensor soft_margin_loss(const Tensor& x, const Tensor& target, LossOptions options = {});
 /// 1 - cos(x1, x2) where the target is 1, and max(0, cos(x1, x2) - margin) where it is -1, of vectors x1, x2: [N, D]

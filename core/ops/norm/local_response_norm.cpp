@@ -1,4 +1,4 @@
-#include "normgrad/core/autograd/watch.hpp"
+#include "normgrad/core/autograd/op_arguments.hpp"
 #include "normgrad/core/ops/elementwise/arithmetic.hpp"
 #include "normgrad/core/ops/elementwise/unary.hpp"
 #include "normgrad/core/ops/norm/norm.hpp"
