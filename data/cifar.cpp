@@ -26,7 +26,7 @@ struct CifarImages {
   std::vector<std::uint8_t> labels;
 };
 
-void read_cifar_file(const char* operation, const Path& path, const CifarLabel& label, CifarImages& to) {
+void read_cifar_file(const char* operation, const FilePath& path, const CifarLabel& label, CifarImages& to) {
   const detail::InputFile file(operation, path);
   const auto record = static_cast<std::uint64_t>(label.count + kCifarValues);
   const std::uint64_t images = file.size() / record;
@@ -44,11 +44,11 @@ void read_cifar_file(const char* operation, const Path& path, const CifarLabel& 
   }
 }
 
-ImageDataset read_cifar_part(const char* operation, const Path& folder, std::initializer_list<const char*> files,
+ImageDataset read_cifar_part(const char* operation, const FilePath& folder, std::initializer_list<const char*> files,
                              const CifarLabel& label) {
   CifarImages all;
   for (const char* file : files) {
-    const Path path = std::filesystem::path(folder) / file;
+    const FilePath path = std::filesystem::path(folder) / file;
     detail::with_io_errors(detail::concat(operation, ": '", path.string(), "': "),
                            [&] { read_cifar_file(operation, path, label, all); });
   }
@@ -58,7 +58,7 @@ ImageDataset read_cifar_part(const char* operation, const Path& folder, std::ini
 
 }  // namespace
 
-ImageSplits read_cifar10(const Path& folder) {
+ImageSplits read_cifar10(const FilePath& folder) {
   const CifarLabel label = {.count = 1, .used = 0, .num_classes = 10};
   return {
       .train = read_cifar_part(
@@ -67,7 +67,7 @@ ImageSplits read_cifar10(const Path& folder) {
       .test = read_cifar_part("read_cifar10", folder, {"test_batch.bin"}, label)};
 }
 
-ImageSplits read_cifar100(const Path& folder, Cifar100Options options) {
+ImageSplits read_cifar100(const FilePath& folder, Cifar100Options options) {
   const CifarLabel label = {.count = 2, .used = options.coarse ? 0 : 1, .num_classes = options.coarse ? 20 : 100};
   return {.train = read_cifar_part("read_cifar100", folder, {"train.bin"}, label),
           .test = read_cifar_part("read_cifar100", folder, {"test.bin"}, label)};

@@ -4,7 +4,7 @@
 // as [3, 32, 32].
 #pragma once
 
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 #include "normgrad/data/image_dataset.hpp"
 
 namespace normgrad {
@@ -17,9 +17,9 @@ struct Cifar100Options {
 /// Reads data_batch_1.bin to data_batch_5.bin and test_batch.bin: images [3, 32, 32] of 10 classes. Files with fewer
 /// images than the published ones are accepted. Throws IoError, naming the file, if one cannot be read, is empty or
 /// ends within an image, and, naming the image, for a label that is too large.
-ImageSplits read_cifar10(const Path& folder);
+ImageSplits read_cifar10(const FilePath& folder);
 
 /// The same for train.bin and test.bin with 100 classes.
-ImageSplits read_cifar100(const Path& folder, Cifar100Options options = {});
+ImageSplits read_cifar100(const FilePath& folder, Cifar100Options options = {});
 
 }  // namespace normgrad

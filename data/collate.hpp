@@ -72,6 +72,10 @@ struct DefaultCollate {
   /// Returns all items as one batch.
   template <class Item>
   Batch operator()(const std::vector<Item>& items) const {
+    static_assert(
+        requires(const Item& item) { to_example(item); },
+        "The elements are no examples: tensors, pairs of tensors or numbers, or Example. Pass a TypedLoader a "
+        "function that makes batches of them (docs/data.md), or give them a to_example().");
     std::vector<Example> examples;
     examples.reserve(items.size());
     for (const Item& item : items) {

@@ -195,7 +195,7 @@ Tensor CsvTable::select(const std::vector<std::string>& names) const {
   return result;
 }
 
-CsvTable read_csv(const Path& file, const CsvOptions& options) {
+CsvTable read_csv(const FilePath& file, const CsvOptions& options) {
   require<ValueError>(options.delimiter != '"' && options.delimiter != '\n' && options.delimiter != '\r',
                       "read_csv: expected a delimiter that is no quote and no line end");
   return detail::with_io_errors("read_csv: '" + file.string() + "': ", [&] {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "normgrad/core/autograd/tensor.hpp"
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 
 namespace normgrad {
 
@@ -38,6 +38,6 @@ struct CsvTable {
 /// CRLF; empty lines are skipped). Fields that are no categories must be numbers. Throws IoError, naming the file, if
 /// it cannot be read, has no row or repeats the name of a column, and, naming line and column, for a field that is no
 /// number, a row of another length and a quote that is not closed. Throws ValueError for a category that is no column.
-CsvTable read_csv(const Path& file, const CsvOptions& options = {});
+CsvTable read_csv(const FilePath& file, const CsvOptions& options = {});
 
 }  // namespace normgrad

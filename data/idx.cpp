@@ -28,7 +28,7 @@ std::string hex(std::uint32_t value, int digits) {
 /// Reads the contents of a file sequentially, decompressing gzip.
 class IdxReader {
  public:
-  IdxReader(const Path& path, std::uint64_t max_bytes)
+  IdxReader(const FilePath& path, std::uint64_t max_bytes)
       : file_("read_idx", path), limit_(file_.unpack_limit(max_bytes)) {
     refill();
     packed_ = starts_gzip();
@@ -170,7 +170,7 @@ bool countable_without_zeros(const Shape& shape) {
                       [&](std::int64_t size) { return size != 0 && __builtin_mul_overflow(count, size, &count); });
 }
 
-IdxArray read_idx_file(const Path& file, int min_rank, int max_rank, std::uint64_t max_bytes) {
+IdxArray read_idx_file(const FilePath& file, int min_rank, int max_rank, std::uint64_t max_bytes) {
   IdxReader reader(file, max_bytes);
   const std::string& where = reader.where();
   IdxArray array;
@@ -197,7 +197,7 @@ IdxArray read_idx_file(const Path& file, int min_rank, int max_rank, std::uint64
 
 }  // namespace
 
-IdxArray read_idx(const Path& file, int min_rank, int max_rank, std::uint64_t max_bytes) {
+IdxArray read_idx(const FilePath& file, int min_rank, int max_rank, std::uint64_t max_bytes) {
   return detail::with_io_errors("read_idx: '" + file.string() + "': ",
                                 [&] { return read_idx_file(file, min_rank, max_rank, max_bytes); });
 }

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 #include "normgrad/core/base/shape.hpp"
 
 namespace normgrad {
@@ -24,6 +24,6 @@ struct IdxArray {
 /// naming the file, the expected and the actual value, if the file cannot be read or is a pipe or a device; if the
 /// magic number, type or rank differs; if it holds fewer or more elements than its header states, or more than
 /// `max_bytes`; and if other data follows the compressed contents.
-IdxArray read_idx(const Path& file, int min_rank = 1, int max_rank = 4, std::uint64_t max_bytes = 0);
+IdxArray read_idx(const FilePath& file, int min_rank = 1, int max_rank = 4, std::uint64_t max_bytes = 0);
 
 }  // namespace normgrad

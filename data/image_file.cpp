@@ -158,7 +158,7 @@ Tensor planes_of(const Pixels& pixels, std::int64_t channels) {
 
 }  // namespace
 
-Tensor read_image(const Path& file, std::int64_t channels) {
+Tensor read_image(const FilePath& file, std::int64_t channels) {
   require<ValueError>(channels == 1 || channels == 3, "read_image: expected 1 or 3 channels but got ", channels);
   return detail::with_io_errors("read_image: '" + file.string() + "': ", [&] {
     const detail::InputFile input("read_image", file);
@@ -174,7 +174,7 @@ Tensor read_image(const Path& file, std::int64_t channels) {
   });
 }
 
-void write_png(const Path& file, const Tensor& image) {
+void write_png(const FilePath& file, const Tensor& image) {
   require<ShapeError>(image.defined() && image.dim() == 3 && (image.size(0) == 1 || image.size(0) == 3) &&
                           image.numel() > 0 && image.numel() <= static_cast<std::int64_t>(kMaxImageValues),
                       "write_png: expected an image [1, H, W] or [3, H, W] but got ",

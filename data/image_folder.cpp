@@ -44,13 +44,13 @@ Tensor covering(const Tensor& image, std::int64_t height, std::int64_t width) {
 
 struct ImageFolder::Data {
   std::vector<std::string> classes;
-  std::vector<Path> files;
+  std::vector<FilePath> files;
   std::vector<std::int64_t> labels;
   Shape image;
   bool scale = false;
 };
 
-ImageFolder::ImageFolder(const Path& root, const ImageFolderOptions& options) {
+ImageFolder::ImageFolder(const FilePath& root, const ImageFolderOptions& options) {
   require<ValueError>(options.channels == 1 || options.channels == 3, "ImageFolder: expected 1 or 3 channels but got ",
                       options.channels);
   const bool has_size = options.height > 0 && options.width > 0;
@@ -99,7 +99,7 @@ Batch ImageFolder::batch(std::span<const std::int64_t> indices) const {
   float* to = batch.inputs.mutable_data<float>();
   std::int64_t* label = batch.labels.mutable_data<std::int64_t>();
   for (const std::int64_t index : indices) {
-    const Path& path = file(index);
+    const FilePath& path = file(index);
     Tensor image = read_image(path, shape[0]);
     if (data_->scale) {
       image = covering(image, shape[1], shape[2]);
@@ -116,7 +116,7 @@ const std::vector<std::string>& ImageFolder::classes() const noexcept { return d
 
 Shape ImageFolder::image_shape() const { return data_->image; }
 
-const Path& ImageFolder::file(std::int64_t index) const {
+const FilePath& ImageFolder::file(std::int64_t index) const {
   check_indices("ImageFolder", {&index, 1}, size());
   return data_->files[static_cast<std::size_t>(index)];
 }

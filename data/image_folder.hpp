@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 #include "normgrad/data/dataset.hpp"
 
 namespace normgrad {
@@ -26,7 +26,7 @@ class ImageFolder final : public Dataset {
  public:
   /// Throws IoError, naming the folder, if it cannot be read, has no folder, or has a class without an image, and
   /// ValueError for options out of range.
-  explicit ImageFolder(const Path& root, const ImageFolderOptions& options = {});
+  explicit ImageFolder(const FilePath& root, const ImageFolderOptions& options = {});
   std::int64_t size() const override;
   /// Throws IoError, naming the file, for one that cannot be read as an image, or, without a size in the options, has
   /// another size than the first.
@@ -38,7 +38,7 @@ class ImageFolder final : public Dataset {
   /// Returns [channels, height, width].
   Shape image_shape() const;
   /// Return the file and the label of an example. Throw IndexError.
-  const Path& file(std::int64_t index) const;
+  const FilePath& file(std::int64_t index) const;
   std::int64_t label(std::int64_t index) const;
 
  private:

@@ -212,6 +212,7 @@ std::function<void()> LoaderBase::prepare_state_dict(const StateDict& state) {
 }
 
 std::shared_ptr<const void> detail::Loop::batch() {
+  require<IndexError>(position_ != nullptr && !is_at_end(), "loader: expected a batch but the epoch is at its end");
   failed_ = true;
   position_->next_batch = batch_;
   std::shared_ptr<const void> made = prefetcher_ != nullptr ? prefetcher_->batch(batch_) : plan_->batch(batch_);

@@ -77,7 +77,7 @@ void check_token_stream(const char* where, const Tensor& tokens) {
 
 }  // namespace
 
-std::string read_text(const Path& file) {
+std::string read_text(const FilePath& file) {
   return detail::with_io_errors("read_text: '" + file.string() + "': ", [&] {
     const detail::InputFile input("read_text", file);
     std::string text(static_cast<std::size_t>(input.size()), '\0');

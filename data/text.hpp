@@ -12,14 +12,14 @@
 #include <string_view>
 #include <vector>
 
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 #include "normgrad/data/dataset.hpp"
 
 namespace normgrad {
 
 /// Reads a file of UTF-8 text. Throws IoError, naming the file, if it cannot be read, is empty or is a pipe or a
 /// device; and, naming line and byte, if it is not UTF-8.
-std::string read_text(const Path& file);
+std::string read_text(const FilePath& file);
 
 /// Characters (Unicode code points) and their numbers, the tokens.
 class CharVocabulary {

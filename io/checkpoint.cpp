@@ -66,7 +66,7 @@ std::string names_of(const CheckpointParts& parts) {
 }
 
 // Appends the default generator to the caller's parts.
-CheckpointParts with_generator(const char* operation, const Path& path, CheckpointParts parts, bool generator) {
+CheckpointParts with_generator(const char* operation, const FilePath& path, CheckpointParts parts, bool generator) {
   if (generator) {
     parts.emplace_back(kRandom, default_generator());
   }
@@ -78,7 +78,7 @@ CheckpointParts with_generator(const char* operation, const Path& path, Checkpoi
   return parts;
 }
 
-std::string where_of(const char* operation, const Path& path) {
+std::string where_of(const char* operation, const FilePath& path) {
   return std::string(operation) + ": '" + path.string() + "': ";
 }
 
@@ -269,7 +269,7 @@ std::map<std::string, std::string> run_conditions() {
           {"onednn", kernels::onednn::version()}};
 }
 
-void save_checkpoint(const Path& path, const CheckpointParts& parts) {
+void save_checkpoint(const FilePath& path, const CheckpointParts& parts) {
   detail::with_io_errors(where_of(kSave, path), [&] {
     const CheckpointParts all = with_generator(kSave, path, parts, true);
     StateDict tensors;
@@ -285,7 +285,7 @@ void save_checkpoint(const Path& path, const CheckpointParts& parts) {
   });
 }
 
-void load_checkpoint(const Path& path, const CheckpointParts& parts, CheckpointOptions options) {
+void load_checkpoint(const FilePath& path, const CheckpointParts& parts, CheckpointOptions options) {
   const std::string where = where_of(kLoad, path);
   detail::with_io_errors(where, [&] {
     const CheckpointParts all = with_generator(kLoad, path, parts, !options.partial);
@@ -302,7 +302,7 @@ void load_checkpoint(const Path& path, const CheckpointParts& parts, CheckpointO
   });
 }
 
-bool resume_checkpoint(const Path& path, const CheckpointParts& parts, CheckpointOptions options) {
+bool resume_checkpoint(const FilePath& path, const CheckpointParts& parts, CheckpointOptions options) {
   std::error_code error;
   if (std::filesystem::status(path, error).type() == std::filesystem::file_type::not_found) {
     return false;
@@ -311,7 +311,7 @@ bool resume_checkpoint(const Path& path, const CheckpointParts& parts, Checkpoin
   return true;
 }
 
-std::string checkpoint_differences(const Path& path, const CheckpointParts& parts) {
+std::string checkpoint_differences(const FilePath& path, const CheckpointParts& parts) {
   const std::string where = where_of(kDifferences, path);
   return detail::with_io_errors(where, [&] {
     const Metadata metadata = detail::read_safetensors(kDifferences, path, detail::Checksum::yes).metadata;

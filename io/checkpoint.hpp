@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "normgrad/core/autograd/state_dict.hpp"
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 #include "normgrad/core/base/random.hpp"
 
 namespace normgrad {
@@ -132,7 +132,7 @@ std::map<std::string, std::string> run_conditions();
 /// one, even if several programs write to it. The permissions of an existing file are kept. A temporary file left by a
 /// killed program is removed by the next save to `path`. Throws ValueError for parts with the same name, and IoError if
 /// the file cannot be written.
-void save_checkpoint(const Path& path, const CheckpointParts& parts);
+void save_checkpoint(const FilePath& path, const CheckpointParts& parts);
 
 /// Reads the same parts and restores the default generator. Throws IoError if the file cannot be read, is damaged, or
 /// is not a checkpoint. Throws ValueError if its parts differ, a part rejects its state, or the run was started under
@@ -140,14 +140,14 @@ void save_checkpoint(const Path& path, const CheckpointParts& parts);
 /// beforehand (see CheckpointPart), all are checked and then loaded. Otherwise models, optimizers, loaders and
 /// functions are loaded in the order of `parts`, so that a function may change what comes after it, and restored if one
 /// of them throws; files, generators and numbers follow.
-void load_checkpoint(const Path& path, const CheckpointParts& parts, CheckpointOptions options = {});
+void load_checkpoint(const FilePath& path, const CheckpointParts& parts, CheckpointOptions options = {});
 
 /// Calls load_checkpoint() if the file exists. Returns whether it does.
-bool resume_checkpoint(const Path& path, const CheckpointParts& parts, CheckpointOptions options = {});
+bool resume_checkpoint(const FilePath& path, const CheckpointParts& parts, CheckpointOptions options = {});
 
 /// Returns the conditions and properties in which the run of a checkpoint differs from this one, one line for each,
 /// preceded by a newline: "\n instruction_set: was avx2, is avx512". Empty if there are none. Throws IoError like
 /// load_checkpoint().
-std::string checkpoint_differences(const Path& path, const CheckpointParts& parts);
+std::string checkpoint_differences(const FilePath& path, const CheckpointParts& parts);
 
 }  // namespace normgrad

@@ -125,7 +125,7 @@ struct MetricsFile::Impl {
   }
 };
 
-MetricsFile::MetricsFile(std::string name, const Path& path, MetricsFileOptions options)
+MetricsFile::MetricsFile(std::string name, const FilePath& path, MetricsFileOptions options)
     : impl_(std::make_unique<Impl>(
           Impl{.operation = std::move(name), .path = path, .append = options.append, .heading = {}})) {
   detail::with_io_errors(impl_->where, [&] { detail::check_output_name(impl_->where, path); });

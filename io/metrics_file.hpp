@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "normgrad/core/autograd/state_dict.hpp"
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 #include "normgrad/io/progress.hpp"
 
 namespace normgrad {
@@ -52,7 +52,7 @@ class MetricsFile {
  protected:
   /// `name` is the type's name for errors. Throws IoError if the file cannot be written: its folder does not exist, or
   /// it is a folder, a pipe or a device.
-  MetricsFile(std::string name, const Path& path, MetricsFileOptions options);
+  MetricsFile(std::string name, const FilePath& path, MetricsFileOptions options);
   /// Returns the row as text with a newline. `first` is the first line of the file, if there is one.
   virtual std::string line_of(const Metrics& row, bool is_first, const std::string& first) const = 0;
 
@@ -66,7 +66,7 @@ class MetricsFile {
 class CsvFile final : public MetricsFile {
  public:
   /// Throws IoError if the file cannot be written.
-  explicit CsvFile(const Path& path, MetricsFileOptions options = {}) : MetricsFile("CsvFile", path, options) {}
+  explicit CsvFile(const FilePath& path, MetricsFileOptions options = {}) : MetricsFile("CsvFile", path, options) {}
 
  protected:
   std::string line_of(const Metrics& row, bool is_first, const std::string& first) const override;
@@ -77,7 +77,7 @@ class CsvFile final : public MetricsFile {
 class JsonLinesFile final : public MetricsFile {
  public:
   /// Throws IoError if the file cannot be written.
-  explicit JsonLinesFile(const Path& path, MetricsFileOptions options = {})
+  explicit JsonLinesFile(const FilePath& path, MetricsFileOptions options = {})
       : MetricsFile("JsonLinesFile", path, options) {}
 
  protected:

@@ -210,7 +210,7 @@ std::string npy_bytes(const Tensor& tensor) {
 
 }  // namespace detail
 
-void save_npy(const Path& path, const Tensor& tensor) {
+void save_npy(const FilePath& path, const Tensor& tensor) {
   detail::with_io_errors("save_npy: '" + path.string() + "': ", [&] {
     const std::string bytes = detail::npy_bytes(tensor);
     detail::OutputFile file("save_npy", path);
@@ -219,7 +219,7 @@ void save_npy(const Path& path, const Tensor& tensor) {
   });
 }
 
-Tensor load_npy(const Path& path) {
+Tensor load_npy(const FilePath& path) {
   return detail::with_io_errors("load_npy: '" + path.string() + "': ", [&] {
     const detail::InputFile file("load_npy", path);
     return detail::parse_npy(file.where(), file.size(),
@@ -227,7 +227,7 @@ Tensor load_npy(const Path& path) {
   });
 }
 
-Tensor map_npy(const Path& path) {
+Tensor map_npy(const FilePath& path) {
   return detail::with_io_errors("map_npy: '" + path.string() + "': ", [&] {
     const detail::InputFile file("map_npy", path);
     const detail::NpyLayout layout = detail::read_npy_layout(

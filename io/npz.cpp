@@ -36,11 +36,11 @@ std::string text_of(zip_error_t* error) {
   return text;
 }
 
-[[noreturn]] void fail_to_pack(const Path& path, const char* reason) {
+[[noreturn]] void fail_to_pack(const FilePath& path, const char* reason) {
   fail<IoError>("save_npz: '", path.string(), "': cannot be packed: ", reason);
 }
 
-void pack(const Path& path, zip_t* archive, const std::string& name, const std::string& bytes, NpzOptions options) {
+void pack(const FilePath& path, zip_t* archive, const std::string& name, const std::string& bytes, NpzOptions options) {
   const auto check = [&](bool ok) {
     if (!ok) {
       fail_to_pack(path, zip_error_strerror(zip_get_error(archive)));
@@ -57,7 +57,7 @@ void pack(const Path& path, zip_t* archive, const std::string& name, const std::
   check(zip_file_set_dostime(archive, entry, 0, kFirstDay, 0) == 0);
 }
 
-void write_npz(const Path& path, const StateDict& tensors, NpzOptions options) {
+void write_npz(const FilePath& path, const StateDict& tensors, NpzOptions options) {
   std::vector<std::string> arrays;  // must live until the archive is closed
   for (const auto& [name, tensor] : tensors) {
     require<ValueError>(tensor.defined(), "save_npz: '", name, "' is undefined");
@@ -99,7 +99,7 @@ void write_npz(const Path& path, const StateDict& tensors, NpzOptions options) {
   file.commit();
 }
 
-StateDict read_npz(const Path& path, LoadNpzOptions options) {
+StateDict read_npz(const FilePath& path, LoadNpzOptions options) {
   const detail::InputFile file("load_npz", path);  // reports errors of the file itself
   const std::string& where = file.where();
   detail::ZipArchive archive(where, path, file.unpack_limit(options.max_bytes));
@@ -120,11 +120,11 @@ StateDict read_npz(const Path& path, LoadNpzOptions options) {
 
 }  // namespace
 
-void save_npz(const Path& path, const StateDict& tensors, NpzOptions options) {
+void save_npz(const FilePath& path, const StateDict& tensors, NpzOptions options) {
   detail::with_io_errors("save_npz: '" + path.string() + "': ", [&] { write_npz(path, tensors, options); });
 }
 
-StateDict load_npz(const Path& path, LoadNpzOptions options) {
+StateDict load_npz(const FilePath& path, LoadNpzOptions options) {
   return detail::with_io_errors("load_npz: '" + path.string() + "': ", [&] { return read_npz(path, options); });
 }
 

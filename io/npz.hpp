@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "normgrad/core/autograd/state_dict.hpp"
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 
 namespace normgrad {
 
@@ -23,12 +23,12 @@ struct LoadNpzOptions {
 /// Writes an array "<name>.npy" for every tensor, in order. The same tensors give the same bytes. The file is written
 /// under a temporary name and then renamed. Throws ValueError for an undefined tensor, and IoError if the file cannot
 /// be written.
-void save_npz(const Path& path, const StateDict& tensors, NpzOptions options = {});
+void save_npz(const FilePath& path, const StateDict& tensors, NpzOptions options = {});
 
 /// Reads all arrays, under their names without ".npy"; see load_npy() for their elements. Memory use is bounded by the
 /// actual data, whatever the archive claims. Throws IoError, naming the file and the array, if the archive or an array
 /// is damaged (checksums are verified) or encrypted, if an array occurs twice, if the archive contains anything but
 /// arrays, or if it exceeds LoadNpzOptions::max_bytes (a small file can hold gigabytes of zeros).
-StateDict load_npz(const Path& path, LoadNpzOptions options = {});
+StateDict load_npz(const FilePath& path, LoadNpzOptions options = {});
 
 }  // namespace normgrad

@@ -40,7 +40,8 @@ std::vector<Tensor> other_inputs(const std::vector<Tensor>& inputs, const OnnxOp
 
 }  // namespace
 
-void write_onnx(const Path& path, const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>& function,
+void write_onnx(const FilePath& path,
+                const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>& function,
                 const std::vector<Tensor>& example_inputs, const OnnxOptions& options, const StateDict& names) {
   const std::string where = std::string(kWriteOnnx) + ": '" + path.string() + "': ";
   require<ValueError>(!example_inputs.empty(), kWriteOnnx, ": expected an example of at least one input");
@@ -72,7 +73,7 @@ void write_onnx(const Path& path, const std::function<std::vector<Tensor>(const 
   });
 }
 
-void write_onnx(const Path& path, Module& model, const Tensor& example_input, const OnnxOptions& options) {
+void write_onnx(const FilePath& path, Module& model, const Tensor& example_input, const OnnxOptions& options) {
   const detail::EvalModeGuard eval(model);
   write_onnx(
       path, [&](const std::vector<Tensor>& inputs) { return std::vector<Tensor>{model(inputs[0])}; }, {example_input},

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "normgrad/core/autograd/state_dict.hpp"
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
@@ -38,10 +38,11 @@ struct OnnxOptions {
 /// depends on the example's values without recorded operations (comparisons, argmax, random numbers), and for sizes
 /// that are no multiple of the batch size; and for files beyond 2 GiB. Throws IoError if the file cannot be written; it
 /// is written under a temporary name and renamed.
-void write_onnx(const Path& path, Module& model, const Tensor& example_input, const OnnxOptions& options = {});
+void write_onnx(const FilePath& path, Module& model, const Tensor& example_input, const OnnxOptions& options = {});
 
 /// The same for any function of tensors. `names` are the names of tensors that it uses as constants.
-void write_onnx(const Path& path, const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>& function,
+void write_onnx(const FilePath& path,
+                const std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>& function,
                 const std::vector<Tensor>& example_inputs, const OnnxOptions& options = {},
                 const StateDict& names = {});
 

@@ -78,7 +78,7 @@ void check_checksum(const InputFile& file, std::string json, const std::string& 
 
 }  // namespace
 
-void write_safetensors(const char* operation, const Path& path, const StateDict& tensors, const Metadata& metadata,
+void write_safetensors(const char* operation, const FilePath& path, const StateDict& tensors, const Metadata& metadata,
                        Checksum checksum) {
   SafetensorsHeader header;
   header.metadata = metadata;
@@ -122,7 +122,7 @@ void write_safetensors(const char* operation, const Path& path, const StateDict&
   file.commit();
 }
 
-Safetensors read_safetensors(const char* operation, const Path& path, Checksum checksum) {
+Safetensors read_safetensors(const char* operation, const FilePath& path, Checksum checksum) {
   const InputFile file(operation, path);
   const std::string& where = file.where();
   require<IoError>(file.size() >= kLengthBytes, where, "expected the length of a header but the file has only ",
@@ -162,19 +162,19 @@ namespace {
 constexpr const char* kSaveSafetensors = "save_safetensors";
 constexpr const char* kLoadSafetensors = "load_safetensors";
 
-std::string where_of_safetensors(const char* operation, const Path& path) {
+std::string where_of_safetensors(const char* operation, const FilePath& path) {
   return std::string(operation) + ": '" + path.string() + "': ";
 }
 
 }  // namespace
 
-void save_safetensors(const Path& path, const StateDict& tensors, const Metadata& metadata) {
+void save_safetensors(const FilePath& path, const StateDict& tensors, const Metadata& metadata) {
   detail::with_io_errors(where_of_safetensors(kSaveSafetensors, path), [&] {
     detail::write_safetensors(kSaveSafetensors, path, tensors, metadata, detail::Checksum::no);
   });
 }
 
-void save_safetensors(const Path& path, const Module& model, const Metadata& metadata) {
+void save_safetensors(const FilePath& path, const Module& model, const Metadata& metadata) {
   StateDict tensors;
   Metadata with_aliases = metadata;
   std::unordered_map<const void*, std::string> first_name;
@@ -192,12 +192,12 @@ void save_safetensors(const Path& path, const Module& model, const Metadata& met
   save_safetensors(path, tensors, with_aliases);
 }
 
-Safetensors load_safetensors(const Path& path) {
+Safetensors load_safetensors(const FilePath& path) {
   return detail::with_io_errors(where_of_safetensors(kLoadSafetensors, path),
                                 [&] { return detail::read_safetensors(kLoadSafetensors, path, detail::Checksum::no); });
 }
 
-LoadReport load_safetensors(const Path& path, Module& model, LoadOptions options) {
+LoadReport load_safetensors(const FilePath& path, Module& model, LoadOptions options) {
   auto [state, metadata] = load_safetensors(path);
   const StateDict own = model.state_dict();
   const auto own_name = [&](const std::string& name) {

@@ -23,7 +23,7 @@ constexpr const char* kLoadTorch = "load_torch";
 constexpr std::string_view kPickleEntry = "data.pkl";
 constexpr int kMaxLevels = 64;
 
-std::string where_of_torch(const Path& path) { return std::string(kLoadTorch) + ": '" + path.string() + "': "; }
+std::string where_of_torch(const FilePath& path) { return std::string(kLoadTorch) + ": '" + path.string() + "': "; }
 
 /// Returns the archive's folder, with a slash. Rejects the other formats of PyTorch by name.
 std::string folder_of_pickle(const std::string& where, const detail::ZipArchive& archive) {
@@ -43,7 +43,7 @@ std::string folder_of_pickle(const std::string& where, const detail::ZipArchive&
 
 class TorchReader {
  public:
-  TorchReader(const detail::InputFile& file, const Path& path, const LoadTorchOptions& options)
+  TorchReader(const detail::InputFile& file, const FilePath& path, const LoadTorchOptions& options)
       : where_(file.where()), options_(options), archive_(open(file, path, options)) {
     folder_ = folder_of_pickle(where_, archive_);
     if (const auto order = archive_.find(folder_ + "byteorder")) {
@@ -92,7 +92,7 @@ class TorchReader {
   }
 
  private:
-  static detail::ZipArchive open(const detail::InputFile& file, const Path& path, const LoadTorchOptions& options) {
+  static detail::ZipArchive open(const detail::InputFile& file, const FilePath& path, const LoadTorchOptions& options) {
     unsigned char first = 0;
     if (file.size() > 0) {
       file.read(0, &first, 1);
@@ -290,14 +290,14 @@ class TorchReader {
 
 }  // namespace
 
-TorchFile load_torch(const Path& path, LoadTorchOptions options) {
+TorchFile load_torch(const FilePath& path, LoadTorchOptions options) {
   return detail::with_io_errors(where_of_torch(path), [&] {
     const detail::InputFile file(kLoadTorch, path);
     return TorchReader(file, path, options).read();
   });
 }
 
-LoadReport load_torch(const Path& path, Module& model, LoadOptions options, std::uint64_t max_bytes) {
+LoadReport load_torch(const FilePath& path, Module& model, LoadOptions options, std::uint64_t max_bytes) {
   const std::string where = where_of_torch(path);
   std::string part;
   const StateDict state = detail::with_io_errors(where, [&] {

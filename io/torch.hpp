@@ -15,7 +15,7 @@
 #include <variant>
 
 #include "normgrad/core/autograd/state_dict.hpp"
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 #include "normgrad/layers/module/module.hpp"
 
 namespace normgrad {
@@ -48,12 +48,12 @@ struct LoadTorchOptions {
 /// for other dtypes, sparse, quantized and expanded tensors and more than 8 axes; for keys that are no str, int or
 /// bool; for two values of one name, and for more than 64 levels; for TorchScript and for files of PyTorch before 1.6;
 /// and if it needs more than max_bytes. Throws ValueError if no name begins with the prefix.
-TorchFile load_torch(const Path& path, LoadTorchOptions options = {});
+TorchFile load_torch(const FilePath& path, LoadTorchOptions options = {});
 
 /// Reads the tensors of a file into a model with Module::load_state_dict(); only those with options.prefix are read,
 /// and a "module." or "_orig_mod." that all others share is removed.
 /// Throws ValueError, listing missing, unexpected and mis-shaped keys by name, and leaves the model unchanged. With
 /// {.strict = false} missing and unexpected keys are returned instead. `max_bytes` as in LoadTorchOptions.
-LoadReport load_torch(const Path& path, Module& model, LoadOptions options = {}, std::uint64_t max_bytes = 0);
+LoadReport load_torch(const FilePath& path, Module& model, LoadOptions options = {}, std::uint64_t max_bytes = 0);
 
 }  // namespace normgrad

@@ -86,6 +86,9 @@ class ChangedOptions {
   std::string text_;
 };
 
+// The buffers have memory of their own, into which a loss is assigned and loaded.
+Tensor copy_of(const Tensor& weight) { return weight.defined() ? weight.detach().clone() : weight; }
+
 template <class Options>
 Options without_weight(Options options) {
   options.weight = Tensor();
@@ -141,7 +144,7 @@ Tensor HuberLoss::operator()(const Tensor& x, const Tensor& target) const {
 }
 
 CrossEntropyLoss::CrossEntropyLoss(const CrossEntropyOptions& options)
-    : weight(options.weight), options_(without_weight(options)) {
+    : weight(copy_of(options.weight)), options_(without_weight(options)) {
   require<ValueError>(options.label_smoothing >= 0.0 && options.label_smoothing <= 1.0,
                       "CrossEntropyLoss: expected label_smoothing in [0, 1] but got ", options.label_smoothing);
   check_loss_reduction("CrossEntropyLoss", options.reduction);
@@ -159,7 +162,7 @@ Tensor CrossEntropyLoss::operator()(const Tensor& logits, const Tensor& target) 
   return call([&] { return forward(logits, target); });
 }
 
-NLLLoss::NLLLoss(const NllLossOptions& options) : weight(options.weight), options_(without_weight(options)) {
+NLLLoss::NLLLoss(const NllLossOptions& options) : weight(copy_of(options.weight)), options_(without_weight(options)) {
   check_loss_reduction("NLLLoss", options.reduction);
 }
 std::string NLLLoss::extra_repr() const {
@@ -172,7 +175,8 @@ Tensor NLLLoss::operator()(const Tensor& log_probs, const Tensor& target) const 
   return call([&] { return forward(log_probs, target); });
 }
 
-BCELoss::BCELoss(const BinaryCrossEntropyOptions& options) : weight(options.weight), options_(without_weight(options)) {
+BCELoss::BCELoss(const BinaryCrossEntropyOptions& options)
+    : weight(copy_of(options.weight)), options_(without_weight(options)) {
   check_loss_reduction("BCELoss", options.reduction);
 }
 std::string BCELoss::extra_repr() const { return ChangedOptions(options_).text(); }
@@ -184,7 +188,7 @@ Tensor BCELoss::operator()(const Tensor& x, const Tensor& target) const {
 }
 
 BCEWithLogitsLoss::BCEWithLogitsLoss(const BceWithLogitsOptions& options)
-    : weight(options.weight), pos_weight(options.pos_weight), options_(without_weight(options)) {
+    : weight(copy_of(options.weight)), pos_weight(copy_of(options.pos_weight)), options_(without_weight(options)) {
   check_loss_reduction("BCEWithLogitsLoss", options.reduction);
   options_.pos_weight = Tensor();
 }
@@ -289,7 +293,7 @@ Tensor CosineEmbeddingLoss::operator()(const Tensor& x1, const Tensor& x2, const
 }
 
 MultiMarginLoss::MultiMarginLoss(const MultiMarginOptions& options)
-    : weight(options.weight), options_(without_weight(options)) {
+    : weight(copy_of(options.weight)), options_(without_weight(options)) {
   require<ValueError>(options.p == 1.0 || options.p == 2.0, "MultiMarginLoss: expected p of 1 or 2 but got ",
                       options.p);
   check_loss_reduction("MultiMarginLoss", options.reduction);
@@ -316,7 +320,7 @@ Tensor MultiLabelMarginLoss::operator()(const Tensor& x, const Tensor& target) c
 }
 
 MultiLabelSoftMarginLoss::MultiLabelSoftMarginLoss(const MultilabelSoftMarginOptions& options)
-    : weight(options.weight), options_(without_weight(options)) {
+    : weight(copy_of(options.weight)), options_(without_weight(options)) {
   check_loss_reduction("MultiLabelSoftMarginLoss", options.reduction);
 }
 std::string MultiLabelSoftMarginLoss::extra_repr() const { return ChangedOptions(options_).text(); }

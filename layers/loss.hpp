@@ -7,8 +7,8 @@
 // A loss may be const, and a member of a model. forward() and operator() are the same, but errors of the latter carry
 // the path of the module. The weights of CrossEntropyLoss, NLLLoss, BCELoss, BCEWithLogitsLoss, MultiMarginLoss and
 // MultiLabelSoftMarginLoss are buffers, as in PyTorch: they are saved in the state dict under "weight" and "pos_weight"
-// if they are given, and converted and copied with the model. They share the memory of the tensors in the options, and
-// no gradient flows into them. A printed loss shows the options that are not the defaults.
+// if they are given, and converted and copied with the model. They are copies of the tensors in the options, and no
+// gradient flows into them. A printed loss shows the options that are not the defaults.
 #pragma once
 
 #include <cstdint>

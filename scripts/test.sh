@@ -17,11 +17,14 @@ esac
 
 step() { echo; echo "== $*"; }
 
+# More test programs than processors run side by side, each with several threads: those that wait must not spin.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+
 # run_tests FOLDER [options of ctest]: lists the failed tests at the end.
 run_tests() {
   local folder=$1
   shift
-  if ! ctest --test-dir "$folder" --output-on-failure -j "$(nproc)" "$@"; then
+  if ! ctest --test-dir "$folder" --output-on-failure -j "$(($(nproc) + 2))" "$@"; then
     echo "Failed in $folder:"
     grep -hE '^\[  FAILED  \] [^0-9]' "$folder/Testing/Temporary/LastTest.log" | sed 's/ ([0-9]* ms)$//' | sort -u || true
     return 1

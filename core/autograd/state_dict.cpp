@@ -40,7 +40,7 @@ std::size_t edits_between(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-std::string names_nearest_to(const std::string& name, const std::vector<StateDict::value_type>& entries) {
+std::string names_nearest_to(const std::string& name, const std::deque<StateDict::value_type>& entries) {
   constexpr std::size_t kMax = 3;
   std::vector<std::pair<std::size_t, std::string>> names;
   for (const auto& [key, tensor] : entries) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -17,7 +18,7 @@ namespace normgrad {
 class StateDict {
  public:
   using value_type = std::pair<std::string, Tensor>;
-  using const_iterator = std::vector<value_type>::const_iterator;
+  using const_iterator = std::deque<value_type>::const_iterator;
 
   StateDict() = default;
   StateDict(std::initializer_list<value_type> entries);  ///< the last entry of a name wins
@@ -31,10 +32,12 @@ class StateDict {
   const_iterator find(const std::string& name) const;                           ///< end() if there is none
   /// Returns the entry of that name. Throws ValueError, naming the key and the most similar ones, if there is none.
   const Tensor& at(const std::string& name) const;
-  /// Returns the entry of that name; appends a new undefined one if there is none.
+  /// Returns the entry of that name; appends a new undefined one if there is none. References to entries stay valid
+  /// when others are appended: state["new name"] = state["name"].
   Tensor& operator[](const std::string& name) &;
   /// Of a temporary: `model.state_dict()["bias"] = y` is copy_() into the entry, which shares the memory of the model.
-  Tensor operator[](const std::string& name) && { return (*this)[name]; }
+  /// Throws ValueError, as at(), if there is none.
+  Tensor operator[](const std::string& name) && { return at(name); }
   /// Removes the entry of that name. Returns whether there was one.
   bool erase(const std::string& name);
 
@@ -42,7 +45,7 @@ class StateDict {
   using Order = std::vector<std::uint32_t>;
   Order::const_iterator place_of(const std::string& name) const;  // in by_name_, also of a name that is not there
 
-  std::vector<value_type> entries_;
+  std::deque<value_type> entries_;
   Order by_name_;  // positions of the entries in the order of their names
 };
 

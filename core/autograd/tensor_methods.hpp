@@ -19,8 +19,8 @@ class TensorIndex;
 }
 
 /// Base class of Tensor: x.f(arguments) is f(x, arguments), the function of core/ops, which documents shapes and
-/// errors. Methods are the functions that PyTorch has as methods, except those of linalg and of random numbers, and
-/// gelu and silu. Those that may share memory with the tensor are in Tensor itself.
+/// errors. Methods are the functions that PyTorch has as methods, except unique() and those of linalg and of random
+/// numbers; besides, gelu and silu. Those that may share memory with the tensor are in Tensor itself.
 class TensorMethods {
  public:
   // Indexing and movement.
@@ -107,6 +107,7 @@ class TensorMethods {
   Tensor silu() const;
   Tensor polygamma(std::int64_t n) const;
   Tensor hardshrink(double lambd = 0.5) const;
+  Tensor prelu(const Tensor& weight) const;
   Tensor isnan() const;
   Tensor isinf() const;
   Tensor isfinite() const;
@@ -188,6 +189,11 @@ class TensorMethods {
 
  protected:
   TensorMethods() = default;
+  TensorMethods(const TensorMethods&) = default;
+  TensorMethods(TensorMethods&&) = default;
+  TensorMethods& operator=(const TensorMethods&) = default;
+  TensorMethods& operator=(TensorMethods&&) = default;
+  ~TensorMethods() = default;
 
  private:
   const Tensor& self() const noexcept;

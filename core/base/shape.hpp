@@ -69,8 +69,9 @@ class Axes {
  public:
   Axes() = default;
   /// Constructs from one axis or a list of axes.
-  Axes(std::int64_t axis) : list_{axis} {}  // NOLINT(google-explicit-constructor)
-  Axes(int axis) : list_{axis} {}           // NOLINT(google-explicit-constructor)
+  template <std::integral T>
+  requires(!std::same_as<T, bool>) Axes(T axis)  // NOLINT(google-explicit-constructor)
+      : list_{static_cast<std::int64_t>(axis)} {}
   Axes(std::initializer_list<std::int64_t> axes) : list_(axes) {}
   Axes(const std::vector<std::int64_t>& axes) : list_(axes) {}  // NOLINT(google-explicit-constructor)
 

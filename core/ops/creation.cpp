@@ -192,7 +192,8 @@ bool all_of(const NestedValues& values, F is) {
 }  // namespace
 
 Tensor tensor(const NestedValues& values) {
-  const bool any = !values.is_list() || !values.items().empty();
+  bool any = false;
+  all_of(values, [&any](Scalar) { return any = true; });
   DType dtype = kFloat32;
   if (any && all_of(values, [](Scalar value) { return value.is_bool(); })) {
     dtype = kBool;

@@ -225,6 +225,7 @@ Tensor TensorMethods::frac() const { return normgrad::frac(self()); }
 Tensor TensorMethods::gelu() const { return normgrad::gelu(self()); }
 Tensor TensorMethods::silu() const { return normgrad::silu(self()); }
 Tensor TensorMethods::polygamma(std::int64_t n) const { return normgrad::polygamma(n, self()); }
+Tensor TensorMethods::prelu(const Tensor& weight) const { return normgrad::prelu(self(), weight); }
 Tensor TensorMethods::hardshrink(double lambd) const { return normgrad::hardshrink(self(), lambd); }
 Tensor TensorMethods::pow(const Tensor& exponent) const { return normgrad::pow(self(), exponent); }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 #include "normgrad/io/detail/elements.hpp"
 #include "normgrad/io/safetensors.hpp"
 
@@ -41,9 +41,9 @@ inline constexpr std::uint64_t kMaxSafetensorsHeader = 100'000'000;
 enum class Checksum { no, yes };
 
 /// save_safetensors() and load_safetensors(), with errors that begin with `operation`.
-void write_safetensors(const char* operation, const Path& path, const StateDict& tensors, const Metadata& metadata,
+void write_safetensors(const char* operation, const FilePath& path, const StateDict& tensors, const Metadata& metadata,
                        Checksum checksum);
 /// With a checksum, throws IoError if it is missing or wrong.
-Safetensors read_safetensors(const char* operation, const Path& path, Checksum checksum);
+Safetensors read_safetensors(const char* operation, const FilePath& path, Checksum checksum);
 
 }  // namespace normgrad::detail

@@ -21,7 +21,7 @@ using ZipEntry = std::unique_ptr<zip_file_t, CloseZipEntry>;
 
 void ZipArchive::Discard::operator()(zip* archive) const { zip_discard(archive); }
 
-ZipArchive::ZipArchive(std::string where, const Path& path, std::uint64_t limit)
+ZipArchive::ZipArchive(std::string where, const FilePath& path, std::uint64_t limit)
     : where_(std::move(where)), limit_(limit) {
   int code = 0;
   archive_.reset(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 
 struct zip;
 
@@ -17,7 +17,7 @@ class ZipArchive {
  public:
   /// `where` begins all messages. At most `limit` bytes may be taken in all. Throws IoError if the file is not a
   /// consistent archive.
-  ZipArchive(std::string where, const Path& path, std::uint64_t limit);
+  ZipArchive(std::string where, const FilePath& path, std::uint64_t limit);
 
   std::uint64_t size() const noexcept { return size_; }  ///< number of entries
   /// Throws IoError if the entry has no name.

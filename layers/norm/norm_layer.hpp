@@ -24,6 +24,7 @@ class NormLayer : public Module {
     refuse_hooks();
     return with_path([&] { return forward_masked(x, mask); });
   }
+  Tensor operator()(const Tensor& x, const Tensor& mask) const { return detail::ConstCall::evaluated(*this)(x, mask); }
 
   /// Returns the eps added to the variance for inputs of a dtype; 0 for a norm without one.
   virtual double eps_for(DType dtype) const = 0;

@@ -68,6 +68,9 @@ class LSTMCell : public RecurrentCell {
     refuse_hooks();
     return with_path([&] { return run(x, state); });
   }
+  LSTMState operator()(const Tensor& x, const LSTMState& state = {}) const {
+    return detail::ConstCall::evaluated(*this)(x, state);
+  }
 };
 
 /// Base of GRUCell and RNNCell, whose state is h alone.
@@ -84,6 +87,7 @@ class HiddenStateCell : public RecurrentCell {
     refuse_hooks();
     return with_path([&] { return forward(x, h); });
   }
+  Tensor operator()(const Tensor& x, const Tensor& h) const { return detail::ConstCall::evaluated(*this)(x, h); }
 
  protected:
   using RecurrentCell::RecurrentCell;

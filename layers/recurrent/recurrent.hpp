@@ -131,9 +131,15 @@ class HiddenStateLayer : public RecurrentLayer {
     refuse_hooks();
     return with_path([&] { return forward(x, h); });
   }
+  RecurrentResult operator()(const Tensor& x, const Tensor& h = {}) const {
+    return detail::ConstCall::evaluated(*this)(x, h);
+  }
   PackedRecurrentResult operator()(const PackedSequence& x, const Tensor& h = {}) {
     refuse_hooks();
     return with_path([&] { return forward(x, h); });
+  }
+  PackedRecurrentResult operator()(const PackedSequence& x, const Tensor& h = {}) const {
+    return detail::ConstCall::evaluated(*this)(x, h);
   }
 
  protected:
@@ -161,9 +167,15 @@ class LSTM : public RecurrentLayer {
     refuse_hooks();
     return with_path([&] { return run(x, state); });
   }
+  LSTMResult operator()(const Tensor& x, const LSTMState& state = {}) const {
+    return detail::ConstCall::evaluated(*this)(x, state);
+  }
   PackedLSTMResult operator()(const PackedSequence& x, const LSTMState& state = {}) {
     refuse_hooks();
     return with_path([&] { return run_packed(x, state); });
+  }
+  PackedLSTMResult operator()(const PackedSequence& x, const LSTMState& state = {}) const {
+    return detail::ConstCall::evaluated(*this)(x, state);
   }
 };
 

@@ -37,6 +37,9 @@ class TransformerDecoderLayer : public Module {
     refuse_hooks();
     return with_path([&] { return forward(tgt, memory, call); });
   }
+  Tensor operator()(const Tensor& tgt, const Tensor& memory, const DecoderCall& call = {}) const {
+    return detail::ConstCall::evaluated(*this)(tgt, memory, call);
+  }
 
   MultiheadAttention self_attn;       ///< of tgt
   MultiheadAttention multihead_attn;  ///< from tgt to memory
@@ -75,6 +78,9 @@ class TransformerDecoder : public Module {
   Tensor operator()(const Tensor& tgt, const Tensor& memory, const DecoderCall& call = {}) {
     refuse_hooks();
     return with_path([&] { return forward(tgt, memory, call); });
+  }
+  Tensor operator()(const Tensor& tgt, const Tensor& memory, const DecoderCall& call = {}) const {
+    return detail::ConstCall::evaluated(*this)(tgt, memory, call);
   }
 
   std::vector<TransformerDecoderLayer> layers;  ///< in order

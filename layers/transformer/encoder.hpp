@@ -71,6 +71,9 @@ class TransformerEncoderLayer : public Module {
     refuse_hooks();
     return with_path([&] { return forward(src, call); });
   }
+  Tensor operator()(const Tensor& src, const EncoderLayerCall& call) const {
+    return detail::ConstCall::evaluated(*this)(src, call);
+  }
 
   MultiheadAttention self_attn;  ///< d_model features
   Linear linear1;                ///< d_model to dim_feedforward
@@ -111,9 +114,15 @@ class TransformerEncoder : public Module {
     refuse_hooks();
     return with_path([&] { return forward(src, call); });
   }
+  Tensor operator()(const Tensor& src, const EncoderLayerCall& call) const {
+    return detail::ConstCall::evaluated(*this)(src, call);
+  }
   Tensor operator()(const Tensor& src, std::vector<KeyValueCache>& caches) {
     refuse_hooks();
     return with_path([&] { return forward(src, caches); });
+  }
+  Tensor operator()(const Tensor& src, std::vector<KeyValueCache>& caches) const {
+    return detail::ConstCall::evaluated(*this)(src, caches);
   }
 
   std::vector<TransformerEncoderLayer> layers;  ///< in order

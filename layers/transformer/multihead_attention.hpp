@@ -91,6 +91,10 @@ class MultiheadAttention : public Module {
     refuse_hooks();
     return with_path([&] { return forward(query, key, value, call); });
   }
+  AttentionResult operator()(const Tensor& query, const Tensor& key, const Tensor& value,
+                             const AttentionCall& call = {}) const {
+    return detail::ConstCall::evaluated(*this)(query, key, value, call);
+  }
 
   /// The constructor's arguments.
   std::int64_t embed_dim() const noexcept { return embed_dim_; }

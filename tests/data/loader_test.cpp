@@ -17,6 +17,7 @@ namespace NORMGRAD_TEST_FILE {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using tests::error_of;
 
 /// Example i has input (i, -i) and label 10 i.
 TensorDataset numbers(std::int64_t count) {
@@ -168,6 +169,16 @@ TEST(DataLoaderTest, GoesOnAfterTheLastBatchInTheSameEpoch) {
   EXPECT_TRUE(labels_of_epoch(other).empty());
   EXPECT_EQ(other.state_dict().at("epoch").item(), 1.0);
   EXPECT_THAT(labels_of_epoch(other), ElementsAre(0, 1, 2, 3));
+}
+
+TEST(DataLoaderTest, ThereIsNoBatchAtTheEnd) {
+  DataLoader loader(numbers(4), {.batch_size = 2, .shuffle = true});
+  StateDict state;
+  for ([[maybe_unused]] const Batch& batch : loader) {
+    state = loader.state_dict();  // in the end, that of the last batch
+  }
+  loader.load_state_dict(state);
+  EXPECT_THAT(error_of<IndexError>([&] { *loader.begin(); }), HasSubstr("the epoch is at its end"));
 }
 
 TEST(DataLoaderTest, RefusesTheStateOfAnotherLoader) {

@@ -12,6 +12,8 @@
 #include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
 #include "normgrad/layers/norm/batch_norm.hpp"
+#include "normgrad/layers/recurrent/recurrent.hpp"
+#include "normgrad/layers/transformer/multihead_attention.hpp"
 
 namespace normgrad {
 namespace NORMGRAD_TEST_FILE {
@@ -74,6 +76,21 @@ TEST(ConstModuleTest, OtherArguments) {
                 same(a, tests::random_tensor({5, 4}, kFloat32, 2));
               }),
               HasSubstr("Linear 'fc'"));
+}
+
+TEST(ConstModuleTest, LayersWithTheirOwnArguments) {
+  const Tensor x = tests::random_tensor({6, 2, 4}, kFloat32, 1);
+  LSTM lstm(4, 3);
+  lstm.eval();
+  const LSTM& same_lstm = lstm;
+  EXPECT_EQ(numbers(same_lstm(x).output), numbers(lstm(x).output));
+  MultiheadAttention attention(4, 2);
+  attention.eval();
+  const MultiheadAttention& same_attention = attention;
+  EXPECT_EQ(numbers(same_attention(x, x, x).attn_output), numbers(attention(x, x, x).attn_output));
+  attention.train();
+  EXPECT_THAT(error_of<ValueError>([&] { same_attention(x, x, x); }),
+              HasSubstr("MultiheadAttention: expected a const module in evaluation mode"));
 }
 
 TEST(ConstModuleTest, TrainingModeIsRefused) {

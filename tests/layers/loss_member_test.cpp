@@ -45,10 +45,10 @@ TEST(LossMemberTest, WeightsAreStateIfGiven) {
   EXPECT_THAT(keys_of(MSELoss()), ElementsAre());
 }
 
-TEST(LossMemberTest, WeightsShareMemoryAndAreNotLearned) {
+TEST(LossMemberTest, WeightsAreNotLearned) {
   Tensor w = tensor({1.0, 2.0}, {.requires_grad = true});
   BCEWithLogitsLoss criterion({.pos_weight = w});
-  EXPECT_EQ(criterion.pos_weight.data<float>(), w.data<float>());
+  EXPECT_EQ(numbers(criterion.pos_weight), numbers(w));
   EXPECT_EQ(criterion.num_parameters(), 0);
   Tensor x = tensor({0.5, -0.5}, {.requires_grad = true});
   criterion(x, ones({2})).backward();
@@ -133,6 +133,16 @@ TEST(LossMemberTest, StateOfAModelWithWeights) {
   model.to(kFloat64);
   EXPECT_EQ(model.criterion.weight.dtype(), kFloat64);
   EXPECT_NEAR(model(x.to(kFloat64), t).item(), loss, 1e-6);
+}
+
+TEST(LossMemberTest, WeightsAreCopies) {
+  const Tensor weight = tensor({1.0F, 2.0F, 4.0F});
+  CrossEntropyLoss first({.weight = weight});
+  const CrossEntropyLoss second({.weight = weight});
+  first = CrossEntropyLoss({.weight = tensor({5.0F, 6.0F, 7.0F})});
+  EXPECT_EQ(numbers(first.weight), (Numbers{5, 6, 7}));
+  EXPECT_EQ(numbers(second.weight), (Numbers{1, 2, 4}));
+  EXPECT_EQ(numbers(weight), (Numbers{1, 2, 4}));
 }
 
 TEST(LossMemberTest, AConstLossIsCallableInTrainingMode) {

@@ -6,6 +6,7 @@
 
 #include "tests/support/raises.hpp"
 #include "normgrad/core/autograd/grad_mode.hpp"
+#include "normgrad/core/ops/creation.hpp"
 #include "normgrad/layers/activation.hpp"
 #include "normgrad/layers/container/sequential.hpp"
 #include "normgrad/layers/linear.hpp"
@@ -272,6 +273,19 @@ TEST(StateDictTest, KeepsTheOrderOfTheMembers) {
   EXPECT_EQ(state.find("m") - state.begin(), 1);
   EXPECT_EQ(error_of<Error>([&] { state.at("q"); }),
             "StateDict: there is no entry 'q'; the names nearest to it are 'a', 'm'");
+}
+
+TEST(StateDictTest, EntriesStayWhereTheyAre) {
+  StateDict state;
+  state["old"] = full({2}, 3);
+  Tensor& old = state["old"];
+  for (int i = 0; i < 100; ++i) {
+    state["new" + std::to_string(i)] = state["old"];  // the right side is evaluated first
+  }
+  old = full({2}, 4);
+  EXPECT_THAT(state.at("old").to_vector<double>(), ElementsAre(4, 4));
+  EXPECT_THAT(state.at("new99").to_vector<double>(), ElementsAre(3, 3));
+  EXPECT_THAT(error_of<ValueError>([&] { std::move(state)["odl"] = full({2}, 5); }), HasSubstr("'odl'"));
 }
 
 TEST(StateDictTest, RoundTrip) {

@@ -88,6 +88,7 @@ TEST(CreationTest, TheNumbersDecideTheDType) {
   EXPECT_EQ(tensor({0, 1.0}).dtype(), kFloat32);
   EXPECT_EQ(tensor(2.0F).dtype(), kFloat32);
   EXPECT_EQ(tensor({}).dtype(), kFloat32);
+  EXPECT_EQ(tensor({{}, {}}).dtype(), kFloat32);
   EXPECT_EQ(tensor({0, 1}, {.requires_grad = true}).dtype(), kFloat32);
   EXPECT_EQ(tensor({0, 1}, {.dtype = kFloat64}).dtype(), kFloat64);
 }

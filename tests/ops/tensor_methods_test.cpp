@@ -99,6 +99,10 @@ const MethodCase kMethods[] = {
     NORMGRAD_UNARY(isfinite),
     NORMGRAD_UNARY(logical_not),
     NORMGRAD_UNARY(hardshrink),
+    {"prelu",
+     [](const Tensor& x) -> Results {
+       return {x.prelu(tensor({0.25})), prelu(x, tensor({0.25}))};
+     }},
     NORMGRAD_UNARY(diag),
     NORMGRAD_UNARY(diagonal),
     NORMGRAD_UNARY(tril),
@@ -359,6 +363,9 @@ TEST(TensorMethodsTest, AShapeIsAnArgument) {
   EXPECT_EQ((x + 1).reshape(y.shape()).shape(), y.shape());
   EXPECT_EQ((x + 1).view(y.shape()).shape(), y.shape());
   EXPECT_EQ(zeros({1, 3}).expand(y.shape()).shape(), y.shape());
+  EXPECT_EQ(reshape(x, y.shape()).shape(), y.shape());
+  EXPECT_EQ(expand(zeros({1, 3}), y.shape()).shape(), y.shape());
+  EXPECT_EQ(y.sum(std::size_t{1}).shape(), Shape({2}));
   EXPECT_THAT(error_of<ShapeError>([&] { x.view(zeros({4}).shape()); }), HasSubstr("[4]"));
 }
 

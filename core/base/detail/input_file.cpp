@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kLargestRead = std::size_t{1} << 30;  // Linux reads at most 2 GiB per call
 }
 
-InputFile::InputFile(const char* operation, const Path& path)
+InputFile::InputFile(const char* operation, const FilePath& path)
     : where_(std::string(operation) + ": '" + path.string() + "': "),
       descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // opening a pipe must not block
   const int reason = errno;

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "normgrad/core/base/path.hpp"
+#include "normgrad/core/base/file_path.hpp"
 
 namespace normgrad::detail {
 
@@ -13,7 +13,7 @@ namespace normgrad::detail {
 /// that begins with the operation and the file's name.
 class InputFile {
  public:
-  InputFile(const char* operation, const Path& path);
+  InputFile(const char* operation, const FilePath& path);
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
   ~InputFile();

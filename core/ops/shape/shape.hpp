@@ -3,6 +3,7 @@
 // step of 1: each sees the in-place changes of the other. The others copy.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -14,6 +15,10 @@ namespace normgrad {
 /// One size may be -1, which is inferred.
 Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& shape);
 Tensor reshape_to(const Tensor& x, const Shape& shape);
+template <std::same_as<Shape> S>
+Tensor reshape(const Tensor& x, const S& shape) {  ///< reshape(x, y.shape())
+  return reshape_to(x, shape);
+}
 Tensor flatten(const Tensor& x, std::int64_t start_dim = 0, std::int64_t end_dim = -1);
 /// Removes the given axes that have size 1 (by default all axes of size 1).
 Tensor squeeze(const Tensor& x, const Axes& axes = {});
@@ -24,6 +29,10 @@ Tensor permute(const Tensor& x, const std::vector<std::int64_t>& axes);
 Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1);
 /// Repeats axes of size 1 and adds leading axes; -1 keeps a size.
 Tensor expand(const Tensor& x, const std::vector<std::int64_t>& shape);
+template <std::same_as<Shape> S>
+Tensor expand(const Tensor& x, const S& shape) {  ///< expand(x, y.shape())
+  return expand(x, shape.to_vector());
+}
 Tensor expand_to(const Tensor& x, const Shape& shape);
 /// Returns `length` elements from start on. Like slice() and select() it shares memory along axis 0 and copies along
 /// other axes, where PyTorch returns a view. Throws IndexError for a range beyond the axis.
