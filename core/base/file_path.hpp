@@ -10,7 +10,7 @@
 namespace normgrad {
 
 /// The name of a file or folder, made from a string, a std::filesystem::path or a std::filesystem::directory_entry. It
-/// converts to a std::filesystem::path. (Headers that include <filesystem> take a fifth longer to compile.)
+/// converts to a std::filesystem::path, whose header would take a good part of the time that programs take to compile.
 class FilePath {
  public:
   FilePath() = default;
