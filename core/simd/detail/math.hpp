@@ -121,10 +121,12 @@ struct Log2Parts {
 template <class B>
 inline B vexp(const B& x, const B& more) {
   using C = MathConstants<typename B::value_type>;
-  // max() and min() return their second argument if one is NaN.
-  const B raised = xsimd::max(B(C::kLowestExp), x);
-  const Log2Parts<B> parts(xsimd::min(B(C::kLargestExp), raised));
-  return scaled_exp_of_rest(parts.rest + more, parts.n);
+  // A result that underflows takes some processors a hundred times as long; masked scores, -inf, all would.
+  const B zero(typename B::value_type(0));
+  const auto is_zero = x < B(C::kLowestExp);
+  // min() returns its second argument if one is NaN.
+  const Log2Parts<B> parts(xsimd::min(B(C::kLargestExp), xsimd::select(is_zero, zero, x)));
+  return xsimd::select(is_zero, zero, scaled_exp_of_rest(parts.rest + more, parts.n));
 }
 template <class B>
 inline B vexp(const B& x) {
@@ -133,8 +135,10 @@ inline B vexp(const B& x) {
 /// exp(x) for x <= 0.
 template <class B>
 inline B vexp_of_negative(const B& x) {
-  const Log2Parts<B> parts(xsimd::max(B(MathConstants<typename B::value_type>::kLowestExp), x));
-  return scaled_exp_of_rest(parts.rest, parts.n);
+  const B zero(typename B::value_type(0));  // as in vexp()
+  const auto is_zero = x < B(MathConstants<typename B::value_type>::kLowestExp);
+  const Log2Parts<B> parts(xsimd::select(is_zero, zero, x));
+  return xsimd::select(is_zero, zero, scaled_exp_of_rest(parts.rest, parts.n));
 }
 template <class B>
 inline B vexpm1(const B& x) {
