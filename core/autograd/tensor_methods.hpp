@@ -19,8 +19,8 @@ class TensorIndex;
 }
 
 /// Base class of Tensor: x.f(arguments) is f(x, arguments), the function of core/ops, which documents shapes and
-/// errors. Methods are the functions that PyTorch has as methods, except unique() and those of linalg and of random
-/// numbers; besides, gelu and silu. Those that may share memory with the tensor are in Tensor itself.
+/// errors. Methods are the functions that PyTorch has as methods, except unique(), unfold() and those of linalg and of
+/// random numbers; besides, gelu and silu. Those that may share memory with the tensor are in Tensor itself.
 class TensorMethods {
  public:
   // Indexing and movement.
