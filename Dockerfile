@@ -5,7 +5,7 @@ FROM debian:12 AS demo
 WORKDIR /normgrad
 COPY . .
 RUN scripts/setup.sh run
-RUN scripts/build.sh build compare_norms
+RUN scripts/build.sh build compare_norms -DNORMGRAD_SIMD_UP_TO=avx512
 CMD ["build/examples/compare_norms"]
 
 FROM demo AS test

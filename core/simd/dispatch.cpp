@@ -38,7 +38,8 @@ SimdLevel initial_level() {
   }
   for (const SimdLevel level : kLevels) {
     if (std::string_view(wanted) == simd_name(level)) {
-      require<ValueError>(simd_supported(level), "NORMGRAD_SIMD: this processor does not support ", wanted);
+      require<ValueError>(simd_supported(level), "NORMGRAD_SIMD: this processor or this build does not support ",
+                          wanted);
       return level;
     }
   }
@@ -60,7 +61,8 @@ SimdLevel simd_level() {
 }
 
 void set_simd_level(SimdLevel level) {
-  require<ValueError>(simd_supported(level), "set_simd_level: this processor does not support ", simd_name(level));
+  require<ValueError>(simd_supported(level), "set_simd_level: this processor or this build does not support ",
+                      simd_name(level));
   current = static_cast<int>(level);
 }
 
@@ -75,9 +77,13 @@ bool simd_supported(SimdLevel level) noexcept {
 #if defined(__x86_64__) || defined(_M_X64)
   switch (level) {
     case SimdLevel::avx512:
+#if defined(NORMGRAD_SIMD_WITHOUT_AVX512)
+      return false;
+#else
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+#endif
     case SimdLevel::avx2:
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case SimdLevel::sse2:

@@ -10,8 +10,9 @@ enum class SimdLevel { generic, sse2, avx2, avx512, neon };
 /// Returns the instruction set in use: the best one of this processor, or the one named by the environment variable
 /// NORMGRAD_SIMD (sse2, avx2 or avx512; neon) or by set_simd_level().
 SimdLevel simd_level();
-/// Selects an instruction set, for tests and comparisons. Throws ValueError if this processor does not have it.
+/// Selects an instruction set, for tests and comparisons. Throws ValueError unless simd_supported().
 void set_simd_level(SimdLevel level);
+/// Whether this processor has the instruction set and the library was built for it.
 bool simd_supported(SimdLevel level) noexcept;
 const char* simd_name(SimdLevel level) noexcept;
 
@@ -28,6 +29,11 @@ F select_simd(F sse2, F avx2, F avx512) {
     default:
       return sse2;
   }
+}
+/// The same in a library without AVX-512.
+template <class F>
+F select_simd(F sse2, F avx2) {
+  return simd_level() == SimdLevel::avx2 ? avx2 : sse2;
 }
 
 }  // namespace kernels
@@ -46,6 +52,16 @@ F select_simd(F sse2, F avx2, F avx512) {
 #define NORMGRAD_SIMD_SELECT(...) (&::normgrad::kernels::NORMGRAD_SIMD_SINGLE::__VA_ARGS__)
 #define NORMGRAD_SIMD_DECLARE(...) \
   namespace NORMGRAD_SIMD_SINGLE { \
+  __VA_ARGS__                      \
+  }
+#elif defined(NORMGRAD_SIMD_WITHOUT_AVX512)
+#define NORMGRAD_SIMD_SELECT(...) \
+  ::normgrad::kernels::select_simd(&::normgrad::kernels::sse2::__VA_ARGS__, &::normgrad::kernels::avx2::__VA_ARGS__)
+#define NORMGRAD_SIMD_DECLARE(...) \
+  namespace sse2 {                 \
+  __VA_ARGS__                      \
+  }                                \
+  namespace avx2 {                 \
   __VA_ARGS__                      \
   }
 #else

@@ -39,7 +39,7 @@ class SimdLevelTest : public testing::TestWithParam<SimdLevel> {
  protected:
   void SetUp() override {
     if (!simd_supported(GetParam())) {
-      GTEST_SKIP() << "this processor has no " << simd_name(GetParam());
+      GTEST_SKIP() << "this processor or build has no " << simd_name(GetParam());
     }
     used_.emplace(GetParam());
   }
