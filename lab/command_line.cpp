@@ -1,9 +1,9 @@
 #include "lab/command_line.hpp"
 
-#include <charconv>
 #include <iostream>
 #include <CLI/CLI.hpp>
 
+#include "lab/number_checks.hpp"
 #include "normgrad/core/base/error.hpp"
 #include "normgrad/core/base/log.hpp"
 #include "normgrad/core/base/parallel.hpp"
@@ -17,42 +17,9 @@ struct CommandLine::Parser {
 
 namespace {
 
-std::string limits_of(Range range) {
-  if (range.from == kAboveZero.from) {
-    return "a number above 0";
-  }
-  const bool ends = range.to < std::numeric_limits<double>::infinity();
-  return ends ? normgrad::detail::concat("a number from ", range.from, " to ", range.to)
-              : normgrad::detail::concat("a number of at least ", range.from);
-}
-
-CLI::Validator within(Range range) {
-  return CLI::Validator(
-      [range](std::string& text) {
-        double value = 0.0;
-        const bool is_number = CLI::detail::lexical_cast(text, value);
-        return is_number && value >= range.from && value <= range.to
-                   ? std::string()
-                   : "expected " + limits_of(range) + " but got '" + text + "'";
-      },
-      "");
-}
-
-/// The conversion to a whole number takes 1e20 for the largest one that there is, and 010 for 8.
-CLI::Validator whole() {
-  return CLI::Validator(
-      [](std::string& text) {
-        std::int64_t value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool fits = error == std::errc() && end == text.data() + text.size();
-        return fits && std::to_string(value) == text ? std::string() : "expected a whole number but got '" + text + "'";
-      },
-      "");
-}
-
-template <class T>
-CLI::Option* add_number(CLI::App& app, const std::string& flag, T& value, const std::string& help, Range range) {
-  return app.add_option(flag, value, help)->capture_default_str()->check(within(range));
+CLI::Option* add_whole_number(CLI::App& app, const std::string& flag, std::int64_t& value, const std::string& help,
+                              Range range) {
+  return app.add_option(flag, value, help)->capture_default_str()->check(whole_number_in(range));
 }
 
 }  // namespace
@@ -79,11 +46,11 @@ void CommandLine::add(const std::string& flag, std::string& value, const std::st
 }
 
 void CommandLine::add(const std::string& flag, std::int64_t& value, const std::string& help, Range range) {
-  add_number(parser_->app, flag, value, help, range)->check(whole());
+  add_whole_number(parser_->app, flag, value, help, range);
 }
 
 void CommandLine::add(const std::string& flag, double& value, const std::string& help, Range range) {
-  add_number(parser_->app, flag, value, help, range);
+  parser_->app.add_option(flag, value, help)->capture_default_str()->check(number_in(range));
 }
 
 void CommandLine::add(const std::string& flag, bool& value, const std::string& help) {
@@ -102,10 +69,10 @@ void CommandLine::add_run_options(RunOptions& options) {
       ->excludes(resume)
       ->excludes(anyway);
   app.add_option("--seed", options.seed, "Initialization and order of the data")->capture_default_str();
-  add_number(app, "--checkpoint-every", options.checkpoint_every, "Steps from checkpoint to checkpoint", kAtLeastOne)
-      ->check(whole());
+  add_whole_number(app, "--checkpoint-every", options.checkpoint_every, "Steps from checkpoint to checkpoint",
+                   kAtLeastOne);
   app.add_option("--threads", options.threads, "Threads; results do not depend on it. Default: all processors")
-      ->check(within({1.0, 1024.0}));
+      ->check(whole_number_in({1.0, 1024.0}));
   add("--log-level", options.log_level, "trace, debug, info, warn, error or off",
       {"trace", "debug", "info", "warn", "error", "off"});
 }

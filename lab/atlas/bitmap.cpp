@@ -11,7 +11,8 @@ using namespace normgrad;
 namespace {
 
 constexpr double kWhite = 2.5;
-constexpr std::int64_t kGap = 2;  // pixels between two images
+constexpr std::int64_t kGap = 2;        // pixels between two images
+constexpr std::uint8_t kGapGray = 128;  // stands out from a light page and from a dark one
 
 std::string base64(const std::string& bytes) {
   const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -70,7 +71,7 @@ std::string bitmap_uri(const Tensor& images) {
   const std::int64_t width = gray.size(2);
   const std::int64_t total = count * (width + kGap) - kGap;
   const std::vector<double> values = gray.to_vector<double>();
-  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(total * height), 255);
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(total * height), kGapGray);
   for (std::int64_t n = 0; n < count; ++n) {
     for (std::int64_t y = 0; y < height; ++y) {
       for (std::int64_t x = 0; x < width; ++x) {

@@ -1,7 +1,6 @@
 #include "lab/compare_norms/options.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <iostream>
 #include <sstream>
@@ -9,6 +8,7 @@
 
 #include "lab/compare_norms/models.hpp"
 #include "lab/compare_norms/panels.hpp"
+#include "lab/number_checks.hpp"
 #include "normgrad/normgrad.hpp"
 
 namespace compare_norms {
@@ -28,41 +28,7 @@ constexpr const char* kFooter =
     "extended sweep runs only what is new. Ctrl-C keeps what was measured.\n"
     "Exit code: 0 done, 2 wrong input, 130 interrupted, 1 any other error.";
 
-constexpr std::int64_t kMaxSeeds = 10'000;
-
-CLI::Validator number_check(const std::string& expected, bool (*fits)(double)) {
-  return CLI::Validator(
-      [expected, fits](const std::string& text) {
-        double value = 0.0;
-        const bool ok = CLI::detail::lexical_cast(text, value) && fits(value);
-        return ok ? std::string() : "expected a number " + expected + " but got " + text;
-      },
-      "");
-}
-CLI::Validator above_zero() {
-  return number_check("above 0", [](double value) { return value > 0.0; });
-}
-/// The conversion to a number takes 1e20 for the largest one that there is, and 010 for 8.
-CLI::Validator whole_number(std::int64_t least, std::int64_t most = 1'000'000'000'000) {
-  return CLI::Validator(
-      [least, most](const std::string& text) {
-        std::int64_t value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool is_number = end == text.data() + text.size() && !text.empty();
-        if (is_number && error == std::errc() && value >= least && value <= most && (text[0] != '0' || value == 0)) {
-          return std::string();
-        }
-        const bool too_large = is_number && text[0] != '-' && (error != std::errc() || value > most);
-        return "expected a whole number " +
-               (too_large ? "of at most " + std::to_string(most)
-                          : std::string(least > 0 ? "above 0" : "of 0 or above")) +
-               " but got " + text;
-      },
-      "");
-}
-CLI::Validator zero_or_above() {
-  return number_check("of 0 or above", [](double value) { return value >= 0.0; });
-}
+constexpr double kMaxSeeds = 10'000;
 
 std::string known_norms() {
   std::string text;
@@ -90,11 +56,11 @@ void add_sweep_flags(CLI::App& app, Options& options) {
   app.add_option("--lrs,--lr", options.lrs,
                  "Learning rates. Default: the model's (mlp 0.1, cnn 0.05); adam and adamw 0.001")
       ->delimiter(',')
-      ->check(above_zero());
+      ->check(lab::number_in(lab::kAboveZero));
   app.add_option("--batch-sizes,--batch-size", options.batch_sizes,
                  "Images per step. Default: the model's (mlp 60, cnn 64)")
       ->delimiter(',')
-      ->check(whole_number(1));
+      ->check(lab::whole_number_in(lab::kAtLeastOne));
   app.add_option(
          "--placements,--placement", options.placements,
          "Where the norms of transformers (vit, gpt) stand: pre (default), before each branch, post, after each "
@@ -111,7 +77,7 @@ void add_sweep_flags(CLI::App& app, Options& options) {
       ->delimiter(',')
       ->check(CLI::IsMember(activation_names()));
   app.add_option("--seeds", options.seeds, "Runs of every setting, each with another seed. Default: 1")
-      ->check(whole_number(1, kMaxSeeds));
+      ->check(lab::whole_number_in({1.0, kMaxSeeds}));
   app.add_option("--seed", options.first_seed, "Seed of the first run: initialization and order of images. Default: 1");
 }
 
@@ -123,30 +89,30 @@ void add_training_flags(CLI::App& app, Options& options) {
   app.add_option("--text", options.text, "A file of UTF-8 text for gpt. Default: stories made by the program");
   CLI::Option* steps =
       app.add_option("--steps", options.steps, "Optimizer steps. Default: the model's (mlp 5000, cnn 500)");
-  steps->check(whole_number(1));
+  steps->check(lab::whole_number_in(lab::kAtLeastOne));
   app.add_option("--epochs", options.epochs, "Passes through the training images, instead of --steps")
-      ->check(above_zero())
+      ->check(lab::number_in(lab::kAboveZero))
       ->excludes(steps);
   app.add_option("--momentum", options.momentum, "Momentum of sgd. Default: the model's (mlp 0, cnn 0.9)")
-      ->check(zero_or_above());
+      ->check(lab::number_in(lab::kAtLeastZero));
   app.add_option("--warmup", options.warmup, "Steps over which the learning rate rises to its value. Default: 0")
-      ->check(whole_number(0));
+      ->check(lab::whole_number_in(lab::kAtLeastZero));
   app.add_option("--schedule", options.schedule,
                  "Of the learning rate after the warmup: constant (default), cosine, down to 0, or onecycle, up in the "
                  "warmup or the first 30 % of the steps, then down")
       ->check(CLI::IsMember({"constant", "cosine", "onecycle"}));
   app.add_option("--eval-every", options.eval_every,
                  "Steps between two measurements. Default: the model's (mlp 250, cnn 100)")
-      ->check(whole_number(1));
+      ->check(lab::whole_number_in(lab::kAtLeastOne));
   app.add_option("--targets", options.targets,
                  "Test accuracies in per cent; the steps and seconds to reach them are reported. Default: 70,80,85")
       ->delimiter(',')
       ->check(CLI::Range(1, 100));
   app.add_option("--train-limit", options.train_limit, "Train on the first N images only. Default: all")
-      ->check(whole_number(1));
+      ->check(lab::whole_number_in(lab::kAtLeastOne));
   app.add_option("--test-limit", options.test_limit,
                  "Measure on the first N test images only. Default: all, or 2500 for the panels")
-      ->check(whole_number(1));
+      ->check(lab::whole_number_in(lab::kAtLeastOne));
   app.add_flag("--probes", options.probes,
                "At every measurement also record percentiles of pre-activations, gradient norms, how far running "
                "statistics are from a batch's, and the accuracy in both modes");

@@ -198,15 +198,19 @@ TEST_F(CompareNormsTest, RefusesWrongFlags) {
   EXPECT_THAT(refusal({"--models", "mlp,vit", "--norms", "frn"}),
               AllOf(HasSubstr("--norms: expected a norm that one of the models can have; mlp: frn needs positions"),
                     HasSubstr("; vit: frn needs positions")));
-  EXPECT_THAT(refusal({"--steps", "0"}), HasSubstr("--steps: expected a whole number above 0 but got 0"));
-  EXPECT_THAT(refusal({"--steps", "1.5"}), HasSubstr("--steps: expected a whole number above 0 but got 1.5"));
-  EXPECT_THAT(refusal({"--steps", "010"}), HasSubstr("--steps: expected a whole number above 0 but got 010"));
-  EXPECT_THAT(refusal({"--warmup", "-3"}), HasSubstr("--warmup: expected a whole number of 0 or above but got -3"));
+  EXPECT_THAT(refusal({"--steps", "0"}), HasSubstr("--steps: expected a whole number of at least 1 but got '0'"));
+  EXPECT_THAT(refusal({"--steps", "1.5"}), HasSubstr("--steps: expected a whole number of at least 1 but got '1.5'"));
+  EXPECT_THAT(refusal({"--steps", "010"}), HasSubstr("--steps: expected a whole number of at least 1 but got '010'"));
+  EXPECT_THAT(refusal({"--warmup", "-3"}), HasSubstr("--warmup: expected a whole number of at least 0 but got '-3'"));
   for (const std::string many : {"10001", "99999999999999999999"}) {
     EXPECT_THAT(refusal({"--seeds", many}),
-                HasSubstr("--seeds: expected a whole number of at most 10000 but got " + many));
+                HasSubstr("--seeds: expected a whole number from 1 to 10000 but got '" + many + "'"));
   }
-  EXPECT_THAT(refusal({"--steps", "many"}), HasSubstr("--steps"));
+  EXPECT_THAT(refusal({"--steps", "1000000000001"}),
+              HasSubstr("--steps: expected a whole number from 1 to 1000000000000 but got '1000000000001'"));
+  EXPECT_THAT(refusal({"--steps", "many"}), HasSubstr("--steps: expected a whole number of at least 1 but got 'many'"));
+  EXPECT_THAT(refusal({"--momentum", "-0.5"}), HasSubstr("--momentum: expected a number of at least 0 but got '-0.5'"));
+  EXPECT_THAT(refusal({"--epochs", "0"}), HasSubstr("--epochs: expected a number above 0 but got '0'"));
   EXPECT_THAT(refusal({"--steps", "3", "--epochs", "1"}), HasSubstr("--epochs"));
   EXPECT_THAT(refusal({"--lr", "-1"}), HasSubstr("--lr"));
   EXPECT_THAT(refusal({"--optimizer", "newton"}), HasSubstr("newton"));
