@@ -26,6 +26,14 @@ using CollatedBy = std::remove_cvref_t<std::invoke_result_t<const Collate&, cons
 template <class Collate, class D, class B>
 concept Collates = std::convertible_to<CollatedBy<D, Collate>, B>;
 
+/// The type of the batches of examples that StackItems refuses: the compiler's message says what to give.
+template <class Item>
+struct NoBatch {
+  static_assert(Stackable<Item>,
+                "TypedLoader needs a function that makes a batch of these examples, which are neither "
+                "tensors nor tuples or structs of tensors only: TypedLoader(examples, collate, options)");
+};
+
 /// Makes batches of type B of an indexable object.
 template <class B, Indexable D, class Collate>
 class ItemSource final : public BatchSource {
@@ -91,5 +99,8 @@ TypedLoader(D, Collate, const LoaderOptions<detail::CollatedBy<D, Collate>>& = {
 template <Indexable D>
 TypedLoader(D, const LoaderOptions<detail::CollatedBy<D, StackItems>>& = {})
     -> TypedLoader<detail::CollatedBy<D, StackItems>>;
+template <Indexable D, class B = Tensor>
+requires(!Stackable<ItemOf<D>>) TypedLoader(D, const LoaderOptions<B>& = {})
+->TypedLoader<decltype(detail::NoBatch<ItemOf<D>>())>;
 
 }  // namespace normgrad
