@@ -173,6 +173,48 @@ TEST(ScatterTest, Errors) {
             "scatter_reduce: expected a float32 or float64 tensor but got int64");
 }
 
+// Single elements are gathered and added in groups, whose indices are checked together.
+TEST(ScatterTest, EveryPlaceOfAnIndexIsCheckedAndCountedFromTheEnd) {
+  constexpr std::int64_t kSize = 5;
+  for (const std::int64_t axis : {0, 1}) {
+    for (std::int64_t n = 1; n <= 9; ++n) {
+      const auto laid = [&](const Tensor& rows) { return axis == 1 ? rows : rows.transpose(0, 1); };
+      const Tensor x = laid(random_tensor({2, kSize}, kFloat64, 1));
+      const Tensor source = laid(random_tensor({2, n}, kFloat64, 2));
+      for (std::int64_t at = 0; at < 2 * n; ++at) {
+        const auto index_with = [&](std::int64_t value) {
+          std::vector<std::int64_t> values(static_cast<std::size_t>(2 * n), 3);
+          values[static_cast<std::size_t>(at)] = value;
+          return laid(whole(values, {2, n}));
+        };
+        for (const std::int64_t wrong : {kSize, -kSize - 1}) {
+          const Tensor index = index_with(wrong);
+          const std::int64_t position = axis == 1 ? at : at % n * 2 + at / n;
+          const std::string fault = ": expected indices in [-5, 5) but got " + std::to_string(wrong) + " at position " +
+                                    std::to_string(position);
+          EXPECT_EQ(error_of<IndexError>([&] { gather(x, axis, index); }), "gather" + fault);
+          EXPECT_EQ(error_of<IndexError>([&] { scatter_add(x, axis, index, source); }), "scatter_add" + fault);
+          EXPECT_EQ(error_of<IndexError>([&] { scatter_add(x.shape(), axis, index, source); }), "scatter_add" + fault);
+        }
+        const Tensor negative = index_with(1 - kSize);
+        const Tensor index = index_with(1);
+        EXPECT_EQ(gather(x, axis, negative).to_vector<double>(), gather(x, axis, index).to_vector<double>());
+        std::vector<double> sums = x.to_vector<double>();
+        const auto values = index.to_vector<std::int64_t>();
+        const auto more = source.to_vector<double>();
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          const auto row = axis == 1 ? i / static_cast<std::size_t>(n) : i % 2;
+          const auto to = static_cast<std::size_t>(values[i]);
+          sums[axis == 1 ? row * kSize + to : to * 2 + row] += more[i];
+        }
+        for (const Tensor& used : {index, negative}) {
+          EXPECT_EQ(scatter_add(x, axis, used, source).to_vector<double>(), sums) << axis << ' ' << n << ' ' << at;
+        }
+      }
+    }
+  }
+}
+
 TEST(IndexAddTest, ValuesGradientsErrors) {
   const Tensor x = arange(6).reshape({3, 2});
   const Tensor rows = whole({2, -1, 0}, {3});

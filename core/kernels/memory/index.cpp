@@ -40,6 +40,9 @@ class FoundIndices {
  public:
   // Returns whether the n indices can be used as they are.
   bool check(const std::int64_t* index, std::int64_t n, std::int64_t size) {
+    if (n == 0) {
+      return true;
+    }
     const IndexRange part = NORMGRAD_SIMD_SELECT(range_of_indices)(index, n, size);
     if (!part.valid) {
       valid_ = false;
@@ -56,17 +59,49 @@ class FoundIndices {
   std::atomic<bool> negative_ = false;
 };
 
-template <class F>
-void unrolled(std::int64_t begin, std::int64_t end, F f) {
-  for (; begin + 4 <= end; begin += 4) {
-    f(begin);
-    f(begin + 1);
-    f(begin + 2);
-    f(begin + 3);
+constexpr std::int64_t kTogether = 4;  // single elements whose indices are checked, and that are stored, at a time
+
+// Whether kTogether indices can be used as they are.
+inline bool are_inside(const std::int64_t* index, std::int64_t size) {
+  const auto end = static_cast<std::uint64_t>(size);
+  return static_cast<std::uint64_t>(index[0]) < end && static_cast<std::uint64_t>(index[1]) < end &&
+         static_cast<std::uint64_t>(index[2]) < end && static_cast<std::uint64_t>(index[3]) < end;
+}
+
+// y[i] = x[index[i]]; one store for kTogether elements.
+template <class T>
+inline void take_together(const T* x, const std::int64_t* index, T* y) {
+  const T taken[kTogether] = {x[index[0]], x[index[1]], x[index[2]], x[index[3]]};
+  std::memcpy(y, taken, sizeof(taken));
+}
+
+// y[i] = x[index[i]] for i < n, up to the first index outside of [0, size). Returns the number of elements.
+template <class T>
+std::int64_t gather_elements(const T* x, const std::int64_t* index, std::int64_t n, std::int64_t size, T* y) {
+  std::int64_t i = 0;
+  for (; i + kTogether <= n && are_inside(index + i, size); i += kTogether) {
+    take_together(x, index + i, y + i);
   }
-  for (; begin < end; ++begin) {
-    f(begin);
+  for (; i < n && static_cast<std::uint64_t>(index[i]) < static_cast<std::uint64_t>(size); ++i) {
+    y[i] = x[index[i]];
   }
+  return i;
+}
+
+// y[index[i]] += x[i], as above.
+template <class T>
+std::int64_t scatter_elements(const T* x, const std::int64_t* index, std::int64_t n, std::int64_t size, T* y) {
+  std::int64_t i = 0;
+  for (; i + kTogether <= n && are_inside(index + i, size); i += kTogether) {
+    y[index[i]] += x[i];
+    y[index[i + 1]] += x[i + 1];
+    y[index[i + 2]] += x[i + 2];
+    y[index[i + 3]] += x[i + 3];
+  }
+  for (; i < n && static_cast<std::uint64_t>(index[i]) < static_cast<std::uint64_t>(size); ++i) {
+    y[index[i]] += x[i];
+  }
+  return i;
 }
 
 template <class T>
@@ -77,13 +112,14 @@ IndexRange gather_typed(const IndexShape& s, const T* x, const std::int64_t* ind
     const T* from = x + o * s.rows * s.inner;
     const std::int64_t* at = index + o * s.count * s.inner;
     T* to = y + o * s.count * s.inner;
+    if (s.inner == 1) {
+      const std::int64_t done = begin + gather_elements(from, at + begin, end - begin, s.rows, to + begin);
+      found.check(at + done, end - done, s.rows);
+      return;
+    }
     for (std::int64_t first = begin; first < end; first += step) {
       const std::int64_t last = std::min(end, first + step);
       if (!found.check(at + first * s.inner, (last - first) * s.inner, s.rows)) {
-        continue;
-      }
-      if (s.inner == 1) {
-        unrolled(first, last, [=](std::int64_t i) { to[i] = from[at[i]]; });
         continue;
       }
       for (std::int64_t row = first * s.inner; row < last * s.inner; row += s.inner) {
@@ -102,7 +138,12 @@ void select_elements(const IndexShape& s, const void* x, const std::int64_t* ind
   for_row_ranges(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
     const T* from = static_cast<const T*>(x) + o * s.rows;
     T* to = static_cast<T*>(y) + o * s.count;
-    unrolled(first, last, [=](std::int64_t i) { to[i] = from[index[i]]; });
+    for (; first + kTogether <= last; first += kTogether) {
+      take_together(from, index + first, to + first);
+    }
+    for (; first < last; ++first) {
+      to[first] = from[index[first]];
+    }
   });
 }
 
@@ -240,13 +281,9 @@ IndexRange scatter_add(const IndexShape& s, const T* x, const std::int64_t* inde
     FoundIndices found;
     parallel_for(s.outer, index_grain(s.count), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t o = begin; o < end; ++o) {
-        T* to = y + o * s.rows;
-        for (std::int64_t first = o * s.count; first < (o + 1) * s.count; first += kChecked) {
-          const std::int64_t last = std::min((o + 1) * s.count, first + kChecked);
-          if (found.check(index + first, last - first, s.rows)) {
-            unrolled(first, last, [=](std::int64_t i) { to[index[i]] += x[i]; });
-          }
-        }
+        const std::int64_t* at = index + o * s.count;
+        const std::int64_t done = scatter_elements(x + o * s.count, at, s.count, s.rows, y + o * s.rows);
+        found.check(at + done, s.count - done, s.rows);
       }
     });
     return found.range();

@@ -18,13 +18,17 @@ namespace normgrad {
 
 namespace {
 
+enum class IndexCheck { now, later };
+
 // The checked arguments of a scatter: `source` cut to the index, and the position in the flattened x of each element.
+// With IndexCheck::later the elements of the index have not been checked.
 struct Scatter {
   std::size_t axis;
   Tensor index;
   Tensor source;
 
-  Scatter(const char* where, const Tensor& x, std::int64_t given_axis, const Tensor& given_index, const Tensor& given)
+  Scatter(const char* where, const Tensor& x, std::int64_t given_axis, const Tensor& given_index, const Tensor& given,
+          IndexCheck check = IndexCheck::now)
       : axis(normalize_axis(where, given_axis, x.dim())) {
     require<DTypeError>(given.dtype() == x.dtype(), where, ": expected a source of dtype ", x.dtype(), " but got ",
                         given.dtype());
@@ -35,7 +39,8 @@ struct Scatter {
     }
     require<ShapeError>(fits, where, ": expected a source no smaller than the index ", given_index.shape(), " but got ",
                         given.shape());
-    index = detail::wrapped_index(where, given_index, x.shape()[axis]);
+    index = check == IndexCheck::now ? detail::wrapped_index(where, given_index, x.shape()[axis])
+                                     : detail::checked_index(where, given_index);
     source = given.shape() == index.shape() ? given : detail::take_window(where, given, detail::Window(index.shape()));
   }
 
@@ -74,22 +79,28 @@ Tensor without_touched(const Scatter& s, const Tensor& x, double value) {
   return where(from_vector(touched, x.shape()), detail::scalar_like(x, value), x);
 }
 
-// base with the source added in the order of the index.
+// base with the source added in the order of the index, whose elements are checked.
 Tensor scatter_sum(const Scatter& s, const Tensor& base) {
   Shape reach = s.index.shape();
   reach[s.axis] = base.shape()[s.axis];
   if (reach == base.shape() && is_floating_point(base.dtype())) {
-    Tensor y = Tensor::empty(base.shape(), base.dtype());
-    kernels::copy(detail::row_major_bytes(base), y.buffer().data(), base.numel(), dtype_size(base.dtype()));
-    dispatch_float("scatter_add", base.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      kernels::scatter_add(detail::index_shape(base.shape(), s.axis, s.index.shape()[s.axis]), s.source.data<T>(),
-                           s.index.data<std::int64_t>(), y.mutable_data<T>());
-    });
-    detail::note_arguments("axis", s.axis, "index", s.index);
+    Tensor y;
+    const Tensor used =
+        detail::usable_index("scatter_add", s.index, base.shape()[s.axis], [&](const std::int64_t* index) {
+          y = Tensor::empty(base.shape(), base.dtype());
+          kernels::copy(detail::row_major_bytes(base), y.buffer().data(), base.numel(), dtype_size(base.dtype()));
+          kernels::IndexRange range{};
+          dispatch_float("scatter_add", base.dtype(), [&](auto zero) {
+            using T = decltype(zero);
+            range = kernels::scatter_add(detail::index_shape(base.shape(), s.axis, s.index.shape()[s.axis]),
+                                         s.source.data<T>(), index, y.mutable_data<T>());
+          });
+          return range;
+        });
+    detail::note_arguments("axis", s.axis, "index", used);
     return record(
         "scatter_add", std::move(y), {base, s.source},
-        [index = Saved(s.index, s.source.requires_grad()), axis = s.signed_axis()](const Tensor& gy, GradSink& into) {
+        [index = Saved(used, s.source.requires_grad()), axis = s.signed_axis()](const Tensor& gy, GradSink& into) {
           if (into.wants(0)) into.add(0, gy);
           if (into.wants(1)) into.add(1, gather(gy, axis, index.get()));
         });
@@ -238,7 +249,7 @@ Tensor scatter(const Tensor& x, std::int64_t axis, const Tensor& index, Scalar v
 }
 
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& source) {
-  return scatter_sum(Scatter("scatter_add", x, axis, index, source), x);
+  return scatter_sum(Scatter("scatter_add", x, axis, index, source, IndexCheck::later), x);
 }
 
 Tensor scatter_reduce(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& source,
