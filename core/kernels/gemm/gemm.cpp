@@ -18,10 +18,15 @@ using detail::kPieceWork;
 
 bool is_with_vector(const GemmShape& s) { return s.m == 1 || s.n == 1; }
 
-// Copying A, too, pays for large products, and sooner if successive elements that a tile reads are far apart.
+// Copying A, too, pays for large products, and sooner if successive elements that a tile reads are far apart. Without
+// AVX-512, panels of tiles are less than two cache lines wide: blocks read a B that is not in the cache in longer
+// pieces.
 bool is_blocked(const GemmShape& s) {
   constexpr std::int64_t kLarge = 2048 * kPieceWork;
-  return s.m * s.n * s.k >= (s.transpose_a ? kLarge / 8 : kLarge);
+  constexpr std::int64_t kFewRows = 8;
+  constexpr std::int64_t kFar = std::int64_t{1} << 18;
+  const bool is_far = !s.transpose_b && s.m > kFewRows && s.n * s.k >= kFar && simd_level() != SimdLevel::avx512;
+  return is_far || s.m * s.n * s.k >= (s.transpose_a ? kLarge / 8 : kLarge);
 }
 
 // C = alpha * op(A) op(B) + beta * C, or + `row` on every row if given (beta is 1 then).

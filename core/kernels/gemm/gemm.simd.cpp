@@ -80,7 +80,12 @@ template <class T>
 void pack_b(const GemmShape& s, const T* b, std::int64_t columns, std::int64_t depth, T* to) {
   constexpr std::int64_t kLane = kLanes<T>;
   if (!s.transpose_b) {
+    constexpr std::int64_t kAhead = 4;  // each row may have a page of its own, which no processor prefetches
+    constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
     for (std::int64_t p = 0; p < depth; ++p, b += s.ldb) {
+      for (std::int64_t j = 0; p + kAhead < depth && j < columns; j += kLine) {
+        __builtin_prefetch(b + kAhead * s.ldb + j);
+      }
       for (std::int64_t j = 0; j < columns; j += kPanel<T>) {
         const std::int64_t width = smaller(kPanel<T>, (columns - j + kLane - 1) / kLane * kLane);
         T* row = to + j * depth + p * width;
