@@ -9,22 +9,27 @@ namespace normgrad::kernels {
 namespace {
 
 constexpr std::int64_t kSoftmaxGrain = std::int64_t{1} << 14;
-constexpr std::int64_t kSoftmaxColumns = 64;
+constexpr std::int64_t kFewColumns = 64;
+constexpr std::int64_t kManyColumns = 256;  // longer pieces of rows, where there are enough for several threads
 
-// Calls rows(begin, end) for inner == 1, else columns(offset, count) for up to kSoftmaxColumns adjacent columns.
+// Calls rows(begin, end) for inner == 1, else columns(offset, count) for up to kManyColumns adjacent columns.
 template <class Rows, class Columns>
 void for_each_column(std::int64_t outer, std::int64_t n, std::int64_t inner, Rows rows, Columns columns) {
   if (inner == 1) {
     parallel_for(outer, std::max<std::int64_t>(1, kSoftmaxGrain / std::max<std::int64_t>(n, 1)), rows);
     return;
   }
-  const std::int64_t across = (inner + kSoftmaxColumns - 1) / kSoftmaxColumns;
+  if (n == 0) {
+    return;
+  }
+  const std::int64_t together = outer * inner >= 16 * kManyColumns ? kManyColumns : kFewColumns;
+  const std::int64_t across = (inner + together - 1) / together;
   const std::int64_t grain =
-      std::max<std::int64_t>(1, kSoftmaxGrain / std::max<std::int64_t>(n * std::min(inner, kSoftmaxColumns), 1));
+      std::max<std::int64_t>(1, kSoftmaxGrain / std::max<std::int64_t>(n * std::min(inner, together), 1));
   parallel_for(outer * across, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t column = i % across * kSoftmaxColumns;
-      columns(i / across * n * inner + column, std::min(kSoftmaxColumns, inner - column));
+      const std::int64_t column = i % across * together;
+      columns(i / across * n * inner + column, std::min(together, inner - column));
     }
   });
 }

@@ -31,7 +31,7 @@ void softmax_row(const T* x, T* y, std::int64_t n) {
   const T lowest = -T(__builtin_huge_val());
   const Batch<T> largest(max_of_row(x, n));
   const double sum = sum_row<T>(n, [&](std::int64_t i, std::int64_t count) {
-    const Batch<T> e = vexp(load_lanes(x + i, count, lowest) - largest);
+    const Batch<T> e = vexp_of_negative(load_lanes(x + i, count, lowest) - largest);
     store_lanes<T>(y + i, e, count);
     return e;
   });
@@ -45,8 +45,9 @@ template <class T>
 void log_softmax_row(const T* x, T* y, std::int64_t n) {
   const T lowest = -T(__builtin_huge_val());
   const Batch<T> largest(max_of_row(x, n));
-  const double sum = sum_row<T>(
-      n, [&](std::int64_t i, std::int64_t count) { return vexp(load_lanes(x + i, count, lowest) - largest); });
+  const double sum = sum_row<T>(n, [&](std::int64_t i, std::int64_t count) {
+    return vexp_of_negative(load_lanes(x + i, count, lowest) - largest);
+  });
   const Batch<T> log_sum = vlog(Batch<T>(static_cast<T>(sum)));
   each_vector<T>(n, [&](std::int64_t i, std::int64_t count) {
     store_lanes<T>(y + i, load_lanes(x + i, count, T(0)) - largest - log_sum, count);
@@ -68,21 +69,28 @@ void log_softmax_grad_row(const T* y, const T* gy, T* gx, std::int64_t n) {
   const Batch<T> sum(static_cast<T>(
       sum_row<T>(n, [&](std::int64_t i, std::int64_t count) { return load_lanes(gy + i, count, T(0)); })));
   each_vector<T>(n, [&](std::int64_t i, std::int64_t count) {
-    store_lanes<T>(gx + i, load_lanes(gy + i, count, T(0)) - vexp(load_lanes(y + i, count, T(0))) * sum, count);
+    store_lanes<T>(gx + i, load_lanes(gy + i, count, T(0)) - vexp_of_negative(load_lanes(y + i, count, T(0))) * sum,
+                   count);
   });
 }
 
 // The elements of short columns are copied, because rows a power of two apart displace each other in the caches.
 constexpr std::int64_t kShortColumn = 256;
+// A vector that is a whole cache line is copied when it is first read (`take`), shorter ones as tiles.
+template <class T>
+constexpr bool kTakesLines = kLanes<T>* static_cast<std::int64_t>(sizeof(T)) >= 64;
 
 template <class T>
 struct ColumnCopy {
   alignas(64) T elements[static_cast<std::size_t>(kShortColumn * kLanes<T>)];
 
+  static bool takes(std::int64_t n, std::int64_t stride) {
+    return kTakesLines<T> && n <= kShortColumn && stride != kLanes<T>;
+  }
   // Calls f with each vector and returns whether the column is now here, with a stride of kLanes<T>.
   template <class F>
   bool take(const T* x, std::int64_t n, std::int64_t stride, std::int64_t count, F f) {
-    const bool copies = n <= kShortColumn && stride != kLanes<T>;
+    const bool copies = takes(n, stride);
     for (std::int64_t i = 0; i < n; ++i) {
       const Batch<T> v = load_lanes(x + i * stride, count, T(0));
       if (copies) {
@@ -94,7 +102,7 @@ struct ColumnCopy {
   }
 };
 
-// The same for one vector of columns, of which `count` are valid.
+// The same for one vector of columns, of which `count` are valid. y may be x, and gx may be gy.
 template <class T>
 void softmax_column(SoftmaxOp op, const T* x, T* y, std::int64_t n, std::int64_t stride, std::int64_t count) {
   ColumnCopy<T> copy;
@@ -104,7 +112,7 @@ void softmax_column(SoftmaxOp op, const T* x, T* y, std::int64_t n, std::int64_t
     for (std::int64_t i = 0; i < n; ++i) {
       T* at = copy.elements + i * kLanes<T>;
       const Batch<T> shifted = Batch<T>::load_aligned(at) - largest;
-      const Batch<T> e = vexp(shifted);
+      const Batch<T> e = vexp_of_negative(shifted);
       sum = sum + e;
       (op == SoftmaxOp::softmax ? e : shifted).store_aligned(at);
     }
@@ -117,7 +125,7 @@ void softmax_column(SoftmaxOp op, const T* x, T* y, std::int64_t n, std::int64_t
   }
   Batch<T> sum(T(0));
   for (std::int64_t i = 0; i < n; ++i) {
-    const Batch<T> e = vexp(load_lanes(x + i * stride, count, T(0)) - largest);
+    const Batch<T> e = vexp_of_negative(load_lanes(x + i * stride, count, T(0)) - largest);
     sum = sum + e;
     if (op == SoftmaxOp::softmax) {
       store_lanes<T>(y + i * stride, e, count);
@@ -143,7 +151,7 @@ void softmax_grad_column(SoftmaxOp op, const T* y, const T* gy, T* gx, std::int6
   const bool copies = gradients.take(gy, n, stride, count, [&](const Batch<T>& g, std::int64_t i) {
     if (op == SoftmaxOp::log_softmax) {
       sum = sum + g;
-    } else if (n <= kShortColumn && stride != kLanes<T>) {
+    } else if (ColumnCopy<T>::takes(n, stride)) {
       sum = sum + g * Batch<T>::load_aligned(values.elements + i * kLanes<T>);
     } else {
       sum = sum + g * load_lanes(y + i * stride, count, T(0));
@@ -154,14 +162,53 @@ void softmax_grad_column(SoftmaxOp op, const T* y, const T* gy, T* gx, std::int6
       const Batch<T> g = Batch<T>::load_aligned(gradients.elements + i * kLanes<T>);
       const Batch<T> v = op == SoftmaxOp::softmax ? Batch<T>::load_aligned(values.elements + i * kLanes<T>)
                                                   : load_lanes(y + i * stride, count, T(0));
-      store_lanes<T>(gx + i * stride, op == SoftmaxOp::softmax ? v * (g - sum) : g - vexp(v) * sum, count);
+      store_lanes<T>(gx + i * stride, op == SoftmaxOp::softmax ? v * (g - sum) : g - vexp_of_negative(v) * sum, count);
     }
     return;
   }
   for (std::int64_t i = 0; i < n; ++i) {
     const Batch<T> g = load_lanes(gy + i * stride, count, T(0));
     const Batch<T> v = load_lanes(y + i * stride, count, T(0));
-    store_lanes<T>(gx + i * stride, op == SoftmaxOp::softmax ? v * (g - sum) : g - vexp(v) * sum, count);
+    store_lanes<T>(gx + i * stride, op == SoftmaxOp::softmax ? v * (g - sum) : g - vexp_of_negative(v) * sum, count);
+  }
+}
+
+// A copy of several cache lines of each row of short columns. Each row may have a page of its own.
+template <class T>
+struct ColumnTile {
+  static constexpr std::int64_t kLine = static_cast<std::int64_t>(64 / sizeof(T));
+
+  explicit ColumnTile(std::int64_t rows) : n(rows), width(kShortColumn / rows * kLine) {}
+
+  void load(const T* x, std::int64_t stride, std::int64_t columns) {
+    constexpr std::int64_t kAhead = 3;
+    for (std::int64_t i = 0; i < n; ++i) {
+      for (std::int64_t c = 0; i + kAhead < n && c < columns; c += kLine) {
+        __builtin_prefetch(x + (i + kAhead) * stride + c);
+      }
+      each_vector<T>(columns, [&](std::int64_t c, std::int64_t count) {
+        load_lanes(x + i * stride + c, count, T(0)).store_aligned(elements + i * width + c);
+      });
+    }
+  }
+  void store(T* y, std::int64_t stride, std::int64_t columns) const {
+    for (std::int64_t i = 0; i < n; ++i) {
+      each_vector<T>(columns, [&](std::int64_t c, std::int64_t count) {
+        store_lanes<T>(y + i * stride + c, Batch<T>::load_aligned(elements + i * width + c), count);
+      });
+    }
+  }
+
+  std::int64_t n;
+  std::int64_t width;  // columns
+  alignas(64) T elements[static_cast<std::size_t>(kShortColumn * kLine)];
+};
+
+// Calls f(first column, number of columns) for tiles that cover all columns.
+template <class F>
+void each_tile(std::int64_t columns, std::int64_t width, F f) {
+  for (std::int64_t c = 0; c < columns; c += width) {
+    f(c, columns - c < width ? columns - c : width);
   }
 }
 
@@ -176,8 +223,19 @@ void softmax_rows(SoftmaxOp op, const T* x, T* y, std::int64_t rows, std::int64_
 
 template <class T>
 void softmax_columns(SoftmaxOp op, const T* x, T* y, std::int64_t n, std::int64_t columns, std::int64_t stride) {
-  each_vector<T>(columns,
-                 [&](std::int64_t c, std::int64_t count) { softmax_column(op, x + c, y + c, n, stride, count); });
+  if (kTakesLines<T> || n > kShortColumn) {
+    each_vector<T>(columns,
+                   [&](std::int64_t c, std::int64_t count) { softmax_column(op, x + c, y + c, n, stride, count); });
+    return;
+  }
+  ColumnTile<T> tile(n);
+  each_tile(columns, tile.width, [&](std::int64_t first, std::int64_t size) {
+    tile.load(x + first, stride, size);
+    for (T* at = tile.elements; at < tile.elements + size; at += kLanes<T>) {
+      softmax_column(op, at, at, n, tile.width, kLanes<T>);
+    }
+    tile.store(y + first, stride, size);
+  });
 }
 
 template <class T>
@@ -191,8 +249,22 @@ void softmax_grad_rows(SoftmaxOp op, const T* y, const T* gy, T* gx, std::int64_
 template <class T>
 void softmax_grad_columns(SoftmaxOp op, const T* y, const T* gy, T* gx, std::int64_t n, std::int64_t columns,
                           std::int64_t stride) {
-  each_vector<T>(columns, [&](std::int64_t c, std::int64_t count) {
-    softmax_grad_column(op, y + c, gy + c, gx + c, n, stride, count);
+  if (kTakesLines<T> || n > kShortColumn) {
+    each_vector<T>(columns, [&](std::int64_t c, std::int64_t count) {
+      softmax_grad_column(op, y + c, gy + c, gx + c, n, stride, count);
+    });
+    return;
+  }
+  ColumnTile<T> values(n);
+  ColumnTile<T> gradients(n);
+  each_tile(columns, values.width, [&](std::int64_t first, std::int64_t size) {
+    values.load(y + first, stride, size);
+    gradients.load(gy + first, stride, size);
+    for (std::int64_t c = 0; c < size; c += kLanes<T>) {
+      T* g = gradients.elements + c;
+      softmax_grad_column(op, values.elements + c, g, g, n, values.width, kLanes<T>);
+    }
+    gradients.store(gx + first, stride, size);
   });
 }
 

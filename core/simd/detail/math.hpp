@@ -132,7 +132,7 @@ template <class B>
 inline B vexp(const B& x) {
   return vexp(x, B(typename B::value_type(0)));
 }
-/// exp(x) for x <= 0.
+/// exp(x) for x below kLargestExp.
 template <class B>
 inline B vexp_of_negative(const B& x) {
   const B zero(typename B::value_type(0));  // as in vexp()
