@@ -142,6 +142,7 @@ void add_elementwise_converters(OnnxConverters& to) {
   to["selu"] = selu;
   to["leaky_relu"] = leaky_relu;
   to["clamp"] = clamp;
+  to["hardtanh"] = clamp;
   to["where"] = where;
   to["to"] = cast;
 }

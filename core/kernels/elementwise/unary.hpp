@@ -46,6 +46,7 @@ enum class UnaryGrad {
   tanh,        ///< y
   softplus,    ///< x; p: beta, q: threshold
   clamp,       ///< x; p, q as for clamp
+  hardtanh,    ///< x; as clamp, but 0 at the limits, too
 };
 
 struct UnaryParams {

@@ -63,6 +63,8 @@ void unary_grad(UnaryGrad op, UnaryParams params, const T* s, const T* gy, T* gx
       });
     case UnaryGrad::clamp:
       return map(s, gy, gx, n, [=](const B& x, const B& g) { return select((x < p) | (x > q), zero, g); });
+    case UnaryGrad::hardtanh:
+      return map(s, gy, gx, n, [=](const B& x, const B& g) { return select((x <= p) | (x >= q), zero, g); });
   }
 }
 

@@ -275,6 +275,8 @@ void copy_transposed(const CopyPlan& plan, std::size_t axis, const T* from, T* t
   // Bands of several tiles read longer pieces of the source's rows.
   constexpr std::int64_t kBand = 4 * kTile;
   const std::int64_t bands = (rows + kBand - 1) / kBand;
+  constexpr std::int64_t kNearBytes = std::int64_t{1} << 20;
+  const bool is_far = count(plan) * static_cast<std::int64_t>(sizeof(T)) >= kNearBytes;
   const std::int64_t grain = std::max<std::int64_t>(1, kBlock / (std::min(kBand, rows) * columns));
   parallel_for(count(outer) * bands, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
@@ -283,6 +285,10 @@ void copy_transposed(const CopyPlan& plan, std::size_t axis, const T* from, T* t
       const std::int64_t last = std::min(rows, first + kBand);
       for (std::int64_t column = 0; column < columns; column += kTile) {
         for (std::int64_t row = first; row < last; row += kTile) {
+          // Of the tiles behind this one, each line is in a row of its own, which no processor prefetches.
+          for (std::int64_t j = column + kTile; is_far && j < std::min(columns, column + 2 * kTile); ++j) {
+            __builtin_prefetch(from + at.from + row + j * from_step);
+          }
           transpose_tile(from + at.from + row + column * from_step, from_step, to + at.to + row * to_step + column,
                          to_step, std::min(kTile, last - row), std::min(kTile, columns - column));
         }

@@ -75,6 +75,28 @@ inline void take_together(const T* x, const std::int64_t* index, T* y) {
   std::memcpy(y, taken, sizeof(taken));
 }
 
+// Fetches the row behind row `o`, whose elements will be read in any order.
+template <class T>
+void prefetch_next_row(const IndexShape& s, const T* row, std::int64_t o) {
+  constexpr std::int64_t kLine = 64 / sizeof(T);
+  constexpr std::int64_t kLongest = 4096 / sizeof(T);
+  for (std::int64_t i = 0; o + 1 < s.outer && s.rows <= kLongest && i < s.rows; i += kLine) {
+    __builtin_prefetch(row + s.rows + i);
+  }
+}
+
+// y[i] = x[index[i]] for i < n.
+template <class T>
+void take_elements(const T* x, const std::int64_t* index, std::int64_t n, T* y) {
+  std::int64_t i = 0;
+  for (; i + kTogether <= n; i += kTogether) {
+    take_together(x, index + i, y + i);
+  }
+  for (; i < n; ++i) {
+    y[i] = x[index[i]];
+  }
+}
+
 // y[i] = x[index[i]] for i < n, up to the first index outside of [0, size). Returns the number of elements.
 template <class T>
 std::int64_t gather_elements(const T* x, const std::int64_t* index, std::int64_t n, std::int64_t size, T* y) {
@@ -113,6 +135,7 @@ IndexRange gather_typed(const IndexShape& s, const T* x, const std::int64_t* ind
     const std::int64_t* at = index + o * s.count * s.inner;
     T* to = y + o * s.count * s.inner;
     if (s.inner == 1) {
+      prefetch_next_row(s, from, o);
       const std::int64_t done = begin + gather_elements(from, at + begin, end - begin, s.rows, to + begin);
       found.check(at + done, end - done, s.rows);
       return;
@@ -138,12 +161,8 @@ void select_elements(const IndexShape& s, const void* x, const std::int64_t* ind
   for_row_ranges(s, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
     const T* from = static_cast<const T*>(x) + o * s.rows;
     T* to = static_cast<T*>(y) + o * s.count;
-    for (; first + kTogether <= last; first += kTogether) {
-      take_together(from, index + first, to + first);
-    }
-    for (; first < last; ++first) {
-      to[first] = from[index[first]];
-    }
+    prefetch_next_row(s, from, o);
+    take_elements(from, index + first, last - first, to + first);
   });
 }
 

@@ -1,5 +1,6 @@
 #include "normgrad/core/ops/elementwise/piecewise.hpp"
 
+#include "normgrad/core/autograd/record.hpp"
 #include "normgrad/core/ops/creation.hpp"
 #include "normgrad/core/ops/detail/elementwise.hpp"
 #include "normgrad/core/ops/elementwise/activation.hpp"
@@ -13,9 +14,22 @@ namespace normgrad {
 
 namespace {
 
+// clamp() with a gradient of 0 at the limits.
 Tensor limited(const char* name, const Tensor& x, double low, double high) {
   detail::check_float(name, x);
-  return where(le(x, low), low, where(ge(x, high), high, x));
+  const kernels::UnaryParams limits{low, high};
+  detail::note_arguments("low", low, "high", high);
+  return record("hardtanh", detail::apply_unary("hardtanh", kernels::UnaryOp::clamp, x, limits), {x},
+                [x = Saved(x), limits](const Tensor& gy, GradSink& into) {
+                  using detail::apply_unary_grad;
+                  if (!is_grad_enabled()) {
+                    into.add(0, apply_unary_grad(kernels::UnaryGrad::hardtanh, x.get(), gy, limits));
+                    return;
+                  }
+                  const Tensor one = detail::ones_of(gy);
+                  const Tensor inside = apply_unary_grad(kernels::UnaryGrad::hardtanh, x.get(), one, limits);
+                  into.add(0, mul(gy, detail::locally_constant(inside, x.get())));
+                });
 }
 
 void check_lambd(const char* name, const Tensor& x, double lambd) {
