@@ -3,7 +3,12 @@
 
 #include <cstdint>
 
+#include "normgrad/core/simd/dispatch.hpp"
+
 namespace normgrad::kernels {
+
+NORMGRAD_SIMD_DECLARE(template <class T> void log_sigmoid(const T* x, T* y, std::int64_t n);
+                      template <class T> void logistic_loss(const T* x, const T* a, const T* b, T* y, std::int64_t n);)
 
 /// y = log(1 / (1 + exp(-x))), without overflow for large |x|.
 template <class T>
